@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Downloads one file: resumed where it broke off, checked, and never half in place."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from harness import store
+from harness.errors import RigError
+
+_CHUNK = 1 << 18
+_SILENCE = 30
+"""seconds without a byte after which a download is given up"""
+
+
+def fetch(url: str, sha256: str, target: Path) -> None:
+    """Download `url` to `target`, whose content has to have the hash `sha256`.
+
+    What arrived is kept beside the target and the next call goes on from there.
+    Raises RigError when the file cannot be had or is not the right one.
+    """
+    with store.locked(target):
+        if target.exists():
+            _check(target, sha256, url)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(target.name + ".part")
+        try:
+            _receive(url, partial)
+        except (urllib.error.URLError, OSError, TimeoutError) as error:
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            raise RigError(f"{url}: {reason}.") from error
+        _check(partial, sha256, url)
+        partial.replace(target)
+
+
+def _receive(url: str, partial: Path) -> None:
+    have = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        answer = urllib.request.urlopen(request, timeout=_SILENCE)
+    except urllib.error.HTTPError as error:
+        if have and error.code == 416:  # nothing is left to fetch
+            return
+        raise
+    with answer:
+        resumed = have > 0 and answer.status == 206
+        size = answer.headers.get("Content-Length")
+        total = int(size) + (have if resumed else 0) if size else None
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with partial.open("ab" if resumed else "wb") as file, Progress(*columns) as progress:
+            task = progress.add_task(url.rsplit("/", 1)[-1], total=total, completed=have if resumed else 0)
+            while chunk := answer.read(_CHUNK):
+                file.write(chunk)
+                progress.advance(task, len(chunk))
+    if total is not None and partial.stat().st_size < total:
+        raise OSError(f"broke off after {partial.stat().st_size} of {total} bytes; call again to go on from there")
+
+
+def _check(file: Path, sha256: str, url: str) -> None:
+    found = store.file_sha256(file)
+    if found != sha256:
+        file.unlink()
+        raise RigError(f"{file.name} from {url} has the SHA-256 {found}, not {sha256}; it was deleted.")

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What can go wrong with the rig itself; a failing test or a panicking guest is a value, not one of these."""
+
+from __future__ import annotations
+
+
+class RigError(Exception):
+    """The rig could not do its work.
+
+    The message is one sentence for the user: what is wrong, where, and what to do.
+    """
+
+
+class UsageError(RigError):
+    """Something the user asked for or supplied cannot be used."""
+
+
+class SourceUnavailable(RigError):
+    """The kernel's source cannot be had on this machine."""
+
+
+class BuildError(RigError):
+    """A kernel, a module or a root filesystem did not build."""
+
+
+class VmLost(RigError):
+    """A virtual machine did not start, or stopped answering, for no reason that its kernel gave."""

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rig's own git repository of kernel sources: imports, patched commits and work trees."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness import paths, shell, store
+from harness.errors import RigError
+
+_WHO = {
+    # Fixed, so that the same tree always makes the same commit.
+    "GIT_AUTHOR_NAME": "kernel-patch-rig",
+    "GIT_AUTHOR_EMAIL": "rig@kernel-patch-rig.invalid",
+    "GIT_AUTHOR_DATE": "2018-08-12T00:00:00Z",
+    "GIT_COMMITTER_NAME": "kernel-patch-rig",
+    "GIT_COMMITTER_EMAIL": "rig@kernel-patch-rig.invalid",
+    "GIT_COMMITTER_DATE": "2018-08-12T00:00:00Z",
+    # What the user's own configuration says about line ends or hooks is not for this repository.
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
+_SETTINGS = {"core.looseCompression": "1", "core.autocrlf": "false", "gc.auto": "0", "core.logAllRefUpdates": "false"}
+
+
+def repository() -> Path:
+    """Return the bare repository, made if there is none yet."""
+    path = paths.cache() / "linux.git"
+    with store.locked(path):
+        if not path.exists():
+            with store.folder(path) as made:
+                shell.output(("git", "init", "--quiet", "--bare", made))
+                for key, value in _SETTINGS.items():
+                    shell.output(("git", "--git-dir", made, "config", key, value))
+    return path
+
+
+def run(
+    *arguments: str | Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: bytes | None = None,
+    error: type[RigError] = RigError,
+) -> str:
+    """Run git on the rig's repository and return what it printed."""
+    git = ("git", "--git-dir", repository())
+    return shell.output((*git, *arguments), env={**_WHO, **(env or {})}, cwd=cwd, stdin=stdin, error=error)
+
+
+def commit(tree: str, message: str, parent: str = "") -> str:
+    """Return the commit of `tree`: the same one for the same arguments, whenever it is made."""
+    return run("commit-tree", tree, *(("-p", parent) if parent else ()), "-m", message)
+
+
+def keep(reference: str, commit_id: str) -> None:
+    """Keep a commit from being collected, under ``refs/rig/`` and `reference`."""
+    run("update-ref", f"refs/rig/{reference}", commit_id)
+
+
+def tree_of(commit_id: str) -> str:
+    """Return the tree that a commit holds: the identity of a source, whatever made it."""
+    return run("rev-parse", f"{commit_id}^{{tree}}")
+
+
+def blob(commit_id: str, path: str) -> bytes | None:
+    """Return a file's content in a commit, or None if it has no such file."""
+    try:
+        return run("cat-file", "blob", f"{commit_id}:{path}").encode()
+    except RigError:
+        return None
+
+
+def import_folder(folder: Path, paths_: Sequence[str] = (".",)) -> str:
+    """Return the tree of all files below `folder`.
+
+    The index is kept, so that a second import reads only what changed.
+    """
+    index = paths.cache() / "index" / store.digest(str(folder))[:16]
+    with store.locked(index):
+        env = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(folder)}
+        run("add", "--all", "--force", "--", *paths_, env=env, cwd=folder)
+        return run("write-tree", env=env)
+
+
+@contextmanager
+def scratch_index(commit_id: str) -> Iterator[dict[str, str]]:
+    """Give the environment of a throw-away index that holds `commit_id`."""
+    with tempfile.TemporaryDirectory() as folder:
+        env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        run("read-tree", commit_id, env=env)
+        yield env
+
+
+def worktree(path: Path, commit_id: str) -> None:
+    """Make the work tree at `path` hold `commit_id`, touching only files that differ."""
+    if (path / ".git").exists():
+        git = ("git", "-C", path)
+        if shell.output((*git, "rev-parse", "HEAD"), env=_WHO) == commit_id and not shell.output(
+            (*git, "diff-index", "--name-only", "HEAD"), env=_WHO
+        ):
+            return
+        shell.output((*git, "checkout", "--quiet", "--force", "--detach", commit_id), env=_WHO)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run("worktree", "prune")
+    run("worktree", "add", "--quiet", "--force", "--detach", path, commit_id)

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Builds kernels and the test module; both are cached by all that went into them."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+
+from harness import git, kconfig, paths, shell, store
+from harness.errors import BuildError
+from harness.jobserver import Jobserver
+from harness.matrix import Base, Cell, Machine
+from harness.patches import Patched
+from harness.shell import Line
+
+MODULE = "vmalloc_test"
+_ENVIRONMENT = {
+    # Nothing in a kernel may depend on when, where or by whom it was built.
+    "KBUILD_BUILD_TIMESTAMP": "Sun Aug 12 20:41:04 UTC 2018",
+    "KBUILD_BUILD_USER": "rig",
+    "KBUILD_BUILD_HOST": "kernel-patch-rig",
+    "KBUILD_BUILD_VERSION": "1",
+    # Objects are shared between the folders of all variants; their paths inside are relative.
+    "CCACHE_NOHASHDIR": "1",
+    "CCACHE_SLOPPINESS": "time_macros,include_file_ctime,include_file_mtime",
+    "CCACHE_MAXSIZE": "8G",
+}
+_OBJECT = re.compile(r"^\s+(CC|AS|LDS)\s+(\[M\]\s+)?\S+$")
+_ERROR = re.compile(r"^(\S+?):(\d+)(:\d+)?: (?:fatal )?error: |^make.*\*\*\*|^ERROR: |\bundefined reference\b")
+
+
+class Kernel(msgspec.Struct, frozen=True):
+    """A kernel and its test module, ready to boot."""
+
+    folder: Path
+    """holds config, vmlinux, System.map and build.json"""
+    image: Path
+    config: Path
+    module: Path
+    key: str
+    release: str
+    notes: tuple[str, ...] = ()
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """What is kept beside a built kernel, so that it can be built again by hand."""
+
+    release: str
+    tree: str
+    patches: tuple[str, ...]
+    compiler: str
+    linker: str
+    command: str
+    seconds: float
+    objects: int
+
+
+def configuration(base: Base, cell: Cell) -> dict[str, str]:
+    """Return the symbols that the kernel of `cell` is asked to have."""
+    names = ["common.config", base.fragment, f"arch-{cell.machine.name}.config", f"profile-{cell.profile}.config"]
+    return kconfig.merge((paths.FRAGMENTS / name).read_text() for name in names if name)
+
+
+def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line) -> Kernel:
+    """Return the kernel and the module of `cell`, built if the cache has none.
+
+    `say` hears of the progress. Raises BuildError with the first error of the log,
+    or with the symbols that Kconfig did not accept.
+    """
+    asked = configuration(base, cell)
+    tools = _tools(cell.machine)
+    command = _make(base, cell.machine)
+    key = store.digest(patched.tree, kconfig.render(asked), *tools, *command, *map("=".join, _ENVIRONMENT.items()))[:16]
+    kernel = paths.cache() / "kernels" / key
+    tree = paths.cache() / "trees" / base.name / cell.variant.name.replace("/", "-")
+    with store.locked(tree / f"{cell.machine.name}-{cell.profile}"):
+        if not (kernel / "build.json").exists():
+            _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
+        module = _module(base, cell, patched, tree, kernel, asked, jobs, say)
+    metadata = msgspec.json.decode((kernel / "build.json").read_bytes(), type=Metadata)
+    return Kernel(kernel, kernel / "image", kernel / "config", module, key, metadata.release, patched.notes)
+
+
+def _make(base: Base, machine: Machine) -> tuple[str, ...]:
+    build_ = machine.build
+    return (
+        "make",
+        f"ARCH={build_.arch}",
+        f"CROSS_COMPILE={build_.cross_compile}",
+        f"CC=ccache {build_.compiler}",
+        "HOSTCC=ccache gcc",
+        *base.make_variables,
+    )
+
+
+@functools.cache
+def _tools(machine: Machine) -> tuple[str, str]:
+    """Return the versions of the compiler and the linker."""
+    compiler = shell.output((machine.build.compiler, "--version"), error=BuildError).splitlines()[0]
+    linker = shell.output((f"{machine.build.cross_compile}ld", "--version"), error=BuildError).splitlines()[0]
+    return compiler, linker
+
+
+def _environment(jobs: Jobserver) -> dict[str, str]:
+    return {**_ENVIRONMENT, "CCACHE_DIR": str(paths.cache() / "ccache"), "MAKEFLAGS": jobs.makeflags}
+
+
+def _folder(tree: Path, cell: Cell) -> Path:
+    """Return the build folder.
+
+    It lies right below the source, because only then does the kernel's Makefile use relative
+    paths, with which ccache finds the objects of one variant in the build of another.
+    """
+    return tree / f"build-{cell.machine.name}-{cell.profile}"
+
+
+def _kernel(
+    base: Base, cell: Cell, patched: Patched, tree: Path, kernel: Path, asked: dict[str, str], jobs: Jobserver, say: Line
+) -> None:
+    started = time.monotonic()
+    with store.locked(tree):
+        say("checking out the source")
+        git.worktree(tree, patched.commit)
+    folder = _folder(tree, cell)
+    folder.mkdir(exist_ok=True)
+    (folder / "rig-key").unlink(missing_ok=True)
+    log = folder / "build.log"
+    log.unlink(missing_ok=True)
+    command = (*_make(base, cell.machine), "-C", str(tree), f"O={folder}")
+    say("configuring")
+    _configure(cell, folder, command, asked, log)
+    count = _Count(say, folder / "objects")
+    targets = (cell.machine.build.target, "modules")
+    code = shell.follow((*command, *targets), log=log, env=_environment(jobs), pass_fds=jobs.fds, line=count)
+    if code:
+        raise BuildError(f"{cell.name}: the kernel does not build: {first_error(log)}; the whole log is {log}.")
+    count.keep()
+    release = (folder / "include/config/kernel.release").read_text().strip()
+    with store.folder(kernel) as made:
+        shutil.copy(folder / cell.machine.build.image, made / "image")
+        shutil.copy(folder / ".config", made / "config")
+        for name in ("System.map", "vmlinux", "build.log"):
+            shutil.copy(folder / name, made / name)
+        metadata = Metadata(
+            release,
+            patched.tree,
+            patched.patches,
+            *_tools(cell.machine),
+            shell.quote((*(f"{k}={v}" for k, v in _ENVIRONMENT.items() if k.startswith("KBUILD")), *command, *targets)),
+            round(time.monotonic() - started, 1),
+            count.seen,
+        )
+        store.write(made / "build.json", msgspec.json.format(msgspec.json.encode(metadata)))
+    store.write(folder / "rig-key", kernel.name)
+
+
+def _configure(cell: Cell, folder: Path, command: tuple[str, ...], asked: dict[str, str], log: Path) -> None:
+    wanted = folder / "rig.config"
+    store.write(wanted, kconfig.render(asked))
+    code = shell.follow((*command, "allnoconfig"), log=log, env={"KCONFIG_ALLCONFIG": str(wanted)})
+    if code:
+        raise BuildError(f"{cell.name}: the kernel cannot be configured: {first_error(log)}; the whole log is {log}.")
+    missing = kconfig.lost(asked, kconfig.parse((folder / ".config").read_text()))
+    if missing:
+        raise BuildError(
+            f"{cell.name}: Kconfig did not take all of qemu_configs/kconfig: {'; '.join(missing)}."
+            " Ask for what the symbol depends on, or do not ask for it."
+        )
+
+
+def _module(
+    base: Base, cell: Cell, patched: Patched, tree: Path, kernel: Path, asked: dict[str, str], jobs: Jobserver, say: Line
+) -> Path:
+    sources = sorted(path for path in paths.TEST_MODULE.iterdir() if path.suffix in (".c", ".h") or path.name == "Kbuild")
+    sources = [path for path in sources if not path.name.endswith(".mod.c")]
+    key = store.digest(kernel.name, *(part for path in sources for part in (path.name, path)))[:16]
+    made = paths.cache() / "modules" / key
+    if (made / f"{MODULE}.ko").exists():
+        return made / f"{MODULE}.ko"
+    folder = _folder(tree, cell)
+    if not (folder / "rig-key").exists() or (folder / "rig-key").read_text() != kernel.name:
+        # The folder holds another kernel by now; bring it back, so that the module fits.
+        _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
+    say("building the test module")
+    with store.folder(made) as work:
+        for path in sources:
+            shutil.copy(path, work)
+        log = folder / "module.log"
+        log.unlink(missing_ok=True)
+        command = (*_make(base, cell.machine), "-C", str(folder), f"M={work}", "modules")
+        if shell.follow(command, log=log, env=_environment(jobs), pass_fds=jobs.fds):
+            raise BuildError(f"{cell.name}: the test module does not build: {first_error(log)}; the whole log is {log}.")
+        shutil.copy(log, work / "build.log")
+    return made / f"{MODULE}.ko"
+
+
+def first_error(log: Path) -> str:
+    """Return the first error that a build's log holds, with its file; else its last line."""
+    last = "the log is empty"
+    for line in log.read_text(errors="replace").splitlines():
+        if _ERROR.search(line):
+            return line.strip()
+        last = line.strip() or last
+    return last
+
+
+class _Count:
+    """Counts the objects of a build, and knows how many there were the last time."""
+
+    def __init__(self, say: Line, memory: Path) -> None:
+        self.seen = 0
+        self._say, self._memory = say, memory
+        self._total = int(memory.read_text()) if memory.exists() else 0
+
+    def __call__(self, line: str) -> None:
+        if _OBJECT.match(line):
+            self.seen += 1
+            total = f" of {self._total}" if self._total >= self.seen else ""
+            self._say(f"building file {self.seen}{total}")
+
+    def keep(self) -> None:
+        """Remember the count of a whole build; an incremental one says nothing of the total."""
+        if self.seen > self._total:
+            store.write(self._memory, str(self.seen))

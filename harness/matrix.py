@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What can be tested: kernel bases, machines, variants and profiles, and the cells they make."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness import paths, tables
+from harness.errors import UsageError
+
+STOCK = "stock"
+PROFILES = tuple(sorted(p.stem.removeprefix("profile-") for p in paths.FRAGMENTS.glob("profile-*.config")))
+
+
+class Clock(enum.StrEnum):
+    """Where a sample's time comes from."""
+
+    ICOUNT = "icount"
+    """QEMU counts guest instructions: one virtual CPU, figures that repeat on any host."""
+    WALL = "wall"
+    """The guest's own time, all of the machine's CPUs."""
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A record that a TOML file holds."""
+
+
+class Build(_Table):
+    """How a kernel for a machine is made."""
+
+    arch: str
+    """make's ARCH"""
+    target: str
+    """make's target for the bootable image"""
+    image: str
+    """where it lies in the build folder"""
+    debian: str
+    """Debian's name of the architecture"""
+    cross_compile: str = ""
+    compiler: str = "gcc"
+
+
+class Qemu(_Table):
+    """How QEMU emulates a machine."""
+
+    binary: str
+    machine: str
+    cpu: str
+    memory: int
+    """MiB"""
+    cpus: int
+    """virtual CPUs under the wall clock; icount always has one"""
+    console: str
+    """the kernel's name of the serial console"""
+    cmdline: str = ""
+    """further kernel parameters"""
+    arguments: tuple[str, ...] = ()
+    kvm_host: str = ""
+    """what `uname -m` says on a host whose KVM can run this machine"""
+
+
+class Machine(_Table):
+    """An emulated board: one file in qemu_configs/."""
+
+    description: str
+    build: Build
+    qemu: Qemu
+    name: str = ""
+
+
+class Source(_Table):
+    """Where a kernel base's source comes from when the user names none."""
+
+    url: str = ""
+    sha256: str = ""
+    apt_package: str = ""
+    """a Debian package that holds the source as a tarball"""
+
+
+class KnownBug(_Table):
+    """A bug that a test is known to show on some variant."""
+
+    test: str
+    variant: str
+    kind: str
+    title: str
+    """a regular expression that the finding's title matches"""
+    reason: str
+
+
+class Base(_Table):
+    """A kernel release that can be tested: one folder in kernel_patches/."""
+
+    release: str
+    source: Source
+    default_series: str = ""
+    make_variables: tuple[str, ...] = ()
+    fragment: str = ""
+    """a file in qemu_configs/kconfig for this release alone"""
+    known_bugs: tuple[KnownBug, ...] = ()
+    name: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where the base's own series lie."""
+        return paths.SERIES / self.name
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """A kernel to compare: stock, or a series, or the first patches of one."""
+
+    name: str
+    series: Path | None = None
+    """a folder or a file of patches; None for stock"""
+    count: int | None = None
+    """how many of its patches; None for all"""
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One kernel to build, one kind of VM to boot."""
+
+    machine: Machine
+    variant: Variant
+    profile: str
+
+    @property
+    def name(self) -> str:
+        """What people call it, such as ``x86_64/stock/perf``."""
+        return f"{self.machine.name}/{self.variant.name}/{self.profile}"
+
+
+def machine_names() -> list[str]:
+    """Return the machines that have a file in qemu_configs/."""
+    return sorted(path.stem for path in paths.MACHINES.glob("*.toml"))
+
+
+def load_machine(name: str) -> Machine:
+    """Read the machine `name`; UsageError if there is none or its file is wrong."""
+    if name not in machine_names():
+        raise UsageError(f"There is no machine '{name}' in qemu_configs/; {tables.closest(name, machine_names())}")
+    return msgspec.structs.replace(tables.load(paths.MACHINES / f"{name}.toml", Machine), name=name)
+
+
+def base_names() -> list[str]:
+    """Return the kernel bases that have a folder in kernel_patches/."""
+    return sorted(path.parent.name for path in paths.SERIES.glob("*/base.toml"))
+
+
+def load_base(name: str) -> Base:
+    """Read the kernel base `name`; UsageError if there is none or its file is wrong."""
+    if name not in base_names():
+        raise UsageError(f"There is no kernel '{name}' in kernel_patches/; {tables.closest(name, base_names())}")
+    return msgspec.structs.replace(tables.load(paths.SERIES / name / "base.toml", Base), name=name)
+
+
+def series_names(base: Base) -> list[str]:
+    """Return the series that the project itself has for `base`."""
+    return sorted(path.parent.name for path in base.folder.glob("*/series"))
+
+
+def find_variant(base: Base, wanted: str, series: Path | None = None) -> Variant:
+    """Turn ``stock``, ``NAME`` or ``NAME@COUNT`` into a variant.
+
+    `series` is a folder or file of patches outside of the project; its stem is its name.
+    Raises UsageError for a name that is neither.
+    """
+    name, at, count = wanted.partition("@")
+    if at and not re.fullmatch("[1-9][0-9]*", count):
+        raise UsageError(f"'{wanted}': what follows '@' has to be a number of patches, 1 or more.")
+    number = int(count) if at else None
+    if name == STOCK and not at:
+        return Variant(STOCK)
+    if series is not None and name == series_name(series):
+        return Variant(wanted, series.resolve(), number)
+    if name in series_names(base):
+        return Variant(wanted, base.folder / name, number)
+    known = [STOCK, *series_names(base), *([series_name(series)] if series else [])]
+    raise UsageError(f"There is no variant '{name}' for Linux {base.name}; {tables.closest(name, known)}")
+
+
+def series_name(series: Path) -> str:
+    """Return the variant's name for a series at the path `series`.
+
+    Raises UsageError where the path is missing or would be mistaken for stock.
+    """
+    path = series.expanduser().resolve()
+    if not path.exists():
+        raise UsageError(f"There is no series at {series}; --series takes a folder, an mbox or a patch file.")
+    name = re.sub(r"[^A-Za-z0-9._+-]+", "-", path.stem if path.is_file() else path.name).strip("-.")
+    if not name or name == STOCK:
+        raise UsageError(f"A series cannot be called '{name}'; rename {series}.")
+    return name
+
+
+def cells(machines: Sequence[Machine], variants: Sequence[Variant], profiles: Sequence[str]) -> tuple[Cell, ...]:
+    """Return every combination, stock first so that later builds find its objects cached."""
+    for profile in profiles:
+        if profile not in PROFILES:
+            raise UsageError(f"There is no profile '{profile}' in qemu_configs/kconfig; {tables.closest(profile, list(PROFILES))}")
+    ordered = sorted(variants, key=lambda v: v.series is not None)
+    return tuple(Cell(m, v, p) for p in profiles for v in ordered for m in machines)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where the project's data and the user's cache live."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+MACHINES = PROJECT / "qemu_configs"
+FRAGMENTS = MACHINES / "kconfig"
+SERIES = PROJECT / "kernel_patches"
+TEST_MODULE = PROJECT / "test_module"
+ROOTFS = PROJECT / "rootfs"
+RESULTS = PROJECT / "results"
+
+
+def cache() -> Path:
+    """Return the rig's cache folder: ``RIG_CACHE``, or one in the user's cache folder.
+
+    Everything below it can be deleted; what is missing is made again.
+    """
+    chosen = os.environ.get("RIG_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "kernel-patch-rig"

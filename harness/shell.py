@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The place that starts processes: argument lists only, with a log and a way to be stopped."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from harness.errors import RigError
+
+Line = Callable[[str], None]
+
+
+def quote(command: Sequence[str | Path]) -> str:
+    """Return `command` as a person would type it."""
+    return shlex.join(str(word) for word in command)
+
+
+def output(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    error: type[RigError] = RigError,
+) -> str:
+    """Run `command` and return what it printed, stripped.
+
+    `env` adds to the environment. Raises `error` with the command and the last
+    line that it printed if it cannot be started or fails.
+    """
+    try:
+        done = subprocess.run(
+            [str(word) for word in command],
+            cwd=cwd,
+            env={**os.environ, "LC_ALL": "C", **(env or {})},
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            check=False,
+        )
+    except OSError as trouble:
+        raise error(f"`{command[0]}` cannot be run: {trouble.strerror}; ./bootstrap installs what the rig needs.") from trouble
+    if done.returncode:
+        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        raise error(f"`{quote(command)}` failed with exit code {done.returncode}: {said[-1] if said else 'it said nothing'}")
+    return done.stdout.decode(errors="replace").strip()
+
+
+def follow(
+    command: Sequence[str | Path],
+    *,
+    log: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+    line: Line | None = None,
+) -> int:
+    """Run `command` with everything it prints appended to `log`; return its exit code.
+
+    `line` sees each line as it comes. The command gets a process group of its own,
+    which is ended when the caller is interrupted.
+    """
+    with log.open("ab") as sink:
+        sink.write(f"$ {quote(command)}\n".encode())
+        try:
+            process = subprocess.Popen(
+                [str(word) for word in command],
+                cwd=cwd,
+                env={**os.environ, "LC_ALL": "C", **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
+        except OSError as trouble:
+            raise RigError(f"`{command[0]}` cannot be run: {trouble.strerror}; ./bootstrap installs what the rig needs.") from trouble
+        assert process.stdout is not None
+        try:
+            for raw in process.stdout:
+                sink.write(raw)
+                if line:
+                    line(raw.decode(errors="replace").rstrip("\n"))
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
