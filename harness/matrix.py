@@ -59,6 +59,8 @@ class Qemu(_Table):
     """the kernel's name of the serial console"""
     cmdline: str = ""
     """further kernel parameters"""
+    cmdline_icount: str = ""
+    """further ones when instructions are counted"""
     arguments: tuple[str, ...] = ()
     kvm_host: str = ""
     """what `uname -m` says on a host whose KVM can run this machine"""

@@ -110,7 +110,9 @@ def _quilt(folder: Path) -> list[Patch]:
             continue
         file = (folder / words[0]).resolve()
         if not file.is_relative_to(folder.resolve()):
-            raise UsageError(f"{folder / 'series'} names '{words[0]}', which lies outside of the folder; patches have to lie in it.")
+            raise UsageError(
+                f"{folder / 'series'} names '{words[0]}', which lies outside of the folder; patches have to lie in it."
+            )
         strips = [word[2:] for word in words[1:] if word.startswith("-p")]
         if strips and not strips[-1].isdigit():
             raise UsageError(f"{folder / 'series'}: '-p{strips[-1]}' of '{words[0]}' is not a number.")

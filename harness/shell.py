@@ -79,7 +79,9 @@ def follow(
                 start_new_session=True,
             )
         except OSError as trouble:
-            raise RigError(f"`{command[0]}` cannot be run: {trouble.strerror}; ./bootstrap installs what the rig needs.") from trouble
+            raise RigError(
+                f"`{command[0]}` cannot be run: {trouble.strerror}; ./bootstrap installs what the rig needs."
+            ) from trouble
         assert process.stdout is not None
         try:
             for raw in process.stdout:

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whether KVM can be trusted with a machine: found out by booting a kernel, not by looking at /dev/kvm."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from harness import paths, qemu_args, rootfs, store
+from harness.matrix import Clock, Machine
+from harness.qemu_args import Boot
+from harness.rootfs import Rootfs
+
+_SECONDS = 5
+"""in which a kernel under KVM has to be heard of"""
+
+
+def choose(machine: Machine, kernel: Path, initramfs: Rootfs) -> str:
+    """Return ``kvm`` if a kernel boots with it, else ``tcg``; the verdict holds until the host is booted again."""
+    usable = machine.qemu.kvm_host == platform.machine() and os.access("/dev/kvm", os.R_OK | os.W_OK)
+    if not usable:
+        return "tcg"
+    verdicts = paths.cache() / "kvm.json"
+    with store.locked(verdicts):
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        try:
+            known = msgspec.json.decode(verdicts.read_bytes(), type=dict[str, str])
+        except (OSError, msgspec.DecodeError):
+            known = {}
+        key = f"{boot_id} {machine.name}"
+        if key not in known:
+            known = {k: v for k, v in known.items() if k.startswith(boot_id)}
+            known[key] = "kvm" if _probe(machine, kernel, initramfs) else "tcg"
+            store.write(verdicts, msgspec.json.encode(known))
+        return known[key]
+
+
+def _probe(machine: Machine, kernel: Path, initramfs: Rootfs) -> bool:
+    """Boot `kernel` under KVM and return whether it says a word in time."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        boot = Boot(machine, Clock.WALL, kernel, initramfs.image, "kvm", 0, rootfs.ADDRESS)
+        command = qemu_args.command(boot, folder)
+        try:
+            subprocess.run(command, timeout=_SECONDS, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        except subprocess.TimeoutExpired:
+            pass
+        except OSError:
+            return False
+        log = folder / "serial.log"
+        return log.exists() and rootfs.READY in log.read_text(errors="replace")

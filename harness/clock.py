@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Deadlines, and what a guest's nanoseconds mean under each clock."""
+
+from __future__ import annotations
+
+import time
+
+from harness.matrix import Clock
+from harness.qemu_args import ICOUNT_SHIFT
+
+POLL = 0.01
+"""seconds between two looks at something that is awaited"""
+
+
+class Deadline:
+    """A point in time; all waiting in the rig ends at one."""
+
+    def __init__(self, seconds: float) -> None:
+        """Set it `seconds` from now."""
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    @property
+    def over(self) -> bool:
+        """Whether it has passed."""
+        return time.monotonic() >= self._end
+
+    @property
+    def left(self) -> float:
+        """Seconds until it passes; 0 afterwards."""
+        return max(0.0, self._end - time.monotonic())
+
+
+def per_operation(clock: Clock, nanoseconds: int, operations: int) -> tuple[float, str]:
+    """Return the cost of one operation and its unit; instructions are never called seconds."""
+    if clock is Clock.ICOUNT:
+        return nanoseconds / (1 << ICOUNT_SHIFT) / operations, "instructions/op"
+    return nanoseconds / operations, "ns/op"

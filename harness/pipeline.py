@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Wires the stages: the only place that knows their order."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from harness import (
+    accel,
+    compare,
+    guest,
+    kbuild,
+    matrix,
+    patches,
+    paths,
+    plan,
+    records,
+    report,
+    rootfs,
+    shell,
+    source,
+    store,
+    tables,
+    vm,
+)
+from harness.compare import Comparison
+from harness.errors import RigError, SourceUnavailable, UsageError
+from harness.jobserver import Jobserver
+from harness.matrix import STOCK, Base, Cell, Clock
+from harness.plan import BuiltCell, Plan
+from harness.progress import Progress, SuiteProgress
+from harness.records import Finding, Provenance, Result, Run
+from harness.suite import lab
+from harness.vm import Vm
+
+Item = TypeVar("Item")
+FALLBACK = "6.1"
+"""the base whose source a Debian machine can always have"""
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """What the user asked for; empty means the default."""
+
+    machine: str = ""
+    variant: str = ""
+    profile: str = "perf"
+    tests: str = "all"
+    clock: str = "icount"
+    scale: str = "default"
+    jobs: int = 0
+    keep: bool = False
+    source: str = ""
+    series: str = ""
+    kernel: str = ""
+    threshold: float = 5.0
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """A kernel base with its source, and what has to be said about them."""
+
+    base: Base
+    tree: source.Tree
+    notes: tuple[str, ...] = ()
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a run went."""
+
+    run: Path
+    comparisons: tuple[Comparison, ...]
+    findings: tuple[Finding, ...]
+    results: tuple[Result, ...]
+
+    @property
+    def errors(self) -> tuple[Result, ...]:
+        """Tests that the rig itself could not run."""
+        return tuple(result for result in self.results if result.outcome == "error")
+
+    @property
+    def unexpected(self) -> tuple[Finding, ...]:
+        """Findings that no known bug explains."""
+        return tuple(finding for finding in self.findings if not finding.expected)
+
+    @property
+    def regressions(self) -> tuple[Comparison, ...]:
+        """Tests in which a variant costs more than stock, past the threshold."""
+        return tuple(c for c in self.comparisons if c.verdict == "worse")
+
+
+class ExitCode:
+    """What the rig's exit code says; the worst wins, in this order."""
+
+    GOOD = 0
+    RIG_FAILED = 1
+    FINDING = 2
+    REGRESSION = 3
+
+
+def exit_code(outcome: Outcome) -> int:
+    """Return the exit code for a run."""
+    if outcome.errors:
+        return ExitCode.RIG_FAILED
+    if outcome.unexpected:
+        return ExitCode.FINDING
+    return ExitCode.REGRESSION if outcome.regressions else ExitCode.GOOD
+
+
+def build(wanted: Selection) -> Plan:
+    """Build every selected cell, side by side, and return what a suite needs to run in them.
+
+    Raises UsageError, SourceUnavailable or BuildError.
+    """
+    _check(wanted)
+    with Progress("build") as progress:
+        found = _sources(wanted, lambda text: progress.say("source", text))
+        selected = _cells(wanted, found.base)
+        roots = {machine: rootfs.build(machine) for machine in {cell.machine for cell in selected}}
+        variants = {v: patches.apply(found.tree, v) for v in dict.fromkeys(cell.variant for cell in selected)}
+        progress.done("source", f"Linux {found.tree.version}")
+        jobs = wanted.jobs or os.cpu_count() or 1
+        workers = min(len(selected), jobs)
+        with Jobserver(jobs, workers) as pool:
+
+            def one(cell: Cell) -> kbuild.Kernel:
+                try:
+                    made = kbuild.build(found.base, cell, variants[cell.variant], pool, lambda text: progress.say(cell.name, text))
+                    progress.done(cell.name, f"built {made.key}")
+                    return made
+                finally:
+                    if pending.release():
+                        pool.give_back()
+
+            pending = _Countdown(len(selected) - workers)
+            kernels = _side_by_side(one, selected, workers)
+    built = tuple(
+        BuiltCell(cell, kernel, roots[cell.machine], accel.choose(cell.machine, kernel.image, roots[cell.machine]))
+        for cell, kernel in zip(selected, kernels, strict=True)
+    )
+    notes = found.notes + tuple(note for patched in variants.values() for note in patched.notes)
+    made = Plan(
+        base=found.base,
+        cells=built,
+        tests=plan.choose(wanted.tests),
+        clock=Clock(wanted.clock),
+        scale=wanted.scale,
+        keep=wanted.keep,
+        version=found.tree.version,
+        origin=found.tree.origin,
+        tree=found.tree.tree,
+        stock_only=not found.base.default_series and not wanted.series,
+        notes=notes,
+    )
+    plan.save(made, paths.cache() / "plan.json")
+    return made
+
+
+def boot(made: Plan, wanted: Selection, *, keep: bool) -> list[Vm]:
+    """Boot every selected cell that is not up, side by side, and return their VMs.
+
+    With `keep` they stay up when the rig ends. Raises GuestDied or VmLost.
+    """
+    places = [(built, clock) for built in made.cells for clock in made.clocks]
+    with Progress("boot") as progress:
+
+        def one(place: tuple[BuiltCell, Clock]) -> Vm:
+            built, clock = place
+            name = f"{built.cell.name}/{clock}"
+            up = vm.find(built.cell.name, clock, built.kernel.key)
+            progress.say(name, "booting")
+            machine = up or lab.boot(built, clock, keep=keep)
+            progress.done(name, "was up" if up else f"up in {machine.state.boot_seconds:.1f} s")
+            return machine
+
+        return _side_by_side(one, places, _workers(made, wanted.jobs))
+
+
+def test(made: Plan, wanted: Selection, command: str) -> Outcome:
+    """Run the suite in every selected cell, booting what is not up, and write the run's folder.
+
+    `command` is what repeats the run. Raises RigError when pytest itself fails.
+    """
+    run = Run(records.new_folder())
+    _begin(run, made, wanted, command)
+    plan.save(made, run.folder / "plan.json")
+    arguments = [
+        str(paths.PROJECT / "harness" / "suite"),
+        *("--rootdir", str(paths.PROJECT)),
+        *("-p", "no:cacheprovider", "-p", "no:terminal", "-q"),
+        *("--rig-plan", str(run.folder / "plan.json"), "--rig-run", str(run.folder)),
+        *("--junitxml", str(run.folder / "junit.xml"), "--report-log", str(run.folder / "report-log.jsonl")),
+        *("-n", str(_workers(made, wanted.jobs)), "--dist", "loadgroup", "--max-worker-restart", "8"),
+    ]
+    with Progress("test") as progress:
+        code = pytest.main(arguments, plugins=[SuiteProgress(progress)])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RigError(f"pytest ended with {pytest.ExitCode(code).name}; what it recorded so far is in {run.folder}.")
+    return finish(run)
+
+
+def finish(run: Run) -> Outcome:
+    """Write the report of a run from its records alone, and point ``results/latest`` to it."""
+    provenance = run.provenance()
+    if not provenance.finished:
+        provenance = msgspec.structs.replace(provenance, finished=records.now())
+        store.write(run.folder / "run.json", msgspec.json.format(msgspec.json.encode(provenance)))
+    performance = [test.name for test in plan.suite().tests if not test.stress]
+    outcome = Outcome(
+        run.folder,
+        tuple(compare.compare(run.samples(), provenance.threshold, performance)),
+        tuple(run.findings()),
+        tuple(run.results()),
+    )
+    store.write(
+        run.folder / "report.html", report.html(provenance, outcome.comparisons, outcome.findings, outcome.results, run.samples())
+    )
+    if run.folder.parent == paths.RESULTS:
+        _point(paths.RESULTS / "latest", run.folder.name)
+    return outcome
+
+
+def ssh(cell: str, clock: str) -> tuple[str, ...]:
+    """Return the command that opens a shell in the VM of `cell`, under any clock if none is given.
+
+    Raises UsageError if there is none up.
+    """
+    for machine in vm.running():
+        if machine.state.cell == cell and clock in ("", machine.state.clock):
+            return guest.command(machine.state.port, machine.folder)
+    up = sorted({machine.state.cell for machine in vm.running()})
+    raise UsageError(f"No VM of {cell} is up; {tables.closest(cell, up) if up else 'run `invoke boot` first.'}")
+
+
+def find_run(name: str) -> Run:
+    """Return a run by its path or its name in results/; UsageError if there is none."""
+    for folder in (Path(name), paths.RESULTS / name):
+        if (folder / "run.json").is_file():
+            return Run(folder.resolve())
+    raise UsageError(f"There is no run '{name}'; name a folder in {paths.RESULTS}, or 'latest'.")
+
+
+class _Countdown:
+    """Counts how many more pieces of work will start, from several threads."""
+
+    def __init__(self, waiting: int) -> None:
+        self._waiting = waiting
+        self._lock = threading.Lock()
+
+    def release(self) -> bool:
+        """Say that one ended; return whether none starts in its place."""
+        with self._lock:
+            self._waiting -= 1
+            return self._waiting < 0
+
+
+def _check(wanted: Selection) -> None:
+    if wanted.clock not in list(Clock):
+        raise UsageError(f"There is no clock '{wanted.clock}'; known are {', '.join(Clock)}.")
+    if wanted.scale not in plan.SCALES:
+        raise UsageError(f"There is no scale '{wanted.scale}'; known are {', '.join(plan.SCALES)}.")
+    if wanted.jobs < 0:
+        raise UsageError(f"--jobs has to be 1 or more, not {wanted.jobs}.")
+    if wanted.threshold < 0:
+        raise UsageError(f"--threshold has to be 0 or more per cent, not {wanted.threshold}.")
+    plan.choose(wanted.tests)
+    for name in _words(wanted.machine):
+        matrix.load_machine(name)
+
+
+def _sources(wanted: Selection, say: Callable[[str], None]) -> Sources:
+    """Return the base to test and its source: 4.18, or the distribution's kernel where there is no 4.18."""
+    named = wanted.source or os.environ.get("RIG_SOURCE", "")
+    base = matrix.load_base(wanted.kernel or "4.18")
+    try:
+        return Sources(base, source.resolve(base, named or None, say))
+    except SourceUnavailable as missing:
+        if wanted.kernel or wanted.series or wanted.variant not in ("", STOCK):
+            raise
+        fallback = matrix.load_base(FALLBACK)
+        note = f"{missing} Until then this is a stock-only run of Linux {fallback.name}: it compares nothing."
+        say(note)
+        return Sources(fallback, source.resolve(fallback, None, say), (note,))
+
+
+def _cells(wanted: Selection, base: Base) -> tuple[Cell, ...]:
+    series = Path(wanted.series) if wanted.series else None
+    name = matrix.series_name(series) if series else base.default_series
+    variants = _words(wanted.variant) or [STOCK, *([name] if name else [])]
+    machines = _words(wanted.machine) or matrix.machine_names()
+    return matrix.cells(
+        [matrix.load_machine(machine) for machine in dict.fromkeys(machines)],
+        [matrix.find_variant(base, variant, series) for variant in dict.fromkeys(variants)],
+        list(dict.fromkeys(_words(wanted.profile))),
+    )
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _side_by_side(work: Callable[[Item], object], items: Sequence[Item], workers: int) -> list:  # type: ignore[type-arg]
+    """Do `work` for all items, `workers` at a time; the first error is raised once all have ended."""
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _workers(made: Plan, jobs: int) -> int:
+    """Return how many VMs may run at once: one a core, and no more than fit into the free memory."""
+    free = next(
+        int(line.split()[1]) // 1024 for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable")
+    )
+    largest = max(built.cell.machine.qemu.memory for built in made.cells)
+    return max(1, min(len(made.cells), jobs or os.cpu_count() or 1, free // largest))
+
+
+def _begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
+    names = {built.cell.name: built.kernel.key for built in made.cells}
+    provenance = Provenance(
+        run=run.folder.name,
+        started=records.now(),
+        command=command,
+        kernel=made.base.name,
+        version=made.version,
+        source=made.origin,
+        source_tree=made.tree,
+        stock_only=made.stock_only,
+        scale=made.scale,
+        threshold=wanted.threshold,
+        host=f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPUs",
+        tools=_tools(made),
+        machines={built.cell.machine.name: built.cell.machine.description for built in made.cells},
+        cells=names,
+        patches={built.cell.variant.name: tuple(p.name for p in patches.read(built.cell.variant)) for built in made.cells},
+        notes=made.notes,
+    )
+    store.write(run.folder / "run.json", msgspec.json.format(msgspec.json.encode(provenance)))
+    for built in made.cells:
+        name = built.cell.name.replace("/", "-")
+        shutil.copyfile(built.kernel.config, run.folder / f"{name}.config")
+        shutil.copyfile(built.kernel.folder / "build.json", run.folder / f"{name}.build.json")
+
+
+def _tools(made: Plan) -> dict[str, str]:
+    binaries = sorted({b.cell.machine.qemu.binary for b in made.cells} | {b.cell.machine.build.compiler for b in made.cells})
+    return {name: shell.output((name, "--version")).splitlines()[0] for name in binaries}
+
+
+def _point(link: Path, target: str) -> None:
+    temporary = link.with_name(f".latest-{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)

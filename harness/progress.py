@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Shows what every cell is doing: live on a terminal, as plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+
+import pytest
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+_EVERY = 30.0
+"""seconds between two plain lines about the same work"""
+
+
+class Progress:
+    """The work under way; a context manager that may be used from any thread."""
+
+    def __init__(self, stage: str, console: Console | None = None) -> None:
+        """Show the work of `stage`, such as ``build``."""
+        self._stage = stage
+        self._console = console or Console()
+        self._rows: dict[str, tuple[str, bool]] = {}
+        self._shown: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._live = Live(console=self._console, get_renderable=self._table, refresh_per_second=4)
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def say(self, name: str, text: str) -> None:
+        """Show that `name` is at `text`."""
+        self._set(name, text, done=False)
+
+    def done(self, name: str, text: str) -> None:
+        """Show that `name` has ended, with `text`."""
+        self._set(name, text, done=True)
+
+    def line(self, text: str) -> None:
+        """Print one line that stays."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _set(self, name: str, text: str, *, done: bool) -> None:
+        with self._lock:
+            new = name not in self._rows or done
+            self._rows[name] = (text, done)
+            if self._console.is_terminal:
+                return
+            now = time.monotonic()
+            if new or now - self._shown.get(name, 0.0) >= _EVERY:
+                self._shown[name] = now
+                self.line(f"{self._stage} {name}: {text}")
+
+    def _table(self) -> Table:
+        with self._lock:
+            table = Table.grid(padding=(0, 2))
+            for name, (text, done) in self._rows.items():
+                style = "dim" if done else ""
+                table.add_row(f"[bold]{self._stage}[/bold]", name, text, style=style)
+            table.add_row(f"[dim]{time.monotonic() - self._started:.0f} s[/dim]")
+            return table
+
+
+class SuiteProgress:
+    """A pytest plugin that shows each cell's test, and each finding when it is made."""
+
+    def __init__(self, progress: Progress) -> None:
+        """Show on `progress`."""
+        self._progress = progress
+        self._total: dict[str, int] = {}
+        self._count: dict[str, int] = {}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
+        """Learn how many tests each cell has."""
+        del node
+        self._total = {}
+        for nodeid in ids:
+            cell = _cell(nodeid)[0]
+            self._total[cell] = self._total.get(cell, 0) + 1
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Show which test a cell is at."""
+        cell, test = _cell(nodeid)
+        self._count[cell] = self._count.get(cell, 0) + 1
+        self._progress.say(cell, f"test {self._count[cell]} of {self._total.get(cell, '?')}: {test}")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Print what went wrong as soon as it has."""
+        cell, test = _cell(report.nodeid)
+        if report.failed:
+            reason = (report.longreprtext.strip().splitlines() or ["?"])[-1]
+            self._progress.line(f"FAILED {cell} {test}: {reason}")
+        elif hasattr(report, "wasxfail") and report.skipped:
+            title = str(report.longrepr).strip().splitlines()[-1]
+            self._progress.line(f"known bug {cell} {test}: {title}")
+        if self._count.get(cell) == self._total.get(cell) and report.when == "teardown":
+            self._progress.done(cell, f"{self._total[cell]} tests done")
+
+
+def _cell(nodeid: str) -> tuple[str, str]:
+    """Split a node id into the cell's name and the rest: ``file::test[machine/variant/profile/NAME]@group``."""
+    inside = nodeid.partition("[")[2].rpartition("]")[0]
+    cell, _, test = inside.rpartition("/")
+    return cell or nodeid, test

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line of QEMU as a function of what is to be booted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness.matrix import Clock, Machine
+
+ICOUNT_SHIFT = 1
+"""a guest instruction takes 2**shift ns of the guest's time"""
+_CMDLINE = (
+    # A kernel that oopses ends its VM at once, which QEMU's exit tells without waiting.
+    "oops=panic panic=-1"
+    # Kernel addresses in messages are evidence; random ones differ from boot to boot.
+    " nokaslr no_hash_pointers"
+    # virtio-rng seeds the random numbers that SSH waits for; by default its word counts nothing.
+    " rng_core.default_quality=1000"
+)
+
+
+class Boot(msgspec.Struct, frozen=True):
+    """All that decides a QEMU command line."""
+
+    machine: Machine
+    clock: Clock
+    kernel: Path
+    initramfs: Path
+    accelerator: str
+    port: int
+    """on 127.0.0.1, forwarded to the guest's SSH"""
+    address: str
+    """the guest's"""
+
+    @property
+    def cpus(self) -> int:
+        """How many virtual CPUs it has; counting instructions repeats only with one."""
+        return 1 if self.clock is Clock.ICOUNT else self.machine.qemu.cpus
+
+
+def command(boot: Boot, folder: Path) -> tuple[str, ...]:
+    """Return the command that starts `boot` with its socket and its console's log in `folder`."""
+    qemu = boot.machine.qemu
+    icount = ("-icount", f"shift={ICOUNT_SHIFT}") if boot.clock is Clock.ICOUNT else ()
+    return (
+        qemu.binary,
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        *("-display", "none"),
+        *("-machine", qemu.machine),
+        *("-accel", boot.accelerator),
+        *("-cpu", "host" if boot.accelerator == "kvm" else qemu.cpu),
+        *("-smp", str(boot.cpus)),
+        *("-m", f"{qemu.memory}M"),
+        *icount,
+        *("-kernel", str(boot.kernel)),
+        *("-initrd", str(boot.initramfs)),
+        *("-append", _append(boot)),
+        *("-chardev", f"file,id=console,path={folder / 'serial.log'}"),
+        *("-serial", "chardev:console"),
+        *("-qmp", f"unix:{folder / 'qmp'},server=on,wait=off"),
+        *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{boot.port}-{boot.address}:22"),
+        *("-device", "virtio-net-pci,netdev=net,romfile="),
+        *("-device", "virtio-rng-pci"),
+        *qemu.arguments,
+    )
+
+
+def _append(boot: Boot) -> str:
+    qemu = boot.machine.qemu
+    parts = [f"console={qemu.console}", _CMDLINE, qemu.cmdline]
+    if boot.clock is Clock.ICOUNT:
+        parts.append(qemu.cmdline_icount)
+    return " ".join(part for part in parts if part)

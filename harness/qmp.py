@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Speaks QMP with a running QEMU: one command, one answer."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from qemu.qmp import ConnectError, ExecuteError, QMPClient
+from qemu.qmp.error import QMPError
+
+from harness.errors import VmLost
+
+
+def execute(socket: Path, command: str, deadline: float = 5.0) -> object:
+    """Have the QEMU behind `socket` do `command`, and return its answer.
+
+    Raises VmLost when nobody answers within `deadline` seconds, or with a refusal.
+    """
+
+    async def talk() -> object:
+        client = QMPClient("kernel-patch-rig")
+        await client.connect(str(socket))
+        try:
+            return await client.execute(command)
+        finally:
+            if command != "quit":
+                await client.disconnect()
+
+    async def in_time() -> object:
+        return await asyncio.wait_for(talk(), deadline)
+
+    try:
+        return asyncio.run(in_time())
+    except ConnectError as error:
+        raise VmLost(f"QEMU does not answer at {socket}: {error}.") from error
+    except ExecuteError as error:
+        raise VmLost(f"QEMU refused '{command}': {error.error.desc}.") from error
+    except (QMPError, TimeoutError, OSError, EOFError) as error:
+        raise VmLost(f"QEMU at {socket} did not finish '{command}': {type(error).__name__}.") from error

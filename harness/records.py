@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run leaves: samples, findings and test results, stored as they come and read back."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from harness import paths
+from harness.errors import RigError, UsageError
+from harness.matrix import Clock
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One measured value."""
+
+    machine: str
+    variant: str
+    profile: str
+    clock: Clock
+    test: str
+    boot: int
+    """which boot of the cell in this run, from 0"""
+    repeat: int
+    thread: int
+    value: float
+    unit: str
+    """``instructions/op`` or ``ns/op``"""
+    operations: int
+    """how many operations the value is the mean of"""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A problem that a kernel or the test module reported."""
+
+    machine: str
+    variant: str
+    profile: str
+    test: str
+    kind: str
+    """what kernlog.py calls it, or ``test-failed``, ``hang``, ``died``, ``not-seen``"""
+    title: str
+    expected: str
+    """the reason why it was to be expected; empty for one that was not"""
+    log: str
+    """file in the run's folder that holds it"""
+    lines: tuple[int, int]
+    """first and last line in that file, counted from 1"""
+    excerpt: str
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How one test of one cell went."""
+
+    machine: str
+    variant: str
+    profile: str
+    test: str
+    outcome: str
+    """passed, failed, xfailed (a known bug was seen), skipped or error (the rig's own)"""
+    seconds: float
+    """of host time"""
+    reason: str = ""
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """Where a run's figures come from: run.json."""
+
+    run: str
+    started: str
+    command: str
+    """with which the run can be repeated"""
+    kernel: str
+    version: str
+    source: str
+    source_tree: str
+    stock_only: bool
+    scale: str
+    threshold: float
+    """per cent of slow-down from which on a change is a regression"""
+    host: str
+    tools: dict[str, str]
+    machines: dict[str, str]
+    """name and description"""
+    cells: dict[str, str]
+    """name and key of the kernel"""
+    patches: dict[str, tuple[str, ...]]
+    """variant and the names of its patches"""
+    notes: tuple[str, ...] = ()
+    """what limits what the run says"""
+    finished: str = ""
+
+
+def now() -> str:
+    """Return the time, in UTC to the second, as ISO 8601 has it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def new_folder() -> Path:
+    """Return a name for a new run's folder: the time in UTC and an id."""
+    time = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    return paths.RESULTS / f"{time}-{secrets.token_hex(2)}"
+
+
+class Run:
+    """A run's folder; what is added is on the disk when the call returns."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use `folder`, which is made if need be."""
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, name: str, records: Iterable[msgspec.Struct]) -> None:
+        """Append records to the file `name` and sync it; a torn line can only be the last."""
+        data = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+        if not data:
+            return
+        try:
+            with (self.folder / name).open("ab") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise RigError(f"{self.folder / name} cannot be written: {error.strerror}.") from error
+
+    def samples(self) -> list[Sample]:
+        """Return all samples of the run."""
+        return self._read("samples.jsonl", Sample)
+
+    def findings(self) -> list[Finding]:
+        """Return all findings of the run."""
+        return self._read("findings.jsonl", Finding)
+
+    def results(self) -> list[Result]:
+        """Return how each test went."""
+        return self._read("results.jsonl", Result)
+
+    def provenance(self) -> Provenance:
+        """Return run.json; UsageError if the folder is not a run's."""
+        file = self.folder / "run.json"
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=Provenance)
+        except OSError as error:
+            raise UsageError(f"{self.folder} is not a run: {file.name} cannot be read ({error.strerror}).") from error
+        except msgspec.DecodeError as error:
+            raise UsageError(f"{file} is damaged: {error}.") from error
+
+    def _read(self, name: str, record: type[Record]) -> list[Record]:
+        file = self.folder / name
+        if not file.exists():
+            return []
+        lines = file.read_bytes().split(b"\n")
+        try:
+            return [msgspec.json.decode(line, type=record) for line in lines[:-1]]
+        except msgspec.DecodeError as error:
+            raise UsageError(f"{file} is damaged: {error}.") from error

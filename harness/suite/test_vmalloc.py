@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every cell boots without a complaint, and runs the test module's tests without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.matrix import Clock
+from harness.plan import BuiltCell, Plan, Test
+from harness.suite import trial
+from harness.suite.lab import Lab
+from harness.suite.trial import Outcome
+
+Judge = Callable[[Outcome], None]
+
+
+def test_boot(judge: Judge, lab: Lab, chosen: Plan, built: BuiltCell, clock: Clock) -> None:
+    """The kernel reaches SSH, and reports nothing on its way."""
+    judge(trial.boot(lab, chosen, built, clock))
+
+
+def test_module(judge: Judge, lab: Lab, chosen: Plan, built: BuiltCell, test: Test) -> None:
+    """The test passes, and the kernel reports nothing while it runs."""
+    judge(trial.run(lab, chosen, built, test))
