@@ -11,8 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from invoke import Context, Exit, Task, task
+from invoke.context import Context
+from invoke.exceptions import Exit
 from invoke.main import program
+from invoke.tasks import Task, task
 from rich.console import Console
 from rich.table import Table
 
@@ -53,7 +55,8 @@ def _selection_task(body: Callable[[Selection], None]) -> Task[Any]:
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(_DEFAULTS, name)) for name in _OPTIONS]
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
-    return task(help=_OPTIONS, auto_shortflags=False)(run)
+    made: Task[Any] = task(help=_OPTIONS, auto_shortflags=False)(run)
+    return made
 
 
 class _errors:  # noqa: N801 - reads as a statement
@@ -142,8 +145,10 @@ def down(_: Context) -> None:
     """Take down the VMs that are up."""
     with _errors():
         swept = vm.sweep()
-        stopped = [machine.state.cell for machine in vm.running() if not machine.stop()]
-        _CONSOLE.print(f"{len(stopped)} taken down, {swept} swept.")
+        up = list(vm.running())
+        for machine in up:
+            machine.stop()
+        _CONSOLE.print(f"{len(up)} taken down, {swept} swept.")
 
 
 @task(help={"fast": "leave out the end-to-end tests, which build and boot kernels"}, auto_shortflags=False)

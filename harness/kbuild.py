@@ -94,6 +94,8 @@ def _make(base: Base, machine: Machine) -> tuple[str, ...]:
         f"CROSS_COMPILE={build_.cross_compile}",
         f"CC=ccache {build_.compiler}",
         "HOSTCC=ccache gcc",
+        # Set, though empty, it keeps a "+" for the patches out of the release.
+        "LOCALVERSION=",
         *base.make_variables,
     )
 

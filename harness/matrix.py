@@ -30,7 +30,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A record that a TOML file holds."""
 
 
-class Build(_Table):
+class Build(_Table, frozen=True):
     """How a kernel for a machine is made."""
 
     arch: str
@@ -45,7 +45,7 @@ class Build(_Table):
     compiler: str = "gcc"
 
 
-class Qemu(_Table):
+class Qemu(_Table, frozen=True):
     """How QEMU emulates a machine."""
 
     binary: str
@@ -66,7 +66,7 @@ class Qemu(_Table):
     """what `uname -m` says on a host whose KVM can run this machine"""
 
 
-class Machine(_Table):
+class Machine(_Table, frozen=True):
     """An emulated board: one file in qemu_configs/."""
 
     description: str
@@ -75,7 +75,7 @@ class Machine(_Table):
     name: str = ""
 
 
-class Source(_Table):
+class Source(_Table, frozen=True):
     """Where a kernel base's source comes from when the user names none."""
 
     url: str = ""
@@ -84,7 +84,7 @@ class Source(_Table):
     """a Debian package that holds the source as a tarball"""
 
 
-class KnownBug(_Table):
+class KnownBug(_Table, frozen=True):
     """A bug that a test is known to show on some variant."""
 
     test: str
@@ -95,7 +95,7 @@ class KnownBug(_Table):
     reason: str
 
 
-class Base(_Table):
+class Base(_Table, frozen=True):
     """A kernel release that can be tested: one folder in kernel_patches/."""
 
     release: str

@@ -195,10 +195,10 @@ def test(made: Plan, wanted: Selection, command: str) -> Outcome:
     arguments = [
         str(paths.PROJECT / "harness" / "suite"),
         *("--rootdir", str(paths.PROJECT)),
-        *("-p", "no:cacheprovider", "-p", "no:terminal", "-q"),
+        *("-p", "no:cacheprovider", "-p", "no:terminal"),
         *("--rig-plan", str(run.folder / "plan.json"), "--rig-run", str(run.folder)),
         *("--junitxml", str(run.folder / "junit.xml"), "--report-log", str(run.folder / "report-log.jsonl")),
-        *("-n", str(_workers(made, wanted.jobs)), "--dist", "loadgroup", "--max-worker-restart", "8"),
+        *("-n", str(_workers(made, wanted.jobs)), "--dist", "loadscope", "--max-worker-restart", "8"),
     ]
     with Progress("test") as progress:
         code = pytest.main(arguments, plugins=[SuiteProgress(progress)])

@@ -28,7 +28,7 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """how many times as long as at scale quick a test may take"""
 
 
-class Test(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SuiteTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One test of the module."""
 
     name: str
@@ -46,7 +46,7 @@ class Test(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scales: dict[str, Scale]
-    tests: tuple[Test, ...]
+    tests: tuple[SuiteTest, ...]
 
 
 class BuiltCell(msgspec.Struct, frozen=True):
@@ -81,7 +81,7 @@ class Plan(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     """what limits what a run of this plan can say"""
 
-    def clock_of(self, test: Test) -> Clock:
+    def clock_of(self, test: SuiteTest) -> Clock:
         """Return the clock under which `test` runs."""
         return Clock.WALL if test.stress else self.clock
 

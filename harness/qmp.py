@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from pathlib import Path
 
 from qemu.qmp import ConnectError, ExecuteError, QMPClient
 from qemu.qmp.error import QMPError
 
 from harness.errors import VmLost
+
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # it logs a traceback for every QEMU that quits
 
 
 def execute(socket: Path, command: str, deadline: float = 5.0) -> object:
@@ -24,7 +28,7 @@ def execute(socket: Path, command: str, deadline: float = 5.0) -> object:
         try:
             return await client.execute(command)
         finally:
-            if command != "quit":
+            with contextlib.suppress(EOFError):  # what a QEMU that quits leaves behind
                 await client.disconnect()
 
     async def in_time() -> object:
@@ -35,6 +39,6 @@ def execute(socket: Path, command: str, deadline: float = 5.0) -> object:
     except ConnectError as error:
         raise VmLost(f"QEMU does not answer at {socket}: {error}.") from error
     except ExecuteError as error:
-        raise VmLost(f"QEMU refused '{command}': {error.error.desc}.") from error
+        raise VmLost(f"QEMU refused '{command}': {error.error.error.desc}.") from error
     except (QMPError, TimeoutError, OSError, EOFError) as error:
         raise VmLost(f"QEMU at {socket} did not finish '{command}': {type(error).__name__}.") from error

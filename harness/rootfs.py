@@ -12,6 +12,7 @@ import jinja2
 import msgspec
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
+from elftools.elf.segments import InterpSegment
 
 from harness import apt, keys, paths, shell, store, tables
 from harness.errors import BuildError
@@ -126,11 +127,12 @@ def _needs(program: Path) -> tuple[str, list[str]]:
     interpreter, names = "", []
     with program.open("rb") as file:
         elf = ELFFile(file)
-        for segment in elf.iter_segments("PT_INTERP"):
-            interpreter = segment.get_interp_name()
+        for segment in elf.iter_segments():
+            if isinstance(segment, InterpSegment):
+                interpreter = segment.get_interp_name()
         for section in elf.iter_sections():
             if isinstance(section, DynamicSection):
-                names += [tag.needed for tag in section.iter_tags("DT_NEEDED")]
+                names += [str(tag.needed) for tag in section.iter_tags("DT_NEEDED")]  # type: ignore[attr-defined]
     return interpreter, names
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from harness import paths, plan, records
-from harness.plan import BuiltCell, Plan, Test
+from harness.plan import BuiltCell, Plan, SuiteTest
 from harness.records import Result, Run
 from harness.suite.lab import Lab
 from harness.suite.trial import Outcome, known_bugs
@@ -50,15 +52,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _parameters(built: BuiltCell, other: object, name: str, marks: list[pytest.MarkDecorator]) -> object:
-    cell = built.cell.name
-    return pytest.param(built, other, id=f"{cell}/{name}", marks=(pytest.mark.xdist_group(cell), *marks))
+    return pytest.param(built, other, id=f"{built.cell.name}/{name}", marks=marks)
 
 
-def _xfail(chosen: Plan, built: BuiltCell, test: Test) -> list[pytest.MarkDecorator]:
+def _xfail(chosen: Plan, built: BuiltCell, test: SuiteTest) -> list[pytest.MarkDecorator]:
     return [
         pytest.mark.xfail(strict=True, raises=KnownBugSeen, reason=bug.reason)
         for bug in known_bugs(chosen.base, built.cell, test.name)
     ]
+
+
+class CellScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives all tests of a cell to the same worker, and so to the same VMs."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "/".join(_names(nodeid)[:3])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> CellScheduling:
+    return CellScheduling(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -94,12 +107,8 @@ Judge = Callable[[Outcome], None]
 
 
 @pytest.fixture
-def judge(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Judge:
+def judge(record_property: Callable[[str, object], None]) -> Judge:
     """Records an outcome, then passes or fails the test by it."""
-    parameters = request.node.callspec.params
-    cell = parameters["built"].cell
-    test = parameters["test"].name if "test" in parameters else f"boot under {parameters['clock']}"
-    record_property("cell", (cell.machine.name, cell.variant.name, cell.profile, test))
 
     def decide(outcome: Outcome) -> None:
         record_property("outcome", msgspec.to_builtins(outcome))
@@ -122,21 +131,24 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Append to the run's files when a test is over, or could not start."""
-        properties = dict(report.user_properties)
-        if "cell" not in properties or not (report.when == "call" or report.failed):
+        """Append to the run's files when a test is over, or when the rig failed around it."""
+        if report.when != "call" and not report.failed:
             return
-        if "outcome" in properties:
-            outcome = msgspec.convert(properties["outcome"], Outcome)
+        told = dict(report.user_properties).get("outcome") if report.when == "call" else None
+        if told is not None:
+            outcome = msgspec.convert(told, Outcome)
             self._run.add("samples.jsonl", outcome.samples)
             self._run.add("findings.jsonl", outcome.findings)
         reason = str(getattr(report, "wasxfail", "")) or (report.longreprtext.strip().splitlines() or [""])[-1]
-        self._run.add(
-            "results.jsonl", [Result(*properties["cell"], self._outcome(report, properties), round(report.duration, 3), reason)]
-        )
+        word: str = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
+        machine, variant, profile, test = _names(report.nodeid)
+        if report.failed and told is None:
+            word = "error"
+        self._run.add("results.jsonl", [Result(machine, variant, profile, test, word, round(report.duration, 3), reason)])
 
-    @staticmethod
-    def _outcome(report: pytest.TestReport, properties: dict[str, object]) -> str:
-        if hasattr(report, "wasxfail") and report.skipped:
-            return "xfailed"
-        return "error" if report.failed and "outcome" not in properties else report.outcome
+
+def _names(nodeid: str) -> tuple[str, str, str, str]:
+    """Return machine, variant, profile and test of a node id made by `_parameters`."""
+    function, _, rest = nodeid.partition("[")
+    machine, variant, profile, name = rest.rpartition("]")[0].split("/")
+    return machine, variant, profile, f"boot under {name}" if function.endswith("test_boot") else name

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.matrix import Clock
-from harness.plan import BuiltCell, Plan, Test
+from harness.plan import BuiltCell, Plan, SuiteTest
 from harness.suite import trial
 from harness.suite.lab import Lab
 from harness.suite.trial import Outcome
@@ -19,6 +19,6 @@ def test_boot(judge: Judge, lab: Lab, chosen: Plan, built: BuiltCell, clock: Clo
     judge(trial.boot(lab, chosen, built, clock))
 
 
-def test_module(judge: Judge, lab: Lab, chosen: Plan, built: BuiltCell, test: Test) -> None:
+def test_module(judge: Judge, lab: Lab, chosen: Plan, built: BuiltCell, test: SuiteTest) -> None:
     """The test passes, and the kernel reports nothing while it runs."""
     judge(trial.run(lab, chosen, built, test))

@@ -14,8 +14,8 @@ from harness import kernlog, ktap
 from harness.clock import POLL, Deadline
 from harness.errors import VmLost
 from harness.kernlog import Trouble
-from harness.matrix import Base, Cell, KnownBug
-from harness.plan import BuiltCell, Plan, Test, suite
+from harness.matrix import Base, Cell, Clock, KnownBug
+from harness.plan import BuiltCell, Plan, SuiteTest, suite
 from harness.records import Finding, Sample
 from harness.suite.lab import Lab, Station
 from harness.vm import GuestDied
@@ -82,7 +82,7 @@ def known_bugs(base: Base, cell: Cell, test: str) -> tuple[KnownBug, ...]:
     return tuple(bug for bug in base.known_bugs if bug.test == test and bug.variant == cell.variant.name)
 
 
-def boot(lab: Lab, plan: Plan, built: BuiltCell, clock: clocks.Clock) -> Outcome:
+def boot(lab: Lab, plan: Plan, built: BuiltCell, clock: Clock) -> Outcome:
     """Boot a cell and return what its kernel complained of by the time SSH listens."""
     trial = _Trial(built, plan.base, "boot")
     try:
@@ -93,7 +93,7 @@ def boot(lab: Lab, plan: Plan, built: BuiltCell, clock: clocks.Clock) -> Outcome
     return Outcome(findings=trial.findings(kernlog.find(log), station.log_name), boot_seconds=station.vm.state.boot_seconds)
 
 
-def run(lab: Lab, plan: Plan, built: BuiltCell, test: Test) -> Outcome:
+def run(lab: Lab, plan: Plan, built: BuiltCell, test: SuiteTest) -> Outcome:
     """Run `test` in its cell's VM.
 
     A kernel that dies, hangs or complains is a finding. Raises VmLost only when QEMU cannot be started.
@@ -118,7 +118,7 @@ def run(lab: Lab, plan: Plan, built: BuiltCell, test: Test) -> Outcome:
     return Outcome(_samples(built, station, report), trial.findings(troubles, station.log_name), skipped)
 
 
-def _command(station: Station, plan: Plan, test: Test) -> tuple[str, ...]:
+def _command(station: Station, plan: Plan, test: SuiteTest) -> tuple[str, ...]:
     scale = suite().scales[plan.scale]
     parameters = {
         "tests": test.name,
@@ -177,7 +177,7 @@ def _autopsy(log: str, first: int, kind: str, title: str) -> list[Trouble]:
     return [Trouble(kind, title, last - max(len(tail) - 1, 0), last, "\n".join(tail))]
 
 
-def _failures(test: Test, report: ktap.Report, said: str, first: int, log: str) -> list[Trouble]:
+def _failures(test: SuiteTest, report: ktap.Report, said: str, first: int, log: str) -> list[Trouble]:
     failed = [o.reason or "the test failed" for o in report.outcomes if not o.ok]
     if not report.complete:
         failed.append("the module did not report a result for every test")
