@@ -78,7 +78,7 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line) 
     key = store.digest(patched.tree, kconfig.render(asked), *tools, *command, *map("=".join, _ENVIRONMENT.items()))[:16]
     kernel = paths.cache() / "kernels" / key
     tree = paths.cache() / "trees" / base.name / cell.variant.name.replace("/", "-")
-    with store.locked(tree / f"{cell.machine.name}-{cell.profile}"):
+    with store.locked(tree.with_name(f"{tree.name}-{cell.machine.name}-{cell.profile}")):
         if not (kernel / "build.json").exists():
             _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
         module = _module(base, cell, patched, tree, kernel, asked, jobs, say)
