@@ -21,23 +21,27 @@ _SECONDS = 5
 
 
 def choose(machine: Machine, kernel: Path, initramfs: Rootfs) -> str:
-    """Return ``kvm`` if a kernel boots with it, else ``tcg``; the verdict holds until the host is booted again."""
+    """Return QEMU's accelerator for the wall clock: ``kvm`` if a kernel boots with it, else an emulator.
+
+    The verdict on KVM holds until the host is booted again.
+    """
+    emulator = machine.qemu.tcg_crowded if (os.cpu_count() or 1) < machine.qemu.cpus else "tcg"
     usable = machine.qemu.kvm_host == platform.machine() and os.access("/dev/kvm", os.R_OK | os.W_OK)
     if not usable:
-        return "tcg"
+        return emulator
     verdicts = paths.cache() / "kvm.json"
     with store.locked(verdicts):
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         try:
-            known = msgspec.json.decode(verdicts.read_bytes(), type=dict[str, str])
+            known = msgspec.json.decode(verdicts.read_bytes(), type=dict[str, bool])
         except (OSError, msgspec.DecodeError):
             known = {}
         key = f"{boot_id} {machine.name}"
         if key not in known:
             known = {k: v for k, v in known.items() if k.startswith(boot_id)}
-            known[key] = "kvm" if _probe(machine, kernel, initramfs) else "tcg"
+            known[key] = _probe(machine, kernel, initramfs)
             store.write(verdicts, msgspec.json.encode(known))
-        return known[key]
+        return "kvm" if known[key] else emulator
 
 
 def _probe(machine: Machine, kernel: Path, initramfs: Rootfs) -> bool:

@@ -7,20 +7,20 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
 from harness import store
 from harness.errors import RigError
+from harness.shell import Line
 
 _CHUNK = 1 << 18
+_WIDTH = 30
 _SILENCE = 30
 """seconds without a byte after which a download is given up"""
 
 
-def fetch(url: str, sha256: str, target: Path) -> None:
+def fetch(url: str, sha256: str, target: Path, say: Line = lambda text: None) -> None:
     """Download `url` to `target`, whose content has to have the hash `sha256`.
 
-    What arrived is kept beside the target and the next call goes on from there.
+    `say` hears of the progress, as a bar. What arrived is kept beside the target and the next call goes on from there.
     Raises RigError when the file cannot be had or is not the right one.
     """
     with store.locked(target):
@@ -30,7 +30,7 @@ def fetch(url: str, sha256: str, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(target.name + ".part")
         try:
-            _receive(url, partial)
+            _receive(url, partial, say)
         except (urllib.error.URLError, OSError, TimeoutError) as error:
             reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise RigError(f"{url}: {reason}.") from error
@@ -38,7 +38,7 @@ def fetch(url: str, sha256: str, target: Path) -> None:
         partial.replace(target)
 
 
-def _receive(url: str, partial: Path) -> None:
+def _receive(url: str, partial: Path, say: Line) -> None:
     have = partial.stat().st_size if partial.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
@@ -51,14 +51,20 @@ def _receive(url: str, partial: Path) -> None:
         resumed = have > 0 and answer.status == 206
         size = answer.headers.get("Content-Length")
         total = int(size) + (have if resumed else 0) if size else None
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        with partial.open("ab" if resumed else "wb") as file, Progress(*columns) as progress:
-            task = progress.add_task(url.rsplit("/", 1)[-1], total=total, completed=have if resumed else 0)
+        with partial.open("ab" if resumed else "wb") as file:
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
-                progress.advance(task, len(chunk))
+                say(f"fetching {partial.stem} {_bar(file.tell(), total)}")
     if total is not None and partial.stat().st_size < total:
         raise OSError(f"broke off after {partial.stat().st_size} of {total} bytes; call again to go on from there")
+
+
+def _bar(have: int, total: int | None) -> str:
+    """Return how much has come of how much, drawn as well where the total is known."""
+    if not total:
+        return f"{have / 2**20:.1f} MiB"
+    done = _WIDTH * have // total
+    return f"[{'=' * done}{' ' * (_WIDTH - done)}] {have / 2**20:.1f} of {total / 2**20:.1f} MiB"
 
 
 def _check(file: Path, sha256: str, url: str) -> None:

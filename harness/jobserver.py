@@ -4,22 +4,27 @@
 from __future__ import annotations
 
 import os
+import threading
 from types import TracebackType
 
 
 class Jobserver:
     """Gives `jobs` jobs to all makes that inherit it; use it as a context manager.
 
-    See "POSIX Jobserver Interaction" in the manual of GNU make.
+    See "POSIX Jobserver Interaction" in the manual of GNU make. Every make has one job
+    of its own; the pool holds the others.
     """
 
-    def __init__(self, jobs: int, makes: int) -> None:
-        """Make a pool for `makes` makes at once, each of which has one job of its own besides."""
-        self._tokens = max(0, jobs - makes)
+    def __init__(self, jobs: int, builds: int) -> None:
+        """Make a pool for `builds` builds, of which as many run at once as there are jobs."""
+        self.at_once = max(1, min(jobs, builds))
+        self._spare = max(0, jobs - self.at_once)
+        self._waiting = builds - self.at_once
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Jobserver:
         self._read, self._write = os.pipe()
-        os.write(self._write, b"+" * self._tokens)
+        os.write(self._write, b"+" * self._spare)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
@@ -31,11 +36,14 @@ class Jobserver:
         """The file descriptors that a make has to inherit."""
         return self._read, self._write
 
-    def give_back(self) -> None:
-        """Add the job of a make that has ended to the pool."""
-        os.write(self._write, b"+")
-
     @property
     def makeflags(self) -> str:
         """The value of MAKEFLAGS for a make that takes its jobs from here."""
         return f" -j --jobserver-auth={self._read},{self._write}"
+
+    def ended(self) -> None:
+        """Say that a build has ended: if none starts in its place, the others get its job."""
+        with self._lock:
+            self._waiting -= 1
+            if self._waiting < 0:
+                os.write(self._write, b"+")

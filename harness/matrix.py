@@ -62,6 +62,8 @@ class Qemu(_Table, frozen=True):
     cmdline_icount: str = ""
     """further ones when instructions are counted"""
     arguments: tuple[str, ...] = ()
+    tcg_crowded: str = "tcg"
+    """the emulator to use when the host has fewer cores than this machine has CPUs"""
     kvm_host: str = ""
     """what `uname -m` says on a host whose KVM can run this machine"""
 

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import platform
 import shutil
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,6 +44,7 @@ from harness.suite import lab
 from harness.vm import Vm
 
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 FALLBACK = "6.1"
 """the base whose source a Debian machine can always have"""
 
@@ -127,21 +128,17 @@ def build(wanted: Selection) -> Plan:
         roots = {machine: rootfs.build(machine) for machine in {cell.machine for cell in selected}}
         variants = {v: patches.apply(found.tree, v) for v in dict.fromkeys(cell.variant for cell in selected)}
         progress.done("source", f"Linux {found.tree.version}")
-        jobs = wanted.jobs or os.cpu_count() or 1
-        workers = min(len(selected), jobs)
-        with Jobserver(jobs, workers) as pool:
+        with Jobserver(wanted.jobs or os.cpu_count() or 1, len(selected)) as jobs:
 
             def one(cell: Cell) -> kbuild.Kernel:
                 try:
-                    made = kbuild.build(found.base, cell, variants[cell.variant], pool, lambda text: progress.say(cell.name, text))
-                    progress.done(cell.name, f"built {made.key}")
-                    return made
+                    made = kbuild.build(found.base, cell, variants[cell.variant], jobs, lambda text: progress.say(cell.name, text))
                 finally:
-                    if pending.release():
-                        pool.give_back()
+                    jobs.ended()
+                progress.done(cell.name, f"built {made.key}")
+                return made
 
-            pending = _Countdown(len(selected) - workers)
-            kernels = _side_by_side(one, selected, workers)
+            kernels = _side_by_side(one, selected, jobs.at_once)
     built = tuple(
         BuiltCell(cell, kernel, roots[cell.machine], accel.choose(cell.machine, kernel.image, roots[cell.machine]))
         for cell, kernel in zip(selected, kernels, strict=True)
@@ -200,8 +197,13 @@ def test(made: Plan, wanted: Selection, command: str) -> Outcome:
         *("--junitxml", str(run.folder / "junit.xml"), "--report-log", str(run.folder / "report-log.jsonl")),
         *("-n", str(_workers(made, wanted.jobs)), "--dist", "loadscope", "--max-worker-restart", "8"),
     ]
-    with Progress("test") as progress:
-        code = pytest.main(arguments, plugins=[SuiteProgress(progress)])
+    try:
+        with Progress("test") as progress:
+            code = pytest.main(arguments, plugins=[SuiteProgress(progress)])
+    finally:
+        vm.stop_own()
+    if code == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise RigError(f"pytest ended with {pytest.ExitCode(code).name}; what it recorded so far is in {run.folder}.")
     return finish(run)
@@ -246,20 +248,6 @@ def find_run(name: str) -> Run:
         if (folder / "run.json").is_file():
             return Run(folder.resolve())
     raise UsageError(f"There is no run '{name}'; name a folder in {paths.RESULTS}, or 'latest'.")
-
-
-class _Countdown:
-    """Counts how many more pieces of work will start, from several threads."""
-
-    def __init__(self, waiting: int) -> None:
-        self._waiting = waiting
-        self._lock = threading.Lock()
-
-    def release(self) -> bool:
-        """Say that one ended; return whether none starts in its place."""
-        with self._lock:
-            self._waiting -= 1
-            return self._waiting < 0
 
 
 def _check(wanted: Selection) -> None:
@@ -307,14 +295,16 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def _side_by_side(work: Callable[[Item], object], items: Sequence[Item], workers: int) -> list:  # type: ignore[type-arg]
+def _side_by_side(work: Callable[[Item], Made], items: Sequence[Item], workers: int) -> list[Made]:
     """Do `work` for all items, `workers` at a time; the first error is raised once all have ended."""
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
             return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
+        except BaseException as error:
+            pool.shutdown(wait=False, cancel_futures=True)
+            if not isinstance(error, RigError):
+                shell.stop_all()
             raise
 
 
@@ -356,7 +346,18 @@ def _begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
 
 def _tools(made: Plan) -> dict[str, str]:
     binaries = sorted({b.cell.machine.qemu.binary for b in made.cells} | {b.cell.machine.build.compiler for b in made.cells})
-    return {name: shell.output((name, "--version")).splitlines()[0] for name in binaries}
+    tools = {name: shell.output((name, "--version")).splitlines()[0] for name in binaries}
+    return {"kernel-patch-rig": _own_version(), **tools}
+
+
+def _own_version() -> str:
+    """Return the rig's version and, in a git checkout, its commit."""
+    version = importlib.metadata.version("kernel-patch-rig")
+    try:
+        commit = shell.output(("git", "-C", paths.PROJECT, "describe", "--always", "--dirty"))
+    except RigError:
+        return version
+    return f"{version} at {commit}"
 
 
 def _point(link: Path, target: str) -> None:

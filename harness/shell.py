@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.errors import RigError
 
 Line = Callable[[str], None]
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 def quote(command: Sequence[str | Path]) -> str:
@@ -62,14 +63,14 @@ def follow(
 ) -> int:
     """Run `command` with everything it prints appended to `log`; return its exit code.
 
-    `line` sees each line as it comes. The command gets a process group of its own,
-    which is ended when the caller is interrupted.
+    `line` sees each line as it comes. The command ends with the rig, however that ends.
     """
     with log.open("ab") as sink:
         sink.write(f"$ {quote(command)}\n".encode())
         try:
             process = subprocess.Popen(
-                [str(word) for word in command],
+                # The thread that starts it waits for it, so that its end is the rig's.
+                ["setpriv", "--pdeathsig", "TERM", *(str(word) for word in command)],
                 cwd=cwd,
                 env={**os.environ, "LC_ALL": "C", **(env or {})},
                 stdin=subprocess.DEVNULL,
@@ -79,9 +80,8 @@ def follow(
                 start_new_session=True,
             )
         except OSError as trouble:
-            raise RigError(
-                f"`{command[0]}` cannot be run: {trouble.strerror}; ./bootstrap installs what the rig needs."
-            ) from trouble
+            raise RigError(f"`setpriv` cannot be run: {trouble.strerror}; ./bootstrap installs what the rig needs.") from trouble
+        _running.add(process)
         assert process.stdout is not None
         try:
             for raw in process.stdout:
@@ -90,6 +90,17 @@ def follow(
                     line(raw.decode(errors="replace").rstrip("\n"))
             return process.wait()
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait()
+            _stop(process)
+            _running.discard(process)
+
+
+def stop_all() -> None:
+    """End every command that `follow` waits for in other threads."""
+    for process in list(_running):
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()

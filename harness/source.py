@@ -66,13 +66,12 @@ def _fetch(base: Base, folder: Path, say: Line) -> None:
         if base.source.apt_package:
             _from_apt(base.source.apt_package, folder, say)
             return
-        say(f"fetching {base.source.url}")
         tarball = paths.cache() / "sources" / Path(base.source.url).name
         try:
-            download.fetch(base.source.url, base.source.sha256, tarball)
+            download.fetch(base.source.url, base.source.sha256, tarball, say)
         except RigError as error:
             raise SourceUnavailable(
-                f"Linux {base.name} cannot be had ({error}) Supply it with --source or RIG_SOURCE"
+                f"Linux {base.name} cannot be had ({str(error).rstrip('.')}). Supply it with --source or RIG_SOURCE"
                 f" (a folder, a tarball, or URL#REF of a git repository), unpack it to {folder},"
                 f" or put {tarball.name} into {tarball.parent}."
             ) from error

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -100,6 +101,8 @@ def start(boot: Boot, cell: str, kernel: str, *, keep: bool) -> Vm:
     The VM ends with this process unless `keep`. Raises GuestDied when the guest ends or
     is not ready in time, VmLost when QEMU itself does not start.
     """
+    if not keep:
+        atexit.register(stop_own)
     root = paths.cache() / "vms"
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="vm-", dir=root))
@@ -132,6 +135,13 @@ def find(cell: str, clock: Clock, kernel: str) -> Vm | None:
         if mine and vm.alive and (vm.state.cell, vm.state.clock, vm.state.kernel) == (cell, clock, kernel):
             return vm
     return None
+
+
+def stop_own() -> None:
+    """End the VMs that would end with this process anyway, folders and all."""
+    for machine in _all():
+        if machine.state.owner == os.getpid():
+            machine.stop()
 
 
 def sweep() -> int:

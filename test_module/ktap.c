@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the module says, in the form that README.md lays down. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kernel.h>
+#include <linux/printk.h>
+
+#include "ktap.h"
+
+void vmt_ktap_begin(unsigned int nr_tests)
+{
+	pr_info("KTAP version 1\n");
+	pr_info("# param loops=%lu repeat=%u busy=%lu threads=%u cpus=%*pbl seed=%lu\n",
+		vmt_params.loops, vmt_params.repeat, vmt_params.busy,
+		vmt_params.threads, cpumask_pr_args(&vmt_params.cpus),
+		vmt_params.seed);
+	pr_info("1..%u\n", nr_tests);
+}
+
+void vmt_ktap_start(const struct vmt_test *test)
+{
+	pr_info("# start test=%s\n", test->name);
+}
+
+/* The counter is the kernel's own, so the thread that saw most says it all. */
+static void note_lazy_pages(const struct vmt_run *run)
+{
+	const struct vmt_thread *most = &run->threads[0];
+	unsigned int i;
+
+	for (i = 1; i < run->nr_threads; i++)
+		if (run->threads[i].lazy_pages_max > most->lazy_pages_max)
+			most = &run->threads[i];
+	if (most->lazy_pages_max)
+		pr_info("# note test=%s thread=%u lazy_pages_max=%lu\n",
+			run->test->name, most->id, most->lazy_pages_max);
+}
+
+void vmt_ktap_samples(const struct vmt_run *run)
+{
+	const char *name = run->test->name;
+	unsigned int i;
+
+	for (i = 0; i < run->nr_threads; i++) {
+		const struct vmt_thread *t = &run->threads[i];
+
+		if (!t->err)
+			pr_info("# sample test=%s repeat=%u thread=%u cpu=%u ops=%llu ns=%llu\n",
+				name, run->repeat, t->id, t->cpu, t->ops,
+				t->ns);
+		if (t->alloc_failures)
+			pr_info("# note test=%s thread=%u alloc_failures=%lu\n",
+				name, t->id, t->alloc_failures);
+	}
+	note_lazy_pages(run);
+}
+
+/* What b_fit_alloc_test had to fill, and how much of it it filled. */
+void vmt_ktap_holes(const struct vmt_thread *t, unsigned long holes,
+		    unsigned long hits)
+{
+	pr_info("# note test=%s thread=%u holes=%lu hits=%lu\n",
+		t->run->test->name, t->id, holes, hits);
+}
+
+static unsigned int next_number(const struct vmt_totals *totals)
+{
+	return totals->pass + totals->fail + totals->skip;
+}
+
+void vmt_ktap_pass(struct vmt_totals *totals, const char *name)
+{
+	totals->pass++;
+	pr_info("ok %u %s\n", next_number(totals), name);
+}
+
+void vmt_ktap_fail(struct vmt_totals *totals, const char *name,
+		   const char *reason)
+{
+	totals->fail++;
+	pr_info("not ok %u %s # %s\n", next_number(totals), name, reason);
+}
+
+void vmt_ktap_skip(struct vmt_totals *totals, const char *name,
+		   const char *reason)
+{
+	totals->skip++;
+	pr_info("ok %u %s # SKIP %s\n", next_number(totals), name, reason);
+}
+
+void vmt_ktap_end(const struct vmt_totals *totals)
+{
+	pr_info("# totals: pass=%u fail=%u skip=%u\n", totals->pass,
+		totals->fail, totals->skip);
+}

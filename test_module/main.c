@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vmalloc_test - measures and stresses the vmalloc area allocator.
+ *
+ * Loading the module runs the selected tests and returns when they are over;
+ * what they found is in the kernel log, see README.md. The load itself fails
+ * only when the parameters make no sense or the loader is killed.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpumask.h>
+#include <linux/errno.h>
+#include <linux/module.h>
+
+#include "symbols.h"
+#include "vmalloc_test.h"
+
+struct vmt_params vmt_params = {
+	.loops = 1000,
+	.repeat = 5,
+	.busy = 15000,
+	.threads = 0,
+	.live_pages = 2048,
+	.seed = 42,
+};
+
+static char *tests;
+module_param(tests, charp, 0444);
+MODULE_PARM_DESC(tests, "Names of the tests to run, separated by commas");
+
+static unsigned long mask;
+module_param(mask, ulong, 0444);
+MODULE_PARM_DESC(mask, "Tests to run as bits in the order of the table (0, the default: all performance tests)");
+
+module_param_named(loops, vmt_params.loops, ulong, 0444);
+MODULE_PARM_DESC(loops, "Iterations of the timed loop (default 1000)");
+
+module_param_named(repeat, vmt_params.repeat, uint, 0444);
+MODULE_PARM_DESC(repeat, "Samples of each test (default 5)");
+
+module_param_named(busy, vmt_params.busy, ulong, 0444);
+MODULE_PARM_DESC(busy, "One-page allocations that long_busy_list_alloc_test holds (default 15000)");
+
+module_param_named(threads, vmt_params.threads, uint, 0444);
+MODULE_PARM_DESC(threads, "Threads of a stress test (0, the default: one for each CPU in cpus=)");
+
+static char *cpus;
+module_param(cpus, charp, 0444);
+MODULE_PARM_DESC(cpus, "CPUs to run on, such as 0-3 (default: all online); performance tests use the first");
+
+module_param_named(live_pages, vmt_params.live_pages, ulong, 0444);
+MODULE_PARM_DESC(live_pages, "Pages that a thread of a stress test may hold at a time (default 2048, at least 128)");
+
+module_param_named(seed, vmt_params.seed, ulong, 0444);
+MODULE_PARM_DESC(seed, "Seed of the pseudo random numbers (default 42)");
+
+#define MAX_THREADS	1024
+#define MIN_LIVE_PAGES	128
+
+static int __init select_cpus(void)
+{
+	if (!cpus || !*cpus) {
+		cpumask_copy(&vmt_params.cpus, cpu_online_mask);
+		return 0;
+	}
+	if (cpulist_parse(cpus, &vmt_params.cpus) ||
+	    cpumask_empty(&vmt_params.cpus)) {
+		pr_err("cpus=%s: not a list of CPUs that can be\n", cpus);
+		return -EINVAL;
+	}
+	if (!cpumask_subset(&vmt_params.cpus, cpu_online_mask)) {
+		pr_err("cpus=%s: online are only %*pbl\n", cpus,
+		       cpumask_pr_args(cpu_online_mask));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int __init check_params(void)
+{
+	if (!vmt_params.loops || !vmt_params.repeat) {
+		pr_err("loops= and repeat= must be at least 1\n");
+		return -EINVAL;
+	}
+	if (vmt_params.live_pages < MIN_LIVE_PAGES) {
+		pr_err("live_pages= must be at least %d\n", MIN_LIVE_PAGES);
+		return -EINVAL;
+	}
+	if (!vmt_params.threads)
+		vmt_params.threads = cpumask_weight(&vmt_params.cpus);
+	if (vmt_params.threads > MAX_THREADS) {
+		pr_err("threads= must be at most %d\n", MAX_THREADS);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int __init vmalloc_test_init(void)
+{
+	unsigned long selected;
+	int err;
+
+	err = vmt_select(tests, mask, &selected);
+	if (err)
+		return err;
+	err = select_cpus();
+	if (err)
+		return err;
+	err = check_params();
+	if (err)
+		return err;
+
+	vmt_find_symbols();
+	return vmt_run_selected(selected);
+}
+module_init(vmalloc_test_init);
+
+/* All threads ended and all memory was freed before the load was over. */
+static void __exit vmalloc_test_exit(void)
+{
+}
+module_exit(vmalloc_test_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Performance and stress tests of the vmalloc allocator");

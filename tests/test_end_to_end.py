@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The main job for real: kernels are built, booted and tested on both machines."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from harness import matrix, paths, pipeline, plan, vm
+from harness.errors import SourceUnavailable
+from harness.matrix import Clock
+from harness.pipeline import Selection
+from harness.plan import Plan
+from harness.records import Run
+from harness.suite import trial
+from harness.suite.lab import Lab
+
+pytestmark = pytest.mark.kernel
+BROKEN = Path(__file__).parent / "data" / "series"
+
+
+def rig(*words: str) -> subprocess.CompletedProcess[str]:
+    """Call the rig as a user would."""
+    return subprocess.run([sys.executable, "-m", "invoke", *words], cwd=paths.PROJECT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def run() -> tuple[subprocess.CompletedProcess[str], Run]:
+    """One run of everything at scale quick, by the README's command."""
+    done = rig("select", "--scale", "quick", "build", "boot", "test")
+    return done, Run((paths.RESULTS / "latest").resolve())
+
+
+@pytest.fixture(scope="session")
+def has_series(run: tuple[object, Run]) -> None:
+    """Skip where there is no Linux 4.18 to put patches on."""
+    if run[1].provenance().stock_only:
+        pytest.skip("NOT TESTED: there is no source of Linux 4.18 on this machine, so no series can be applied")
+
+
+@pytest.fixture(scope="session")
+def quick() -> Plan:
+    """Built cells of the cheapest kind: stock, quick."""
+    return pipeline.build(Selection(variant="stock", scale="quick"))
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """VMs of a test's own."""
+    made = Lab(tmp_path, keep=False)
+    yield made
+    made.close()
+
+
+def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
+    done, folder = run
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert str(folder.folder / "report.html") in done.stdout
+    assert not list(vm.running()), "boot was followed by test, so nothing may stay up"
+
+
+def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
+    _, folder = run
+    provenance = folder.provenance()
+    variants = ["stock"] if provenance.stock_only else ["stock", "free-list"]
+    cells = {(machine, variant) for machine in matrix.machine_names() for variant in variants}
+    performance = {test.name for test in plan.suite().tests if not test.stress}
+    samples = folder.samples()
+    for test in performance:
+        assert {(s.machine, s.variant) for s in samples if s.test == test and s.clock is Clock.ICOUNT} == cells
+    results = folder.results()
+    assert {(r.machine, r.variant) for r in results} == cells
+    assert len(results) == len(cells) * (len(plan.suite().tests) + 2)
+    assert {r.outcome for r in results} <= {"passed", "xfailed"}
+    cases = ElementTree.parse(folder.folder / "junit.xml").getroot().iter("testcase")  # noqa: S314 - our own file
+    assert len(list(cases)) == len(results)
+
+
+def test_stock_shows_its_bug_and_the_series_does_not(run: tuple[object, Run], has_series: None) -> None:
+    findings = run[1].findings()
+    assert {(f.machine, f.variant, f.test) for f in findings} == {
+        (machine, "stock", "align_shift_alloc_test") for machine in matrix.machine_names()
+    }
+    for finding in findings:
+        assert finding.title == "kernel BUG at mm/vmalloc.c:512!"
+        log = (run[1].folder / finding.log).read_text(errors="replace").splitlines()
+        assert finding.title in log[finding.lines[0] - 1]
+
+
+def test_series_helps_where_the_publication_says(run: tuple[object, Run], has_series: None) -> None:
+    outcome = pipeline.finish(run[1])
+    long_list = {c.machine: c.change for c in outcome.comparisons if c.test == "long_busy_list_alloc_test"}
+    assert set(long_list) == set(matrix.machine_names())
+    assert all(change is not None and change > 30 for change in long_list.values())
+
+
+def test_report_regenerates_without_booting(run: tuple[object, Run]) -> None:
+    page = run[1].folder / "report.html"
+    before = page.read_text()
+    page.unlink()
+    done = rig("report", str(run[1].folder))
+    assert done.returncode == 0, done.stderr
+    assert page.read_text() == before
+    assert json.loads((run[1].folder / "run.json").read_text())["finished"]
+
+
+def test_second_build_is_a_cache_hit(run: tuple[object, Run]) -> None:
+    began = time.monotonic()
+    done = rig("build")
+    assert done.returncode == 0, done.stderr
+    assert "building file" not in done.stdout
+    assert time.monotonic() - began < 10  # under 3 s on an idle machine
+
+
+@pytest.mark.parametrize("machine", matrix.machine_names())
+def test_panic_is_a_finding_within_two_seconds(quick: Plan, lab: Lab, machine: str) -> None:
+    (built,) = [b for b in quick.cells if b.cell.machine.name == machine]
+    (test,) = [t for t in plan.suite().tests if t.name == "mix_stress_test"]
+    station = lab.station(built, Clock.WALL)
+    panicked = threading.Event()
+
+    def panic() -> None:
+        while "start test=" not in station.vm.console.log.read_text(errors="replace"):
+            time.sleep(0.01)
+        panicked.at = time.monotonic()  # type: ignore[attr-defined]
+        station.guest.start("sh", "-c", "echo c > /proc/sysrq-trigger")
+
+    trigger = threading.Thread(target=panic)
+    trigger.start()
+    outcome = trial.run(lab, endless(quick), built, test)
+    took = time.monotonic() - panicked.at  # type: ignore[attr-defined]
+    trigger.join()
+    assert outcome.findings
+    assert outcome.findings[0].kind == "null-dereference"
+    assert took < 2 * (1 if station.vm.state.accelerator == "kvm" else 2), took
+    assert trial.boot(lab, quick, built, Clock.WALL).findings == (), "the next test gets a fresh VM"
+
+
+def endless(of: Plan) -> Plan:
+    """A plan whose tests go on for longer than the test that uses it."""
+    return Plan(**{f: getattr(of, f) for f in of.__struct_fields__ if f != "scale"}, scale="published")
+
+
+@pytest.mark.parametrize("machine", matrix.machine_names())
+def test_killed_qemu_is_a_finding(quick: Plan, lab: Lab, machine: str) -> None:
+    (built,) = [b for b in quick.cells if b.cell.machine.name == machine]
+    (test,) = [t for t in plan.suite().tests if t.name == "long_busy_list_alloc_test"]
+    station = lab.station(built, Clock.ICOUNT)
+    killer = threading.Timer(1.0, subprocess.run, (["kill", "-9", str(station.vm.state.pid)],))
+    killer.start()
+    outcome = trial.run(lab, endless(quick), built, test)
+    killer.join()
+    assert [f.kind for f in outcome.findings] == ["died"]
+    assert lab.station(built, Clock.ICOUNT).number == 1
+
+
+def test_boot_leaves_vms_up_until_down(quick: Plan) -> None:
+    try:
+        done = rig("boot", "--machine", "aarch64", "--variant", "stock", "--tests", "performance", "--kernel", quick.base.name)
+        assert done.returncode == 0, done.stderr
+        assert "aarch64/stock/perf" in done.stdout
+        release = rig("ssh", "aarch64", "stock", "--command", "uname -r")
+        assert release.stdout.strip() == quick.cells[0].kernel.release
+    finally:
+        down = rig("down")
+    assert "1 taken down" in down.stdout
+    assert "No VM is up." in rig("status").stdout
+
+
+def test_rig_killed_outright_leaves_no_vm(quick: Plan) -> None:
+    words = ("test", "--machine", "aarch64", "--variant", "stock", "--tests", "le_fit_alloc_test", "--scale", "published")
+    rig_ = subprocess.Popen([sys.executable, "-m", "invoke", *words, "--kernel", quick.base.name], cwd=paths.PROJECT)
+    deadline = time.monotonic() + 60
+    while not owned() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    (qemu,) = owned()
+    rig_.kill()
+    rig_.wait()
+    while Path(f"/proc/{qemu}").exists() and time.monotonic() < deadline + 10:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{qemu}").exists()
+    rig("status")
+    assert not list((paths.cache() / "vms").glob("vm-*"))
+
+
+def owned() -> list[int]:
+    """Process ids of the QEMUs that run."""
+    found = []
+    for file in (paths.cache() / "vms").glob("vm-*/state.json"):
+        pid = json.loads(file.read_text())["pid"]
+        if Path(f"/proc/{pid}").exists():
+            found.append(pid)
+    return found
+
+
+def test_series_that_warns_is_a_finding(has_series: None) -> None:
+    done = rig(
+        *("select", "--series", str(BROKEN / "warns"), "--machine", "x86_64", "--variant", "warns"),
+        *("--scale", "quick", "--tests", "le_fit_alloc_test", "test"),
+    )
+    assert done.returncode == pipeline.ExitCode.FINDING, done.stdout + done.stderr
+    assert "FINDING: x86_64/warns/perf" in done.stdout
+    assert "WARNING: " in done.stdout
+
+
+def test_fallback_is_forbidden_by_naming_a_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIG_CACHE", str(tmp_path))
+    monkeypatch.setattr("harness.download.fetch", refuse)
+    with pytest.raises(SourceUnavailable, match="--source or RIG_SOURCE"):
+        pipeline.build(Selection(kernel="4.18"))
+
+
+def refuse(url: str, sha256: str, target: Path) -> None:
+    """Stand for a network that has no kernel.org."""
+    raise pipeline.RigError(f"{url}: Name or service not known.")
