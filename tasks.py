@@ -23,7 +23,9 @@ from harness import pipeline, report, shell, vm
 from harness.errors import RigError
 from harness.pipeline import ExitCode, Selection
 
-_CONSOLE = Console(soft_wrap=not sys.stdout.isatty())
+_WIDTH = 110
+"""columns where no terminal has a say: enough for a table without broken lines"""
+_CONSOLE = Console() if sys.stdout.isatty() else Console(width=_WIDTH, soft_wrap=True)
 _OPTIONS = {
     "machine": "machines to use, as in qemu_configs/ (default: all)",
     "variant": "kernels to compare: stock, a series in kernel_patches/, NAME@2 for its first two patches"

@@ -102,8 +102,7 @@ class SuiteProgress:
             reason = (report.longreprtext.strip().splitlines() or ["?"])[-1]
             self._progress.line(f"FAILED {cell} {test}: {reason}")
         elif hasattr(report, "wasxfail") and report.skipped:
-            title = str(report.longrepr).strip().splitlines()[-1]
-            self._progress.line(f"known bug {cell} {test}: {title}")
+            self._progress.line(f"known bug seen, as expected: {cell} {test}: {report.wasxfail}")
         if self._count.get(cell) == self._total.get(cell) and report.when == "teardown":
             self._progress.done(cell, f"{self._total[cell]} tests done")
 

@@ -139,7 +139,9 @@ class Recorder:
             outcome = msgspec.convert(told, Outcome)
             self._run.add("samples.jsonl", outcome.samples)
             self._run.add("findings.jsonl", outcome.findings)
-        reason = str(getattr(report, "wasxfail", "")) or (report.longreprtext.strip().splitlines() or [""])[-1]
+        reason = str(getattr(report, "wasxfail", ""))
+        if not reason and not report.passed:
+            reason = (report.longreprtext.strip().splitlines() or ["the worker of this test ended"])[-1]
         word: str = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
         machine, variant, profile, test = _names(report.nodeid)
         if report.failed and told is None:

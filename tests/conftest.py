@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fixtures of the rig's own tests: a cache of their own, and a kernel's source that fits on a screen."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from harness import paths, source
+from harness.matrix import Base, Source
+from harness.source import Tree
+
+LINES = 100
+"""of mm/vmalloc.c in the tiny source; each is its own number"""
+_LEFT_BY_OTHERS = ("RIG_SOURCE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+
+# Found by seeds that do not change and without a time limit, so that a busy host fails nothing.
+settings.register_profile("rig", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("rig")
+
+
+@pytest.fixture(autouse=True)
+def cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The rig's cache, empty and for one test alone; tests that build kernels share the user's."""
+    if request.node.get_closest_marker("kernel"):
+        return paths.cache()
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("RIG_CACHE", str(folder))
+    for name in [*_LEFT_BY_OTHERS, *(name for name in os.environ if name.startswith("GIT_"))]:
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def kernel_source(tmp_path: Path) -> Path:
+    """A folder that says it is Linux 4.18, with one file to patch."""
+    folder = tmp_path / "linux-4.18"
+    (folder / "mm").mkdir(parents=True)
+    (folder / "Makefile").write_text("# a comment\nVERSION = 4\nPATCHLEVEL = 18\nSUBLEVEL = 0\nEXTRAVERSION =\n")
+    (folder / "mm/vmalloc.c").write_text("".join(f"line {number}\n" for number in range(1, LINES + 1)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def base() -> Base:
+    """A kernel base whose source cannot be downloaded."""
+    return Base(release="4.18", source=Source(url="ftp://kernel.invalid/linux-4.18.tar.xz", sha256="0" * 64), name="4.18")
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What a stage said of its progress; `append` is what it is given to say it with."""
+    return []
+
+
+@pytest.fixture
+def tree(base: Base, kernel_source: Path, said: list[str]) -> Tree:
+    """The tiny source in the rig's repository."""
+    return source.resolve(base, str(kernel_source), said.append)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Records and values for tests, of which a test says only what matters to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.kbuild import Kernel
+from harness.matrix import Base, Cell, Clock, Machine, Variant, load_machine
+from harness.plan import BuiltCell, Plan
+from harness.qemu_args import Boot
+from harness.records import Finding, Provenance, Result, Sample
+from harness.rootfs import Rootfs
+
+FAKE = """\
+#!/bin/sh
+pids={pids}
+echo $$ >> "$pids"
+for word; do
+    case $word in
+        file,id=console,path=*) log=${{word##*path=}} ;;
+        unix:*) qmp=${{word#unix:}} qmp=${{qmp%%,*}} ;;
+    esac
+done
+{body}
+"""
+
+
+def sample(value: float = 1000.0, **other: Any) -> Sample:
+    """Return a sample of le_fit_alloc_test on stock x86_64 under icount."""
+    fields: dict[str, Any] = {
+        "machine": "x86_64",
+        "variant": "stock",
+        "profile": "perf",
+        "clock": Clock.ICOUNT,
+        "test": "le_fit_alloc_test",
+        "boot": 0,
+        "repeat": 0,
+        "thread": 0,
+        "unit": "instructions/op",
+        "operations": 1000,
+    }
+    return Sample(value=value, **{**fields, **other})
+
+
+def finding(**other: Any) -> Finding:
+    """Return the finding of the BUG in stock 4.18, not expected."""
+    fields: dict[str, Any] = {
+        "machine": "x86_64",
+        "variant": "stock",
+        "profile": "perf",
+        "test": "align_shift_alloc_test",
+        "kind": "bug",
+        "title": "kernel BUG at mm/vmalloc.c:512!",
+        "expected": "",
+        "log": "x86_64-stock-perf-wall-0.serial.log",
+        "lines": (417, 450),
+        "excerpt": "[    3.1] kernel BUG at mm/vmalloc.c:512!",
+    }
+    return Finding(**{**fields, **other})
+
+
+def result(outcome: str = "passed", **other: Any) -> Result:
+    """Return how le_fit_alloc_test went on stock x86_64."""
+    fields: dict[str, Any] = {
+        "machine": "x86_64",
+        "variant": "stock",
+        "profile": "perf",
+        "test": "le_fit_alloc_test",
+        "seconds": 1.25,
+    }
+    return Result(outcome=outcome, **{**fields, **other})
+
+
+def provenance(**other: Any) -> Provenance:
+    """Return what a run of stock and a series of two patches has in its run.json."""
+    fields: dict[str, Any] = {
+        "run": "20260102-030405-abcd",
+        "started": "2026-01-02T03:04:05+00:00",
+        "command": "invoke build boot test",
+        "kernel": "4.18",
+        "version": "4.18.0",
+        "source": "/somewhere/linux-4.18",
+        "source_tree": "c" * 40,
+        "stock_only": False,
+        "scale": "quick",
+        "threshold": 5.0,
+        "host": "Linux x86_64, 4 CPUs",
+        "tools": {"gcc": "gcc 12.2"},
+        "machines": {"x86_64": "a laptop"},
+        "cells": {"x86_64/stock/perf": "1" * 16, "x86_64/mine/perf": "2" * 16},
+        "patches": {"stock": (), "mine": ("0001-a.patch", "0002-b.patch")},
+        "finished": "2026-01-02T03:05:05+00:00",
+    }
+    return Provenance(**{**fields, **other})
+
+
+def boot(name: str = "x86_64", clock: Clock = Clock.ICOUNT, **other: Any) -> Boot:
+    """Return what decides a QEMU command line, for a machine of the project."""
+    fields: dict[str, Any] = {
+        "machine": load_machine(name),
+        "kernel": Path("/kernels/image"),
+        "initramfs": Path("/rootfs/initramfs.cpio"),
+        "accelerator": "tcg",
+        "port": 2222,
+        "address": "10.0.2.15",
+    }
+    return Boot(clock=clock, **{**fields, **other})
+
+
+def machine_with(binary: str) -> Machine:
+    """Return a machine whose QEMU is the program `binary`."""
+    known = load_machine("x86_64")
+    return msgspec.structs.replace(known, qemu=msgspec.structs.replace(known.qemu, binary=binary))
+
+
+def plan(base: Base, machine: Machine | None = None, **other: Any) -> Plan:
+    """Return a plan to run le_fit_alloc_test on stock, with a kernel that nobody built."""
+    kernel = Kernel(Path("/k"), Path("/k/image"), Path("/k/config"), Path("/k/module.ko"), "1" * 16, "4.18.0")
+    cell = Cell(machine or load_machine("x86_64"), Variant("stock"), "perf")
+    fields: dict[str, Any] = {
+        "cells": (BuiltCell(cell, kernel, Rootfs(Path("/r"), "0" * 64, {}), "tcg"),),
+        "tests": ("le_fit_alloc_test",),
+        "clock": Clock.ICOUNT,
+        "scale": "quick",
+        "version": "4.18.0",
+        "origin": "/linux",
+        "tree": "c" * 40,
+        "stock_only": False,
+    }
+    return Plan(base=base, **{**fields, **other})
+
+
+def fake_qemu(folder: Path, body: str) -> Machine:
+    """Return a machine whose QEMU is a shell script that finds $log, $qmp and $pids set, and does `body`."""
+    script = folder / "qemu"
+    script.write_text(FAKE.format(pids=folder / "pids", body=body))
+    script.chmod(0o755)
+    return machine_with(str(script))

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run's report is made, and made again, from its folder alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness import paths, pipeline
+from harness.pipeline import ExitCode
+from harness.records import Run
+from tests import make
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run in which the series costs half, and shows a finding."""
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+    made = Run(paths.RESULTS / "20260102-030405-abcd")
+    (made.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance(finished="")))
+    made.add("samples.jsonl", [make.sample(100.0), make.sample(50.0, variant="mine"), make.sample(test="mix_stress_test")])
+    made.add("findings.jsonl", [make.finding()])
+    made.add("results.jsonl", [make.result(), make.result("failed", test="align_shift_alloc_test")])
+    return made
+
+
+def test_records_become_an_outcome_and_a_page(run: Run) -> None:
+    outcome = pipeline.finish(run)
+    assert [(c.test, c.variant, c.verdict) for c in outcome.comparisons] == [("le_fit_alloc_test", "mine", "better")]
+    assert outcome.unexpected == (make.finding(),)
+    assert len(outcome.results) == 2
+    assert pipeline.exit_code(outcome) == ExitCode.FINDING
+    assert "+50.0 %" in (run.folder / "report.html").read_text()
+
+
+def test_a_report_made_again_is_the_same(run: Run) -> None:
+    first = pipeline.finish(run)
+    page = (run.folder / "report.html").read_bytes()
+    assert run.provenance().finished
+    (run.folder / "report.html").unlink()
+    assert pipeline.finish(pipeline.find_run(run.folder.name)) == first
+    assert (run.folder / "report.html").read_bytes() == page
+
+
+def test_the_latest_run_is_found_by_that_name(run: Run) -> None:
+    pipeline.finish(run)
+    assert (paths.RESULTS / "latest").readlink() == Path(run.folder.name)
+    assert pipeline.find_run("latest").folder == run.folder
+    assert pipeline.find_run(str(run.folder)).folder == run.folder
+
+
+def test_a_run_elsewhere_is_not_the_latest(run: Run, tmp_path: Path) -> None:
+    moved = run.folder.rename(tmp_path / "sent-by-mail")
+    pipeline.finish(Run(moved))
+    assert (moved / "report.html").exists()
+    assert not (paths.RESULTS / "latest").is_symlink()
+
+
+def test_a_torn_record_does_not_keep_the_report_away(run: Run) -> None:
+    with (run.folder / "samples.jsonl").open("ab") as file:
+        file.write(b'{"machine":"x86')
+    assert len(pipeline.finish(run).comparisons) == 1

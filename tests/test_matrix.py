@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Names of machines, bases, variants and profiles, and the cells that they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import matrix, paths
+from harness.errors import UsageError
+from harness.matrix import Base, Variant, cells, find_variant, load_base, load_machine, series_name
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Base:
+    """The base 4.18 with the series free-list and lazy, whatever the project itself has."""
+    monkeypatch.setattr(paths, "SERIES", tmp_path / "kernel_patches")
+    for name in ("free-list", "lazy"):
+        (tmp_path / "kernel_patches/4.18" / name).mkdir(parents=True)
+        (tmp_path / "kernel_patches/4.18" / name / "series").write_text("a.patch\n")
+    (tmp_path / "kernel_patches/4.18/base.toml").write_text('release = "4.18"\n[source]\nurl = "ftp://kernel.invalid/l.tar.xz"\n')
+    return load_base("4.18")
+
+
+def test_an_unknown_machine_gets_a_hint() -> None:
+    with pytest.raises(UsageError, match=r"no machine 'x86-64' in qemu_configs/; did you mean 'x86_64'\?"):
+        load_machine("x86-64")
+    with pytest.raises(UsageError, match=r"no machine 'vax' in qemu_configs/; known are .*aarch64.*x86_64"):
+        load_machine("vax")
+
+
+@pytest.mark.parametrize("name", ["", "../x86_64", "kconfig/common", "x86_64.toml"])
+def test_a_machine_is_a_name_and_not_a_path(name: str) -> None:
+    with pytest.raises(UsageError, match="There is no machine"):
+        load_machine(name)
+
+
+def test_an_unknown_base_gets_a_hint(shipped: Base) -> None:
+    with pytest.raises(UsageError, match=r"no kernel '4\.8' in kernel_patches/; did you mean '4\.18'\?"):
+        load_base("4.8")
+
+
+def test_variants_are_stock_a_series_or_the_first_of_one(shipped: Base) -> None:
+    assert find_variant(shipped, "stock") == Variant("stock")
+    assert find_variant(shipped, "free-list") == Variant("free-list", shipped.folder / "free-list")
+    assert find_variant(shipped, "free-list@2") == Variant("free-list@2", shipped.folder / "free-list", 2)
+
+
+def test_an_unknown_variant_gets_a_hint(shipped: Base) -> None:
+    with pytest.raises(UsageError, match=r"no variant 'freelist' for Linux 4\.18; did you mean 'free-list'\?"):
+        find_variant(shipped, "freelist")
+    with pytest.raises(UsageError, match="known are free-list, lazy, stock"):
+        find_variant(shipped, "zzzzzz@1")
+
+
+@pytest.mark.parametrize("wanted", ["free-list@", "free-list@0", "free-list@-1", "free-list@x", "free-list@1@2", "free-list@1.5"])
+def test_a_count_is_a_number_from_one(shipped: Base, wanted: str) -> None:
+    with pytest.raises(UsageError, match="has to be a number of patches, 1 or more") as caught:
+        find_variant(shipped, wanted)
+    assert f"'{wanted}'" in str(caught.value)
+
+
+def test_stock_has_no_patches_to_count(shipped: Base) -> None:
+    with pytest.raises(UsageError, match="stock@1") as caught:
+        find_variant(shipped, "stock@1")
+    assert "no variant 'stock'" not in str(caught.value), "there is one"
+
+
+def test_a_series_from_outside_is_known_by_its_name(shipped: Base, tmp_path: Path) -> None:
+    series = tmp_path / "my work (v2)"
+    series.mkdir()
+    assert series_name(series) == "my-work-v2"
+    assert find_variant(shipped, "my-work-v2@3", series) == Variant("my-work-v2@3", series, 3)
+    with pytest.raises(UsageError, match=r"did you mean 'my-work-v2'\?"):
+        find_variant(shipped, "my-work", series)
+
+
+def test_a_series_from_outside_comes_before_the_projects_own(shipped: Base, tmp_path: Path) -> None:
+    series = tmp_path / "free-list"
+    series.mkdir()
+    assert find_variant(shipped, "free-list", series).series == series
+
+
+@pytest.mark.parametrize(("file", "name"), [("v3.mbox", "v3"), ("0001-mm-fix.patch", "0001-mm-fix"), ("-odd@2-.patch", "odd-2")])
+def test_a_file_of_patches_is_known_by_its_stem(tmp_path: Path, file: str, name: str) -> None:
+    (tmp_path / file).write_text("")
+    assert series_name(tmp_path / file) == name
+
+
+def test_a_missing_series_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no series at .*nowhere; --series takes a folder, an mbox or a patch"):
+        series_name(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["stock", "---"])
+def test_a_series_may_not_be_mistaken_for_stock(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(UsageError, match=r"cannot be called .*; rename"):
+        series_name(tmp_path / name)
+
+
+def test_cells_are_every_combination_with_stock_first() -> None:
+    machines = [load_machine(name) for name in matrix.machine_names()]
+    variants = [Variant("mine", Path("/mine")), Variant("stock"), Variant("mine@1", Path("/mine"), 1)]
+    made = cells(machines, variants, ["perf"])
+    assert len(made) == len(machines) * 3
+    assert len({cell.name for cell in made}) == len(made)
+    assert [cell.variant.name for cell in made[: len(machines)]] == ["stock"] * len(machines)
+    assert made[0].name == f"{machines[0].name}/stock/perf"
+
+
+def test_an_unknown_profile_gets_a_hint() -> None:
+    with pytest.raises(UsageError, match=r"no profile 'pref' in qemu_configs/kconfig; did you mean 'perf'\?"):
+        cells([load_machine("x86_64")], [Variant("stock")], ["pref"])

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Starting processes: what is said when they fail, and that none is left behind."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import shell
+from harness.errors import BuildError, RigError
+
+
+def test_output_is_what_was_printed() -> None:
+    assert shell.output(("sh", "-c", "cat; echo $MINE $LC_ALL"), stdin=b"in ", env={"MINE": "x"}) == "in x C"
+
+
+def test_a_command_that_fails_is_named_with_its_last_words() -> None:
+    with pytest.raises(BuildError) as caught:
+        shell.output(("sh", "-c", "echo first >&2; echo 'last words' >&2; exit 7"), error=BuildError)
+    assert "exit code 7" in str(caught.value)
+    assert "last words" in str(caught.value)
+    assert "sh -c" in str(caught.value)
+
+
+def test_a_command_that_fails_in_silence(tmp_path: Path) -> None:
+    with pytest.raises(RigError, match="`false` failed with exit code 1: it said nothing"):
+        shell.output(("false",))
+
+
+def test_a_missing_program_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(RigError, match=r"`no-such-program` cannot be run: No such file.*\./bootstrap installs"):
+        shell.output(("no-such-program", "-x"))
+    assert shell.follow(("no-such-program",), log=tmp_path / "log") == 127
+    assert "no-such-program: No such file" in (tmp_path / "log").read_text()
+
+
+def test_words_are_not_read_by_a_shell(tmp_path: Path) -> None:
+    assert shell.output(("echo", "$HOME; touch x", tmp_path / "a b")) == f"$HOME; touch x {tmp_path}/a b"
+    assert shell.quote(("a b", Path("c"), "$d")) == "'a b' c '$d'"
+
+
+def test_a_followed_command_is_logged_line_by_line(tmp_path: Path) -> None:
+    lines: list[str] = []
+    code = shell.follow(("sh", "-c", "echo one; echo two >&2; printf three; exit 3"), log=tmp_path / "log", line=lines.append)
+    assert code == 3
+    assert lines == ["one", "two", "three"]
+    assert (tmp_path / "log").read_text().splitlines()[1:] == ["one", "two", "three"]
+    assert (tmp_path / "log").read_text().startswith("$ sh -c ")
+
+
+def test_an_interruption_ends_the_whole_group(tmp_path: Path) -> None:
+    pids: list[int] = []
+
+    def interrupt(line: str) -> None:
+        pids.append(int(line))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        shell.follow(("sh", "-c", "sleep 60 & echo $!; wait"), log=tmp_path / "log", line=interrupt)
+    for _ in range(200):
+        if not _runs(pids[0]):
+            break
+        time.sleep(0.01)
+    assert not _runs(pids[0])
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Files and folders that are whole or absent, whatever happens on the way."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness import paths, store
+from harness.errors import RigError
+
+
+def full(*_: object) -> None:
+    """Do what the kernel does when the disk is full."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def names(folder: Path) -> list[str]:
+    """Return all that lies in `folder`, hidden files too."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_written_with_its_mode(tmp_path: Path) -> None:
+    store.write(tmp_path / "new/file", "text", 0o600)
+    assert (tmp_path / "new/file").read_text() == "text"
+    assert stat.S_IMODE((tmp_path / "new/file").stat().st_mode) == 0o600
+    store.write(tmp_path / "new/file", b"\xff")
+    assert (tmp_path / "new/file").read_bytes() == b"\xff"
+    assert names(tmp_path / "new") == ["file"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "chmod"])
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    file = tmp_path / "file"
+    store.write(file, "old")
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(RigError, match="file cannot be written: No space left on device") as caught:
+        store.write(file, "new")
+    assert str(file) in str(caught.value)
+    assert file.read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_an_interruption_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.write(tmp_path / "file", "new")
+    assert names(tmp_path) == []
+
+
+def test_a_place_that_cannot_be_is_the_rigs_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RigError) as caught:
+        store.write(tmp_path / "file/below", "new")
+    assert str(tmp_path / "file") in str(caught.value)
+
+
+def test_a_cache_that_is_a_file_is_the_rigs_error(cache: Path) -> None:
+    cache.write_text("")
+    with pytest.raises(RigError) as caught, store.locked(cache / "linux.git"):
+        pytest.fail("there is no place for a lock")
+    assert str(cache) in str(caught.value)
+
+
+def test_a_folder_appears_when_it_is_full(tmp_path: Path) -> None:
+    target = tmp_path / "a/made"
+    with store.folder(target) as made:
+        (made / "one").write_text("1")
+        assert not target.exists()
+        assert made.parent == target.parent, "renaming has to be possible"
+    assert (target / "one").read_text() == "1"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o755
+    assert names(target.parent) == ["made"]
+
+
+def test_a_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        with store.folder(tmp_path / "made") as made:
+            (made / name).write_text("")
+    assert names(tmp_path / "made") == ["new"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, RigError])
+def test_a_folder_that_fails_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    def fill() -> None:
+        with store.folder(tmp_path / "made") as made:
+            (made / "half").write_text("")
+            raise error("trouble")
+
+    with pytest.raises(error):
+        fill()
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_fails_leaves_the_older_one(tmp_path: Path) -> None:
+    with store.folder(tmp_path / "made") as made:
+        (made / "old").write_text("")
+    with pytest.raises(RigError, match="made cannot be made: No space left on device"), store.folder(tmp_path / "made"):
+        full()
+    assert names(tmp_path) == ["made"]
+    assert names(tmp_path / "made") == ["old"]
+
+
+def test_a_digest_tells_its_parts_apart(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"content")
+    assert store.digest("ab", "c") != store.digest("a", "bc")
+    assert store.digest("a", "") != store.digest("a")
+    assert store.digest(file) == store.digest(b"content") == store.digest("content")
+    file.write_bytes(b"changed")
+    assert store.digest(file) != store.digest(b"content")
+    assert store.file_sha256(file) == hashlib.sha256(b"changed").hexdigest()
+
+
+def test_a_lock_keeps_other_threads_out(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def other() -> None:
+        with store.locked(tmp_path / "thing"):
+            order.append("other")
+
+    thread = threading.Thread(target=other)
+    with store.locked(tmp_path / "thing"):
+        thread.start()
+        thread.join(0.1)
+        order.append("first")
+    thread.join(5)
+    assert order == ["first", "other"]
+
+
+def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RIG_CACHE", str(tmp_path / "mine"))
+    assert paths.cache() == tmp_path / "mine"
+    monkeypatch.delenv("RIG_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert paths.cache() == tmp_path / "xdg/kernel-patch-rig"
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert paths.cache() == tmp_path / "home/.cache/kernel-patch-rig"

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The suite that runs in cells, where the guest dies at boot or QEMU does not start: what it records."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness import paths, plan
+from harness.matrix import Base, KnownBug
+from harness.records import Run
+from tests import make
+
+PANIC = """\
+printf '%s\\r\\n' '[    0.1] Linux version 4.18.0' '[    0.2] kernel BUG at mm/vmalloc.c:512!' \\
+    '[    0.3] Internal error: Oops - BUG: 0 [#1]' '[    0.4] Kernel panic - not syncing: Fatal exception' > "$log"
+touch "$qmp"
+sleep 0.3
+"""
+BUG = KnownBug("le_fit_alloc_test", "stock", "bug", r"mm/vmalloc\.c:512", "an overflow")
+
+
+def suite(base: Base, folder: Path, body: str) -> tuple[int, Run]:
+    """Run the suite in a process of its own, as the rig does, with `body` in the place of QEMU."""
+    plan.save(make.plan(base, make.fake_qemu(folder, body)), folder / "plan.json")
+    words = ("--rig-plan", folder / "plan.json", "--rig-run", folder / "run")
+    command = (sys.executable, "-m", "pytest", "harness/suite", "-q", "-p", "no:cacheprovider", *words)
+    env = {**os.environ, "RIG_CACHE": str(folder / "cache")}
+    done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, check=False)
+    return done.returncode, Run(folder / "run")
+
+
+@pytest.fixture(scope="module")
+def died(base: Base, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Run]:
+    """The suite's exit code and its run where the kernel dies at boot."""
+    return suite(base, tmp_path_factory.mktemp("died"), PANIC)
+
+
+def test_a_kernel_that_dies_at_boot_is_a_finding_in_every_test(died: tuple[int, Run]) -> None:
+    code, run = died
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert [(r.test, r.outcome) for r in run.results()] == [("boot under icount", "failed"), ("le_fit_alloc_test", "failed")]
+    assert [(f.kind, f.title, f.lines) for f in run.findings()] == [("bug", "kernel BUG at mm/vmalloc.c:512!", (2, 4))] * 2
+    assert {(f.machine, f.variant, f.profile, f.expected) for f in run.findings()} == {("x86_64", "stock", "perf", "")}
+    assert all("Kernel panic" in f.excerpt for f in run.findings())
+    assert "bug: kernel BUG at mm/vmalloc.c:512!" in run.results()[0].reason
+
+
+def test_the_log_of_a_kernel_that_dies_at_boot_is_kept(died: tuple[int, Run]) -> None:
+    _, run = died
+    for found in run.findings():
+        assert found.log
+        assert "kernel BUG" in (run.folder / found.log).read_text().splitlines()[found.lines[0] - 1]
+
+
+def test_a_known_bug_is_told_from_the_others(base: Base, tmp_path: Path) -> None:
+    _, run = suite(msgspec.structs.replace(base, known_bugs=(BUG,)), tmp_path, PANIC)
+    assert [(r.test, r.outcome) for r in run.results()] == [("boot under icount", "failed"), ("le_fit_alloc_test", "xfailed")]
+    assert [f.expected for f in run.findings()] == ["", "an overflow"]
+
+
+def test_a_known_bug_that_is_not_seen_is_a_finding(base: Base, tmp_path: Path) -> None:
+    other = msgspec.structs.replace(BUG, title="something else")
+    _, run = suite(msgspec.structs.replace(base, known_bugs=(other,)), tmp_path, PANIC)
+    assert run.results()[1].outcome == "failed"
+    assert [f.kind for f in run.findings()] == ["bug", "bug", "not-seen"]
+
+
+def test_qemu_that_does_not_start_is_the_rigs_error(base: Base, tmp_path: Path) -> None:
+    code, run = suite(base, tmp_path, "echo 'qemu: no such CPU' >&2; exit 1")
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert [r.outcome for r in run.results()] == ["error", "error"]
+    assert all("qemu: no such CPU" in r.reason for r in run.results())
+    assert run.findings() == []

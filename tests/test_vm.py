@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Virtual machines that start, end, and are swept away, with a small program in the place of QEMU."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness import rootfs, vm
+from harness.errors import VmLost
+from harness.matrix import Clock
+from harness.qemu_args import Boot
+from harness.vm import GuestDied, State
+from tests import make
+
+DEAD = 2**22 + 1
+"""a pid that Linux does not give"""
+
+Sleeper = Callable[[], subprocess.Popen[bytes]]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 2
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert condition()
+
+
+@pytest.fixture
+def sleeper() -> Iterator[Sleeper]:
+    """Starts processes that stand for QEMU, and ends them."""
+    made: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        made.append(subprocess.Popen(("sleep", "60")))
+        return made[-1]
+
+    yield start
+    for process in made:
+        process.kill()
+        process.wait()
+
+
+def folder(cache: Path, name: str, pid: int, owner: int, **other: object) -> Path:
+    """Make the folder of a VM."""
+    started = (vm._start_time(pid), vm._start_time(owner) or 1)
+    state = State("x86_64/stock/perf", Clock.ICOUNT, "key", pid, started[0], owner, started[1], 2222, "tcg", ("qemu",))
+    made = cache / "vms" / name
+    made.mkdir(parents=True)
+    (made / "state.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(state, **other)))
+    return made
+
+
+def test_nothing_to_sweep(cache: Path) -> None:
+    assert vm.sweep() == 0
+    assert list(vm.running()) == []
+
+
+def test_the_folder_of_a_dead_vm_is_swept(cache: Path) -> None:
+    left = folder(cache, "vm-1", DEAD, 0, started=12345)
+    assert vm.sweep() == 1
+    assert not left.exists()
+
+
+def test_an_orphan_is_killed(cache: Path, sleeper: Sleeper) -> None:
+    process = sleeper()
+    left = folder(cache, "vm-1", process.pid, DEAD)
+    assert vm.sweep() == 1
+    assert process.wait(5) == -signal.SIGKILL
+    assert not left.exists()
+
+
+def test_one_that_was_left_up_on_purpose_is_not_touched(cache: Path, sleeper: Sleeper) -> None:
+    process = sleeper()
+    left = folder(cache, "vm-1", process.pid, 0)
+    assert vm.sweep() == 0
+    assert process.poll() is None
+    assert (left / "state.json").exists()
+    assert [machine.folder for machine in vm.running()] == [left]
+
+
+def test_one_of_a_rig_that_lives_is_not_touched(cache: Path, sleeper: Sleeper) -> None:
+    process = sleeper()
+    left = folder(cache, "vm-1", process.pid, os.getpid())
+    assert vm.sweep() == 0
+    assert process.poll() is None
+    assert left.exists()
+    assert list(vm.running()) == [], "it was not left up on purpose"
+
+
+def test_a_stranger_with_the_same_pid_is_not_killed(cache: Path, sleeper: Sleeper) -> None:
+    process = sleeper()
+    left = folder(cache, "vm-1", process.pid, DEAD, started=vm._start_time(process.pid) + 1)
+    vm.sweep()
+    assert process.poll() is None
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff"], ids=repr)
+def test_a_folder_without_a_state_is_swept_once_it_is_old(cache: Path, content: bytes | None) -> None:
+    made = cache / "vms/vm-1"
+    made.mkdir(parents=True)
+    if content is not None:
+        (made / "state.json").write_bytes(content)
+    vm.sweep()
+    assert made.exists(), "another rig may just be making it"
+    os.utime(made, (0, 0))
+    vm.sweep()
+    assert not made.exists()
+
+
+def test_a_vm_is_found_by_cell_clock_and_kernel(cache: Path, sleeper: Sleeper) -> None:
+    up = folder(cache, "vm-1", sleeper().pid, 0)
+    folder(cache, "vm-2", sleeper().pid, DEAD, kernel="other")
+    found = vm.find("x86_64/stock/perf", Clock.ICOUNT, "key")
+    assert found
+    assert found.folder == up
+    assert vm.find("x86_64/stock/perf", Clock.WALL, "key") is None
+    assert vm.find("x86_64/mine/perf", Clock.ICOUNT, "key") is None
+    assert vm.find("x86_64/stock/perf", Clock.ICOUNT, "other") is None, "it is another rig's"
+
+
+@pytest.fixture
+def pids(tmp_path: Path) -> Iterator[Path]:
+    """Where the programs that stand for QEMU note their pids; what is left of them is ended."""
+    file = tmp_path / "pids"
+    yield file
+    for pid in file.read_text().split() if file.exists() else ():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+
+
+Fake = Callable[[str], Boot]
+
+
+@pytest.fixture
+def fake(tmp_path: Path, pids: Path) -> Fake:
+    """Makes a boot whose QEMU is a shell script; see `make.fake_qemu`."""
+    return lambda body: make.boot(machine=make.fake_qemu(tmp_path, body))
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_vm_is_up_when_its_guest_says_so(cache: Path, fake: Fake, keep: bool) -> None:
+    made = vm.start(fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", "key", keep=keep)
+    assert made.alive
+    assert made.state.boot_seconds > 0
+    assert [machine.state for machine in vm.running()] == ([made.state] if keep else [])
+    assert (found := vm.find("cell", Clock.ICOUNT, "key"))
+    assert found.state == made.state
+    os.kill(made.state.pid, signal.SIGKILL)
+    wait_for(lambda: not made.alive)
+    made.stop()
+    assert not made.folder.exists()
+
+
+def test_a_guest_that_dies_leaves_its_last_words_but_no_folder(cache: Path, fake: Fake) -> None:
+    with pytest.raises(GuestDied, match="cell: the guest ended while it booted") as caught:
+        vm.start(
+            fake('echo "Kernel panic - not" > "$log"; printf syncing >> "$log"; touch "$qmp"; sleep 0.5'), "cell", "key", keep=False
+        )
+    assert caught.value.log == "Kernel panic - not\nsyncing"
+    assert list((cache / "vms").iterdir()) == []
+
+
+def test_a_guest_that_is_never_ready_is_ended(cache: Path, fake: Fake, pids: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vm, "BOOT_SECONDS", 1.0)
+    with pytest.raises(GuestDied, match="the guest was not ready"):
+        vm.start(fake('echo hello > "$log"; touch "$qmp"; exec sleep 60'), "cell", "key", keep=True)
+    wait_for(lambda: vm._start_time(int(pids.read_text())) == 0)
+    assert list((cache / "vms").iterdir()) == []
+
+
+def test_qemu_that_does_not_start_is_quoted(cache: Path, fake: Fake, pids: Path) -> None:
+    with pytest.raises(VmLost) as caught:
+        vm.start(fake("echo one >&2; echo 'qemu: no such CPU' >&2; exit 1"), "cell", "key", keep=False)
+    assert "cell: " in str(caught.value)
+    assert "did not start: qemu: no such CPU" in str(caught.value)
+    assert len(pids.read_text().split()) == 1
+    assert list((cache / "vms").iterdir()) == []
+
+
+def test_a_port_that_somebody_else_took_is_not_the_end(fake: Fake, pids: Path) -> None:
+    body = '[ $(wc -l < "$pids") -gt 2 ] || { echo "Could not set up host forwarding rule" >&2; exit 1; }\n'
+    made = vm.start(fake(body + f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", "key", keep=False)
+    assert made.alive
+    assert len(pids.read_text().split()) == 3
+
+
+def test_missing_qemu_is_named_with_what_to_do(cache: Path) -> None:
+    with pytest.raises(VmLost, match=r"no-such-qemu.*\./bootstrap installs"):
+        vm.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", "key", keep=True)
+    with pytest.raises(VmLost, match="no-such-qemu"):
+        vm.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", "key", keep=False)
+    assert list((cache / "vms").iterdir()) == []
+
+
+def test_an_interrupted_start_leaves_no_qemu(cache: Path, fake: Fake, pids: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleep = time.sleep
+
+    def interrupt(seconds: float) -> None:
+        monkeypatch.setattr(time, "sleep", sleep)
+        wait_for(pids.exists)
+        raise KeyboardInterrupt
+
+    boot = fake("exec sleep 60")
+    monkeypatch.setattr(time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        vm.start(boot, "cell", "key", keep=True)
+    wait_for(lambda: vm._start_time(int(pids.read_text())) == 0)
+    assert list((cache / "vms").iterdir()) == []
