@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -31,7 +32,7 @@ def fetch(url: str, sha256: str, target: Path, say: Line = lambda text: None) ->
         partial = target.with_name(target.name + ".part")
         try:
             _receive(url, partial, say)
-        except (urllib.error.URLError, OSError, TimeoutError) as error:
+        except (http.client.HTTPException, ValueError, OSError) as error:
             reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise RigError(f"{url}: {reason}.") from error
         _check(partial, sha256, url)

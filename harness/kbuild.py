@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from harness import git, kconfig, paths, shell, store
-from harness.errors import BuildError
+from harness.errors import BuildError, UsageError
 from harness.jobserver import Jobserver
 from harness.matrix import Base, Cell, Machine
 from harness.patches import Patched
@@ -67,7 +67,10 @@ class Metadata(msgspec.Struct, frozen=True):
 def configuration(base: Base, cell: Cell) -> dict[str, str]:
     """Return the symbols that the kernel of `cell` is asked to have."""
     names = ["common.config", base.fragment, f"arch-{cell.machine.name}.config", f"profile-{cell.profile}.config"]
-    return kconfig.merge((paths.FRAGMENTS / name).read_text() for name in names if name)
+    try:
+        return kconfig.merge((paths.FRAGMENTS / name).read_text() for name in names if name)
+    except FileNotFoundError as error:
+        raise UsageError(f"{cell.name} needs the configuration fragment {error.filename}, which does not exist; add it.") from error
 
 
 def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line) -> Kernel:

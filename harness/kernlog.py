@@ -44,14 +44,18 @@ _KINDS = tuple(
         ("oops", r"^Internal error: |^(?:Oops|invalid opcode|divide error|double fault|PANIC: double fault)\b.*\d"),
         (
             "lockdep",
-            r"^WARNING: (?:possible (?:circular|recursive)|suspicious RCU|bad unlock|inconsistent lock|.*lock held|.*deadlock)",
+            r"^WARNING: (?:possible |suspicious RCU|bad (?:unlock|contention)|inconsistent lock|held lock freed|[Nn]ested lock"
+            r"|.*-safe -> .*-unsafe lock order|.*lock held|.*locks held|.*deadlock)|^\[ BUG: Invalid wait context \]",
         ),
         ("warning", r"^WARNING: (?:CPU: \d+ PID: \d+ )?at |^WARNING: CPU: \d+ PID: \d+"),
         ("ubsan", r"^UBSAN: "),
         ("rcu-stall", r"(?:self-detected stall on CPU|detected stalls on CPUs|detected expedited stalls)"),
         ("hung-task", r"^INFO: task .* blocked for more than \d+ seconds"),
         ("out-of-memory", r"invoked oom-killer|^Out of memory|^Kernel panic - not syncing: (?:Out of memory|System is deadlocked)"),
-        ("allocation-failure", r": page allocation failure: order:|: vmalloc: allocation failure|^vmalloc: allocation failure"),
+        (
+            "allocation-failure",
+            r": page allocation failure: order:|(?:^|: )vmalloc (?:error: size )|(?:^|: )vmalloc: allocation failure",
+        ),
         ("vmap-exhausted", r"^vmap allocation for size \d+ failed"),
         ("memory-leak", r"^kmemleak: \d+ new suspected memory leaks"),
         ("list-corruption", r"^list_(?:add|del) corruption"),
@@ -62,6 +66,8 @@ _KINDS = tuple(
 _FATAL = {"bug", "kasan", "null-dereference", "page-fault", "general-protection", "oops", "list-corruption", "stack-overflow"}
 """after which an Oops and a panic are the same trouble's end"""
 _CONSEQUENCES = {"oops", "panic"}
+_ANNOUNCED = {"vfree", "list-corruption"}
+"""what the kernel says on the line before the WARNING or BUG that it makes of it"""
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -83,10 +89,14 @@ def find(log: str, first_line: int = 1) -> list[Trouble]:
     found: list[Trouble] = []
     block: list[str] = []
     kind, title, start, over = "", "", 0, True
-    for number, raw in enumerate(log.splitlines(), first_line):
+    for number, raw in enumerate(log.removesuffix("\n").split("\n"), first_line):
         line = _clean(raw)
         seen = _kind(line)
-        consequence = seen in _CONSEQUENCES and kind in _FATAL | _CONSEQUENCES and number - start < _LONGEST
+        consequence = number - start < _LONGEST and (
+            (seen in _CONSEQUENCES and kind in _FATAL | _CONSEQUENCES)
+            or (kind in _ANNOUNCED and not over and seen in {"warning", "bug", *_CONSEQUENCES})
+            or (kind == seen == "out-of-memory" and not over)
+        )
         if seen and not consequence:
             if kind and seen == kind and line == title:
                 continue

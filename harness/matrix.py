@@ -177,7 +177,9 @@ def find_variant(base: Base, wanted: str, series: Path | None = None) -> Variant
     if at and not re.fullmatch("[1-9][0-9]*", count):
         raise UsageError(f"'{wanted}': what follows '@' has to be a number of patches, 1 or more.")
     number = int(count) if at else None
-    if name == STOCK and not at:
+    if name == STOCK:
+        if at:
+            raise UsageError(f"'{wanted}': stock has no patches to take the first {count} of; say {STOCK}.")
         return Variant(STOCK)
     if series is not None and name == series_name(series):
         return Variant(wanted, series.resolve(), number)

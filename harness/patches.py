@@ -15,6 +15,7 @@ from harness.matrix import Variant
 from harness.source import Tree
 
 _DIFF = re.compile(r"^diff --git a/(\S+) b/(\S+)$")
+_NULL = "0" * 40
 _INDEX = re.compile(r"^index ([0-9a-f]+)\.\.([0-9a-f]+)")
 _HUNK = re.compile(r"^@@ -(\d+)")
 _ENOUGH = 12
@@ -42,6 +43,7 @@ class Patched(msgspec.Struct, frozen=True):
 
 
 class _Change(msgspec.Struct, frozen=True):
+    old: str
     path: str
     before: str
     after: str
@@ -62,6 +64,8 @@ def read(variant: Variant) -> tuple[Patch, ...]:
         found = _quilt(path)
     else:
         found = [_patch(file) for file in sorted((*path.glob("*.patch"), *path.glob("*.diff")))]
+        # Such a folder, as git format-patch makes it, may have a cover letter.
+        found = [patch for patch in found if len(found) == 1 or not patch.name.startswith("0000-") or _has_diff(patch)]
     if not found:
         raise UsageError(f"{path} holds no patches; a series is a folder with a 'series' file or .patch files, or an mbox.")
     if variant.count is not None and variant.count > len(found):
@@ -80,7 +84,7 @@ def apply(source: Tree, variant: Variant) -> Patched:
     with git.scratch_index(commit) as env:
         for patch in series:
             changes = _changes(patch)
-            notes += _differing(patch, "starts from", {c.path: c.before for c in changes}, env)
+            notes += _differing(patch, "starts from", {c.old: c.before for c in changes}, env)
             strip = f"-p{patch.strip}"
             try:
                 git.run("apply", "--cached", strip, "--whitespace=nowarn", "-", env=env, stdin=patch.data, error=_Refused)
@@ -127,24 +131,30 @@ def _mbox(file: Path) -> list[Patch]:
         return [whole]
     with tempfile.TemporaryDirectory() as folder:
         shell.output(("git", "mailsplit", "--keep-cr", f"-o{folder}", str(file)), error=UsageError)
-        parts = [part.read_bytes() for part in sorted(Path(folder).iterdir())]
-    named = [Patch(_subject(part) or f"{file.name}:{number}", part) for number, part in enumerate(parts, 1)]
-    return [patch for patch in named if b"\n--- " in patch.data or b"\ndiff --git " in patch.data]
+        mails = sorted(Path(folder).iterdir())
+        return [patch for number, mail in enumerate(mails, 1) if _has_diff(patch := _mail(mail, f"{file.name}:{number}"))]
 
 
-def _subject(message: bytes) -> str:
-    found = re.search(rb"^Subject:[ \t]*(.*(?:\n[ \t].*)*)", message, re.M)
-    return " ".join(found[1].decode(errors="replace").split()) if found else ""
+def _mail(file: Path, name: str) -> Patch:
+    """Return what one mail holds, with its transfer encoding undone."""
+    message, diff = file.with_suffix(".message"), file.with_suffix(".diff")
+    said = shell.output(("git", "mailinfo", message, diff), stdin=file.read_bytes(), error=UsageError)
+    subject = re.search(r"^Subject: (.*)$", said, re.M)
+    return Patch(subject[1] if subject else name, diff.read_bytes())
+
+
+def _has_diff(patch: Patch) -> bool:
+    return re.search(rb"^(?:--- |diff --git )", patch.data, re.M) is not None
 
 
 def _changes(patch: Patch) -> list[_Change]:
     found: list[_Change] = []
-    path = ""
+    old = path = ""
     for line in patch.data.decode(errors="replace").splitlines():
         if start := _DIFF.match(line):
-            path = start[2]
+            old, path = start[1], start[2]
         elif (index := _INDEX.match(line)) and path:
-            found.append(_Change(path, index[1], index[2]))
+            found.append(_Change(old, path, index[1], index[2]))
             path = ""
     return found
 
@@ -155,7 +165,7 @@ def _differing(patch: Patch, verb: str, blobs: dict[str, str], env: dict[str, st
         if len(expected) < _ENOUGH:
             continue
         listed = git.run("ls-files", "--stage", "--", path, env=env).split()
-        found = listed[1] if listed else "0" * 40
+        found = listed[1] if listed else _NULL
         if not found.startswith(expected):
             notes.append(f"{patch.name} {verb} {path} {expected[:_ENOUGH]} by its index line; here it is {found[:_ENOUGH]}.")
     return notes
@@ -167,7 +177,7 @@ def _explain(patch: Patch, refused: _Refused) -> str:
     if failed:
         hunk = _hunk_number(patch, failed[1], failed[2])
         return f"{patch.name} does not apply: hunk {hunk} of {failed[1]} (line {failed[2]}) does not match; nothing was changed."
-    outside = re.search(r"invalid path '(.*?)'|(\S+): beyond a symbolic link", said)
+    outside = re.search(r"invalid path '(.*?)'|affected file '(.*?)' is beyond a symbolic link", said)
     if outside:
         return f"{patch.name} is refused: it reaches outside of the source tree ({outside[1] or outside[2]}); nothing was changed."
     reason = said.split("error: ")[-1].strip()
@@ -180,7 +190,7 @@ def _hunk_number(patch: Patch, path: str, line: str) -> int:
         if start := _DIFF.match(text):
             inside, number = start[2] == path, 0
         elif text.startswith("+++ ") and not inside:
-            inside, number = text[4:].split("\t")[0].split("/", 1)[-1] == path, 0
+            inside, number = "/".join(text[4:].split("\t")[0].split("/")[patch.strip :]) == path, 0
         elif inside and (hunk := _HUNK.match(text)):
             number += 1
             if hunk[1] == line:

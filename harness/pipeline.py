@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import platform
 import shutil
@@ -45,6 +46,7 @@ from harness.vm import Vm
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+DEFAULT = "4.18"
 FALLBACK = "6.1"
 """the base whose source a Debian machine can always have"""
 
@@ -257,17 +259,16 @@ def _check(wanted: Selection) -> None:
         raise UsageError(f"There is no scale '{wanted.scale}'; known are {', '.join(plan.SCALES)}.")
     if wanted.jobs < 0:
         raise UsageError(f"--jobs has to be 1 or more, not {wanted.jobs}.")
-    if wanted.threshold < 0:
+    if not 0 <= wanted.threshold < math.inf:
         raise UsageError(f"--threshold has to be 0 or more per cent, not {wanted.threshold}.")
     plan.choose(wanted.tests)
-    for name in _words(wanted.machine):
-        matrix.load_machine(name)
+    _cells(wanted, matrix.load_base(wanted.kernel or DEFAULT))
 
 
 def _sources(wanted: Selection, say: Callable[[str], None]) -> Sources:
     """Return the base to test and its source: 4.18, or the distribution's kernel where there is no 4.18."""
     named = wanted.source or os.environ.get("RIG_SOURCE", "")
-    base = matrix.load_base(wanted.kernel or "4.18")
+    base = matrix.load_base(wanted.kernel or DEFAULT)
     try:
         return Sources(base, source.resolve(base, named or None, say))
     except SourceUnavailable as missing:

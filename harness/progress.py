@@ -11,6 +11,9 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
+
+from harness.report import text
 
 _EVERY = 30.0
 """seconds between two plain lines about the same work"""
@@ -66,7 +69,7 @@ class Progress:
             table = Table.grid(padding=(0, 2))
             for name, (text, done) in self._rows.items():
                 style = "dim" if done else ""
-                table.add_row(f"[bold]{self._stage}[/bold]", name, text, style=style)
+                table.add_row(Text(self._stage, style="bold"), Text(name), Text(text), style=style)
             table.add_row(f"[dim]{time.monotonic() - self._started:.0f} s[/dim]")
             return table
 
@@ -99,12 +102,18 @@ class SuiteProgress:
         """Print what went wrong as soon as it has."""
         cell, test = _cell(report.nodeid)
         if report.failed:
-            reason = (report.longreprtext.strip().splitlines() or ["?"])[-1]
-            self._progress.line(f"FAILED {cell} {test}: {reason}")
+            self._progress.line(text.plain(f"FAILED {cell} {test}: {why(report)}"))
         elif hasattr(report, "wasxfail") and report.skipped:
             self._progress.line(f"known bug seen, as expected: {cell} {test}: {report.wasxfail}")
         if self._count.get(cell) == self._total.get(cell) and report.when == "teardown":
             self._progress.done(cell, f"{self._total[cell]} tests done")
+
+
+def why(report: pytest.TestReport) -> str:
+    """Return why a test failed or was skipped, in one line."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash else report.longreprtext
+    return (text.strip().splitlines() or ["it did not say why"])[-1]
 
 
 def _cell(nodeid: str) -> tuple[str, str]:

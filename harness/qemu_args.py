@@ -7,10 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from harness.clock import ICOUNT_SHIFT
 from harness.matrix import Clock, Machine
 
-ICOUNT_SHIFT = 1
-"""a guest instruction takes 2**shift ns of the guest's time"""
 _CMDLINE = (
     # A kernel that oopses ends its VM at once, which QEMU's exit tells without waiting.
     "oops=panic panic=-1"
@@ -59,14 +58,19 @@ def command(boot: Boot, folder: Path) -> tuple[str, ...]:
         *("-kernel", str(boot.kernel)),
         *("-initrd", str(boot.initramfs)),
         *("-append", _append(boot)),
-        *("-chardev", f"file,id=console,path={folder / 'serial.log'}"),
+        *("-chardev", f"file,id=console,path={_escaped(folder / 'serial.log')}"),
         *("-serial", "chardev:console"),
-        *("-qmp", f"unix:{folder / 'qmp'},server=on,wait=off"),
+        *("-qmp", f"unix:{_escaped(folder / 'qmp')},server=on,wait=off"),
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{boot.port}-{boot.address}:22"),
         *("-device", "virtio-net-pci,netdev=net,romfile="),
         *("-device", "virtio-rng-pci"),
         *qemu.arguments,
     )
+
+
+def _escaped(path: Path) -> str:
+    """Return `path` as an option of QEMU's takes it."""
+    return str(path).replace(",", ",,")
 
 
 def _append(boot: Boot) -> str:

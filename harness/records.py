@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -110,6 +110,16 @@ def new_folder() -> Path:
     return paths.RESULTS / f"{time}-{secrets.token_hex(2)}"
 
 
+def _ends_a_line(file: BinaryIO) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read() == b"\n"
+
+
+def _whole(file: BinaryIO) -> int:
+    file.seek(0)
+    return file.read().rfind(b"\n") + 1
+
+
 class Run:
     """A run's folder; what is added is on the disk when the call returns."""
 
@@ -124,7 +134,9 @@ class Run:
         if not data:
             return
         try:
-            with (self.folder / name).open("ab") as file:
+            with (self.folder / name).open("ab+") as file:
+                if file.tell() and not _ends_a_line(file):
+                    file.truncate(_whole(file))
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

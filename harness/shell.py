@@ -13,6 +13,8 @@ from pathlib import Path
 from harness.errors import RigError
 
 Line = Callable[[str], None]
+_LAST_WORDS = 4
+"""lines of a failed command's output that its error quotes; the last alone is often no reason"""
 _running: set[subprocess.Popen[bytes]] = set()
 
 
@@ -47,8 +49,8 @@ def output(
     except OSError as trouble:
         raise error(f"`{command[0]}` cannot be run: {trouble.strerror}; ./bootstrap installs what the rig needs.") from trouble
     if done.returncode:
-        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        raise error(f"`{quote(command)}` failed with exit code {done.returncode}: {said[-1] if said else 'it said nothing'}")
+        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-_LAST_WORDS:]
+        raise error(f"`{quote(command)}` failed with exit code {done.returncode}: {'; '.join(said) or 'it said nothing'}")
     return done.stdout.decode(errors="replace").strip()
 
 

@@ -14,6 +14,10 @@ from harness.errors import RigError, SourceUnavailable, UsageError
 from harness.matrix import Base
 from harness.shell import Line
 
+_WAYS = (
+    "Supply it with --source or RIG_SOURCE (a folder, a tarball, or URL#REF of a git repository),"
+    " unpack it to {folder}, or put {tarball} into {folder.parent}."
+)
 _HOST_DEBIAN = ("dpkg", "--print-architecture")
 
 
@@ -53,6 +57,9 @@ def _wanted(base: Base, wanted: str, say: Line) -> Tree:
             unpacked = _unpack(path, Path(scratch), UsageError)
             return _import(base, unpacked, str(path.resolve()), say)
     url, mark, ref = wanted.partition("#")
+    local = Path(url).expanduser()
+    if mark and (local / ".git").exists():
+        return _from_git(base, "file://" + str(local.resolve()), ref, say)
     if "://" in url or url.endswith(".git") or mark:
         return _from_git(base, url, ref or "HEAD", say)
     raise UsageError(f"There is no source at {wanted}; name a folder, a tarball, or a git URL with a ref as URL#REF.")
@@ -60,23 +67,28 @@ def _wanted(base: Base, wanted: str, say: Line) -> Tree:
 
 def _fetch(base: Base, folder: Path, say: Line) -> None:
     """Fill the cache from the base's own origin."""
+    tarball = folder.with_name(Path(base.source.url).name or f"linux-{base.name}.tar.xz")
     with store.locked(folder):
         if folder.is_dir():
             return
-        if base.source.apt_package:
-            _from_apt(base.source.apt_package, folder, say)
-            return
-        tarball = paths.cache() / "sources" / Path(base.source.url).name
         try:
-            download.fetch(base.source.url, base.source.sha256, tarball, say)
+            if base.source.apt_package:
+                _from_apt(base.source.apt_package, folder, say)
+            elif base.source.url or tarball.exists():
+                _from_tarball(base, tarball, folder, say)
+            else:
+                raise RigError("its base.toml names no source")
         except RigError as error:
-            raise SourceUnavailable(
-                f"Linux {base.name} cannot be had ({str(error).rstrip('.')}). Supply it with --source or RIG_SOURCE"
-                f" (a folder, a tarball, or URL#REF of a git repository), unpack it to {folder},"
-                f" or put {tarball.name} into {tarball.parent}."
-            ) from error
-        with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
-            _unpack(tarball, Path(scratch), RigError).rename(folder)
+            ways = _WAYS.format(folder=folder, tarball=tarball.name)
+            raise SourceUnavailable(f"Linux {base.name} cannot be had ({str(error).rstrip('.')}). {ways}") from error
+
+
+def _from_tarball(base: Base, tarball: Path, folder: Path, say: Line) -> None:
+    if base.source.url:
+        download.fetch(base.source.url, base.source.sha256, tarball, say)
+    say(f"unpacking {tarball.name}")
+    with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
+        _unpack(tarball, Path(scratch), RigError).rename(folder)
 
 
 def _from_apt(package: str, folder: Path, say: Line) -> None:

@@ -33,7 +33,7 @@ def file_sha256(path: Path) -> str:
 
 def write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Write `path` so that it is never seen half-written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _mkdir(path.parent)
     data = content.encode() if isinstance(content, str) else content
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -44,14 +44,15 @@ def write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
         os.chmod(temporary, mode)
         os.replace(temporary, path)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise RigError(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
 
 
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
     """Give a new folder to fill, which becomes `path` only if nothing is raised."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _mkdir(path.parent)
     made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield made
@@ -68,6 +69,13 @@ def folder(path: Path) -> Iterator[Path]:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock that goes with `path` against other threads and other rigs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _mkdir(path.parent)
     with FileLock(path.with_name(f".{path.name}.lock"), thread_local=False):
         yield
+
+
+def _mkdir(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RigError(f"The folder {folder} cannot be made: {error.strerror}; RIG_CACHE can name another place.") from error

@@ -46,7 +46,7 @@ def _keys(record: type[msgspec.Struct]) -> list[str]:
     for field in msgspec.structs.fields(record):
         names.append(field.encode_name)
         inner = msgspec.inspect.type_info(field.type)
-        for part in (inner, getattr(inner, "item_type", None)):
+        for part in (inner, getattr(inner, "item_type", None), getattr(inner, "value_type", None)):
             if isinstance(part, msgspec.inspect.StructType):
                 names += _keys(part.cls)
     return names

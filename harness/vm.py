@@ -106,13 +106,16 @@ def start(boot: Boot, cell: str, kernel: str, *, keep: bool) -> Vm:
     root = paths.cache() / "vms"
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="vm-", dir=root))
+    began = time.monotonic()
     try:
         vm = _launch(boot, folder, cell, kernel, keep=keep)
     except BaseException:
+        if state := _load(folder):
+            _kill(state.pid, state.started)
         shutil.rmtree(folder, ignore_errors=True)
         raise
     try:
-        seconds = _ready(vm)
+        seconds = _ready(vm, began)
     except BaseException:
         vm.stop()
         raise
@@ -222,8 +225,7 @@ def _spawn(command: tuple[str, ...], folder: Path, keep: bool) -> subprocess.Pop
             raise VmLost(f"`{command[0]}` cannot be run: {error.strerror}; ./bootstrap installs what the rig needs.") from error
 
 
-def _ready(vm: Vm) -> float:
-    began = time.monotonic()
+def _ready(vm: Vm, began: float) -> float:
     deadline = Deadline(BOOT_SECONDS)
     log = ""
     while True:

@@ -118,7 +118,7 @@ def test_an_mbox_is_a_patch_per_message(tree: Tree, tmp_path: Path) -> None:
     ]
     file.write_text("".join(letters))
     patched = patches.apply(tree, of(file))
-    assert patched.patches == ("[PATCH 1/2] mm: a long subject", "[PATCH 2/2] b")
+    assert patched.patches == ("mm: a long subject", "b")
     assert "LINE 10" in text(patched)
     assert "LINE 20" in text(patched)
 

@@ -31,7 +31,7 @@ def html(
         lstrip_blocks=True,
     )
     environment.filters.update(value=text.value, change=text.change)
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         run=provenance,
         verdicts=[_verdict(machine, comparisons, findings, results) for machine in provenance.machines],
         comparisons=comparisons,
@@ -40,6 +40,7 @@ def html(
         stress=_stress(samples, comparisons),
         limits=[text.LIMITS[clock] for clock in sorted({c.clock for c in comparisons})],
     )
+    return text.plain(page)
 
 
 def _verdict(

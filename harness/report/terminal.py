@@ -54,16 +54,18 @@ def summary(
     for finding in findings:
         kind = "known bug" if finding.expected else "FINDING"
         where = f"{finding.machine}/{finding.variant}/{finding.profile} {finding.test}"
-        lines.append(Text(f"{kind}: {where}: {finding.kind}: {finding.title}", style="" if finding.expected else "bold red"))
+        lines.append(
+            Text(text.plain(f"{kind}: {where}: {finding.kind}: {finding.title}"), style="" if finding.expected else "bold red")
+        )
     for result in results:
         if result.outcome == "error":
             where = f"{result.machine}/{result.variant}/{result.profile} {result.test}"
-            lines.append(Text(f"RIG FAILED: {where}: {result.reason}", style="bold red"))
+            lines.append(Text(text.plain(f"RIG FAILED: {where}: {result.reason}"), style="bold red"))
     counts = {name: sum(r.outcome == name for r in results) for name in ("passed", "xfailed", "failed", "skipped", "error")}
     words = {"xfailed": "known bugs seen", "error": "rig failures"}
-    told = ", ".join(f"{n} {words.get(name, name)}" for name, n in counts.items() if n or name == "passed")
+    counted = ", ".join(f"{n} {words.get(name, name)}" for name, n in counts.items() if n or name == "passed")
     worse = [c for c in comparisons if c.verdict == "worse"]
     verdict = f"{len(worse)} past the threshold of {provenance.threshold:g} %" if worse else "none"
     compared = "Stock only: nothing was compared." if provenance.stock_only else f"Regressions: {verdict}."
-    lines.append(Text(f"Tests: {told}. {compared}"))
+    lines.append(Text(f"Tests: {counted}. {compared}"))
     return Group(*lines)

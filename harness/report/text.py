@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from harness.compare import Comparison, Summary
 
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
 LIMITS = {
     "icount": (
         "Figures under icount are guest instructions, which QEMU counts exactly. They repeat on any host, but they"
@@ -12,6 +14,11 @@ LIMITS = {
     ),
     "wall": "Figures under the wall clock are the guest's own time. They depend on the host and on what else it does.",
 }
+
+
+def plain(said: str) -> str:
+    """Return a guest's words without the control characters that could steer a terminal."""
+    return said.translate(_CONTROLS)
 
 
 def value(side: Summary | None) -> str:

@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from harness import paths, plan, records
 from harness.plan import BuiltCell, Plan, SuiteTest
+from harness.progress import why
 from harness.records import Result, Run
 from harness.suite.lab import Lab
 from harness.suite.trial import Outcome, known_bugs
@@ -141,7 +142,7 @@ class Recorder:
             self._run.add("findings.jsonl", outcome.findings)
         reason = str(getattr(report, "wasxfail", ""))
         if not reason and not report.passed:
-            reason = (report.longreprtext.strip().splitlines() or ["the worker of this test ended"])[-1]
+            reason = why(report)
         word: str = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
         machine, variant, profile, test = _names(report.nodeid)
         if report.failed and told is None:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from harness import rootfs, vm
+from harness import rootfs, store, vm
 from harness.errors import VmLost
 from harness.guest import Guest
 from harness.matrix import Clock
 from harness.plan import BuiltCell
 from harness.qemu_args import Boot
-from harness.vm import Vm
+from harness.vm import GuestDied, Vm
 
 _MODULE = "/root/vmalloc_test.ko"
 
@@ -26,7 +26,7 @@ class Station:
         self.clock = clock
         self.number = number
         self.own = own
-        self.log_name = f"{built.cell.name.replace('/', '-')}-{clock}-{number}.serial.log"
+        self.log_name = log_name(built, clock, number)
         self.module = _MODULE
         self.guest = Guest(machine.state.port)
         self.guest.put(built.kernel.module.read_bytes(), _MODULE)
@@ -66,7 +66,11 @@ class Lab:
         machine = vm.find(built.cell.name, clock, built.kernel.key) if number == 0 else None
         own = machine is None
         if machine is None:
-            machine = boot(built, clock, keep=self._keep)
+            try:
+                machine = boot(built, clock, keep=self._keep)
+            except GuestDied as died:
+                store.write(self._logs / log_name(built, clock, number), died.log)
+                raise
         try:
             self._stations[key] = Station(built, clock, machine, number, own=own)
         except VmLost:
@@ -74,6 +78,10 @@ class Lab:
                 machine.stop()
             raise
         return self._stations[key]
+
+    def last_log(self, built: BuiltCell, clock: Clock) -> str:
+        """Return the name of the log of the latest boot of a cell."""
+        return log_name(built, clock, self._boots.get((built.cell.name, clock), 1) - 1)
 
     def lose(self, built: BuiltCell, clock: Clock) -> None:
         """End a VM that cannot be used any more; the next call of `station` boots it afresh."""
@@ -91,6 +99,11 @@ class Lab:
         """End the lab's own idle VMs: the memory of one per cell is what the plan counts on."""
         for other in [k for k, s in self._stations.items() if k != key and s.own and not self._keep]:
             self._stations.pop(other).close(self._logs, stop=True)
+
+
+def log_name(built: BuiltCell, clock: Clock, number: int) -> str:
+    """Return the name of the file in a run's folder that keeps what a boot's console said."""
+    return f"{built.cell.name.replace('/', '-')}-{clock}-{number}.serial.log"
 
 
 def boot(built: BuiltCell, clock: Clock, *, keep: bool) -> Vm:

@@ -88,8 +88,9 @@ def boot(lab: Lab, plan: Plan, built: BuiltCell, clock: Clock) -> Outcome:
     try:
         station = lab.station(built, clock)
     except GuestDied as died:
-        return Outcome(findings=trial.findings(_autopsy(died.log, 1, "boot-failed", str(died)), ""))
-    log = station.vm.console.log.read_text(errors="replace") if station.own else ""
+        troubles = _autopsy(died.log, 1, "boot-failed", str(died))
+        return Outcome(findings=trial.findings(troubles, lab.last_log(built, clock)))
+    log = station.vm.console.log.read_bytes().decode(errors="replace") if station.own else ""
     return Outcome(findings=trial.findings(kernlog.find(log), station.log_name), boot_seconds=station.vm.state.boot_seconds)
 
 
@@ -103,7 +104,8 @@ def run(lab: Lab, plan: Plan, built: BuiltCell, test: SuiteTest) -> Outcome:
     try:
         station = lab.station(built, clock)
     except GuestDied as died:
-        return Outcome(findings=trial.findings(_autopsy(died.log, 1, "boot-failed", str(died)), ""))
+        troubles = _autopsy(died.log, 1, "boot-failed", str(died))
+        return Outcome(findings=trial.findings(troubles, lab.last_log(built, clock)))
     station.vm.console.read()
     first = station.vm.console.line
     seconds = test.seconds * suite().scales[plan.scale].patience
