@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness import matrix, paths, pipeline, plan, vm
-from harness.errors import SourceUnavailable
+from harness.errors import RigError, SourceUnavailable
 from harness.matrix import Clock
 from harness.pipeline import Selection
 from harness.plan import Plan
@@ -24,6 +24,8 @@ from harness.suite import trial
 from harness.suite.lab import Lab
 
 pytestmark = pytest.mark.kernel
+KNOWN_COSTS = {"b_fit_alloc_test", "ne_fit_alloc_test"}
+"""where free-list takes more instructions than stock: see Limits in its README"""
 BROKEN = Path(__file__).parent / "data" / "series"
 
 
@@ -62,7 +64,9 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
     done, folder = run
-    assert done.returncode == 0, done.stdout + done.stderr
+    regressed = {c.test for c in pipeline.finish(folder).regressions}
+    assert regressed <= KNOWN_COSTS, done.stdout
+    assert done.returncode == (pipeline.ExitCode.REGRESSION if regressed else pipeline.ExitCode.GOOD), done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert str(folder.folder / "report.html") in done.stdout
     assert not list(vm.running()), "boot was followed by test, so nothing may stay up"
@@ -81,7 +85,7 @@ def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]
     assert {(r.machine, r.variant) for r in results} == cells
     assert len(results) == len(cells) * (len(plan.suite().tests) + 2)
     assert {r.outcome for r in results} <= {"passed", "xfailed"}
-    cases = ElementTree.parse(folder.folder / "junit.xml").getroot().iter("testcase")  # noqa: S314 - our own file
+    cases = ElementTree.parse(folder.folder / "junit.xml").getroot().iter("testcase")
     assert len(list(cases)) == len(results)
 
 
@@ -103,12 +107,12 @@ def test_series_helps_where_the_publication_says(run: tuple[object, Run], has_se
     assert all(change is not None and change > 30 for change in long_list.values())
 
 
-def test_report_regenerates_without_booting(run: tuple[object, Run]) -> None:
+def test_report_regenerates_without_booting(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
     page = run[1].folder / "report.html"
     before = page.read_text()
     page.unlink()
     done = rig("report", str(run[1].folder))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == run[0].returncode, done.stderr
     assert page.read_text() == before
     assert json.loads((run[1].folder / "run.json").read_text())["finished"]
 
@@ -221,4 +225,4 @@ def test_fallback_is_forbidden_by_naming_a_kernel(tmp_path: Path, monkeypatch: p
 
 def refuse(url: str, sha256: str, target: Path) -> None:
     """Stand for a network that has no kernel.org."""
-    raise pipeline.RigError(f"{url}: Name or service not known.")
+    raise RigError(f"{url}: Name or service not known.")
