@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.main import program
@@ -41,7 +40,6 @@ _OPTIONS = {
     "kernel": "kernel base, as in kernel_patches/; forbids the fallback to the distribution's kernel (default: 4.18)",
     "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
 }
-_DEFAULTS = Selection()
 _chosen = Selection()
 
 
@@ -50,12 +48,13 @@ def _selection_task(body: Callable[[Selection], None]) -> Task[Any]:
 
     @functools.wraps(body)
     def run(_: Context, **options: Any) -> None:
-        given = {name: value for name, value in options.items() if value != getattr(_DEFAULTS, name)}
+        given = {name: value for name, value in options.items() if value not in (None, False)}
         with _errors():
-            body(msgspec.structs.replace(_chosen, **given))
+            body(pipeline.refine(_chosen, given))
 
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(_DEFAULTS, name)) for name in _OPTIONS]
+    flags = {name: False if name == "keep" else None for name in _OPTIONS}
+    parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default) for name, default in flags.items()]
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
     made: Task[Any] = task(help=_OPTIONS, auto_shortflags=False)(run)
     return made

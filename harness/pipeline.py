@@ -8,7 +8,7 @@ import math
 import os
 import platform
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -66,6 +66,14 @@ class Selection(msgspec.Struct, frozen=True):
     series: str = ""
     kernel: str = ""
     threshold: float = 5.0
+
+
+def refine(wanted: Selection, given: Mapping[str, object]) -> Selection:
+    """Return `wanted` with the options `given` as text in place of its own; UsageError for one that is not a number."""
+    try:
+        return msgspec.convert({**msgspec.structs.asdict(wanted), **given}, Selection, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"An option has a value of the wrong kind: {str(error).replace('$.', '--')}.") from error
 
 
 class Sources(msgspec.Struct, frozen=True):
