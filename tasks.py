@@ -162,9 +162,8 @@ def check(_: Context, fast: bool = False) -> None:
 
 
 def _show(outcome: pipeline.Outcome) -> None:
-    provenance = pipeline.find_run(str(outcome.run)).provenance()
     _CONSOLE.print(report.comparison(outcome.comparisons))
-    _CONSOLE.print(report.summary(provenance, outcome.comparisons, outcome.findings, outcome.results))
+    _CONSOLE.print(report.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
     _CONSOLE.print(f"Report: {outcome.run / 'report.html'}", highlight=False)
     code = pipeline.exit_code(outcome)
     if code:
@@ -181,4 +180,4 @@ def _show_running() -> None:
 def _command() -> str:
     """Return what repeats this invocation."""
     source = os.environ.get("RIG_SOURCE")
-    return shell.quote((*([f"RIG_SOURCE={source}"] if source else []), "invoke", *sys.argv[1:]))
+    return shell.quote((*(["env", f"RIG_SOURCE={source}"] if source else []), "invoke", *sys.argv[1:]))

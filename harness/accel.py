@@ -5,29 +5,28 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
-import tempfile
 from pathlib import Path
 
 import msgspec
 
-from harness import paths, qemu_args, rootfs, store
+from harness import paths, rootfs, store, vm
+from harness.errors import VmLost
 from harness.matrix import Clock, Machine
 from harness.qemu_args import Boot
 from harness.rootfs import Rootfs
 
 _SECONDS = 5
-"""in which a kernel under KVM has to be heard of"""
+"""in which a kernel under KVM has to be ready"""
 
 
 def choose(machine: Machine, kernel: Path, initramfs: Rootfs) -> str:
-    """Return QEMU's accelerator for the wall clock: ``kvm`` if a kernel boots with it, else an emulator.
+    """Return QEMU's accelerator for the wall clock: ``kvm`` if `kernel` boots with it, else an emulator.
 
-    The verdict on KVM holds until the host is booted again.
+    `kernel` has to be one that is known to boot, that is stock. The verdict on KVM holds until
+    the host is booted again.
     """
     emulator = machine.qemu.tcg_crowded if (os.cpu_count() or 1) < machine.qemu.cpus else "tcg"
-    usable = machine.qemu.kvm_host == platform.machine() and os.access("/dev/kvm", os.R_OK | os.W_OK)
-    if not usable:
+    if machine.qemu.kvm_host != platform.machine() or not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return emulator
     verdicts = paths.cache() / "kvm.json"
     with store.locked(verdicts):
@@ -45,16 +44,10 @@ def choose(machine: Machine, kernel: Path, initramfs: Rootfs) -> str:
 
 
 def _probe(machine: Machine, kernel: Path, initramfs: Rootfs) -> bool:
-    """Boot `kernel` under KVM and return whether it says a word in time."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        boot = Boot(machine, Clock.WALL, kernel, initramfs.image, "kvm", 0, rootfs.ADDRESS)
-        command = qemu_args.command(boot, folder)
-        try:
-            subprocess.run(command, timeout=_SECONDS, capture_output=True, stdin=subprocess.DEVNULL, check=False)
-        except subprocess.TimeoutExpired:
-            pass
-        except OSError:
-            return False
-        log = folder / "serial.log"
-        return log.exists() and rootfs.READY in log.read_text(errors="replace")
+    """Boot `kernel` under KVM and return whether it gets to SSH in time."""
+    boot = Boot(machine, Clock.WALL, kernel, initramfs.image, "kvm", 0, rootfs.ADDRESS)
+    try:
+        vm.start(boot, f"probe of KVM for {machine.name}", keep=False, seconds=_SECONDS).stop()
+    except VmLost:
+        return False
+    return True

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def blob(commit_id: str, path: str) -> bytes | None:
         return None
 
 
-def import_folder(folder: Path, paths_: Sequence[str] = (".",)) -> str:
+def import_folder(folder: Path) -> str:
     """Return the tree of all files below `folder`.
 
     The index is kept, so that a second import reads only what changed.
@@ -82,7 +83,7 @@ def import_folder(folder: Path, paths_: Sequence[str] = (".",)) -> str:
     index = paths.cache() / "index" / store.digest(str(folder))[:16]
     with store.locked(index):
         env = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(folder)}
-        run("add", "--all", "--force", "--", *paths_, env=env, cwd=folder)
+        run("add", "--all", "--force", "--", ".", env=env, cwd=folder)
         return run("write-tree", env=env)
 
 
@@ -97,14 +98,27 @@ def scratch_index(commit_id: str) -> Iterator[dict[str, str]]:
 
 def worktree(path: Path, commit_id: str) -> None:
     """Make the work tree at `path` hold `commit_id`, touching only files that differ."""
+    if (path / ".git").exists() and not _known(path):
+        shutil.rmtree(path)  # its repository was deleted and made anew
     if (path / ".git").exists():
-        git = ("git", "-C", path)
-        if shell.output((*git, "rev-parse", "HEAD"), env=_WHO) == commit_id and not shell.output(
-            (*git, "diff-index", "--name-only", "HEAD"), env=_WHO
-        ):
-            return
-        shell.output((*git, "checkout", "--quiet", "--force", "--detach", commit_id), env=_WHO)
+        if not is_at(path, commit_id):
+            shell.output(("git", "-C", path, "checkout", "--quiet", "--force", "--detach", commit_id), env=_WHO)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     run("worktree", "prune")
     run("worktree", "add", "--quiet", "--force", "--detach", path, commit_id)
+
+
+def is_at(path: Path, commit_id: str) -> bool:
+    """Return whether the work tree at `path` holds `commit_id`, with nothing changed."""
+    git = ("git", "-C", path)
+    at = shell.output((*git, "rev-parse", "HEAD"), env=_WHO)
+    return at == commit_id and not shell.output((*git, "diff-index", "--name-only", "HEAD"), env=_WHO)
+
+
+def _known(path: Path) -> bool:
+    try:
+        shell.output(("git", "-C", path, "rev-parse", "HEAD"), env=_WHO)
+    except RigError:
+        return False
+    return True

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shutil
 import time
@@ -48,7 +49,6 @@ class Kernel(msgspec.Struct, frozen=True):
     module: Path
     key: str
     release: str
-    notes: tuple[str, ...] = ()
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -82,15 +82,17 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line) 
     asked = configuration(base, cell)
     tools = _tools(cell.machine)
     command = _make(base, cell.machine)
-    key = store.digest(patched.tree, kconfig.render(asked), *tools, *command, *map("=".join, _IDENTITY.items()))[:16]
+    outputs = (cell.machine.build.target, cell.machine.build.image)
+    key = store.digest(patched.tree, *outputs, kconfig.render(asked), *tools, *command, *map("=".join, _IDENTITY.items()))[:16]
     kernel = paths.cache() / "kernels" / key
     tree = paths.cache() / "trees" / base.name / cell.variant.name.replace("/", "-")
     with store.locked(tree.with_name(f"{tree.name}-{cell.machine.name}-{cell.profile}")):
-        if not (kernel / "build.json").exists():
-            _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
+        with store.locked(kernel):  # another variant may come to the same source
+            if not (kernel / "build.json").exists():
+                _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
         module = _module(base, cell, patched, tree, kernel, asked, jobs, say)
     metadata = msgspec.json.decode((kernel / "build.json").read_bytes(), type=Metadata)
-    return Kernel(kernel, kernel / "image", kernel / "config", module, key, metadata.release, patched.notes)
+    return Kernel(kernel, kernel / "image", kernel / "config", module, key, metadata.release)
 
 
 def _make(base: Base, machine: Machine) -> tuple[str, ...]:
@@ -116,7 +118,9 @@ def _tools(machine: Machine) -> tuple[str, str]:
 
 
 def _environment(jobs: Jobserver) -> dict[str, str]:
-    return {**_IDENTITY, **_CCACHE, "CCACHE_DIR": str(paths.cache() / "ccache"), "MAKEFLAGS": jobs.makeflags}
+    """Return all that make sees: KCFLAGS, LLVM and the like of the user's would be in no cache's key."""
+    own = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
+    return {**own, "LC_ALL": "C", **_IDENTITY, **_CCACHE, "CCACHE_DIR": str(paths.cache() / "ccache"), "MAKEFLAGS": jobs.makeflags}
 
 
 def _folder(tree: Path, cell: Cell) -> Path:
@@ -142,13 +146,15 @@ def _kernel(
     log.unlink(missing_ok=True)
     command = (*_make(base, cell.machine), "-C", str(tree), f"O={folder}")
     say("configuring")
-    _configure(cell, folder, command, asked, log)
+    _configure(cell, folder, command, asked, log, _environment(jobs))
     count = _Count(say, folder / "objects")
     targets = (cell.machine.build.target, "modules")
     code = shell.follow((*command, *targets), log=log, env=_environment(jobs), pass_fds=jobs.fds, line=count)
     if code:
         raise BuildError(f"{cell.name}: the kernel does not build: {first_error(log)}; the whole log is {log}.")
     count.keep()
+    if not git.is_at(tree, patched.commit):
+        raise BuildError(f"{cell.name}: the source changed while it was built, by another rig most likely; build again.")
     release = (folder / "include/config/kernel.release").read_text().strip()
     with store.folder(kernel) as made:
         shutil.copy(folder / cell.machine.build.image, made / "image")
@@ -160,7 +166,7 @@ def _kernel(
             patched.tree,
             patched.patches,
             *_tools(cell.machine),
-            shell.quote((*map("=".join, _IDENTITY.items()), *command, *targets)),
+            shell.quote(("env", *map("=".join, _IDENTITY.items()), *command, *targets)),
             round(time.monotonic() - started, 1),
             count.seen,
         )
@@ -168,10 +174,12 @@ def _kernel(
     store.write(folder / "rig-key", kernel.name)
 
 
-def _configure(cell: Cell, folder: Path, command: tuple[str, ...], asked: dict[str, str], log: Path) -> None:
+def _configure(
+    cell: Cell, folder: Path, command: tuple[str, ...], asked: dict[str, str], log: Path, environment: dict[str, str]
+) -> None:
     wanted = folder / "rig.config"
     store.write(wanted, kconfig.render(asked))
-    code = shell.follow((*command, "allnoconfig"), log=log, env={"KCONFIG_ALLCONFIG": str(wanted)})
+    code = shell.follow((*command, "allnoconfig"), log=log, env={**environment, "KCONFIG_ALLCONFIG": str(wanted)})
     if code:
         raise BuildError(f"{cell.name}: the kernel cannot be configured: {first_error(log)}; the whole log is {log}.")
     missing = kconfig.lost(asked, kconfig.parse((folder / ".config").read_text()))

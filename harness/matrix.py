@@ -87,10 +87,9 @@ class Source(_Table, frozen=True):
 
 
 class KnownBug(_Table, frozen=True):
-    """A bug that a test is known to show on some variant."""
+    """A bug that a test shows in stock, and in a series that leaves it as it is."""
 
     test: str
-    variant: str
     kind: str
     title: str
     """a regular expression that the finding's title matches"""
@@ -194,7 +193,7 @@ def series_name(series: Path) -> str:
 
     Raises UsageError where the path is missing or would be mistaken for stock.
     """
-    path = series.expanduser().resolve()
+    path = series.resolve()
     if not path.exists():
         raise UsageError(f"There is no series at {series}; --series takes a folder, an mbox or a patch file.")
     name = re.sub(r"[^A-Za-z0-9._+-]+", "-", path.stem if path.is_file() else path.name).strip("-.")

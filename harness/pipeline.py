@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,7 +42,7 @@ from harness.plan import BuiltCell, Plan
 from harness.progress import Progress, SuiteProgress
 from harness.records import Finding, Provenance, Result, Run
 from harness.suite import lab
-from harness.vm import Vm
+from harness.vm import GuestDied
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -91,6 +91,12 @@ class Outcome(msgspec.Struct, frozen=True):
     comparisons: tuple[Comparison, ...]
     findings: tuple[Finding, ...]
     results: tuple[Result, ...]
+    provenance: Provenance
+
+    @property
+    def complete(self) -> bool:
+        """Whether every test that was to be run has a result."""
+        return len(self.results) >= self.provenance.planned
 
     @property
     def errors(self) -> tuple[Result, ...]:
@@ -119,7 +125,7 @@ class ExitCode:
 
 def exit_code(outcome: Outcome) -> int:
     """Return the exit code for a run."""
-    if outcome.errors:
+    if outcome.errors or not outcome.complete:
         return ExitCode.RIG_FAILED
     if outcome.unexpected:
         return ExitCode.FINDING
@@ -149,8 +155,10 @@ def build(wanted: Selection) -> Plan:
                 return made
 
             kernels = _side_by_side(one, selected, jobs.at_once)
+    proven = {cell.machine: kernel.image for cell, kernel in reversed(list(zip(selected, kernels, strict=True)))}
+    accelerators = {machine: accel.choose(machine, image, roots[machine]) for machine, image in proven.items()}
     built = tuple(
-        BuiltCell(cell, kernel, roots[cell.machine], accel.choose(cell.machine, kernel.image, roots[cell.machine]))
+        BuiltCell(cell, kernel, roots[cell.machine], accelerators[cell.machine])
         for cell, kernel in zip(selected, kernels, strict=True)
     )
     notes = found.notes + tuple(note for patched in variants.values() for note in patched.notes)
@@ -171,24 +179,37 @@ def build(wanted: Selection) -> Plan:
     return made
 
 
-def boot(made: Plan, wanted: Selection, *, keep: bool) -> list[Vm]:
-    """Boot every selected cell that is not up, side by side, and return their VMs.
+def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
+    """Boot the selected cells that are not up, side by side.
 
-    With `keep` they stay up when the rig ends. Raises GuestDied or VmLost.
+    With `keep` all of them, and they stay up when the rig ends; raises GuestDied for a kernel that
+    does not come up. Else only as many as a suite uses at once, and it is left to the suite to tell
+    of a kernel that does not come up. Raises VmLost where QEMU does not start.
     """
+    workers = _workers(made, wanted.jobs)
     places = [(built, clock) for built in made.cells for clock in made.clocks]
+    if not keep:
+        places = [(built, made.clocks[0]) for built in made.cells[:workers]]
     with Progress("boot") as progress:
 
-        def one(place: tuple[BuiltCell, Clock]) -> Vm:
+        def one(place: tuple[BuiltCell, Clock]) -> None:
             built, clock = place
             name = f"{built.cell.name}/{clock}"
-            up = vm.find(built.cell.name, clock, built.kernel.key)
             progress.say(name, "booting")
-            machine = up or lab.boot(built, clock, keep=keep)
+            wanted_ = lab.booting(built, clock)
+            try:
+                up = vm.find(built.cell.name, wanted_)
+                machine = up or vm.start(wanted_, built.cell.name, keep=keep)
+            except GuestDied as died:
+                if not keep:
+                    progress.done(name, "did not come up; the suite will tell why")
+                    return
+                log = paths.cache() / "boot-failed" / lab.log_name(built, clock, 0)
+                store.write(log, died.log)
+                raise GuestDied(f"{died} Its console's log is {log}.", died.log) from died
             progress.done(name, "was up" if up else f"up in {machine.state.boot_seconds:.1f} s")
-            return machine
 
-        return _side_by_side(one, places, _workers(made, wanted.jobs))
+        _side_by_side(one, places, workers)
 
 
 def test(made: Plan, wanted: Selection, command: str) -> Outcome:
@@ -212,6 +233,8 @@ def test(made: Plan, wanted: Selection, command: str) -> Outcome:
             code = pytest.main(arguments, plugins=[SuiteProgress(progress)])
     finally:
         vm.stop_own()
+    provenance = msgspec.structs.replace(run.provenance(), finished=records.now())
+    store.write(run.folder / "run.json", msgspec.json.format(msgspec.json.encode(provenance)))
     if code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -222,15 +245,17 @@ def test(made: Plan, wanted: Selection, command: str) -> Outcome:
 def finish(run: Run) -> Outcome:
     """Write the report of a run from its records alone, and point ``results/latest`` to it."""
     provenance = run.provenance()
-    if not provenance.finished:
-        provenance = msgspec.structs.replace(provenance, finished=records.now())
-        store.write(run.folder / "run.json", msgspec.json.format(msgspec.json.encode(provenance)))
+    results = run.results()
+    if len(results) < provenance.planned:
+        note = f"This run is not complete: {len(results)} of {provenance.planned} tests have a result."
+        provenance = msgspec.structs.replace(provenance, notes=(*provenance.notes, note))
     performance = [test.name for test in plan.suite().tests if not test.stress]
     outcome = Outcome(
         run.folder,
         tuple(compare.compare(run.samples(), provenance.threshold, performance)),
         tuple(run.findings()),
-        tuple(run.results()),
+        tuple(results),
+        provenance,
     )
     store.write(
         run.folder / "report.html", report.html(provenance, outcome.comparisons, outcome.findings, outcome.results, run.samples())
@@ -289,7 +314,7 @@ def _sources(wanted: Selection, say: Callable[[str], None]) -> Sources:
 
 
 def _cells(wanted: Selection, base: Base) -> tuple[Cell, ...]:
-    series = Path(wanted.series) if wanted.series else None
+    series = Path(wanted.series).expanduser() if wanted.series else None
     name = matrix.series_name(series) if series else base.default_series
     variants = _words(wanted.variant) or [STOCK, *([name] if name else [])]
     machines = _words(wanted.machine) or matrix.machine_names()
@@ -305,15 +330,17 @@ def _words(text: str) -> list[str]:
 
 
 def _side_by_side(work: Callable[[Item], Made], items: Sequence[Item], workers: int) -> list[Made]:
-    """Do `work` for all items, `workers` at a time; the first error is raised once all have ended."""
+    """Do `work` for all items, `workers` at a time; the first error stops the others."""
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
+            ended = wait(futures, return_when=FIRST_EXCEPTION).done
+            for future in ended:
+                future.result()
             return [future.result() for future in futures]
-        except BaseException as error:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            if not isinstance(error, RigError):
-                shell.stop_all()
+            shell.stop_all()
             raise
 
 
@@ -339,6 +366,7 @@ def _begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
         stock_only=made.stock_only,
         scale=made.scale,
         threshold=wanted.threshold,
+        planned=len(made.cells) * (len(made.tests) + 2 * len(made.clocks)),
         host=f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPUs",
         tools=_tools(made),
         machines={built.cell.machine.name: built.cell.machine.description for built in made.cells},

@@ -35,8 +35,6 @@ class SuiteTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     """``performance`` or ``stress``"""
     loops: dict[str, int]
-    seconds: int = 60
-    """of host time at scale quick before the test counts as hung"""
 
     @property
     def stress(self) -> bool:

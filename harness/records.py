@@ -86,6 +86,8 @@ class Provenance(msgspec.Struct, frozen=True):
     scale: str
     threshold: float
     """per cent of slow-down from which on a change is a regression"""
+    planned: int
+    """how many results a complete run has"""
     host: str
     tools: dict[str, str]
     machines: dict[str, str]

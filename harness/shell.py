@@ -58,14 +58,13 @@ def follow(
     command: Sequence[str | Path],
     *,
     log: Path,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str],
     pass_fds: Sequence[int] = (),
     line: Line | None = None,
 ) -> int:
     """Run `command` with everything it prints appended to `log`; return its exit code.
 
-    `line` sees each line as it comes. The command ends with the rig, however that ends.
+    `env` is its whole environment. `line` sees each line as it comes. The command ends with the rig, however that ends.
     """
     with log.open("ab") as sink:
         sink.write(f"$ {quote(command)}\n".encode())
@@ -73,8 +72,7 @@ def follow(
             process = subprocess.Popen(
                 # The thread that starts it waits for it, so that its end is the rig's.
                 ["setpriv", "--pdeathsig", "TERM", *(str(word) for word in command)],
-                cwd=cwd,
-                env={**os.environ, "LC_ALL": "C", **(env or {})},
+                env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -38,10 +38,11 @@ _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="qemu")
 class GuestDied(VmLost):
     """The guest ended, or never came up; its log tells more."""
 
-    def __init__(self, message: str, log: str) -> None:
-        """Say `message`; `log` is what the console said."""
+    def __init__(self, message: str, log: str, first_line: int = 1) -> None:
+        """Say `message`; `log` is what the console said from its line `first_line` on."""
         super().__init__(message)
         self.log = log
+        self.first_line = first_line
 
 
 class State(msgspec.Struct, frozen=True):
@@ -49,8 +50,8 @@ class State(msgspec.Struct, frozen=True):
 
     cell: str
     clock: Clock
-    kernel: str
-    """key of the kernel that it runs"""
+    identity: str
+    """digest of all that it was booted with, but for the port"""
     pid: int
     started: int
     """the process's start time, which with its pid is its identity"""
@@ -95,8 +96,13 @@ class Vm:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start(boot: Boot, cell: str, kernel: str, *, keep: bool) -> Vm:
-    """Start QEMU and return once the guest says that SSH listens.
+def identity(boot: Boot) -> str:
+    """Return what tells VMs apart that were booted from other files or with other options."""
+    return store.digest(msgspec.json.encode(msgspec.structs.replace(boot, port=0), enc_hook=str))[:16]
+
+
+def start(boot: Boot, cell: str, *, keep: bool, seconds: float = BOOT_SECONDS) -> Vm:
+    """Start QEMU and return once the guest says that SSH listens, which may take `seconds`.
 
     The VM ends with this process unless `keep`. Raises GuestDied when the guest ends or
     is not ready in time, VmLost when QEMU itself does not start.
@@ -108,18 +114,18 @@ def start(boot: Boot, cell: str, kernel: str, *, keep: bool) -> Vm:
     folder = Path(tempfile.mkdtemp(prefix="vm-", dir=root))
     began = time.monotonic()
     try:
-        vm = _launch(boot, folder, cell, kernel, keep=keep)
+        vm = _launch(boot, folder, cell, keep=keep)
     except BaseException:
         if state := _load(folder):
             _kill(state.pid, state.started)
         shutil.rmtree(folder, ignore_errors=True)
         raise
     try:
-        seconds = _ready(vm, began)
+        ready = _ready(vm, began, seconds)
     except BaseException:
         vm.stop()
         raise
-    vm.state = msgspec.structs.replace(vm.state, boot_seconds=round(seconds, 3))
+    vm.state = msgspec.structs.replace(vm.state, boot_seconds=round(ready, 3))
     _save(vm)
     return vm
 
@@ -131,11 +137,11 @@ def running() -> Iterator[Vm]:
             yield vm
 
 
-def find(cell: str, clock: Clock, kernel: str) -> Vm | None:
-    """Return the VM of `cell` that was left up or that this rig booted, if it runs that very kernel."""
+def find(cell: str, boot: Boot) -> Vm | None:
+    """Return the VM of `cell` that was left up or that this rig booted, if it is just what `boot` would boot."""
     for vm in _all():
         mine = vm.state.owner in (0, os.getpid(), os.getppid())
-        if mine and vm.alive and (vm.state.cell, vm.state.clock, vm.state.kernel) == (cell, clock, kernel):
+        if mine and vm.alive and (vm.state.cell, vm.state.identity) == (cell, identity(boot)):
             return vm
     return None
 
@@ -153,11 +159,13 @@ def sweep() -> int:
     for folder in (paths.cache() / "vms").glob("vm-*"):
         state = _load(folder)
         if state is None:
-            if time.time() - folder.stat().st_mtime > BOOT_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):  # another rig may sweep as well
+                if time.time() - folder.stat().st_mtime > BOOT_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
             continue
-        orphan = state.owner and not _alive(state.owner, state.owner_started)
-        if orphan or not _alive(state.pid, state.started):
+        # A VM that has an owner is the owner's to read and remove, dead or alive.
+        pid, started = (state.owner, state.owner_started) if state.owner else (state.pid, state.started)
+        if not _alive(pid, started):
             _kill(state.pid, state.started)
             shutil.rmtree(folder, ignore_errors=True)
             swept += 1
@@ -182,7 +190,7 @@ def _save(vm: Vm) -> None:
     store.write(vm.folder / "state.json", msgspec.json.encode(vm.state))
 
 
-def _launch(boot: Boot, folder: Path, cell: str, kernel: str, *, keep: bool) -> Vm:
+def _launch(boot: Boot, folder: Path, cell: str, *, keep: bool) -> Vm:
     said = ""
     for _ in range(_PORTS):
         boot = msgspec.structs.replace(boot, port=_free_port())
@@ -192,7 +200,7 @@ def _launch(boot: Boot, folder: Path, cell: str, kernel: str, *, keep: bool) -> 
         state = State(
             cell,
             boot.clock,
-            kernel,
+            identity(boot),
             process.pid,
             _start_time(process.pid),
             owner,
@@ -225,8 +233,8 @@ def _spawn(command: tuple[str, ...], folder: Path, keep: bool) -> subprocess.Pop
             raise VmLost(f"`{command[0]}` cannot be run: {error.strerror}; ./bootstrap installs what the rig needs.") from error
 
 
-def _ready(vm: Vm, began: float) -> float:
-    deadline = Deadline(BOOT_SECONDS)
+def _ready(vm: Vm, began: float, seconds: float) -> float:
+    deadline = Deadline(seconds)
     log = ""
     while True:
         alive = vm.alive
@@ -236,7 +244,7 @@ def _ready(vm: Vm, began: float) -> float:
         if not alive:
             raise GuestDied(f"{vm.state.cell}: the guest ended while it booted.", log)
         if deadline.over:
-            raise GuestDied(f"{vm.state.cell}: the guest was not ready {BOOT_SECONDS:.0f} s after its start.", log)
+            raise GuestDied(f"{vm.state.cell}: the guest was not ready {seconds:.0f} s after its start.", log)
         time.sleep(POLL)
 
 

@@ -88,6 +88,7 @@ def provenance(**other: Any) -> Provenance:
         "stock_only": False,
         "scale": "quick",
         "threshold": 5.0,
+        "planned": 0,
         "host": "Linux x86_64, 4 CPUs",
         "tools": {"gcc": "gcc 12.2"},
         "machines": {"x86_64": "a laptop"},

@@ -112,9 +112,15 @@ WORSE, BETTER = pair(100.0, 200.0), pair(100.0, 50.0)
 def test_the_worst_decides_the_exit_code(
     comparisons: list[Comparison], findings: list[Finding], results: list[Result], code: int
 ) -> None:
-    assert exit_code(Outcome(Path("/run"), tuple(comparisons), tuple(findings), tuple(results))) == code
+    provenance = make.provenance(planned=len(results))
+    assert exit_code(Outcome(Path("/run"), tuple(comparisons), tuple(findings), tuple(results), provenance)) == code
 
 
 def test_exit_codes_differ() -> None:
     assert len({ExitCode.GOOD, ExitCode.RIG_FAILED, ExitCode.FINDING, ExitCode.REGRESSION}) == 4
     assert ExitCode.GOOD == 0
+
+
+def test_a_run_that_is_not_complete_is_not_good() -> None:
+    outcome = Outcome(Path("/run"), (), (), (make.result("passed"),), make.provenance(planned=2))
+    assert exit_code(outcome) == ExitCode.RIG_FAILED

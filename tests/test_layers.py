@@ -18,11 +18,11 @@ TIERS = {
     "pure": ("kconfig", "qemu_args", "kernlog", "ktap", "compare", "report"),
     "outside": ("shell", "store", "qmp", "console", "jobserver", "progress", "download", "git", "apt", "keys"),
     # In the order of the data, which is also the order in which they may know each other's values.
-    "stages": ("source", "patches", "kbuild", "rootfs", "accel", "plan", "vm", "guest", "suite"),
+    "stages": ("source", "patches", "kbuild", "rootfs", "plan", "vm", "accel", "guest", "suite"),
     "wiring": ("pipeline", "check"),
 }
 _RANK = {module: rank for rank, modules in enumerate(TIERS.values()) for module in modules}
-_STARTS_PROCESSES = {"shell", "vm", "accel", "check"}
+_STARTS_PROCESSES = {"shell", "vm", "check"}
 _OF_THE_WORLD = {"os", "shutil", "socket", "subprocess", "tempfile", "threading", "time", "urllib"}
 HARNESS = paths.PROJECT / "harness"
 

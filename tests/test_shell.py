@@ -33,7 +33,7 @@ def test_a_command_that_fails_in_silence(tmp_path: Path) -> None:
 def test_a_missing_program_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(RigError, match=r"`no-such-program` cannot be run: No such file.*\./bootstrap installs"):
         shell.output(("no-such-program", "-x"))
-    assert shell.follow(("no-such-program",), log=tmp_path / "log") == 127
+    assert shell.follow(("no-such-program",), log=tmp_path / "log", env=dict(os.environ)) == 127
     assert "no-such-program: No such file" in (tmp_path / "log").read_text()
 
 
@@ -44,7 +44,9 @@ def test_words_are_not_read_by_a_shell(tmp_path: Path) -> None:
 
 def test_a_followed_command_is_logged_line_by_line(tmp_path: Path) -> None:
     lines: list[str] = []
-    code = shell.follow(("sh", "-c", "echo one; echo two >&2; printf three; exit 3"), log=tmp_path / "log", line=lines.append)
+    code = shell.follow(
+        ("sh", "-c", "echo one; echo two >&2; printf three; exit 3"), log=tmp_path / "log", env=dict(os.environ), line=lines.append
+    )
     assert code == 3
     assert lines == ["one", "two", "three"]
     assert (tmp_path / "log").read_text().splitlines()[1:] == ["one", "two", "three"]
@@ -59,7 +61,7 @@ def test_an_interruption_ends_the_whole_group(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        shell.follow(("sh", "-c", "sleep 60 & echo $!; wait"), log=tmp_path / "log", line=interrupt)
+        shell.follow(("sh", "-c", "sleep 60 & echo $!; wait"), log=tmp_path / "log", env=dict(os.environ), line=interrupt)
     for _ in range(200):
         if not _runs(pids[0]):
             break

@@ -16,7 +16,7 @@ import pytest
 
 from harness import rootfs, vm
 from harness.errors import VmLost
-from harness.matrix import Clock
+from harness.matrix import Clock, Qemu
 from harness.qemu_args import Boot
 from harness.vm import GuestDied, State
 from tests import make
@@ -117,15 +117,29 @@ def test_a_folder_without_a_state_is_swept_once_it_is_old(cache: Path, content: 
     assert not made.exists()
 
 
-def test_a_vm_is_found_by_cell_clock_and_kernel(cache: Path, sleeper: Sleeper) -> None:
-    up = folder(cache, "vm-1", sleeper().pid, 0)
-    folder(cache, "vm-2", sleeper().pid, DEAD, kernel="other")
-    found = vm.find("x86_64/stock/perf", Clock.ICOUNT, "key")
+def test_a_vm_is_found_by_cell_and_by_all_that_it_was_booted_with(cache: Path, sleeper: Sleeper) -> None:
+    boot = make.boot()
+    larger = msgspec.structs.replace(boot, machine=msgspec.structs.replace(boot.machine, qemu=more_memory(boot)))
+    other = msgspec.structs.replace(boot, kernel=Path("/other/image"))
+    up = folder(cache, "vm-1", sleeper().pid, 0, identity=vm.identity(boot))
+    folder(cache, "vm-2", sleeper().pid, DEAD, identity=vm.identity(other))
+    found = vm.find("x86_64/stock/perf", msgspec.structs.replace(boot, port=4711))
     assert found
     assert found.folder == up
-    assert vm.find("x86_64/stock/perf", Clock.WALL, "key") is None
-    assert vm.find("x86_64/mine/perf", Clock.ICOUNT, "key") is None
-    assert vm.find("x86_64/stock/perf", Clock.ICOUNT, "other") is None, "it is another rig's"
+    assert vm.find("x86_64/stock/perf", msgspec.structs.replace(boot, clock=Clock.WALL)) is None
+    assert vm.find("x86_64/mine/perf", boot) is None
+    assert vm.find("x86_64/stock/perf", larger) is None
+    assert vm.find("x86_64/stock/perf", other) is None, "it is another rig's"
+
+
+def more_memory(boot: Boot) -> Qemu:
+    return msgspec.structs.replace(boot.machine.qemu, memory=boot.machine.qemu.memory * 2)
+
+
+def test_a_dead_vm_is_its_living_owners_to_read(cache: Path) -> None:
+    left = folder(cache, "vm-1", DEAD, os.getpid())
+    assert vm.sweep() == 0
+    assert left.exists()
 
 
 @pytest.fixture
@@ -149,11 +163,12 @@ def fake(tmp_path: Path, pids: Path) -> Fake:
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_vm_is_up_when_its_guest_says_so(cache: Path, fake: Fake, keep: bool) -> None:
-    made = vm.start(fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", "key", keep=keep)
+    boot = fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60')
+    made = vm.start(boot, "cell", keep=keep)
     assert made.alive
     assert made.state.boot_seconds > 0
     assert [machine.state for machine in vm.running()] == ([made.state] if keep else [])
-    assert (found := vm.find("cell", Clock.ICOUNT, "key"))
+    assert (found := vm.find("cell", msgspec.structs.replace(boot, port=0)))
     assert found.state == made.state
     os.kill(made.state.pid, signal.SIGKILL)
     wait_for(lambda: not made.alive)
@@ -163,24 +178,21 @@ def test_a_vm_is_up_when_its_guest_says_so(cache: Path, fake: Fake, keep: bool) 
 
 def test_a_guest_that_dies_leaves_its_last_words_but_no_folder(cache: Path, fake: Fake) -> None:
     with pytest.raises(GuestDied, match="cell: the guest ended while it booted") as caught:
-        vm.start(
-            fake('echo "Kernel panic - not" > "$log"; printf syncing >> "$log"; touch "$qmp"; sleep 0.5'), "cell", "key", keep=False
-        )
+        vm.start(fake('echo "Kernel panic - not" > "$log"; printf syncing >> "$log"; touch "$qmp"; sleep 0.5'), "cell", keep=False)
     assert caught.value.log == "Kernel panic - not\nsyncing"
     assert list((cache / "vms").iterdir()) == []
 
 
-def test_a_guest_that_is_never_ready_is_ended(cache: Path, fake: Fake, pids: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vm, "BOOT_SECONDS", 1.0)
+def test_a_guest_that_is_never_ready_is_ended(cache: Path, fake: Fake, pids: Path) -> None:
     with pytest.raises(GuestDied, match="the guest was not ready"):
-        vm.start(fake('echo hello > "$log"; touch "$qmp"; exec sleep 60'), "cell", "key", keep=True)
+        vm.start(fake('echo hello > "$log"; touch "$qmp"; exec sleep 60'), "cell", keep=True, seconds=1.0)
     wait_for(lambda: vm._start_time(int(pids.read_text())) == 0)
     assert list((cache / "vms").iterdir()) == []
 
 
 def test_qemu_that_does_not_start_is_quoted(cache: Path, fake: Fake, pids: Path) -> None:
     with pytest.raises(VmLost) as caught:
-        vm.start(fake("echo one >&2; echo 'qemu: no such CPU' >&2; exit 1"), "cell", "key", keep=False)
+        vm.start(fake("echo one >&2; echo 'qemu: no such CPU' >&2; exit 1"), "cell", keep=False)
     assert "cell: " in str(caught.value)
     assert "did not start: qemu: no such CPU" in str(caught.value)
     assert len(pids.read_text().split()) == 1
@@ -189,16 +201,16 @@ def test_qemu_that_does_not_start_is_quoted(cache: Path, fake: Fake, pids: Path)
 
 def test_a_port_that_somebody_else_took_is_not_the_end(fake: Fake, pids: Path) -> None:
     body = '[ $(wc -l < "$pids") -gt 2 ] || { echo "Could not set up host forwarding rule" >&2; exit 1; }\n'
-    made = vm.start(fake(body + f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", "key", keep=False)
+    made = vm.start(fake(body + f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", keep=False)
     assert made.alive
     assert len(pids.read_text().split()) == 3
 
 
 def test_missing_qemu_is_named_with_what_to_do(cache: Path) -> None:
     with pytest.raises(VmLost, match=r"no-such-qemu.*\./bootstrap installs"):
-        vm.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", "key", keep=True)
+        vm.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", keep=True)
     with pytest.raises(VmLost, match="no-such-qemu"):
-        vm.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", "key", keep=False)
+        vm.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", keep=False)
     assert list((cache / "vms").iterdir()) == []
 
 
@@ -213,6 +225,6 @@ def test_an_interrupted_start_leaves_no_qemu(cache: Path, fake: Fake, pids: Path
     boot = fake("exec sleep 60")
     monkeypatch.setattr(time, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        vm.start(boot, "cell", "key", keep=True)
+        vm.start(boot, "cell", keep=True)
     wait_for(lambda: vm._start_time(int(pids.read_text())) == 0)
     assert list((cache / "vms").iterdir()) == []

@@ -10,13 +10,15 @@ import msgspec
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from harness import paths, plan, records
+from harness.matrix import STOCK
 from harness.plan import BuiltCell, Plan, SuiteTest
 from harness.progress import why
 from harness.records import Result, Run
 from harness.suite.lab import Lab
-from harness.suite.trial import Outcome, known_bugs
+from harness.suite.trial import Judge, Outcome, known_bugs
 
 _PLAN = pytest.StashKey[Plan]()
 _RUN = pytest.StashKey[Run]()
@@ -33,12 +35,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.option.rig_run is None:
+    if hasattr(config, "workerinput"):
+        config.option.rig_run = Path(config.workerinput["rig_run"])
+    elif config.option.rig_run is None:
         config.option.rig_run = records.new_folder()
     config.stash[_PLAN] = plan.load(config.option.rig_plan or paths.cache() / "plan.json")
     config.stash[_RUN] = Run(config.option.rig_run)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Recorder(config.stash[_RUN]), "rig-recorder")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Have all workers write to the same run's folder."""
+    node.workerinput["rig_run"] = str(node.config.option.rig_run)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -57,10 +67,8 @@ def _parameters(built: BuiltCell, other: object, name: str, marks: list[pytest.M
 
 
 def _xfail(chosen: Plan, built: BuiltCell, test: SuiteTest) -> list[pytest.MarkDecorator]:
-    return [
-        pytest.mark.xfail(strict=True, raises=KnownBugSeen, reason=bug.reason)
-        for bug in known_bugs(chosen.base, built.cell, test.name)
-    ]
+    stock = built.cell.variant.name == STOCK
+    return [pytest.mark.xfail(strict=stock, raises=KnownBugSeen, reason=bug.reason) for bug in known_bugs(chosen.base, test.name)]
 
 
 class CellScheduling(LoadScopeScheduling):  # type: ignore[misc]
@@ -85,7 +93,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         parameters = item.callspec.params  # type: ignore[attr-defined]
         test = parameters.get("test")
         clock = chosen.clock_of(test) if test else parameters["clock"]
-        return cells.index(parameters["built"].cell.name), chosen.clocks.index(clock), tests.index(test.name) if test else -1
+        last = len(tests) if item.name.startswith("test_end") else -1
+        return cells.index(parameters["built"].cell.name), chosen.clocks.index(clock), tests.index(test.name) if test else last
 
     items.sort(key=place)
 
@@ -102,9 +111,6 @@ def lab(request: pytest.FixtureRequest, chosen: Plan) -> Iterator[Lab]:
     made = Lab(request.config.stash[_RUN].folder, keep=chosen.keep)
     yield made
     made.close()
-
-
-Judge = Callable[[Outcome], None]
 
 
 @pytest.fixture
@@ -154,4 +160,5 @@ def _names(nodeid: str) -> tuple[str, str, str, str]:
     """Return machine, variant, profile and test of a node id made by `_parameters`."""
     function, _, rest = nodeid.partition("[")
     machine, variant, profile, name = rest.rpartition("]")[0].split("/")
-    return machine, variant, profile, f"boot under {name}" if function.endswith("test_boot") else name
+    what = function.rpartition("::test_")[2]
+    return machine, variant, profile, name if what == "module" else f"{what} under {name}"

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 from harness import rootfs, store, vm
+from harness.clock import POLL, Deadline
 from harness.errors import VmLost
 from harness.guest import Guest
 from harness.matrix import Clock
@@ -14,27 +16,27 @@ from harness.plan import BuiltCell
 from harness.qemu_args import Boot
 from harness.vm import GuestDied, Vm
 
-_MODULE = "/root/vmalloc_test.ko"
+MODULE = "/root/vmalloc_test.ko"
+_LAST_WORDS = 1.0
+"""seconds in which a kernel that panics has ended its VM"""
 
 
 class Station:
     """One VM with an SSH connection, the module in place, and a name for its log."""
 
-    def __init__(self, built: BuiltCell, clock: Clock, machine: Vm, number: int, *, own: bool) -> None:
-        """Connect to `machine`, the boot `number` of this cell in this suite; `own` if the suite booted it."""
+    def __init__(self, built: BuiltCell, clock: Clock, machine: Vm, number: int) -> None:
+        """Connect to `machine`, the boot `number` of this cell in this suite."""
         self.vm = machine
         self.clock = clock
         self.number = number
-        self.own = own
         self.log_name = log_name(built, clock, number)
-        self.module = _MODULE
         self.guest = Guest(machine.state.port)
-        self.guest.put(built.kernel.module.read_bytes(), _MODULE)
+        self.guest.put(built.kernel.module.read_bytes(), MODULE)
 
     def close(self, logs: Path, *, stop: bool) -> None:
         """Keep the console's log in the folder `logs`, and end the VM if `stop`."""
         self.guest.close()
-        keep_log(self.vm, logs / self.log_name)
+        _keep_log(self.vm, logs / self.log_name)
         if stop:
             self.vm.stop()
 
@@ -52,32 +54,26 @@ class Lab:
     def station(self, built: BuiltCell, clock: Clock) -> Station:
         """Return the VM of `built` under `clock`, booting it if it is not up.
 
-        Raises GuestDied when the kernel does not come up, VmLost when QEMU does not.
+        Raises GuestDied when the kernel does not come up, or ended since it was last used;
+        VmLost when QEMU does not start.
         """
         key = (built.cell.name, clock)
         held = self._stations.get(key)
         if held and held.vm.alive:
             return held
         if held:
+            first, said = held.vm.console.line, held.vm.console.rest()
             self.lose(built, clock)
-        self._make_room(key)
+            raise GuestDied(f"{built.cell.name}: the VM ended between two tests.", said, first)
+        self._make_room()
         number = self._boots.get(key, 0)
         self._boots[key] = number + 1
-        machine = vm.find(built.cell.name, clock, built.kernel.key) if number == 0 else None
-        own = machine is None
-        if machine is None:
-            try:
-                machine = boot(built, clock, keep=self._keep)
-            except GuestDied as died:
-                store.write(self._logs / log_name(built, clock, number), died.log)
-                raise
-        try:
-            self._stations[key] = Station(built, clock, machine, number, own=own)
-        except VmLost:
-            if own:
-                machine.stop()
-            raise
+        self._stations[key] = self._connect(built, clock, number)
         return self._stations[key]
+
+    def current(self, built: BuiltCell, clock: Clock) -> Station | None:
+        """Return the VM of a cell if it was used and not lost."""
+        return self._stations.get((built.cell.name, clock))
 
     def last_log(self, built: BuiltCell, clock: Clock) -> str:
         """Return the name of the log of the latest boot of a cell."""
@@ -90,15 +86,34 @@ class Lab:
             station.close(self._logs, stop=True)
 
     def close(self) -> None:
-        """Keep all logs and end what this lab booted, unless it is to be kept."""
+        """Keep all logs, and end the VMs that were not left up on purpose."""
         for station in self._stations.values():
-            station.close(self._logs, stop=station.own and not self._keep)
+            station.close(self._logs, stop=bool(station.vm.state.owner))
         self._stations.clear()
 
-    def _make_room(self, key: tuple[str, Clock]) -> None:
-        """End the lab's own idle VMs: the memory of one per cell is what the plan counts on."""
-        for other in [k for k, s in self._stations.items() if k != key and s.own and not self._keep]:
-            self._stations.pop(other).close(self._logs, stop=True)
+    def _connect(self, built: BuiltCell, clock: Clock, number: int) -> Station:
+        log = self._logs / log_name(built, clock, number)
+        wanted = booting(built, clock)
+        machine = vm.find(built.cell.name, wanted) if number == 0 else None
+        try:
+            machine = machine or vm.start(wanted, built.cell.name, keep=self._keep)
+            return Station(built, clock, machine, number)
+        except GuestDied as died:
+            store.write(log, died.log)
+            raise
+        except VmLost as lost:
+            if machine is None:
+                raise
+            _settle(machine)
+            said = machine.console.log.read_bytes().decode(errors="replace")
+            store.write(log, said)
+            machine.stop()
+            raise GuestDied(str(lost), said) from lost
+
+    def _make_room(self) -> None:
+        """End the VMs that are not in use: the memory of one for each worker is what the plan counts on."""
+        for key in [key for key, station in self._stations.items() if station.vm.state.owner]:
+            self._stations.pop(key).close(self._logs, stop=True)
 
 
 def log_name(built: BuiltCell, clock: Clock, number: int) -> str:
@@ -106,9 +121,9 @@ def log_name(built: BuiltCell, clock: Clock, number: int) -> str:
     return f"{built.cell.name.replace('/', '-')}-{clock}-{number}.serial.log"
 
 
-def boot(built: BuiltCell, clock: Clock, *, keep: bool) -> Vm:
-    """Boot the VM of a cell under a clock."""
-    wanted = Boot(
+def booting(built: BuiltCell, clock: Clock) -> Boot:
+    """Return what the VM of a cell under a clock is booted with."""
+    return Boot(
         machine=built.cell.machine,
         clock=clock,
         kernel=built.kernel.image,
@@ -117,10 +132,15 @@ def boot(built: BuiltCell, clock: Clock, *, keep: bool) -> Vm:
         port=0,
         address=rootfs.ADDRESS,
     )
-    return vm.start(wanted, built.cell.name, built.kernel.key, keep=keep)
 
 
-def keep_log(machine: Vm, target: Path) -> None:
-    """Copy what a VM's console said so far."""
+def _keep_log(machine: Vm, target: Path) -> None:
     if machine.console.log.exists():
         shutil.copyfile(machine.console.log, target)
+
+
+def _settle(machine: Vm) -> None:
+    """Give a kernel whose SSH broke off the time to say why."""
+    deadline = Deadline(_LAST_WORDS)
+    while machine.alive and not deadline.over:
+        time.sleep(POLL)

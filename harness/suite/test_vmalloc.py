@@ -3,15 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from harness.matrix import Clock
 from harness.plan import BuiltCell, Plan, SuiteTest
 from harness.suite import trial
 from harness.suite.lab import Lab
-from harness.suite.trial import Outcome
-
-Judge = Callable[[Outcome], None]
+from harness.suite.trial import Judge
 
 
 def test_boot(judge: Judge, lab: Lab, chosen: Plan, built: BuiltCell, clock: Clock) -> None:
@@ -22,3 +18,8 @@ def test_boot(judge: Judge, lab: Lab, chosen: Plan, built: BuiltCell, clock: Clo
 def test_module(judge: Judge, lab: Lab, chosen: Plan, built: BuiltCell, test: SuiteTest) -> None:
     """The test passes, and the kernel reports nothing while it runs."""
     judge(trial.run(lab, chosen, built, test))
+
+
+def test_end(judge: Judge, lab: Lab, chosen: Plan, built: BuiltCell, clock: Clock) -> None:
+    """The kernel is still alive after the tests, and has reported nothing since."""
+    judge(trial.end(lab, chosen, built, clock))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -14,22 +14,25 @@ from harness import kernlog, ktap
 from harness.clock import POLL, Deadline
 from harness.errors import VmLost
 from harness.kernlog import Trouble
-from harness.matrix import Base, Cell, Clock, KnownBug
+from harness.matrix import STOCK, Base, Cell, Clock, KnownBug
 from harness.plan import BuiltCell, Plan, SuiteTest, suite
 from harness.records import Finding, Sample
-from harness.suite.lab import Lab, Station
+from harness.suite.lab import MODULE, Lab, Station
 from harness.vm import GuestDied
 
 _SCRIPT = """\
 dmesg -c > /dev/null
-echo "kernel-patch-rig: begin $1" > /dev/kmsg
+echo "kernel-patch-rig: begin: $1" > /dev/kmsg
 shift
 insmod "$@" || exit 1
 rmmod vmalloc_test || exit 1
 dmesg
 echo "kernel-patch-rig: end" > /dev/kmsg
 """
+_BEGIN = "kernel-patch-rig: begin"
 _END = "kernel-patch-rig: end"
+_PATIENCE = 60.0
+"""seconds of host time, at scale quick, after which a test counts as hung"""
 _SETTLE = 5.0
 """seconds that the console may take to show what SSH has shown"""
 _TAIL = 40
@@ -42,7 +45,10 @@ class Outcome(msgspec.Struct, frozen=True):
     samples: tuple[Sample, ...] = ()
     findings: tuple[Finding, ...] = ()
     skipped: str = ""
-    boot_seconds: float = 0.0
+
+
+Judge = Callable[[Outcome], None]
+"""passes or fails a test by its outcome"""
 
 
 class _Trial:
@@ -51,9 +57,10 @@ class _Trial:
     def __init__(self, built: BuiltCell, base: Base, test: str) -> None:
         self.cell: Cell = built.cell
         self.test = test
-        self.known = known_bugs(base, built.cell, test)
+        self.known = known_bugs(base, test)
 
     def finding(self, trouble: Trouble, log: str) -> Finding:
+        known = (bug for bug in self.known if bug.kind == trouble.kind and re.search(bug.title, trouble.title))
         return Finding(
             machine=self.cell.machine.name,
             variant=self.cell.variant.name,
@@ -61,55 +68,67 @@ class _Trial:
             test=self.test,
             kind=trouble.kind,
             title=trouble.title,
-            expected=next(
-                (bug.reason for bug in self.known if bug.kind == trouble.kind and re.search(bug.title, trouble.title)), ""
-            ),
+            expected=next((bug.reason for bug in known), ""),
             log=log,
             lines=(trouble.first, trouble.last),
             excerpt=trouble.text,
         )
 
+    def died(self, death: GuestDied, log: str) -> Outcome:
+        return Outcome(findings=self.findings(_autopsy(death.log, death.first_line, "died", str(death)), log))
+
     def findings(self, troubles: Sequence[Trouble], log: str) -> tuple[Finding, ...]:
         found = tuple(self.finding(trouble, log) for trouble in troubles)
-        missing = [bug for bug in self.known if not any(f.expected == bug.reason for f in found)]
+        must = self.known if self.cell.variant.name == STOCK else ()
+        missing = [bug for bug in must if not any(f.expected == bug.reason for f in found)]
         return found + tuple(
             self.finding(Trouble("not-seen", f"a known bug was not seen: {bug.reason}", 0, 0, ""), log) for bug in missing
         )
 
 
-def known_bugs(base: Base, cell: Cell, test: str) -> tuple[KnownBug, ...]:
-    """Return the bugs that `test` has to show in `cell`."""
-    return tuple(bug for bug in base.known_bugs if bug.test == test and bug.variant == cell.variant.name)
+def known_bugs(base: Base, test: str) -> tuple[KnownBug, ...]:
+    """Return the bugs that `test` has to show in stock, and may show in a series that does not fix them."""
+    return tuple(bug for bug in base.known_bugs if bug.test == test)
 
 
 def boot(lab: Lab, plan: Plan, built: BuiltCell, clock: Clock) -> Outcome:
-    """Boot a cell and return what its kernel complained of by the time SSH listens."""
+    """Boot a cell and return what its kernel complained of before the first test."""
     trial = _Trial(built, plan.base, "boot")
     try:
         station = lab.station(built, clock)
     except GuestDied as died:
-        troubles = _autopsy(died.log, 1, "boot-failed", str(died))
-        return Outcome(findings=trial.findings(troubles, lab.last_log(built, clock)))
-    log = station.vm.console.log.read_bytes().decode(errors="replace") if station.own else ""
-    return Outcome(findings=trial.findings(kernlog.find(log), station.log_name), boot_seconds=station.vm.state.boot_seconds)
+        return trial.died(died, lab.last_log(built, clock))
+    log = station.vm.console.log.read_bytes().decode(errors="replace")
+    station.vm.console.read()
+    return Outcome(findings=trial.findings(kernlog.find(log.partition(_BEGIN)[0]), station.log_name))
+
+
+def end(lab: Lab, plan: Plan, built: BuiltCell, clock: Clock) -> Outcome:
+    """Return what a cell's kernel complained of after the last test, if its VM was not lost before."""
+    trial = _Trial(built, plan.base, "end")
+    station = lab.current(built, clock)
+    if station is None:
+        return Outcome(skipped="the VM was lost in an earlier test, which tells why")
+    first, alive = station.vm.console.line, station.vm.alive
+    log = station.vm.console.read() if alive else station.vm.console.rest()
+    troubles = kernlog.find(log, first) if alive else _autopsy(log, first, "died", "the VM ended after the last test")
+    return Outcome(findings=trial.findings(troubles, station.log_name))
 
 
 def run(lab: Lab, plan: Plan, built: BuiltCell, test: SuiteTest) -> Outcome:
     """Run `test` in its cell's VM.
 
-    A kernel that dies, hangs or complains is a finding. Raises VmLost only when QEMU cannot be started.
+    A kernel that dies, hangs or complains is a finding, also if it did so since the test before.
+    Raises VmLost only when QEMU cannot be started.
     """
     clock = plan.clock_of(test)
     trial = _Trial(built, plan.base, test.name)
     try:
         station = lab.station(built, clock)
     except GuestDied as died:
-        troubles = _autopsy(died.log, 1, "boot-failed", str(died))
-        return Outcome(findings=trial.findings(troubles, lab.last_log(built, clock)))
-    station.vm.console.read()
+        return trial.died(died, lab.last_log(built, clock))
     first = station.vm.console.line
-    seconds = test.seconds * suite().scales[plan.scale].patience
-    said, log, end = _watch(station, _command(station, plan, test), seconds)
+    said, log, end = _watch(station, _command(plan, test), _PATIENCE * suite().scales[plan.scale].patience)
     if end:
         lab.lose(built, clock)
         troubles = _autopsy(log, first, *end)
@@ -120,7 +139,7 @@ def run(lab: Lab, plan: Plan, built: BuiltCell, test: SuiteTest) -> Outcome:
     return Outcome(_samples(built, station, report), trial.findings(troubles, station.log_name), skipped)
 
 
-def _command(station: Station, plan: Plan, test: SuiteTest) -> tuple[str, ...]:
+def _command(plan: Plan, test: SuiteTest) -> tuple[str, ...]:
     scale = suite().scales[plan.scale]
     parameters = {
         "tests": test.name,
@@ -128,7 +147,7 @@ def _command(station: Station, plan: Plan, test: SuiteTest) -> tuple[str, ...]:
         "repeat": 1 if test.stress else scale.repeat,
         "busy": scale.busy,
     }
-    module = (station.module, *(f"{name}={value}" for name, value in parameters.items()))
+    module = (MODULE, *(f"{name}={value}" for name, value in parameters.items()))
     return ("sh", "-c", _SCRIPT, "sh", test.name, *module)
 
 
@@ -155,16 +174,17 @@ def _watch(station: Station, words: tuple[str, ...], seconds: float) -> tuple[st
         time.sleep(POLL)
     code = command.code if command.done and station.vm.alive else -1
     settle = Deadline(_SETTLE)
-    while code == 0 and _END not in log and station.vm.alive and not settle.over:
+    while station.vm.alive and not settle.over and (code < 0 or (code == 0 and _END not in log)):
         log += console.read()
         time.sleep(POLL / 4)
+    log += console.read() if station.vm.alive else console.rest()
     if code < 0:
-        while station.vm.alive and not settle.over:
-            time.sleep(POLL)
-        return "", log + console.rest(), ("died", "the VM ended in the middle of the test")
-    log += console.read()
+        what = "its SSH broke off" if station.vm.alive else "the VM ended"
+        return "", log, ("died", f"{what} in the middle of the test")
     if code > 0:
         return "", log, ("load-failed", command.said().strip() or "the module could not be loaded")
+    if _END not in log:
+        return "", log, ("died", f"the console fell silent for {_SETTLE:.0f} s at the end of the test")
     return command.said(), log, None
 
 
