@@ -66,6 +66,7 @@ int vmt_block_alloc(struct vmt_thread *t, struct vmt_block *block,
 	block->tag = vmt_rng_next(&t->rng);
 	vmt_pattern_write(addr, size, block->tag);
 	t->live_pages += PFN_UP(size);
+	t->allocated++;
 	return 0;
 }
 

@@ -74,6 +74,9 @@ static int count_hits(struct vmt_thread *t, const struct holes *holes)
 	vmt_release(&probe);
 	vmt_settle();
 	vmt_ktap_holes(t, holes->nr, hits);
+	if (hits < holes->nr - holes->nr / 10)
+		return vmt_fail(t, -ENOSPC, "only %lu of %lu holes were filled",
+				hits, holes->nr);
 	return 0;
 }
 

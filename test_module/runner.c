@@ -65,6 +65,17 @@ static int first_error(const struct vmt_run *run)
 	return 0;
 }
 
+/* A stress test shrugs at a failed allocation, but not if all of them fail. */
+static bool nothing_allocated(const struct vmt_run *run)
+{
+	unsigned int i;
+
+	for (i = 0; i < run->nr_threads; i++)
+		if (run->threads[i].allocated)
+			return false;
+	return run->test->flags & VMT_STRESS;
+}
+
 /* @session->err is set when no further test can run. */
 static int run_sample(struct session *session, struct vmt_run *run,
 		      char *reason)
@@ -91,8 +102,12 @@ static int run_sample(struct session *session, struct vmt_run *run,
 
 	vmt_ktap_samples(run);
 	err = session->err ?: first_error(run);
-	if (err)
+	if (err) {
 		explain(run, err, reason);
+	} else if (nothing_allocated(run)) {
+		scnprintf(reason, VMT_REASON_LEN, "no allocation succeeded");
+		err = -ENOMEM;
+	}
 out_free:
 	kvfree(run->threads);
 	return err;

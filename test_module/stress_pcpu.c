@@ -102,6 +102,7 @@ static int object_alloc(struct vmt_thread *t, struct object **made,
 		return err;
 	}
 	t->live_pages += pages_of(size);
+	t->allocated++;
 	*made = object;
 	return 0;
 

@@ -65,6 +65,7 @@ struct vmt_thread {
 	/* What the thread found out; read once it has finished. */
 	u64 ops;
 	u64 ns;
+	unsigned long allocated;
 	unsigned long alloc_failures;
 	unsigned long lazy_pages_max;
 	int err;

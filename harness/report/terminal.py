@@ -66,10 +66,8 @@ def summary(
     counted = ", ".join(f"{n} {words.get(name, name)}" for name, n in counts.items() if n or name == "passed")
     worse = [c for c in comparisons if c.verdict == "worse"]
     verdict = f"{len(worse)} past the threshold of {provenance.threshold:g} %" if worse else "none"
-    compared = (
-        f"Regressions: {verdict}."
-        if any(c.change is not None for c in comparisons)
-        else f"{'Stock only' if provenance.stock_only else 'One side only'}: nothing was compared."
-    )
+    compared = f"Regressions: {verdict}."
+    if all(c.change is None for c in comparisons):
+        compared = f"{'Stock only' if provenance.stock_only else 'One side only'}: nothing was compared."
     lines.append(Text(f"Tests: {counted}. {compared}"))
     return Group(*lines)

@@ -146,9 +146,7 @@ class Recorder:
             outcome = msgspec.convert(told, Outcome)
             self._run.add("samples.jsonl", outcome.samples)
             self._run.add("findings.jsonl", outcome.findings)
-        reason = str(getattr(report, "wasxfail", ""))
-        if not reason and not report.passed:
-            reason = why(report)
+        reason = "" if report.passed else str(getattr(report, "wasxfail", "")) or why(report)
         word: str = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
         machine, variant, profile, test = _names(report.nodeid)
         if report.failed and told is None:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The project's kernel C by the kernel's own standards: checkpatch, sparse, and no warning on any kernel."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import paths, pipeline
+from harness.pipeline import Selection
+from harness.plan import BuiltCell, Plan
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture(scope="module")
+def built() -> Plan:
+    """Stock kernels of both machines."""
+    return pipeline.build(Selection(variant="stock"))
+
+
+def tree(built: Plan) -> Path:
+    """Return the work tree that stock was built from."""
+    return paths.cache() / "trees" / built.base.name / "stock"
+
+
+def checkpatch(built: Plan, *words: str | Path) -> str:
+    """Return what the kernel's checkpatch has to say, nothing if all is well."""
+    script = tree(built) / "scripts/checkpatch.pl"
+    command = ("perl", script, "--strict", "--no-tree", "--terse", "--no-summary", *words)
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def test_the_module_is_in_the_kernels_style(built: Plan) -> None:
+    sources = [path for path in sorted(paths.TEST_MODULE.glob("*.[ch]")) if not path.name.endswith(".mod.c")]
+    assert len(sources) > 5
+    # One header tells 4.18 from later kernels, which is what this asks not to do.
+    assert checkpatch(built, "--ignore", "LINUX_VERSION_CODE", "-f", *sources) == ""
+
+
+def test_checkpatch_does_find_fault(built: Plan, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.c"
+    bad.write_text("int  f( void ) {\n    return 0 ; \n}\n")
+    assert "ERROR" in checkpatch(built, "-f", bad)
+
+
+@pytest.mark.parametrize("patch", sorted(paths.SERIES.glob("*/*/*.patch")), ids=lambda path: path.name)
+def test_the_patches_are_in_the_kernels_style(built: Plan, patch: Path) -> None:
+    assert checkpatch(built, "--ignore", "MISSING_SIGN_OFF,SPDX_LICENSE_TAG", patch) == ""
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_the_module_gives_no_warning_with_sparse(built: Plan, number: int, tmp_path: Path) -> None:
+    cell: BuiltCell = built.cells[number]
+    for path in (*paths.TEST_MODULE.glob("*.[ch]"), paths.TEST_MODULE / "Kbuild"):
+        shutil.copy(path, tmp_path)
+    machine = cell.cell.machine.build
+    folder = tree(built) / f"build-{cell.cell.machine.name}-{cell.cell.profile}"
+    command = ("make", "-C", folder, f"M={tmp_path}", f"ARCH={machine.arch}", f"CROSS_COMPILE={machine.cross_compile}")
+    checks = ("W=1", "C=2", "CHECK=sparse", "HOSTCFLAGS=-O2 -fcommon", "modules")
+    done = subprocess.run((*command, *checks), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = [line for line in (done.stdout + done.stderr).splitlines() if str(tmp_path) in line]
+    assert "CHECK" in done.stdout
+    assert not [line for line in said if "warning:" in line or "error:" in line], "\n".join(said)
