@@ -108,8 +108,8 @@ def test(wanted: Selection) -> None:
     _show(outcome)
 
 
-@task(name="report", positional=["run"], help={"run": "a run's name or folder (default: latest)"}, auto_shortflags=False)
-def report_(_: Context, run: str = "latest") -> None:
+@task(name="report", positional=["run"], help={"run": "a run's name or folder such as latest"}, auto_shortflags=False)
+def report_(_: Context, run: str) -> None:
     """Write a run's report again from its records, without booting."""
     with _errors():
         _show(pipeline.finish(pipeline.find_run(run)))
@@ -126,7 +126,7 @@ def report_(_: Context, run: str = "latest") -> None:
     },
     auto_shortflags=False,
 )
-def ssh(_: Context, machine: str, variant: str = "stock", profile: str = "perf", clock: str = "", command: str = "") -> None:
+def ssh(_: Context, machine: str, variant: str, profile: str = "perf", clock: str = "", command: str = "") -> None:
     """Open a shell in a VM that is up."""
     with _errors():
         words = pipeline.ssh(f"{machine}/{variant}/{profile}", clock)
