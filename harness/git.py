@@ -80,7 +80,7 @@ def import_folder(folder: Path) -> str:
 
     The index is kept, so that a second import reads only what changed.
     """
-    index = paths.cache() / "index" / store.digest(str(folder))[:16]
+    index = _index(folder)
     with store.locked(index):
         env = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(folder)}
         run("add", "--all", "--force", "--", ".", env=env, cwd=folder)
@@ -122,3 +122,12 @@ def _known(path: Path) -> bool:
     except RigError:
         return False
     return True
+
+
+def forget(folder: Path) -> None:
+    """Drop the index of a folder that will not be imported again."""
+    _index(folder).unlink(missing_ok=True)
+
+
+def _index(folder: Path) -> Path:
+    return paths.cache() / "index" / store.digest(str(folder))[:16]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -53,9 +54,7 @@ def _wanted(base: Base, wanted: str, say: Line) -> Tree:
             return _from_git(base, str(path.resolve()), "HEAD", say)
         return _import(base, path.resolve(), str(path.resolve()), say)
     if path.is_file():
-        with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
-            unpacked = _unpack(path, Path(scratch), UsageError)
-            return _import(base, unpacked, str(path.resolve()), say)
+        return _from_file(base, path.resolve(), say)
     url, mark, ref = wanted.partition("#")
     local = Path(url).expanduser()
     if mark and (local / ".git").exists():
@@ -63,6 +62,23 @@ def _wanted(base: Base, wanted: str, say: Line) -> Tree:
     if "://" in url or url.endswith(".git") or mark:
         return _from_git(base, url, ref or "HEAD", say)
     raise UsageError(f"There is no source at {wanted}; name a folder, a tarball, or a git URL with a ref as URL#REF.")
+
+
+def _from_file(base: Base, tarball: Path, say: Line) -> Tree:
+    """Import a tarball, or find what was imported from one of the same content before."""
+    memory = paths.cache() / "tarballs" / store.file_sha256(tarball)
+    if memory.exists():
+        commit = memory.read_text()
+        if git.blob(commit, "Makefile") is not None:
+            _check_version(base, (git.blob(commit, "Makefile") or b"").decode(errors="replace"), str(tarball))
+            return _tree(base, commit, str(tarball))
+    say(f"unpacking {tarball}")
+    with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
+        unpacked = _unpack(tarball, Path(scratch), UsageError)
+        tree = _import(base, unpacked, str(tarball), say)
+        git.forget(unpacked)
+    store.write(memory, tree.commit)
+    return tree
 
 
 def _fetch(base: Base, folder: Path, say: Line) -> None:
@@ -138,8 +154,9 @@ def _from_git(base: Base, url: str, ref: str, say: Line) -> Tree:
         ref = shell.output(("git", "-C", url, "rev-parse", ref), error=UsageError)
         url = "file://" + str(Path(url).resolve())
     say(f"fetching {ref} from {url}")
-    git.run("fetch", "--quiet", "--depth=1", "--no-tags", "--", url, ref, error=UsageError)
-    fetched = git.run("rev-parse", "FETCH_HEAD")
+    mine = f"refs/rig/fetched/{os.getpid()}"
+    git.run("fetch", "--quiet", "--depth=1", "--no-tags", "--", url, f"+{ref}:{mine}", error=UsageError)
+    fetched = git.run("rev-parse", mine)
     makefile = git.blob(fetched, "Makefile")
     if makefile is None:
         raise UsageError(f"{ref} of {url} holds no kernel source: it has no Makefile.")
