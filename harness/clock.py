@@ -18,18 +18,12 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         """Set it `seconds` from now."""
-        self.seconds = seconds
         self._end = time.monotonic() + seconds
 
     @property
     def over(self) -> bool:
         """Whether it has passed."""
         return time.monotonic() >= self._end
-
-    @property
-    def left(self) -> float:
-        """Seconds until it passes; 0 afterwards."""
-        return max(0.0, self._end - time.monotonic())
 
 
 def per_operation(clock: Clock, nanoseconds: int, operations: int) -> tuple[float, str]:

@@ -7,7 +7,6 @@ import base64
 import shlex
 import time
 from pathlib import Path
-from types import TracebackType
 
 import fabric
 import paramiko
@@ -60,7 +59,7 @@ class Command:
 
 
 class Guest:
-    """An SSH connection to a guest, as root; a context manager."""
+    """An SSH connection to a guest, as root."""
 
     def __init__(self, port: int) -> None:
         """Connect to the guest behind `port` of 127.0.0.1.
@@ -91,12 +90,6 @@ class Guest:
             self._connection.open()
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise VmLost(f"The guest does not answer SSH at 127.0.0.1:{port}: {error or type(error).__name__}.") from error
-
-    def __enter__(self) -> Guest:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the connection."""

@@ -379,6 +379,7 @@ def _begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
         name = built.cell.name.replace("/", "-")
         shutil.copyfile(built.kernel.config, run.folder / f"{name}.config")
         shutil.copyfile(built.kernel.folder / "build.json", run.folder / f"{name}.build.json")
+        shutil.copyfile(built.rootfs.image.with_name("rootfs.json"), run.folder / f"{built.cell.machine.name}.rootfs.json")
 
 
 def _tools(made: Plan) -> dict[str, str]:
