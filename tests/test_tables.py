@@ -79,7 +79,7 @@ def test_the_nearest_key_is_found_further_down(tmp_path: Path, text: str, record
         (GOOD.replace("memory = 1024", 'memory = "much"'), "$.qemu.memory"),
         (GOOD.replace("cpus = 4", "cpus = 4.5"), "$.qemu.cpus"),
         (GOOD.replace('binary = "qemu-system-x86_64"', ""), "`binary`"),
-        (GOOD + 'arguments = ["-s", 1]\n', "$.qemu.arguments[1]"),
+        (GOOD.replace('"qboot.rom"', "1"), "$.qemu.arguments[1]"),
     ],
     ids=["wrong type", "fraction", "missing", "in a list"],
 )
