@@ -20,7 +20,8 @@ from rich.table import Table
 from harness import check as checks
 from harness import pipeline, report, shell, vm
 from harness.errors import RigError
-from harness.pipeline import ExitCode, Selection
+from harness.outcome import ExitCode, Outcome, exit_code
+from harness.selection import Selection, refine
 
 _WIDTH = 110
 """columns where no terminal has a say: enough for a table without broken lines"""
@@ -50,7 +51,7 @@ def _selection_task(body: Callable[[Selection], None]) -> Task[Any]:
     def run(_: Context, **options: Any) -> None:
         given = {name: value for name, value in options.items() if value not in (None, False)}
         with _errors():
-            body(pipeline.refine(_chosen, given))
+            body(refine(_chosen, given))
 
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     flags = {name: False if name == "keep" else None for name in _OPTIONS}
@@ -161,11 +162,11 @@ def check(_: Context, fast: bool = False) -> None:
         raise Exit(f"kernel-patch-rig: failed: {', '.join(failed)}", code=ExitCode.RIG_FAILED)
 
 
-def _show(outcome: pipeline.Outcome) -> None:
+def _show(outcome: Outcome) -> None:
     _CONSOLE.print(report.comparison(outcome.comparisons))
     _CONSOLE.print(report.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
     _CONSOLE.print(f"Report: {outcome.run / 'report.html'}", highlight=False)
-    code = pipeline.exit_code(outcome)
+    code = exit_code(outcome)
     if code:
         raise Exit(code=code)
 

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import importlib.metadata
-import math
 import os
 import platform
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TypeVar
@@ -21,115 +20,31 @@ from harness import (
     compare,
     guest,
     kbuild,
-    matrix,
     patches,
     paths,
     plan,
     records,
     report,
     rootfs,
+    selection,
     shell,
-    source,
     store,
     tables,
     vm,
 )
-from harness.compare import Comparison
-from harness.errors import RigError, SourceUnavailable, UsageError
+from harness.errors import RigError, UsageError
 from harness.jobserver import Jobserver
-from harness.matrix import STOCK, Base, Cell, Clock
+from harness.matrix import Cell, Clock
+from harness.outcome import Outcome
 from harness.plan import BuiltCell, Plan
 from harness.progress import Progress, SuiteProgress
-from harness.records import Finding, Provenance, Result, Run
+from harness.records import Provenance, Run
+from harness.selection import Selection
 from harness.suite import lab
 from harness.vm import GuestDied
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
-DEFAULT = "4.18"
-FALLBACK = "6.1"
-"""the base whose source a Debian machine can always have"""
-
-
-class Selection(msgspec.Struct, frozen=True):
-    """What the user asked for; empty means the default."""
-
-    machine: str = ""
-    variant: str = ""
-    profile: str = "perf"
-    tests: str = "all"
-    clock: str = "icount"
-    scale: str = "default"
-    jobs: int = 0
-    keep: bool = False
-    source: str = ""
-    series: str = ""
-    kernel: str = ""
-    threshold: float = 5.0
-
-
-def refine(wanted: Selection, given: Mapping[str, object]) -> Selection:
-    """Return `wanted` with the options `given` as text in place of its own; UsageError for one that is not a number."""
-    try:
-        return msgspec.convert({**msgspec.structs.asdict(wanted), **given}, Selection, strict=False)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"An option has a value of the wrong kind: {str(error).replace('$.', '--')}.") from error
-
-
-class Sources(msgspec.Struct, frozen=True):
-    """A kernel base with its source, and what has to be said about them."""
-
-    base: Base
-    tree: source.Tree
-    notes: tuple[str, ...] = ()
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """How a run went."""
-
-    run: Path
-    comparisons: tuple[Comparison, ...]
-    findings: tuple[Finding, ...]
-    results: tuple[Result, ...]
-    provenance: Provenance
-
-    @property
-    def complete(self) -> bool:
-        """Whether every test that was to be run has a result."""
-        return len(self.results) >= self.provenance.planned
-
-    @property
-    def errors(self) -> tuple[Result, ...]:
-        """Tests that the rig itself could not run."""
-        return tuple(result for result in self.results if result.outcome == "error")
-
-    @property
-    def unexpected(self) -> tuple[Finding, ...]:
-        """Findings that no known bug explains."""
-        return tuple(finding for finding in self.findings if not finding.expected)
-
-    @property
-    def regressions(self) -> tuple[Comparison, ...]:
-        """Tests in which a variant costs more than stock, past the threshold."""
-        return tuple(c for c in self.comparisons if c.verdict == "worse")
-
-
-class ExitCode:
-    """What the rig's exit code says; the worst wins, in this order."""
-
-    GOOD = 0
-    RIG_FAILED = 1
-    FINDING = 2
-    REGRESSION = 3
-
-
-def exit_code(outcome: Outcome) -> int:
-    """Return the exit code for a run."""
-    if outcome.errors or not outcome.complete:
-        return ExitCode.RIG_FAILED
-    if outcome.unexpected:
-        return ExitCode.FINDING
-    return ExitCode.REGRESSION if outcome.regressions else ExitCode.GOOD
 
 
 def build(wanted: Selection) -> Plan:
@@ -137,10 +52,10 @@ def build(wanted: Selection) -> Plan:
 
     Raises UsageError, SourceUnavailable or BuildError.
     """
-    _check(wanted)
+    selection.check(wanted)
     with Progress("build") as progress:
-        found = _sources(wanted, lambda text: progress.say("source", text))
-        selected = _cells(wanted, found.base)
+        found = selection.sources(wanted, lambda text: progress.say("source", text))
+        selected = selection.cells(wanted, found.base)
         roots = {machine: rootfs.build(machine) for machine in {cell.machine for cell in selected}}
         variants = {v: patches.apply(found.tree, v) for v in dict.fromkeys(cell.variant for cell in selected)}
         progress.done("source", f"Linux {found.tree.version}")
@@ -283,50 +198,6 @@ def find_run(name: str) -> Run:
         if (folder / "run.json").is_file():
             return Run(folder.resolve())
     raise UsageError(f"There is no run '{name}'; name a folder in {paths.RESULTS}, or 'latest'.")
-
-
-def _check(wanted: Selection) -> None:
-    if wanted.clock not in list(Clock):
-        raise UsageError(f"There is no clock '{wanted.clock}'; known are {', '.join(Clock)}.")
-    if wanted.scale not in plan.SCALES:
-        raise UsageError(f"There is no scale '{wanted.scale}'; known are {', '.join(plan.SCALES)}.")
-    if wanted.jobs < 0:
-        raise UsageError(f"--jobs has to be 1 or more, not {wanted.jobs}.")
-    if not 0 <= wanted.threshold < math.inf:
-        raise UsageError(f"--threshold has to be 0 or more per cent, not {wanted.threshold}.")
-    plan.choose(wanted.tests)
-    _cells(wanted, matrix.load_base(wanted.kernel or DEFAULT))
-
-
-def _sources(wanted: Selection, say: Callable[[str], None]) -> Sources:
-    """Return the base to test and its source: 4.18, or the distribution's kernel where there is no 4.18."""
-    named = wanted.source or os.environ.get("RIG_SOURCE", "")
-    base = matrix.load_base(wanted.kernel or DEFAULT)
-    try:
-        return Sources(base, source.resolve(base, named or None, say))
-    except SourceUnavailable as missing:
-        if wanted.kernel or wanted.series or wanted.variant not in ("", STOCK):
-            raise
-        fallback = matrix.load_base(FALLBACK)
-        note = f"{missing} Until then this is a stock-only run of Linux {fallback.name}: it compares nothing."
-        say(note)
-        return Sources(fallback, source.resolve(fallback, None, say), (note,))
-
-
-def _cells(wanted: Selection, base: Base) -> tuple[Cell, ...]:
-    series = Path(wanted.series).expanduser() if wanted.series else None
-    name = matrix.series_name(series) if series else base.default_series
-    variants = _words(wanted.variant) or [STOCK, *([name] if name else [])]
-    machines = _words(wanted.machine) or matrix.machine_names()
-    return matrix.cells(
-        [matrix.load_machine(machine) for machine in dict.fromkeys(machines)],
-        [matrix.find_variant(base, variant, series) for variant in dict.fromkeys(variants)],
-        list(dict.fromkeys(_words(wanted.profile))),
-    )
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _side_by_side(work: Callable[[Item], Made], items: Sequence[Item], workers: int) -> list[Made]:

@@ -9,7 +9,7 @@ import pytest
 
 from harness.compare import Comparison, compare, summarise
 from harness.matrix import Clock
-from harness.pipeline import ExitCode, Outcome, exit_code
+from harness.outcome import ExitCode, Outcome, exit_code
 from harness.records import Finding, Result
 from tests import make
 

@@ -17,9 +17,10 @@ import pytest
 from harness import matrix, paths, pipeline, plan, vm
 from harness.errors import RigError, SourceUnavailable
 from harness.matrix import Clock
-from harness.pipeline import Selection
+from harness.outcome import ExitCode
 from harness.plan import Plan
 from harness.records import Run
+from harness.selection import Selection
 from harness.suite import trial
 from harness.suite.lab import Lab
 
@@ -67,7 +68,7 @@ def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
     regressed = {c.test for c in pipeline.finish(folder).regressions}
     assert regressed <= set(KNOWN_COSTS), done.stdout
     assert all((c.change or 0) > -KNOWN_COSTS.get(c.test, 5) for c in pipeline.finish(folder).comparisons), done.stdout
-    assert done.returncode == (pipeline.ExitCode.REGRESSION if regressed else pipeline.ExitCode.GOOD), done.stdout + done.stderr
+    assert done.returncode == (ExitCode.REGRESSION if regressed else ExitCode.GOOD), done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert str(folder.folder / "report.html") in done.stdout
     assert not list(vm.running()), "boot was followed by test, so nothing may stay up"
@@ -214,7 +215,7 @@ def test_series_that_warns_is_a_finding(has_series: None) -> None:
         *("select", "--series", str(BROKEN / "warns"), "--machine", "x86_64", "--variant", "warns"),
         *("--scale", "quick", "--tests", "le_fit_alloc_test", "test"),
     )
-    assert done.returncode == pipeline.ExitCode.FINDING, done.stdout + done.stderr
+    assert done.returncode == ExitCode.FINDING, done.stdout + done.stderr
     assert "FINDING: x86_64/warns/perf" in done.stdout
     assert "WARNING: " in done.stdout
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness import paths, pipeline
-from harness.pipeline import ExitCode
+from harness.outcome import ExitCode, exit_code
 from harness.records import Run
 from tests import make
 
@@ -31,7 +31,7 @@ def test_records_become_an_outcome_and_a_page(run: Run) -> None:
     assert [(c.test, c.variant, c.verdict) for c in outcome.comparisons] == [("le_fit_alloc_test", "mine", "better")]
     assert outcome.unexpected == (make.finding(),)
     assert len(outcome.results) == 2
-    assert pipeline.exit_code(outcome) == ExitCode.FINDING
+    assert exit_code(outcome) == ExitCode.FINDING
     assert "+50.0 %" in (run.folder / "report.html").read_text()
 
 

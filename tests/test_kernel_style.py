@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness import paths, pipeline
-from harness.pipeline import Selection
 from harness.plan import BuiltCell, Plan
+from harness.selection import Selection
 
 pytestmark = pytest.mark.kernel
 

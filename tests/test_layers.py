@@ -15,11 +15,11 @@ from harness.matrix import load_machine, machine_names
 
 TIERS = {
     "values": ("errors", "paths", "tables", "matrix", "clock", "records"),
-    "pure": ("kconfig", "qemu_args", "kernlog", "ktap", "compare", "report"),
+    "pure": ("kconfig", "qemu_args", "kernlog", "ktap", "compare", "outcome", "report"),
     "outside": ("shell", "store", "qmp", "console", "jobserver", "progress", "download", "git", "apt", "keys"),
     # In the order of the data, which is also the order in which they may know each other's values.
     "stages": ("source", "patches", "kbuild", "rootfs", "plan", "vm", "accel", "guest", "suite"),
-    "wiring": ("pipeline", "check"),
+    "wiring": ("selection", "pipeline", "check"),
 }
 _RANK = {module: rank for rank, modules in enumerate(TIERS.values()) for module in modules}
 _STARTS_PROCESSES = {"shell", "vm", "check"}

@@ -12,8 +12,8 @@ import tasks
 from harness import paths, pipeline, plan, rootfs, source
 from harness.errors import UsageError
 from harness.matrix import Base, Clock
-from harness.pipeline import Selection
 from harness.plan import Plan
+from harness.selection import Selection
 from tests import make
 
 

@@ -16,7 +16,7 @@ from harness.plan import BuiltCell
 from harness.qemu_args import Boot
 from harness.vm import GuestDied, Vm
 
-MODULE = "/root/vmalloc_test.ko"
+MODULE = "/vmalloc_test.ko"
 _LAST_WORDS = 1.0
 """seconds in which a kernel that panics has ended its VM"""
 

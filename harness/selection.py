@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the user asked for, checked and turned into a kernel's source and cells."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from harness import matrix, plan, source
+from harness.errors import SourceUnavailable, UsageError
+from harness.matrix import STOCK, Base, Cell, Clock
+from harness.shell import Line
+
+DEFAULT = "4.18"
+FALLBACK = "6.1"
+"""the base whose source a Debian machine can always have"""
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """What the user asked for; empty means the default."""
+
+    machine: str = ""
+    variant: str = ""
+    profile: str = "perf"
+    tests: str = "all"
+    clock: str = "icount"
+    scale: str = "default"
+    jobs: int = 0
+    keep: bool = False
+    source: str = ""
+    series: str = ""
+    kernel: str = ""
+    threshold: float = 5.0
+
+
+def refine(wanted: Selection, given: Mapping[str, object]) -> Selection:
+    """Return `wanted` with the options `given` as text in place of its own; UsageError for one that is not a number."""
+    try:
+        return msgspec.convert({**msgspec.structs.asdict(wanted), **given}, Selection, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"An option has a value of the wrong kind: {str(error).replace('$.', '--')}.") from error
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """A kernel base with its source, and what has to be said about them."""
+
+    base: Base
+    tree: source.Tree
+    notes: tuple[str, ...] = ()
+
+
+def check(wanted: Selection) -> None:
+    """Raise UsageError for what can be seen to be wrong before anything is fetched."""
+    if wanted.clock not in list(Clock):
+        raise UsageError(f"There is no clock '{wanted.clock}'; known are {', '.join(Clock)}.")
+    if wanted.scale not in plan.SCALES:
+        raise UsageError(f"There is no scale '{wanted.scale}'; known are {', '.join(plan.SCALES)}.")
+    if wanted.jobs < 0:
+        raise UsageError(f"--jobs has to be 1 or more, not {wanted.jobs}.")
+    if not 0 <= wanted.threshold < math.inf:
+        raise UsageError(f"--threshold has to be 0 or more per cent, not {wanted.threshold}.")
+    plan.choose(wanted.tests)
+    cells(wanted, matrix.load_base(wanted.kernel or DEFAULT))
+
+
+def sources(wanted: Selection, say: Line) -> Sources:
+    """Return the base to test and its source: 4.18, or the distribution's kernel where there is no 4.18."""
+    named = wanted.source or os.environ.get("RIG_SOURCE", "")
+    base = matrix.load_base(wanted.kernel or DEFAULT)
+    try:
+        return Sources(base, source.resolve(base, named or None, say))
+    except SourceUnavailable as missing:
+        if wanted.kernel or wanted.series or wanted.variant not in ("", STOCK):
+            raise
+        fallback = matrix.load_base(FALLBACK)
+        note = f"{missing} Until then this is a stock-only run of Linux {fallback.name}: it compares nothing."
+        say(note)
+        return Sources(fallback, source.resolve(fallback, None, say), (note,))
+
+
+def cells(wanted: Selection, base: Base) -> tuple[Cell, ...]:
+    """Return the selected cells of `base`."""
+    series = Path(wanted.series).expanduser() if wanted.series else None
+    name = matrix.series_name(series) if series else base.default_series
+    variants = _words(wanted.variant) or [STOCK, *([name] if name else [])]
+    machines = _words(wanted.machine) or matrix.machine_names()
+    return matrix.cells(
+        [matrix.load_machine(machine) for machine in dict.fromkeys(machines)],
+        [matrix.find_variant(base, variant, series) for variant in dict.fromkeys(variants)],
+        list(dict.fromkeys(_words(wanted.profile))),
+    )
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
