@@ -116,8 +116,14 @@ def why(report: pytest.TestReport) -> str:
     return (text.strip().splitlines() or ["it did not say why"])[-1]
 
 
+def names(nodeid: str) -> tuple[str, str, str, str]:
+    """Return machine, variant, profile and test of a node id: ``file::test_WHAT[machine/variant/profile/NAME]``."""
+    function, _, rest = nodeid.partition("[")
+    machine, variant, profile, name = rest.rpartition("]")[0].split("/")
+    what = function.rpartition("::test_")[2]
+    return machine, variant, profile, name if what == "module" else f"{what} under {name}"
+
+
 def _cell(nodeid: str) -> tuple[str, str]:
-    """Split a node id into the cell's name and the rest: ``file::test[machine/variant/profile/NAME]@group``."""
-    inside = nodeid.partition("[")[2].rpartition("]")[0]
-    cell, _, test = inside.rpartition("/")
-    return cell or nodeid, test
+    *cell, test = names(nodeid)
+    return "/".join(cell), test

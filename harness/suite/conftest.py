@@ -15,7 +15,7 @@ from xdist.workermanage import WorkerController
 from harness import paths, plan, records
 from harness.matrix import STOCK
 from harness.plan import BuiltCell, Plan, SuiteTest
-from harness.progress import why
+from harness.progress import names, why
 from harness.records import Result, Run
 from harness.suite.lab import Lab
 from harness.suite.trial import Judge, Outcome, known_bugs
@@ -75,7 +75,7 @@ class CellScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Gives all tests of a cell to the same worker, and so to the same VMs."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "/".join(_names(nodeid)[:3])
+        return "/".join(names(nodeid)[:3])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -148,15 +148,7 @@ class Recorder:
             self._run.add("findings.jsonl", outcome.findings)
         reason = "" if report.passed else str(getattr(report, "wasxfail", "")) or why(report)
         word: str = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
-        machine, variant, profile, test = _names(report.nodeid)
+        machine, variant, profile, test = names(report.nodeid)
         if report.failed and told is None:
             word = "error"
         self._run.add("results.jsonl", [Result(machine, variant, profile, test, word, round(report.duration, 3), reason)])
-
-
-def _names(nodeid: str) -> tuple[str, str, str, str]:
-    """Return machine, variant, profile and test of a node id made by `_parameters`."""
-    function, _, rest = nodeid.partition("[")
-    machine, variant, profile, name = rest.rpartition("]")[0].split("/")
-    what = function.rpartition("::test_")[2]
-    return machine, variant, profile, name if what == "module" else f"{what} under {name}"
