@@ -36,6 +36,80 @@ class Sample(msgspec.Struct, frozen=True):
     """``instructions/op`` or ``ns/op``"""
     operations: int
     """how many operations the value is the mean of"""
+    warmup: bool = False
+    """kept, but no part of any statistic: the first sample after a load pays for cold caches and page tables"""
+
+
+class Histogram(msgspec.Struct, frozen=True):
+    """How long each single operation of a test took, in a pass of its own."""
+
+    machine: str
+    variant: str
+    profile: str
+    clock: Clock
+    test: str
+    boot: int
+    unit: str
+    """``instructions`` or ``ns``"""
+    overhead: float
+    """what reading the clock adds to every operation"""
+    highest: float
+    """the longest operation, exact"""
+    buckets: tuple[tuple[float, int], ...]
+    """lower bound, ascending, and count; a bucket is as wide as three significant digits allow"""
+
+
+class Section(msgspec.Struct, frozen=True):
+    """The longest stretch without preemption in a test's timed loop, as the kernel's tracer saw it."""
+
+    machine: str
+    variant: str
+    profile: str
+    clock: Clock
+    test: str
+    boot: int
+    microseconds: float
+    """of the guest's clock, which under icount is a count of instructions in disguise: see clock.py"""
+    began: str
+    """the function that switched preemption off"""
+    ended: str
+    stack: tuple[str, ...]
+    """of the end, innermost first"""
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """A look at the guest's memory and vmalloc space before, during or after a test."""
+
+    machine: str
+    variant: str
+    profile: str
+    clock: Clock
+    test: str
+    boot: int
+    at: str
+    """``before``, ``during`` or ``after``"""
+    seconds: float
+    """of the guest's clock since the test began"""
+    values: dict[str, int]
+    """bytes, but for ``areas``, a count; ``slab:NAME`` is what a cache's objects take"""
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One measured value of a sweep: the cost of an operation at one size of the allocator's state."""
+
+    machine: str
+    variant: str
+    profile: str
+    clock: Clock
+    workload: str
+    axis: str
+    """what grows: ``busy`` areas or free ``holes``"""
+    size: int
+    boot: int
+    repeat: int
+    value: float
+    unit: str
+    operations: int
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -64,6 +138,7 @@ class Result(msgspec.Struct, frozen=True):
     variant: str
     profile: str
     test: str
+    boot: int
     outcome: str
     """passed, failed, xfailed (a known bug was seen), skipped or error (the rig's own)"""
     seconds: float
@@ -84,8 +159,12 @@ class Provenance(msgspec.Struct, frozen=True):
     source_tree: str
     stock_only: bool
     scale: str
+    loops: float
+    """share of the scale's operations that was done"""
     threshold: float
     """per cent of slow-down from which on a change is a regression"""
+    margins: dict[Clock, float]
+    """per cent by clock: what lies within counts as the same"""
     planned: int
     """how many results a complete run has"""
     host: str
@@ -99,6 +178,10 @@ class Provenance(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     """what limits what the run says"""
     finished: str = ""
+    resumed: tuple[str, ...] = ()
+    """when it was taken up again after an interruption"""
+    selfcheck: str = ""
+    """what the rig last found out about its own precision, on which host and when"""
 
 
 def now() -> str:
@@ -120,6 +203,15 @@ def _ends_a_line(file: BinaryIO) -> bool:
 def _whole(file: BinaryIO) -> int:
     file.seek(0)
     return file.read().rfind(b"\n") + 1
+
+
+def _last(records: list[Record], *values: str) -> list[Record]:
+    """Return the last of the records that differ in nothing but their values: a resumed run may hold a test twice."""
+    found = {}
+    for record in records:
+        key = tuple(value for name, value in msgspec.structs.asdict(record).items() if name not in values)
+        found[key] = record
+    return list(found.values())
 
 
 class Run:
@@ -146,8 +238,24 @@ class Run:
             raise RigError(f"{self.folder / name} cannot be written: {error.strerror}.") from error
 
     def samples(self) -> list[Sample]:
-        """Return all samples of the run."""
-        return self._read("samples.jsonl", Sample)
+        """Return all samples of the run; of a test that was run again only the last."""
+        return _last(self._read("samples.jsonl", Sample), "value", "operations")
+
+    def histograms(self) -> list[Histogram]:
+        """Return how long single operations took."""
+        return _last(self._read("latency.jsonl", Histogram), "overhead", "highest", "buckets")
+
+    def sections(self) -> list[Section]:
+        """Return the longest stretches without preemption."""
+        return _last(self._read("sections.jsonl", Section), "microseconds", "began", "ended", "stack")
+
+    def memory(self) -> list[Memory]:
+        """Return the looks at memory, in the order in which they were taken."""
+        return self._read("memory.jsonl", Memory)
+
+    def points(self) -> list[Point]:
+        """Return what a sweep measured."""
+        return _last(self._read("sweep.jsonl", Point), "value", "operations")
 
     def findings(self) -> list[Finding]:
         """Return all findings of the run."""
