@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.main import program
@@ -18,9 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import check as checks
-from harness import pipeline, report, shell, vm
-from harness.errors import RigError
+from harness import pipeline, runs, shell, vm
+from harness import selfcheck as selfchecks
+from harness.errors import RigError, UsageError
+from harness.matrix import Clock
 from harness.outcome import ExitCode, Outcome, exit_code
+from harness.report import terminal
 from harness.selection import Selection, refine
 
 _WIDTH = 110
@@ -34,30 +39,38 @@ _OPTIONS = {
     "tests": "tests by name, or performance, stress, all (default: all)",
     "clock": "of the performance tests: icount or wall (default: icount)",
     "scale": "quick, default or published (default: default)",
+    "boots": "boots of each cell for the performance tests (default: the scale's)",
+    "loops": "share of the scale's operations to do, such as 0.1 (default: 1)",
     "jobs": "how many compilers, and how many VMs, at once (default: one a core)",
     "keep": "leave up the VMs that are booted",
     "source": "kernel source: a folder, a tarball, or URL#REF of a git repository (default: RIG_SOURCE, the cache, kernel.org)",
     "series": "a series outside of the project: a folder, an mbox or a patch; it takes the place of the default one",
     "kernel": "kernel base, as in kernel_patches/; forbids the fallback to the distribution's kernel (default: 4.18)",
     "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
+    "margin": "per cent within which figures count as the same (default: 1 for icount, 5 for wall)",
 }
 _chosen = Selection()
 
 
-def _selection_task(body: Callable[[Selection], None]) -> Task[Any]:
-    """Make a task that takes all the options of a selection, over what `invoke select` said."""
+def _selection_task(body: Callable[..., None], more: dict[str, str] | None = None, optional: tuple[str, ...] = ()) -> Task[Any]:
+    """Make a task that takes all the options of a selection, over what `invoke select` said.
+
+    `more` are options of its own, with their help; `body` gets them by name. Those that are
+    `optional` may be given without a value.
+    """
+    own = more or {}
 
     @functools.wraps(body)
     def run(_: Context, **options: Any) -> None:
-        given = {name: value for name, value in options.items() if value not in (None, False)}
+        given = {name: value for name, value in options.items() if name in _OPTIONS and value not in (None, False)}
         with _errors():
-            body(refine(_chosen, given))
+            body(refine(_chosen, given), **{name: options[name] for name in own})
 
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    flags = {name: False if name == "keep" else None for name in _OPTIONS}
+    flags = {name: False if name == "keep" else None for name in (*_OPTIONS, *own)}
     parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default) for name, default in flags.items()]
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
-    made: Task[Any] = task(help=_OPTIONS, auto_shortflags=False)(run)
+    made: Task[Any] = task(name=body.__name__.strip("_"), help={**_OPTIONS, **own}, optional=optional, auto_shortflags=False)(run)
     return made
 
 
@@ -101,19 +114,47 @@ def boot(wanted: Selection) -> None:
         _show_running()
 
 
-@_selection_task
-def test(wanted: Selection) -> None:
+def _test(wanted: Selection, resume: str | bool | None) -> None:
     """Run the suite, booting what is not up; compare, and write the report."""
     vm.sweep()
-    outcome = pipeline.test(_built(wanted), wanted, _command())
+    if resume:
+        outcome = pipeline.resume("latest" if resume is True else str(resume), wanted.jobs)
+    else:
+        outcome = pipeline.test(_built(wanted), wanted, _command())
     _show(outcome)
+
+
+test = _selection_task(
+    _test, {"resume": "finish a run that was interrupted instead: RUN, or the latest if none is named"}, ("resume",)
+)
+
+
+@_selection_task
+def sweep(wanted: Selection) -> None:
+    """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
+    vm.sweep()
+    wanted = msgspec.structs.replace(wanted, tests="sweep" if wanted.tests == Selection().tests else wanted.tests)
+    _show(pipeline.test(_built(wanted), wanted, _command()))
+
+
+def _selfcheck(wanted: Selection, experiments: str | None) -> None:
+    """Measure the rig itself: twins of stock must be the same, and kernels slowed down on purpose slower."""
+    vm.sweep()
+    clocks = tuple(Clock) if wanted.clock == Selection().clock else (Clock(wanted.clock),)
+    found = selfchecks.run(wanted, clocks, int(_number("experiments", experiments or "3", least=1)), _command())
+    _CONSOLE.print(terminal.precision(found))
+    if any(not trial.found for trial in found.trials if not trial.injected):
+        raise Exit("kernel-patch-rig: the self check failed: twins of stock are not the same everywhere.", code=ExitCode.RIG_FAILED)
+
+
+selfcheck = _selection_task(_selfcheck, {"experiments": "how often to repeat it, each time with boots of its own (default: 3)"})
 
 
 @task(name="report", positional=["run"], help={"run": "a run's name or folder such as latest"}, auto_shortflags=False)
 def report_(_: Context, run: str) -> None:
     """Write a run's report again from its records, without booting."""
     with _errors():
-        _show(pipeline.finish(pipeline.find_run(run)))
+        _show(runs.conclude(runs.find(run)))
 
 
 @task(
@@ -162,13 +203,41 @@ def check(_: Context, fast: bool = False) -> None:
         raise Exit(f"kernel-patch-rig: failed: {', '.join(failed)}", code=ExitCode.RIG_FAILED)
 
 
-def _show(outcome: Outcome) -> None:
-    _CONSOLE.print(report.comparison(outcome.comparisons))
-    _CONSOLE.print(report.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
-    _CONSOLE.print(f"Report: {outcome.run / 'report.html'}", highlight=False)
+@task(
+    positional=["before", "after"],
+    help={
+        "before": "a run's name or folder",
+        "after": "another one of the same cells",
+        "threshold": "slow-down in per cent from which on a change is a regression (default: that of AFTER)",
+    },
+    auto_shortflags=False,
+)
+def compare(_: Context, before: str, after: str, threshold: str = "") -> None:
+    """Compare two runs, cell by cell."""
+    with _errors():
+        old, new = runs.find(before), runs.find(after)
+        outcome = runs.across(old, new, _number("threshold", threshold) if threshold else None)
+        _show(outcome, runs.report_name(old.provenance()))
+
+
+def _show(outcome: Outcome, report: str = "report") -> None:
+    _CONSOLE.print(terminal.comparison(outcome.comparisons))
+    _CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
+    _CONSOLE.print(f"Report: {outcome.run / report}.html, and as a mail: {report}.md", highlight=False)
     code = exit_code(outcome)
     if code:
         raise Exit(code=code)
+
+
+def _number(option: str, given: str, least: float = 0) -> float:
+    """Return the value of an option; UsageError if it is none."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not least <= value < math.inf:
+        raise UsageError(f"--{option} has to be a number of at least {least:g}, not '{given}'.")
+    return value
 
 
 def _show_running() -> None:

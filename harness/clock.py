@@ -26,8 +26,12 @@ class Deadline:
         return time.monotonic() >= self._end
 
 
+def unit(clock: Clock) -> tuple[float, str]:
+    """Return what a nanosecond of the guest's is worth under `clock`, and in which unit; instructions are never called seconds."""
+    return (1 / (1 << ICOUNT_SHIFT), "instructions") if clock is Clock.ICOUNT else (1.0, "ns")
+
+
 def per_operation(clock: Clock, nanoseconds: int, operations: int) -> tuple[float, str]:
-    """Return the cost of one operation and its unit; instructions are never called seconds."""
-    if clock is Clock.ICOUNT:
-        return nanoseconds / (1 << ICOUNT_SHIFT) / operations, "instructions/op"
-    return nanoseconds / operations, "ns/op"
+    """Return the cost of one operation and its unit."""
+    worth, name = unit(clock)
+    return nanoseconds * worth / operations, f"{name}/op"

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from harness.matrix import Clock
+from harness import estimate
+from harness.estimate import Estimate
+from harness.matrix import STOCK, Clock
 from harness.records import Sample
 
 
@@ -29,14 +32,20 @@ class Summary(msgspec.Struct, frozen=True):
         return sum(map(len, self.values))
 
     @property
+    def medians(self) -> tuple[float, ...]:
+        """Each boot's median: one independent observation."""
+        return tuple(map(statistics.median, self.values))
+
+    @property
     def median(self) -> float:
         """The median over boots of each boot's median."""
-        raise NotImplementedError
+        return statistics.median(self.medians)
 
     @property
     def spread(self) -> float:
         """Half of the range from the lowest to the highest sample, in per cent of the median."""
-        raise NotImplementedError
+        low, high = min(map(min, self.values)), max(map(max, self.values))
+        return (high - low) / 2 / self.median * 100 if self.median else 0.0
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -78,13 +87,37 @@ class Comparison(msgspec.Struct, frozen=True):
         return self.verdict == "slower" and self.change is not None and self.change < -self.threshold
 
 
+Cell = tuple[str, str, str, Clock, str]
+"""machine, profile, variant, clock and test: in the order in which comparisons are listed"""
+
+
+def summarise(samples: Iterable[Sample], tests: Sequence[str]) -> dict[Cell, Summary]:
+    """Return what the given tests measured in each cell; one that only warmed up has no entry."""
+    found: dict[Cell, dict[int, list[float]]] = {}
+    units = {}
+    for sample in samples:
+        if sample.test in tests and not sample.warmup:
+            cell = (sample.machine, sample.profile, sample.variant, sample.clock, sample.test)
+            found.setdefault(cell, {}).setdefault(sample.boot, []).append(sample.value)
+            units[cell] = sample.unit
+    return {cell: Summary(tuple(tuple(boots[n]) for n in sorted(boots)), units[cell]) for cell, boots in found.items()}
+
+
 def compare(samples: Iterable[Sample], tests: Sequence[str], margins: Mapping[Clock, float], threshold: float) -> list[Comparison]:
     """Compare every variant with stock, for the given tests, each under its own clock.
 
-    A variant without stock, or stock alone, gives a Comparison with one side empty: a gap is
-    shown, not hidden.
+    `margins` is in per cent, for every clock that the samples have. A variant without stock, or
+    stock alone, gives a Comparison with one side empty: a gap is shown, not hidden.
     """
-    raise NotImplementedError
+    sides: dict[tuple[str, str, Clock, str], dict[str, Summary]] = {}
+    for (machine, profile, variant, clock, test), side in summarise(samples, tests).items():
+        sides.setdefault((machine, profile, clock, test), {})[variant] = side
+    found = []
+    for (machine, profile, clock, test), variants in sides.items():
+        stock = variants.pop(STOCK, None)
+        for variant, measured in variants.items() or [("", None)]:
+            found.append(Comparison(machine, profile, clock, test, variant, STOCK, stock, measured, margins[clock], threshold))
+    return _judged(found, tests)
 
 
 def across(
@@ -96,4 +129,44 @@ def across(
     threshold: float,
 ) -> list[Comparison]:
     """Compare the cells of two runs that are in both; `against` is the name of the run `before`."""
-    raise NotImplementedError
+    baselines = summarise(before, tests)
+    found = [
+        Comparison(machine, profile, clock, test, variant, against, baselines[cell], measured, margins[clock], threshold)
+        for cell, measured in summarise(after, tests).items()
+        if cell in baselines
+        for machine, profile, variant, clock, test in [cell]
+    ]
+    return _judged(found, tests)
+
+
+def _judged(found: Iterable[Comparison], tests: Sequence[str]) -> list[Comparison]:
+    """Return the comparisons in order and with a verdict; the tests of a cell are one family of hypotheses."""
+    families: dict[tuple[str, str, str, Clock], list[Comparison]] = {}
+    for one in sorted(found, key=lambda c: (c.machine, c.profile, c.variant, c.clock, tests.index(c.test))):
+        families.setdefault((one.machine, one.profile, one.variant, one.clock), []).append(one)
+    return [judged for family in families.values() for judged in _family(family)]
+
+
+def _family(family: Sequence[Comparison]) -> list[Comparison]:
+    estimates = [_estimate(one) for one in family]
+    adjusted = iter(estimate.holm([e.p for e in estimates if e is not None and e.p is not None]))
+    judged = []
+    for one, found in zip(family, estimates, strict=True):
+        if found is not None and found.p is not None:
+            found = msgspec.structs.replace(found, p=next(adjusted))
+        judged.append(one if found is None else _judge(one, found))
+    return judged
+
+
+def _estimate(of: Comparison) -> Estimate | None:
+    """Return how the sides compare; None without both, or where one has a cost of nothing."""
+    if of.measured is None or of.baseline is None or min(*of.measured.medians, *of.baseline.medians) <= 0:
+        return None
+    return estimate.estimate(of.measured.medians, of.baseline.medians)
+
+
+def _judge(of: Comparison, found: Estimate) -> Comparison:
+    verdict = estimate.verdict(found, of.margin)
+    boots = min(side.boots for side in (of.measured, of.baseline) if side)
+    more = estimate.more_boots(found, boots, of.margin) if verdict == "undecided" else 0
+    return msgspec.structs.replace(of, ratio=found.ratio, interval=found.interval, p=found.p, verdict=verdict, more=more)

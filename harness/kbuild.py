@@ -15,7 +15,7 @@ import msgspec
 from harness import git, kconfig, paths, shell, store
 from harness.errors import BuildError, UsageError
 from harness.jobserver import Jobserver
-from harness.matrix import Base, Cell, Machine
+from harness.matrix import Base, Cell, Machine, Variant
 from harness.patches import Patched
 from harness.shell import Line
 
@@ -83,9 +83,11 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line) 
     tools = _tools(cell.machine)
     command = _make(base, cell.machine)
     outputs = (cell.machine.build.target, cell.machine.build.image)
-    key = store.digest(patched.tree, *outputs, kconfig.render(asked), *tools, *command, *map("=".join, _IDENTITY.items()))[:16]
+    salt = filter(None, [cell.variant.salt])
+    inputs = (patched.tree, *outputs, kconfig.render(asked), *tools, *command, *map("=".join, _IDENTITY.items()), *salt)
+    key = store.digest(*inputs)[:16]
     kernel = paths.cache() / "kernels" / key
-    tree = paths.cache() / "trees" / base.name / cell.variant.name.replace("/", "-")
+    tree = tree_of(base, cell.variant)
     with store.locked(tree.with_name(f"{tree.name}-{cell.machine.name}-{cell.profile}")):
         with store.locked(kernel):  # another variant may come to the same source
             if not (kernel / "build.json").exists():
@@ -93,6 +95,11 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line) 
         module = _module(base, cell, patched, tree, kernel, asked, jobs, say)
     metadata = msgspec.json.decode((kernel / "build.json").read_bytes(), type=Metadata)
     return Kernel(kernel, kernel / "image", kernel / "config", module, key, metadata.release)
+
+
+def tree_of(base: Base, variant: Variant) -> Path:
+    """Return the work tree in which the kernels of `variant` are built, for all machines and profiles."""
+    return paths.cache() / "trees" / base.name / ".".join(filter(None, [variant.name.replace("/", "-"), variant.salt]))
 
 
 def _make(base: Base, machine: Machine) -> tuple[str, ...]:
@@ -117,9 +124,11 @@ def _tools(machine: Machine) -> tuple[str, str]:
     return compiler, linker
 
 
-def _environment(jobs: Jobserver) -> dict[str, str]:
+def _environment(jobs: Jobserver, variant: Variant) -> dict[str, str]:
     """Return all that make sees: KCFLAGS, LLVM and the like of the user's would be in no cache's key."""
     own = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
+    if variant.salt:
+        own["CCACHE_DISABLE"] = "1"
     return {**own, "LC_ALL": "C", **_IDENTITY, **_CCACHE, "CCACHE_DIR": str(paths.cache() / "ccache"), "MAKEFLAGS": jobs.makeflags}
 
 
@@ -146,10 +155,10 @@ def _kernel(
     log.unlink(missing_ok=True)
     command = (*_make(base, cell.machine), "-C", str(tree), f"O={folder}")
     say("configuring")
-    _configure(cell, folder, command, asked, log, _environment(jobs))
+    _configure(cell, folder, command, asked, log, _environment(jobs, cell.variant))
     count = _Count(say, folder / "objects")
     targets = (cell.machine.build.target, "modules")
-    code = shell.follow((*command, *targets), log=log, env=_environment(jobs), pass_fds=jobs.fds, line=count)
+    code = shell.follow((*command, *targets), log=log, env=_environment(jobs, cell.variant), pass_fds=jobs.fds, line=count)
     if code:
         raise BuildError(f"{cell.name}: the kernel does not build: {first_error(log)}; the whole log is {log}.")
     count.keep()
@@ -210,7 +219,7 @@ def _module(
         log = folder / "module.log"
         log.unlink(missing_ok=True)
         command = (*_make(base, cell.machine), "-C", str(folder), f"M={work}", "modules")
-        if shell.follow(command, log=log, env=_environment(jobs), pass_fds=jobs.fds):
+        if shell.follow(command, log=log, env=_environment(jobs, cell.variant), pass_fds=jobs.fds):
             raise BuildError(f"{cell.name}: the test module does not build: {first_error(log)}; the whole log is {log}.")
         shutil.copy(log, work / "build.log")
     return made / f"{MODULE}.ko"

@@ -3,13 +3,22 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 
 import msgspec
 
 _PREFIX = "vmalloc_test: "
 _RESULT = re.compile(r"^(ok|not ok) (\d{1,20}) (\w+)(?: # ?(.*))?$")
 _PLAN = re.compile(r"^1\.\.(\d{1,20})$")
+_LATENCY = re.compile(r"^# latency test=(\w+) pass=(\d{1,20}) ops=(\d{1,20}) overhead_ns=(\d{1,20}) max_ns=(\d{1,20})$")
+_BUCKETS = re.compile(r"^# buckets test=(\w+) pass=(\d{1,20}) (\d{1,20}:\d{1,20}(?:,\d{1,20}:\d{1,20})*)$")
+_MEMORY = re.compile(
+    r"^# memory test=(\w+) at=(before|during|after) ns=(\d{1,20})"
+    r"((?: (?:areas|used|free|largest_hole|lazy|slab_unreclaimable)=\d{1,20}){6})$"
+)
+_NOTE = re.compile(r"^# note test=(\w+) thread=(\d{1,20})((?: \w+=\d{1,20})+)$")
 _SAMPLE = re.compile(r"^# sample test=(\w+) repeat=(\d{1,20}) thread=(\d{1,20}) cpu=\d{1,20} ops=(\d{1,20}) ns=(\d{1,20})$")
 
 
@@ -32,6 +41,39 @@ class Outcome(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Latency(msgspec.Struct, frozen=True):
+    """How long each operation took in one pass of a test."""
+
+    test: str
+    repeat: int
+    operations: int
+    overhead_ns: int
+    """what reading the clock adds to every operation"""
+    max_ns: int
+    buckets: tuple[tuple[int, int], ...]
+    """lower bound in nanoseconds, ascending, and count; the counts add up to `operations`"""
+
+
+class Look(msgspec.Struct, frozen=True):
+    """One look at memory."""
+
+    test: str
+    at: str
+    """``before``, ``during`` or ``after``"""
+    nanoseconds: int
+    """since the pass began"""
+    values: dict[str, int]
+    """bytes, but for ``areas``, a count"""
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What a test has to say besides its samples."""
+
+    test: str
+    thread: int
+    values: dict[str, int]
+
+
 class Report(msgspec.Struct, frozen=True):
     """What a load of the module reported."""
 
@@ -39,6 +81,9 @@ class Report(msgspec.Struct, frozen=True):
     """how many tests it announced; None if it did not get so far"""
     outcomes: tuple[Outcome, ...]
     timings: tuple[Timing, ...]
+    latencies: tuple[Latency, ...] = ()
+    looks: tuple[Look, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -51,17 +96,55 @@ def parse(log: str) -> Report:
     planned: int | None = None
     outcomes: list[Outcome] = []
     timings: list[Timing] = []
-    for line in log.split("\n")[:-1]:  # what follows the last line's end is a line that was never finished
-        _, prefix, text = line.partition(_PREFIX)
-        text = text.rstrip()
-        if not prefix:
-            continue
+    latencies: list[Latency] = []
+    looks: list[Look] = []
+    notes: list[Note] = []
+    for text in _lines(log):
         if plan := _PLAN.match(text):
             planned = int(plan[1])
         elif sample := _SAMPLE.match(text):
             timings.append(Timing(sample[1], *(int(sample[number]) for number in range(2, 6))))
+        elif latency := _LATENCY.match(text):
+            repeat, operations, overhead, longest = (int(latency[number]) for number in range(2, 6))
+            latencies.append(Latency(latency[1], repeat, operations, overhead, longest, ()))
+        elif buckets := _BUCKETS.match(text):
+            _extend(latencies, buckets[1], int(buckets[2]), buckets[3])
+        elif memory := _MEMORY.match(text):
+            looks.append(Look(memory[1], memory[2], int(memory[3]), _values(memory[4])))
+        elif note := _NOTE.match(text):
+            notes.append(Note(note[1], int(note[2]), _values(note[3])))
         elif result := _RESULT.match(text):
             reason = result[4] or ""
             skipped = reason.upper().startswith("SKIP")
             outcomes.append(Outcome(result[3], result[1] == "ok", skipped, reason))
-    return Report(planned, tuple(outcomes), tuple(timings))
+    whole = tuple(latency for latency in latencies if _is_whole(latency))
+    return Report(planned, tuple(outcomes), tuple(timings), whole, tuple(looks), tuple(notes))
+
+
+def _lines(log: str) -> Iterator[str]:
+    """Return the module's lines without their prefix; what follows the last line's end was never finished."""
+    for line in log.split("\n")[:-1]:
+        _, prefix, text = line.partition(_PREFIX)
+        if prefix:
+            yield text.rstrip()
+
+
+def _values(words: str) -> dict[str, int]:
+    pairs = (word.split("=") for word in words.split())
+    return {name: int(value) for name, value in pairs}
+
+
+def _extend(latencies: list[Latency], test: str, repeat: int, text: str) -> None:
+    """Give the last of the latencies the buckets of a line that follows it, if it does."""
+    if not latencies or (latencies[-1].test, latencies[-1].repeat) != (test, repeat):
+        return
+    pairs = (pair.split(":") for pair in text.split(","))
+    more = tuple((int(lower), int(count)) for lower, count in pairs)
+    latencies[-1] = msgspec.structs.replace(latencies[-1], buckets=latencies[-1].buckets + more)
+
+
+def _is_whole(latency: Latency) -> bool:
+    """Whether no line with buckets was lost, torn or doubled."""
+    bounds = [lower for lower, _ in latency.buckets]
+    ascending = all(lower < upper for lower, upper in itertools.pairwise(bounds))
+    return ascending and sum(count for _, count in latency.buckets) == latency.operations

@@ -122,6 +122,8 @@ class Variant(msgspec.Struct, frozen=True):
     """a folder or a file of patches; None for stock"""
     count: int | None = None
     """how many of its patches; None for all"""
+    salt: str = ""
+    """makes its kernel one of its own, built from scratch; empty for one that a cache may hold"""
 
 
 class Cell(msgspec.Struct, frozen=True):

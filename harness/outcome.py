@@ -37,8 +37,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def regressions(self) -> tuple[Comparison, ...]:
-        """Tests in which a variant costs more than stock, past the threshold."""
-        return tuple(c for c in self.comparisons if c.verdict == "worse")
+        """Tests in which a variant costs more than what it is compared with, past the threshold."""
+        return tuple(c for c in self.comparisons if c.regression)
 
 
 class ExitCode:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,14 @@ SCALES = ("quick", "default", "published")
 class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much of everything a run does."""
 
+    boots: int
+    """of every cell for the performance tests: samples of one boot are not independent"""
+    rounds: int
+    """full runs of the performance tests in each boot"""
     repeat: int
-    """samples of a performance test"""
+    """samples of a performance test in each round"""
+    warmup: int
+    """samples before those, which are kept but not counted"""
     busy: int
     """areas held by long_busy_list_alloc_test"""
     patience: int
@@ -33,7 +41,7 @@ class SuiteTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     kind: str
-    """``performance`` or ``stress``"""
+    """``performance``, ``stress`` or ``sweep``"""
     loops: dict[str, int]
 
     @property
@@ -42,8 +50,43 @@ class SuiteTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.kind == "stress"
 
 
+class ProfileUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What kernels of a profile are good for."""
+
+    kinds: tuple[str, ...] = ("performance", "stress", "sweep")
+    """of tests that are run in them"""
+    boots: int = 0
+    """at most so many; 0 for as many as the scale says"""
+    tracer: str = ""
+    """of the kernel's, which looks for the longest critical section; its cost makes timings worthless"""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One load of the module."""
+
+    test: SuiteTest
+    round: int = 0
+    axis: str = ""
+    """what a sweep makes grow: ``busy`` or ``holes``"""
+    size: int = 0
+
+    @property
+    def name(self) -> str:
+        """What it is called in results, such as ``sweep_churn@busy=5000``."""
+        return f"{self.test.name}@{self.axis}={self.size}" if self.axis else self.test.name
+
+
+class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a test of the kind sweep is measured against."""
+
+    axes: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+
 class _Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scales: dict[str, Scale]
+    profiles: dict[str, ProfileUse]
+    sweep: Sweep
     tests: tuple[SuiteTest, ...]
 
 
@@ -55,6 +98,22 @@ class BuiltCell(msgspec.Struct, frozen=True):
     rootfs: Rootfs
     accelerator: str
     """that the wall clock's VMs use; counting instructions is always emulation"""
+
+
+class Session(msgspec.Struct, frozen=True):
+    """The life of one VM: booted, used for some tests, ended."""
+
+    built: BuiltCell
+    clock: Clock
+    boot: int
+    """which boot of the cell under this clock, from 0"""
+    steps: tuple[Step, ...]
+    """in their order"""
+
+    @property
+    def name(self) -> str:
+        """What its files are called: MACHINE-VARIANT-PROFILE-CLOCK-BOOT."""
+        return f"{self.built.cell.name.replace('/', '-')}-{self.clock}-{self.boot}"
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -74,6 +133,10 @@ class Plan(msgspec.Struct, frozen=True):
     """the source's identity"""
     stock_only: bool
     """whether the base has no series to compare with"""
+    loops: float = 1.0
+    """share of the scale's operations to do"""
+    boots: int = 0
+    """in place of the scale's"""
     keep: bool = False
     """leave up the VMs that the suite boots"""
     notes: tuple[str, ...] = ()
@@ -83,25 +146,76 @@ class Plan(msgspec.Struct, frozen=True):
         """Return the clock under which `test` runs."""
         return Clock.WALL if test.stress else self.clock
 
+    def loops_of(self, test: SuiteTest) -> int:
+        """Return how many operations a sample of `test` has."""
+        return max(1, round(test.loops[self.scale] * self.loops))
+
     @property
-    def clocks(self) -> tuple[Clock, ...]:
-        """The clocks that the selected tests need: one VM of each cell for every one."""
-        chosen = suite().tests
-        return tuple(sorted({self.clock_of(test) for test in chosen if test.name in self.tests}))
+    def size(self) -> Scale:
+        """How much of everything is to be done."""
+        return suite().scales[self.scale]
+
+    @property
+    def at_once(self) -> bool:
+        """Whether VMs may run side by side: measuring time, each would disturb the others."""
+        return self.clock is Clock.ICOUNT or all(test.stress for test in self._chosen())
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """All VMs in their order.
+
+        Variants take turns, forward and then backward (ABBA), so that a host that gets slower or
+        faster meanwhile favours none of them.
+        """
+        found = []
+        for boot in range(self.boots or self.size.boots):
+            for built in self.cells if boot % 2 == 0 else reversed(self.cells):
+                steps = self._timed(profile_use(built.cell.profile), boot)
+                if steps:
+                    found.append(Session(built, self.clock, boot, steps))
+        number = len({s.boot for s in found}) if self.clock is Clock.WALL else 0
+        stress = tuple(Step(test) for test in self._chosen() if test.stress)
+        found += [
+            Session(built, Clock.WALL, number, stress)
+            for built in self.cells
+            if stress and "stress" in profile_use(built.cell.profile).kinds
+        ]
+        return tuple(found)
+
+    def _timed(self, use: ProfileUse, boot: int) -> tuple[Step, ...]:
+        """Return what is timed in boot number `boot` of a cell."""
+        if use.boots and boot >= use.boots:
+            return ()
+        tests = [test for test in self._chosen() if test.kind in use.kinds]
+        rounds = [Step(test, round_) for round_ in range(self.size.rounds) for test in tests if test.kind == "performance"]
+        sweep = suite().sweep
+        sizes = itertools.product([test for test in tests if test.kind == "sweep"], sweep.axes, sweep.sizes)
+        return (*rounds, *(Step(test, 0, axis, size) for test, axis, size in sizes))
+
+    def _chosen(self) -> list[SuiteTest]:
+        return [test for test in suite().tests if test.name in self.tests]
 
 
+def profile_use(profile: str) -> ProfileUse:
+    """Return what kernels of `profile` are good for: everything, unless test_module/suite.toml says otherwise."""
+    return suite().profiles.get(profile, ProfileUse())
+
+
+@functools.cache
 def suite() -> _Suite:
     """Return what test_module/suite.toml says."""
     return tables.load(paths.TEST_MODULE / "suite.toml", _Suite)
 
 
 def choose(wanted: str) -> tuple[str, ...]:
-    """Return the names of the tests that `wanted` selects: names, ``performance``, ``stress`` or ``all``.
+    """Return the names of the tests that `wanted` selects: names, ``performance``, ``stress``, ``sweep``,
+    or ``all``, which is the first two.
+
 
     Raises UsageError for a name that is none of these.
     """
     known = suite().tests
-    groups = {"all": [t.name for t in known]}
+    groups = {"all": [t.name for t in known if t.kind != "sweep"]}
     for test in known:
         groups.setdefault(test.kind, []).append(test.name)
         groups[test.name] = [test.name]

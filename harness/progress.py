@@ -7,6 +7,7 @@ import threading
 import time
 from types import TracebackType
 
+import msgspec
 import pytest
 from rich.console import Console
 from rich.live import Live
@@ -89,18 +90,18 @@ class SuiteProgress:
         del node
         self._total = {}
         for nodeid in ids:
-            cell = _cell(nodeid)[0]
+            cell = name(nodeid).cell
             self._total[cell] = self._total.get(cell, 0) + 1
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Show which test a cell is at."""
-        cell, test = _cell(nodeid)
+        cell, test = name(nodeid).cell, name(nodeid).test
         self._count[cell] = self._count.get(cell, 0) + 1
         self._progress.say(cell, f"test {self._count[cell]} of {self._total.get(cell, '?')}: {test}")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Print what went wrong as soon as it has."""
-        cell, test = _cell(report.nodeid)
+        cell, test = name(report.nodeid).cell, name(report.nodeid).test
         if report.failed:
             self._progress.line(text.plain(f"FAILED {cell} {test}: {why(report)}"))
         elif hasattr(report, "wasxfail") and report.skipped:
@@ -116,14 +117,20 @@ def why(report: pytest.TestReport) -> str:
     return (text.strip().splitlines() or ["it did not say why"])[-1]
 
 
-def names(nodeid: str) -> tuple[str, str, str, str]:
-    """Return machine, variant, profile and test of a node id: ``file::test_WHAT[machine/variant/profile/NAME]``."""
+class Name(msgspec.Struct, frozen=True):
+    """What a node id says: ``file::test_WHAT[machine/variant/profile/clock/BOOT.ROUND/NAME]``."""
+
+    cell: str
+    clock: str
+    boot: int
+    round: int
+    test: str
+
+
+def name(nodeid: str) -> Name:
+    """Read a node id of the suite."""
     function, _, rest = nodeid.partition("[")
-    machine, variant, profile, name = rest.rpartition("]")[0].split("/")
+    cell, clock, number, called = rest.rpartition("]")[0].rsplit("/", 3)
+    boot, _, round_ = number.partition(".")
     what = function.rpartition("::test_")[2]
-    return machine, variant, profile, name if what == "module" else f"{what} under {name}"
-
-
-def _cell(nodeid: str) -> tuple[str, str]:
-    *cell, test = names(nodeid)
-    return "/".join(cell), test
+    return Name(cell, clock, int(boot), int(round_), called if what == "module" else f"{what} under {clock}")

@@ -57,6 +57,7 @@ class Histogram(msgspec.Struct, frozen=True):
     """the longest operation, exact"""
     buckets: tuple[tuple[float, int], ...]
     """lower bound, ascending, and count; a bucket is as wide as three significant digits allow"""
+    repeat: int = 0
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -75,6 +76,7 @@ class Section(msgspec.Struct, frozen=True):
     ended: str
     stack: tuple[str, ...]
     """of the end, innermost first"""
+    repeat: int = 0
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -139,6 +141,7 @@ class Result(msgspec.Struct, frozen=True):
     profile: str
     test: str
     boot: int
+    round: int
     outcome: str
     """passed, failed, xfailed (a known bug was seen), skipped or error (the rig's own)"""
     seconds: float
@@ -263,7 +266,7 @@ class Run:
 
     def results(self) -> list[Result]:
         """Return how each test went."""
-        return self._read("results.jsonl", Result)
+        return _last(self._read("results.jsonl", Result), "outcome", "seconds", "reason")
 
     def provenance(self) -> Provenance:
         """Return run.json; UsageError if the folder is not a run's."""

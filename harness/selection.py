@@ -12,12 +12,14 @@ import msgspec
 
 from harness import matrix, plan, source
 from harness.errors import SourceUnavailable, UsageError
-from harness.matrix import STOCK, Base, Cell, Clock
+from harness.matrix import STOCK, Base, Cell, Clock, Variant
 from harness.shell import Line
 
 DEFAULT = "4.18"
 FALLBACK = "6.1"
 """the base whose source a Debian machine can always have"""
+MARGINS = {Clock.ICOUNT: 1.0, Clock.WALL: 5.0}
+"""per cent: differences that do not matter even if they are real"""
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -29,12 +31,20 @@ class Selection(msgspec.Struct, frozen=True):
     tests: str = "all"
     clock: str = "icount"
     scale: str = "default"
+    boots: int = 0
+    loops: float = 1.0
     jobs: int = 0
     keep: bool = False
     source: str = ""
     series: str = ""
     kernel: str = ""
     threshold: float = 5.0
+    margin: float = 0.0
+
+    @property
+    def margins(self) -> dict[Clock, float]:
+        """Per cent within which figures count as the same, by clock."""
+        return MARGINS if not self.margin else {**MARGINS, Clock(self.clock): self.margin}
 
 
 def refine(wanted: Selection, given: Mapping[str, object]) -> Selection:
@@ -61,6 +71,12 @@ def check(wanted: Selection) -> None:
         raise UsageError(f"There is no scale '{wanted.scale}'; known are {', '.join(plan.SCALES)}.")
     if wanted.jobs < 0:
         raise UsageError(f"--jobs has to be 1 or more, not {wanted.jobs}.")
+    if wanted.boots < 0:
+        raise UsageError(f"--boots has to be 1 or more, not {wanted.boots}.")
+    if not 0 < wanted.loops < math.inf:
+        raise UsageError(f"--loops has to be a share of the scale's operations above 0, such as 0.1, not {wanted.loops}.")
+    if not 0 <= wanted.margin < 100:
+        raise UsageError(f"--margin has to be between 0 and 100 per cent, not {wanted.margin}.")
     if not 0 <= wanted.threshold < math.inf:
         raise UsageError(f"--threshold has to be 0 or more per cent, not {wanted.threshold}.")
     plan.choose(wanted.tests)
@@ -82,15 +98,15 @@ def sources(wanted: Selection, say: Line) -> Sources:
         return Sources(fallback, source.resolve(fallback, None, say), (note,))
 
 
-def cells(wanted: Selection, base: Base) -> tuple[Cell, ...]:
-    """Return the selected cells of `base`."""
+def cells(wanted: Selection, base: Base, variants: tuple[Variant, ...] = ()) -> tuple[Cell, ...]:
+    """Return the selected cells of `base`; `variants` take the place of those that `wanted` names."""
     series = Path(wanted.series).expanduser() if wanted.series else None
     name = matrix.series_name(series) if series else base.default_series
-    variants = _words(wanted.variant) or [STOCK, *([name] if name else [])]
+    names = _words(wanted.variant) or [STOCK, *([name] if name else [])]
     machines = _words(wanted.machine) or matrix.machine_names()
     return matrix.cells(
         [matrix.load_machine(machine) for machine in dict.fromkeys(machines)],
-        [matrix.find_variant(base, variant, series) for variant in dict.fromkeys(variants)],
+        variants or [matrix.find_variant(base, variant, series) for variant in dict.fromkeys(names)],
         list(dict.fromkeys(_words(wanted.profile))),
     )
 

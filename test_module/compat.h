@@ -4,6 +4,7 @@
 #define VMALLOC_TEST_COMPAT_H
 
 #include <linux/version.h>
+#include <linux/vmstat.h>
 
 /* checkpatch is right about modules in the tree; this one is outside of it. */
 #if KERNEL_VERSION(5, 7, 0) > LINUX_VERSION_CODE
@@ -40,6 +41,23 @@ static inline unsigned long vmt_lookup(const char *name)
 static inline unsigned long vmt_lookup(const char *name)
 {
 	return 0;
+}
+
+#endif
+
+/* Since d42f3245c7e2 (5.9) the item has another name and another unit. */
+#if KERNEL_VERSION(5, 9, 0) > LINUX_VERSION_CODE
+
+static inline unsigned long vmt_slab_pages(void)
+{
+	return global_node_page_state(NR_SLAB_UNRECLAIMABLE);
+}
+
+#else
+
+static inline unsigned long vmt_slab_pages(void)
+{
+	return global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
 }
 
 #endif

@@ -5,15 +5,24 @@
 #include <linux/kernel.h>
 #include <linux/printk.h>
 
+#include "histogram.h"
 #include "ktap.h"
+#include "memory.h"
+
+/* A line of buckets, which printk() would cut off from 990 characters on. */
+#define LINE_LEN	800
+
+/* Two numbers of 20 digits, with a colon and a comma. */
+#define BUCKET_LEN	42
 
 void vmt_ktap_begin(unsigned int nr_tests)
 {
 	pr_info("KTAP version 1\n");
-	pr_info("# param loops=%lu repeat=%u busy=%lu threads=%u cpus=%*pbl seed=%lu\n",
+	pr_info("# param loops=%lu repeat=%u busy=%lu holes=%lu latency=%u memory=%u trace=%d threads=%u cpus=%*pbl seed=%lu\n",
 		vmt_params.loops, vmt_params.repeat, vmt_params.busy,
-		vmt_params.threads, cpumask_pr_args(&vmt_params.cpus),
-		vmt_params.seed);
+		vmt_params.holes, vmt_params.latency, vmt_params.memory,
+		vmt_params.trace, vmt_params.threads,
+		cpumask_pr_args(&vmt_params.cpus), vmt_params.seed);
 	pr_info("1..%u\n", nr_tests);
 }
 
@@ -36,7 +45,7 @@ static void note_lazy_pages(const struct vmt_run *run)
 			run->test->name, most->id, most->lazy_pages_max);
 }
 
-void vmt_ktap_samples(const struct vmt_run *run)
+void vmt_ktap_pass_end(const struct vmt_run *run)
 {
 	const char *name = run->test->name;
 	unsigned int i;
@@ -44,7 +53,7 @@ void vmt_ktap_samples(const struct vmt_run *run)
 	for (i = 0; i < run->nr_threads; i++) {
 		const struct vmt_thread *t = &run->threads[i];
 
-		if (!t->err)
+		if (!t->err && run->pass == VMT_PASS_SAMPLE)
 			pr_info("# sample test=%s repeat=%u thread=%u cpu=%u ops=%llu ns=%llu\n",
 				name, run->repeat, t->id, t->cpu, t->ops,
 				t->ns);
@@ -53,6 +62,54 @@ void vmt_ktap_samples(const struct vmt_run *run)
 				name, t->id, t->alloc_failures);
 	}
 	note_lazy_pages(run);
+}
+
+void vmt_ktap_latency(const struct vmt_run *run)
+{
+	const struct vmt_histogram *histogram = run->histogram;
+	const char *name = run->test->name;
+	static char line[LINE_LEN];	/* as only one load prints at a time */
+	unsigned int len = 0;
+	unsigned int i;
+
+	pr_info("# latency test=%s pass=%u ops=%llu overhead_ns=%llu max_ns=%llu\n",
+		name, run->repeat, histogram->ops, histogram->overhead_ns,
+		histogram->max_ns);
+	for (i = 0; i < VMT_NR_BUCKETS; i++) {
+		if (!histogram->count[i])
+			continue;
+		len += scnprintf(line + len, sizeof(line) - len, "%s%llu:%llu",
+				 len ? "," : "", vmt_bucket_start(i),
+				 histogram->count[i]);
+		if (len + BUCKET_LEN < sizeof(line))
+			continue;
+		pr_info("# buckets test=%s pass=%u %s\n", name, run->repeat,
+			line);
+		len = 0;
+		cond_resched();
+	}
+	if (len)
+		pr_info("# buckets test=%s pass=%u %s\n", name, run->repeat,
+			line);
+}
+
+static void print_look(const struct vmt_run *run, const char *at,
+		       const struct vmt_look *look)
+{
+	pr_info("# memory test=%s at=%s ns=%llu areas=%lu used=%lu free=%lu largest_hole=%lu lazy=%lu slab_unreclaimable=%lu\n",
+		run->test->name, at, look->ns, look->areas, look->used,
+		look->free, look->largest_hole, look->lazy,
+		look->slab_unreclaimable);
+}
+
+void vmt_ktap_memory(const struct vmt_run *run, const struct vmt_memory *memory)
+{
+	unsigned int i;
+
+	print_look(run, "before", &memory->before);
+	for (i = 0; i < memory->nr; i++)
+		print_look(run, "during", &memory->during[i]);
+	print_look(run, "after", &memory->after);
 }
 
 /* What b_fit_alloc_test had to fill, and how much of it it filled. */

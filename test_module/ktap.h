@@ -5,6 +5,8 @@
 
 #include "vmalloc_test.h"
 
+struct vmt_memory;
+
 struct vmt_totals {
 	unsigned int pass;
 	unsigned int fail;
@@ -13,7 +15,10 @@ struct vmt_totals {
 
 void vmt_ktap_begin(unsigned int nr_tests);
 void vmt_ktap_start(const struct vmt_test *test);
-void vmt_ktap_samples(const struct vmt_run *run);
+void vmt_ktap_pass_end(const struct vmt_run *run);
+void vmt_ktap_latency(const struct vmt_run *run);
+void vmt_ktap_memory(const struct vmt_run *run,
+		     const struct vmt_memory *memory);
 void vmt_ktap_holes(const struct vmt_thread *t, unsigned long holes,
 		    unsigned long hits);
 void vmt_ktap_pass(struct vmt_totals *totals, const char *name);

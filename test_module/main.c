@@ -39,7 +39,19 @@ module_param_named(repeat, vmt_params.repeat, uint, 0444);
 MODULE_PARM_DESC(repeat, "Samples of each test (default 5)");
 
 module_param_named(busy, vmt_params.busy, ulong, 0444);
-MODULE_PARM_DESC(busy, "One-page allocations that long_busy_list_alloc_test holds (default 15000)");
+MODULE_PARM_DESC(busy, "One-page allocations that long_busy_list_alloc_test holds, areas that a sweep test holds (default 15000)");
+
+module_param_named(holes, vmt_params.holes, ulong, 0444);
+MODULE_PARM_DESC(holes, "One-page holes that a sweep test leaves between areas (default 0)");
+
+module_param_named(latency, vmt_params.latency, uint, 0444);
+MODULE_PARM_DESC(latency, "Further passes of each performance test that time every single operation (default 0)");
+
+module_param_named(memory, vmt_params.memory, uint, 0444);
+MODULE_PARM_DESC(memory, "Milliseconds between two looks at memory in a further pass of each test (0, the default: no such pass)");
+
+module_param_named(trace, vmt_params.trace, bool, 0444);
+MODULE_PARM_DESC(trace, "Whether to switch the kernel's tracing on for the timed loops, and off after them (default 0)");
 
 module_param_named(threads, vmt_params.threads, uint, 0444);
 MODULE_PARM_DESC(threads, "Threads of a stress test (0, the default: one for each CPU in cpus=)");

@@ -4,7 +4,6 @@
  * prepares and takes down again is not timed.
  */
 #include <linux/kernel.h>
-#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -20,25 +19,6 @@
 
 /* Few enough to stay below the threshold from which the kernel purges. */
 #define EARLIER_AREAS		64
-
-int vmt_timed_loop(struct vmt_thread *t,
-		   int (*op)(struct vmt_thread *t, void *ctx), void *ctx)
-{
-	unsigned long i;
-	u64 began;
-	int err = 0;
-
-	vmt_settle();
-	began = ktime_get_ns();
-	for (i = 0; i < vmt_params.loops && !err; i++) {
-		err = op(t, ctx);
-		if (!err && i % VMT_BREATHE_EVERY == VMT_BREATHE_EVERY - 1)
-			err = vmt_breathe(t);
-	}
-	t->ns = ktime_get_ns() - began;
-	t->ops = i;
-	return err;
-}
 
 static void *alloc_and_touch(struct vmt_thread *t, unsigned long pages)
 {
@@ -89,24 +69,13 @@ static int ne_fit_op(struct vmt_thread *t, void *ctx)
  * the kernel then keeps: without a first round the first sample would be the
  * odd one out. Purges make the addresses repeat well before the bound.
  */
-static int ne_fit_warm_up(struct vmt_thread *t)
-{
-	unsigned long rounds = min(vmt_params.loops, 1UL << 15);
-	int err = 0;
-
-	while (rounds-- && !err) {
-		err = ne_fit_op(t, NULL);
-		if (!err && rounds % VMT_BREATHE_EVERY == 0)
-			err = vmt_breathe(t);
-	}
-	return err;
-}
-
 int ne_fit_alloc_test(struct vmt_thread *t)
 {
-	int err = t->run->repeat ? 0 : ne_fit_warm_up(t);
+	bool first = t->run->pass == VMT_PASS_SAMPLE && !t->run->repeat;
+	unsigned long rounds = first ? min(vmt_params.loops, 1UL << 15) : 0;
 
-	return err ?: vmt_timed_loop(t, ne_fit_op, NULL);
+	return vmt_warm_up(t, rounds, ne_fit_op, NULL) ?:
+	       vmt_timed_loop(t, ne_fit_op, NULL);
 }
 
 static int random_size_op(struct vmt_thread *t, void *ctx)

@@ -8,13 +8,23 @@
 #include "symbols.h"
 
 static typeof(__vmalloc_node_range) *vmalloc_node_range;
+static typeof(__get_vm_area_caller) *get_vm_area_in;
+static typeof(pcpu_get_vm_areas) *pcpu_get;
+static typeof(pcpu_free_vm_areas) *pcpu_free;
+static struct vmt_area_list area_list;
 static const int *lazy_nr;
 
 void vmt_find_symbols(void)
 {
 	vmalloc_node_range = (void *)vmt_lookup("__vmalloc_node_range");
+	get_vm_area_in = (void *)vmt_lookup("__get_vm_area_caller");
+	pcpu_get = (void *)vmt_lookup("pcpu_get_vm_areas");
+	pcpu_free = (void *)vmt_lookup("pcpu_free_vm_areas");
+
+	/* Variables: only kernels with CONFIG_KALLSYMS_ALL know their names. */
+	area_list.lock = (void *)vmt_lookup("vmap_area_lock");
+	area_list.head = (void *)vmt_lookup("vmap_area_list");
 	/*
-	 * A variable: only kernels with CONFIG_KALLSYMS_ALL know its name.
 	 * It was an atomic_t before 4d36e6f80404 (5.2) and is an
 	 * atomic_long_t since; on little endian an int reads either.
 	 */
@@ -32,6 +42,44 @@ void *vmt_vmalloc_range(unsigned long size, unsigned long align)
 	return vmalloc_node_range(size, align, VMALLOC_START, VMALLOC_END,
 				  VMT_GFP, PAGE_KERNEL, 0, NUMA_NO_NODE,
 				  __builtin_return_address(0));
+}
+
+bool vmt_have_areas(void)
+{
+	return get_vm_area_in;
+}
+
+struct vm_struct *vmt_get_area(unsigned long size, unsigned long flags,
+			       unsigned long start, unsigned long end)
+{
+	return get_vm_area_in(size, flags, start, end,
+			      __builtin_return_address(0));
+}
+
+bool vmt_have_pcpu(void)
+{
+	return pcpu_get && pcpu_free;
+}
+
+struct vm_struct **vmt_get_pcpu(const unsigned long *offsets,
+				const size_t *sizes, int nr, size_t align)
+{
+	return pcpu_get(offsets, sizes, nr, align);
+}
+
+void vmt_free_pcpu(struct vm_struct **areas, int nr)
+{
+	pcpu_free(areas, nr);
+}
+
+const struct vmt_area_list *vmt_area_list(void)
+{
+	return area_list.lock && area_list.head ? &area_list : NULL;
+}
+
+unsigned long vmt_slab_unreclaimable(void)
+{
+	return vmt_slab_pages() * PAGE_SIZE;
 }
 
 unsigned long vmt_lazy_pages(void)

@@ -4,6 +4,8 @@
 #define VMALLOC_TEST_SYMBOLS_H
 
 #include <linux/gfp.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 
 void vmt_find_symbols(void);
@@ -19,6 +21,32 @@ bool vmt_have_range(void);
 
 /* One area anywhere in the vmalloc range, allocated with VMT_GFP. */
 void *vmt_vmalloc_range(unsigned long size, unsigned long align);
+
+/* The areas in use, lazily freed ones among them in kernels up to 5.9. */
+struct vmt_area_list {
+	spinlock_t *lock;	/* held while the list is read */
+	struct list_head *head;
+};
+
+/* NULL where it is not visible. */
+const struct vmt_area_list *vmt_area_list(void);
+
+/* Bytes of slab memory that cannot be reclaimed. */
+unsigned long vmt_slab_unreclaimable(void);
+
+/*
+ * An area of @size and the guard page somewhere in [@start, @end), without
+ * pages; VM_IOREMAP in @flags aligns it to its size.
+ */
+bool vmt_have_areas(void);
+struct vm_struct *vmt_get_area(unsigned long size, unsigned long flags,
+			       unsigned long start, unsigned long end);
+
+/* What percpu allocates its chunks with. */
+bool vmt_have_pcpu(void);
+struct vm_struct **vmt_get_pcpu(const unsigned long *offsets,
+				const size_t *sizes, int nr, size_t align);
+void vmt_free_pcpu(struct vm_struct **areas, int nr);
 
 /* Lazily freed pages not purged yet; 0 where the counter is not visible. */
 unsigned long vmt_lazy_pages(void);

@@ -26,6 +26,15 @@ const struct vmt_test vmt_tests[] = {
 	{ "fragmentation_test", fragmentation_test,
 	  VMT_STRESS | VMT_NEEDS_RANGE },
 	{ "mix_stress_test", mix_stress_test, VMT_STRESS | VMT_NEEDS_RANGE },
+	{ "sweep_no_holes", sweep_no_holes, VMT_SWEEP },
+	{ "sweep_long_list", sweep_long_list, VMT_SWEEP },
+	{ "sweep_two_sizes", sweep_two_sizes, VMT_SWEEP },
+	{ "sweep_two_alignments", sweep_two_alignments, VMT_SWEEP },
+	{ "sweep_two_windows", sweep_two_windows, VMT_SWEEP },
+	{ "sweep_churn", sweep_churn, VMT_SWEEP },
+	{ "sweep_free_merge", sweep_free_merge, VMT_SWEEP },
+	{ "sweep_free_no_merge", sweep_free_no_merge, VMT_SWEEP },
+	{ "sweep_pcpu", sweep_pcpu, VMT_SWEEP | VMT_NEEDS_PCPU },
 };
 
 const unsigned int vmt_nr_tests = ARRAY_SIZE(vmt_tests);
@@ -36,7 +45,7 @@ static unsigned long performance_tests(void)
 	unsigned int i;
 
 	for (i = 0; i < vmt_nr_tests; i++)
-		if (!(vmt_tests[i].flags & VMT_STRESS))
+		if (!(vmt_tests[i].flags & (VMT_STRESS | VMT_SWEEP)))
 			mask |= BIT(i);
 	return mask;
 }

@@ -25,6 +25,10 @@ struct vmt_params {
 	unsigned long loops;
 	unsigned int repeat;
 	unsigned long busy;
+	unsigned long holes;
+	unsigned int latency;
+	unsigned int memory;
+	bool trace;
 	unsigned int threads;
 	unsigned long live_pages;
 	unsigned long seed;
@@ -33,11 +37,14 @@ struct vmt_params {
 
 extern struct vmt_params vmt_params;
 
+struct vmt_histogram;
 struct vmt_thread;
 
 /* Flags of a test. */
 #define VMT_STRESS		BIT(0)	/* on all threads, not on one */
 #define VMT_NEEDS_RANGE		BIT(1)	/* calls __vmalloc_node_range() */
+#define VMT_SWEEP		BIT(2)	/* cost against busy= and holes= */
+#define VMT_NEEDS_PCPU		BIT(3)	/* calls pcpu_get_vm_areas() */
 
 struct vmt_test {
 	const char *name;
@@ -45,14 +52,24 @@ struct vmt_test {
 	unsigned int flags;
 };
 
-/* One sample of one test: what its threads share. */
+/* What a pass of a test is for. */
+enum vmt_pass {
+	VMT_PASS_SAMPLE,	/* the loop's time as a whole */
+	VMT_PASS_LATENCY,	/* each operation's time */
+	VMT_PASS_MEMORY,	/* looks at memory meanwhile */
+};
+
+/* One pass of one test: what its threads share. */
 struct vmt_run {
 	const struct vmt_test *test;
-	unsigned int repeat;
+	enum vmt_pass pass;
+	unsigned int repeat;	/* passes of the same kind before this one */
+	struct vmt_histogram *histogram;	/* in latency passes alone */
 	unsigned int nr_threads;
 	struct vmt_thread *threads;
 	wait_queue_head_t waiters;
 	bool stop;
+	int fatal;	/* set when no further test can run */
 };
 
 struct vmt_thread {
@@ -85,14 +102,23 @@ int vmt_select(const char *names, unsigned long mask, unsigned long *selected);
 int vmt_run_selected(unsigned long selected);
 void vmt_settle(void);
 
+/* passes.c */
+int vmt_run_passes(struct vmt_run *run, char *reason);
+
 /* threads.c */
 __printf(3, 4)
 int vmt_fail(struct vmt_thread *t, int err, const char *fmt, ...);
 int vmt_breathe(const struct vmt_thread *t);
 
-/* perf.c */
+/* timed.c */
+void vmt_clock_start(struct vmt_thread *t);
+void vmt_clock_stop(struct vmt_thread *t);
+int vmt_warm_up(struct vmt_thread *t, unsigned long rounds,
+		int (*op)(struct vmt_thread *t, void *ctx), void *ctx);
 int vmt_timed_loop(struct vmt_thread *t,
 		   int (*op)(struct vmt_thread *t, void *ctx), void *ctx);
+
+/* perf.c */
 int vmt_touch_and_free(struct vmt_thread *t, unsigned long pages);
 int le_fit_alloc_test(struct vmt_thread *t);
 int ne_fit_alloc_test(struct vmt_thread *t);
@@ -110,5 +136,22 @@ int mix_stress_test(struct vmt_thread *t);
 
 /* stress_pcpu.c */
 int pcpu_alloc_test(struct vmt_thread *t);
+
+/* sweep.c */
+int sweep_no_holes(struct vmt_thread *t);
+int sweep_long_list(struct vmt_thread *t);
+int sweep_two_sizes(struct vmt_thread *t);
+int sweep_two_alignments(struct vmt_thread *t);
+int sweep_two_windows(struct vmt_thread *t);
+
+/* sweep_churn.c */
+int sweep_churn(struct vmt_thread *t);
+
+/* sweep_free.c */
+int sweep_free_merge(struct vmt_thread *t);
+int sweep_free_no_merge(struct vmt_thread *t);
+
+/* sweep_pcpu.c */
+int sweep_pcpu(struct vmt_thread *t);
 
 #endif /* VMALLOC_TEST_H */

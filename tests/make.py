@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from harness.kbuild import Kernel
 from harness.matrix import Base, Cell, Clock, Machine, Variant, load_machine
 from harness.plan import BuiltCell, Plan
 from harness.qemu_args import Boot
-from harness.records import Finding, Provenance, Result, Sample
+from harness.records import Finding, Provenance, Result, Run, Sample
 from harness.rootfs import Rootfs
 
 FAKE = """\
@@ -70,6 +71,8 @@ def result(outcome: str = "passed", **other: Any) -> Result:
         "variant": "stock",
         "profile": "perf",
         "test": "le_fit_alloc_test",
+        "boot": 0,
+        "round": 0,
         "seconds": 1.25,
     }
     return Result(outcome=outcome, **{**fields, **other})
@@ -87,7 +90,9 @@ def provenance(**other: Any) -> Provenance:
         "source_tree": "c" * 40,
         "stock_only": False,
         "scale": "quick",
+        "loops": 1.0,
         "threshold": 5.0,
+        "margins": {Clock.ICOUNT: 1.0, Clock.WALL: 5.0},
         "planned": 0,
         "host": "Linux x86_64, 4 CPUs",
         "tools": {"gcc": "gcc 12.2"},
@@ -97,6 +102,18 @@ def provenance(**other: Any) -> Provenance:
         "finished": "2026-01-02T03:05:05+00:00",
     }
     return Provenance(**{**fields, **other})
+
+
+def stored(results: Path, name: str = "20260102-030405-abcd", samples: Sequence[Sample] = (), **other: Any) -> Run:
+    """Return a run that lies in `results`, with these samples and one result; it was started when its name says."""
+    day, clock, _ = name.split("-")
+    started = f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}+00:00"
+    run = Run(results / name)
+    told = provenance(**{"run": name, "started": started, "planned": 1, **other})
+    (run.folder / "run.json").write_bytes(msgspec.json.encode(told))
+    run.add("samples.jsonl", samples)
+    run.add("results.jsonl", [result()])
+    return run
 
 
 def boot(name: str = "x86_64", clock: Clock = Clock.ICOUNT, **other: Any) -> Boot:
@@ -127,6 +144,7 @@ def plan(base: Base, machine: Machine | None = None, **other: Any) -> Plan:
         "tests": ("le_fit_alloc_test",),
         "clock": Clock.ICOUNT,
         "scale": "quick",
+        "boots": 1,
         "version": "4.18.0",
         "origin": "/linux",
         "tree": "c" * 40,

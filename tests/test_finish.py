@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import paths, pipeline
+from harness import paths, runs
 from harness.outcome import ExitCode, exit_code
 from harness.records import Run
 from tests import make
@@ -27,8 +27,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_records_become_an_outcome_and_a_page(run: Run) -> None:
-    outcome = pipeline.finish(run)
-    assert [(c.test, c.variant, c.verdict) for c in outcome.comparisons] == [("le_fit_alloc_test", "mine", "better")]
+    outcome = runs.conclude(run)
+    assert [(c.test, c.variant, c.verdict) for c in outcome.comparisons] == [("le_fit_alloc_test", "mine", "undecided")]
     assert outcome.unexpected == (make.finding(),)
     assert len(outcome.results) == 2
     assert exit_code(outcome) == ExitCode.FINDING
@@ -36,24 +36,24 @@ def test_records_become_an_outcome_and_a_page(run: Run) -> None:
 
 
 def test_a_report_made_again_is_the_same(run: Run) -> None:
-    first = pipeline.finish(run)
+    first = runs.conclude(run)
     page = (run.folder / "report.html").read_bytes()
     assert not run.provenance().finished, "only a run that ended says so"
     (run.folder / "report.html").unlink()
-    assert pipeline.finish(pipeline.find_run(run.folder.name)) == first
+    assert runs.conclude(runs.find(run.folder.name)) == first
     assert (run.folder / "report.html").read_bytes() == page
 
 
 def test_the_latest_run_is_found_by_that_name(run: Run) -> None:
-    pipeline.finish(run)
+    runs.conclude(run)
     assert (paths.RESULTS / "latest").readlink() == Path(run.folder.name)
-    assert pipeline.find_run("latest").folder == run.folder
-    assert pipeline.find_run(str(run.folder)).folder == run.folder
+    assert runs.find("latest").folder == run.folder
+    assert runs.find(str(run.folder)).folder == run.folder
 
 
 def test_a_run_elsewhere_is_not_the_latest(run: Run, tmp_path: Path) -> None:
     moved = run.folder.rename(tmp_path / "sent-by-mail")
-    pipeline.finish(Run(moved))
+    runs.conclude(Run(moved))
     assert (moved / "report.html").exists()
     assert not (paths.RESULTS / "latest").is_symlink()
 
@@ -61,4 +61,4 @@ def test_a_run_elsewhere_is_not_the_latest(run: Run, tmp_path: Path) -> None:
 def test_a_torn_record_does_not_keep_the_report_away(run: Run) -> None:
     with (run.folder / "samples.jsonl").open("ab") as file:
         file.write(b'{"machine":"x86')
-    assert len(pipeline.finish(run).comparisons) == 1
+    assert len(runs.conclude(run).comparisons) == 1

@@ -15,11 +15,45 @@ from harness.matrix import load_machine, machine_names
 
 TIERS = {
     "values": ("errors", "paths", "tables", "matrix", "clock", "records"),
-    "pure": ("kconfig", "qemu_args", "kernlog", "ktap", "compare", "outcome", "report"),
-    "outside": ("shell", "store", "qmp", "console", "jobserver", "progress", "download", "git", "apt", "keys"),
+    "pure": (
+        "kconfig",
+        "qemu_args",
+        "kernlog",
+        "ktap",
+        "meminfo",
+        "tracer",
+        "injection",
+        "compare",
+        "precision",
+        "published",
+        "outcome",
+        "schema",
+        "trend",
+        "gate",
+        "report",
+        "estimate",
+        "growth",
+        "latency",
+    ),
+    "outside": (
+        "shell",
+        "store",
+        "qmp",
+        "console",
+        "jobserver",
+        "progress",
+        "download",
+        "git",
+        "apt",
+        "keys",
+        "database",
+        "history",
+        "retention",
+        "transcript",
+    ),
     # In the order of the data, which is also the order in which they may know each other's values.
     "stages": ("source", "patches", "kbuild", "rootfs", "plan", "vm", "accel", "guest", "suite"),
-    "wiring": ("selection", "pipeline", "check"),
+    "wiring": ("selection", "runs", "pipeline", "selfcheck", "archive", "nightly", "check"),
 }
 _RANK = {module: rank for rank, modules in enumerate(TIERS.values()) for module in modules}
 _STARTS_PROCESSES = {"shell", "vm", "check"}

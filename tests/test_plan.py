@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 import tasks
-from harness import paths, pipeline, plan, rootfs, source
+from harness import paths, pipeline, plan, rootfs, runs, source
 from harness.errors import UsageError
-from harness.matrix import Base, Clock
+from harness.matrix import Base, Clock, Variant
 from harness.plan import Plan
 from harness.selection import Selection
 from tests import make
@@ -23,8 +23,9 @@ def made(base: Base) -> Plan:
 
 
 def test_tests_are_chosen_by_name_and_by_kind() -> None:
-    every = [test.name for test in plan.suite().tests]
+    every = [test.name for test in plan.suite().tests if test.kind != "sweep"]
     assert list(plan.choose("all")) == every
+    assert len(plan.choose("sweep")) == len(plan.suite().tests) - len(every) > 0
     performance, stress = plan.choose("performance"), plan.choose("stress")
     assert performance
     assert stress
@@ -38,10 +39,61 @@ def test_an_unknown_test_gets_a_hint(wanted: str) -> None:
         plan.choose(wanted)
 
 
-def test_stress_always_runs_under_the_wall_clock(made: Plan) -> None:
-    assert made.clocks == (Clock.ICOUNT,)
-    assert msgspec.structs.replace(made, tests=plan.choose("stress")).clocks == (Clock.WALL,)
-    assert set(msgspec.structs.replace(made, tests=plan.choose("all")).clocks) == {Clock.ICOUNT, Clock.WALL}
+def machines_of(made: Plan, *variants: str, profile: str = "perf") -> Plan:
+    """The plan with a cell for each of `variants`."""
+    (built,) = made.cells
+    cells = (
+        msgspec.structs.replace(built, cell=msgspec.structs.replace(built.cell, variant=Variant(v), profile=profile))
+        for v in variants
+    )
+    return msgspec.structs.replace(made, cells=tuple(cells))
+
+
+def test_variants_take_turns_there_and_back(made: Plan) -> None:
+    turns = msgspec.structs.replace(machines_of(made, "stock", "mine"), clock=Clock.WALL, boots=4)
+    assert [(s.boot, s.built.cell.variant.name) for s in turns.sessions] == [
+        *((0, "stock"), (0, "mine"), (1, "mine"), (1, "stock")),
+        *((2, "stock"), (2, "mine"), (3, "mine"), (3, "stock")),
+    ]
+    assert not turns.at_once
+    assert msgspec.structs.replace(turns, clock=Clock.ICOUNT).at_once
+    assert msgspec.structs.replace(turns, tests=plan.choose("stress")).at_once
+
+
+def test_stress_has_a_boot_of_its_own_after_what_is_timed(made: Plan) -> None:
+    both = msgspec.structs.replace(made, tests=plan.choose("all"), boots=2)
+    assert [(s.clock, s.boot) for s in both.sessions] == [(Clock.ICOUNT, 0), (Clock.ICOUNT, 1), (Clock.WALL, 0)]
+    wall = msgspec.structs.replace(both, clock=Clock.WALL)
+    assert [(s.clock, s.boot) for s in wall.sessions] == [(Clock.WALL, 0), (Clock.WALL, 1), (Clock.WALL, 2)]
+    assert all(step.test.stress for step in wall.sessions[-1].steps)
+    assert len({s.name for s in wall.sessions}) == 3
+
+
+def test_the_published_protocol_is_that_of_the_publication(made: Plan) -> None:
+    published = msgspec.structs.replace(made, scale="published", boots=0, tests=plan.choose("performance"))
+    assert len(published.sessions) == 5
+    for session in published.sessions:
+        names = [step.name for step in session.steps]
+        assert names == names[:5] * 3
+        assert [step.round for step in session.steps] == [0] * 5 + [1] * 5 + [2] * 5
+    assert (published.size.busy, published.size.repeat, published.size.warmup) == (15_000, 1, 0)
+    assert {published.loops_of(step.test) for step in published.sessions[0].steps} == {1_000_000}
+    tenth = msgspec.structs.replace(published, loops=0.1)
+    assert {tenth.loops_of(step.test) for step in tenth.sessions[0].steps} == {100_000}
+
+
+def test_a_profile_with_a_tracer_runs_what_it_is_good_for(made: Plan) -> None:
+    traced = msgspec.structs.replace(machines_of(made, "stock", profile="latency"), tests=plan.choose("all"), boots=3)
+    (session,) = traced.sessions
+    assert {step.test.kind for step in session.steps} == {"performance"}
+    assert plan.profile_use("perf").tracer == ""
+
+
+def test_a_sweep_has_a_step_for_every_size_of_every_axis(made: Plan) -> None:
+    swept = msgspec.structs.replace(made, tests=("sweep_churn",))
+    (session,) = swept.sessions
+    sweep = plan.suite().sweep
+    assert [step.name for step in session.steps] == [f"sweep_churn@{axis}={size}" for axis in sweep.axes for size in sweep.sizes]
 
 
 def test_a_plan_travels(made: Plan, tmp_path: Path) -> None:
@@ -62,6 +114,9 @@ def test_a_plan_that_cannot_be_had_is_said_so(tmp_path: Path) -> None:
     [
         (Selection(clock="walk"), "There is no clock 'walk'; known are icount, wall."),
         (Selection(scale="huge"), "There is no scale 'huge'; known are quick, default, published."),
+        (Selection(boots=-1), "--boots has to be 1 or more, not -1."),
+        (Selection(loops=0.0), "--loops has to be a share of the scale's operations above 0, such as 0.1, not 0.0."),
+        (Selection(margin=-1.0), "--margin has to be between 0 and 100 per cent, not -1.0."),
         (Selection(jobs=-1), "--jobs has to be 1 or more, not -1."),
         (Selection(threshold=-5.0), "--threshold has to be 0 or more per cent, not -5.0."),
         (Selection(tests="boot"), "There is no test 'boot'"),
@@ -92,7 +147,7 @@ def test_every_option_has_a_help_and_every_help_an_option() -> None:
 def test_an_unknown_run_is_said_so(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
     with pytest.raises(UsageError, match=r"There is no run '.*'; name a folder in .*results, or 'latest'"):
-        pipeline.find_run(name)
+        runs.find(name)
 
 
 def test_there_is_no_shell_where_no_vm_is_up() -> None:

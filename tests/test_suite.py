@@ -25,11 +25,11 @@ sleep 0.3
 BUG = KnownBug("le_fit_alloc_test", "bug", r"mm/vmalloc\.c:512", "an overflow")
 
 
-def suite(base: Base, folder: Path, body: str) -> tuple[int, Run]:
+def suite(base: Base, folder: Path, body: str, *more: str) -> tuple[int, Run]:
     """Run the suite in a process of its own, as the rig does, with `body` in the place of QEMU."""
     plan.save(make.plan(base, make.fake_qemu(folder, body)), folder / "plan.json")
     words = ("--rig-plan", folder / "plan.json", "--rig-run", folder / "run")
-    command = (sys.executable, "-m", "pytest", "harness/suite", "-q", "-p", "no:cacheprovider", *words)
+    command = (sys.executable, "-m", "pytest", "harness/suite", "-q", "-p", "no:cacheprovider", *words, *more)
     env = {**os.environ, "RIG_CACHE": str(folder / "cache")}
     done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, check=False)
     return done.returncode, Run(folder / "run")
@@ -85,3 +85,25 @@ def test_qemu_that_does_not_start_is_the_rigs_error(base: Base, tmp_path: Path) 
     assert [r.outcome for r in run.results()] == ["error", "error", "skipped"]
     assert all("qemu: no such CPU" in r.reason for r in run.results()[:2])
     assert run.findings() == []
+
+
+def test_a_resumed_run_does_what_has_no_result(base: Base, tmp_path: Path) -> None:
+    _, run = suite(base, tmp_path, PANIC)
+    whole = run.results()
+    file = run.folder / "results.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(lines[0] + lines[2])
+    suite(base, tmp_path, PANIC, "--rig-resume")
+    assert {r.test for r in run.results()} == {r.test for r in whole}
+    assert len(run.results()) == len(whole), "the boot before a test that is left is done again, and counted once"
+    assert len(list(run.folder.glob("*.serial.log"))) > 1, "the first boot's log is evidence and stays"
+    size = file.stat().st_size
+    code, _ = suite(base, tmp_path, PANIC, "--rig-resume")
+    assert code == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert file.stat().st_size == size
+
+
+def test_what_the_rig_failed_at_is_tried_again(base: Base, tmp_path: Path) -> None:
+    suite(base, tmp_path, "echo 'qemu: no such CPU' >&2; exit 1")
+    _, run = suite(base, tmp_path, PANIC, "--rig-resume")
+    assert [r.outcome for r in run.results()] == ["failed", "failed", "skipped"]

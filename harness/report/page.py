@@ -5,24 +5,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
-from harness.compare import Comparison
-from harness.records import Finding, Provenance, Result, Sample
-from harness.report import text
+from harness import latency, published
+from harness.published import Beside
+from harness.records import Memory
+from harness.report import rows, text, verdicts, views
+from harness.report.content import Content
+from harness.report.plots import distributions, growth, memory, publication, sections
+from harness.report.plots import latency as latency_plot
+from harness.report.plots.canvas import Palette, Plot
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_FILTERS = {
+    name: getattr(text, name)
+    for name in ("figure", "size", "value", "count", "counts", "change", "interval", "verdict", "baseline", "percent", "exponent")
+}
 
 
-def html(
-    provenance: Provenance,
-    comparisons: Sequence[Comparison],
-    findings: Sequence[Finding],
-    results: Sequence[Result],
-    samples: Sequence[Sample],
-) -> str:
-    """Return the whole page."""
+def html(content: Content) -> str:
+    """Return the whole page; what `content` has nothing of is left out."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -30,50 +34,90 @@ def html(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(value=text.value, change=text.change)
+    environment.filters.update(_FILTERS)
+    palette = views.palette(content)
     page = environment.get_template("report.html.j2").render(
-        run=provenance,
-        verdicts=[_verdict(machine, comparisons, findings, results) for machine in provenance.machines],
-        comparisons=comparisons,
-        findings=sorted(findings, key=lambda f: bool(f.expected)),
-        results=results,
-        stress=_stress(samples, comparisons),
-        limits=[text.LIMITS[clock] for clock in sorted({c.clock for c in comparisons})],
+        content=content,
+        run=content.provenance,
+        title=views.title(content),
+        verdicts=verdicts.verdicts(content),
+        palette=palette,
+        comparisons=_comparisons(content, palette),
+        latencies=_latencies(content, palette),
+        sections=_sections(content, palette),
+        growths=_growths(content, palette),
+        memories=_memories(content, palette),
+        **_published(content, palette),
+        findings=sorted(content.findings, key=lambda f: bool(f.expected)),
+        stress=rows.stress(content.samples, (c.test for c in content.comparisons)),
+        limits=views.limits(content),
+        missing=views.missing(content),
+        text=text,
     )
     return text.plain(page)
 
 
-def _verdict(
-    machine: str, comparisons: Sequence[Comparison], findings: Sequence[Finding], results: Sequence[Result]
-) -> dict[str, object]:
-    """Sum up a machine in one line, with the worst first."""
-    parts, good = [], True
-    unexpected = [f for f in findings if f.machine == machine and not f.expected]
-    errors = [r for r in results if r.machine == machine and r.outcome == "error"]
-    mine = [c for c in comparisons if c.machine == machine and c.change is not None]
-    worse = [c for c in mine if c.verdict == "worse"]
-    better = [c for c in mine if c.verdict == "better"]
-    if errors:
-        parts.append(f"the rig could not run {len(errors)} of the tests")
-    if unexpected:
-        parts.append(f"{len(unexpected)} unexpected finding{'s' if len(unexpected) > 1 else ''}")
-    if worse:
-        parts.append("costs more in " + ", ".join(f"{c.test} ({text.change(c)})" for c in worse))
-    if errors or unexpected or worse:
-        good = False
-    else:
-        parts.append("no unexpected finding, no regression" if mine else "no unexpected finding; nothing was compared")
-    if better:
-        parts.append("costs less in " + ", ".join(f"{c.test} ({text.change(c)})" for c in better))
-    return {"machine": machine, "good": good, "text": "; ".join(parts) + "."}
+def _comparisons(content: Content, palette: Palette) -> list[dict[str, Any]]:
+    return [
+        {
+            "group": group,
+            "rows": views.ordered(group.items, palette),
+            "unit": text.unit(group.items[0]),
+            "plot": distributions.plot(group.items, palette, f"distribution-{group.id}", group.heading),
+        }
+        for group in views.groups(content.comparisons)
+    ]
 
 
-def _stress(samples: Sequence[Sample], comparisons: Sequence[Comparison]) -> list[tuple[str, int]]:
-    """Count the operations that the tests which are not compared did in all."""
-    compared = {c.test for c in comparisons}
-    total: dict[str, int] = {}
-    for sample in samples:
-        if sample.test not in compared:
-            key = f"{sample.machine}/{sample.variant}/{sample.profile} {sample.test}"
-            total[key] = total.get(key, 0) + sample.operations
-    return list(total.items())
+def _latencies(content: Content, palette: Palette) -> list[dict[str, Any]]:
+    made = []
+    for group in views.groups(content.histograms):
+        told = rows.percentiles(group.items, palette)
+        if told:
+            plot = latency_plot.plot(rows.curves(group.items), told[0].unit, palette, f"latency-{group.id}", group.heading)
+            made.append({"group": group, "rows": told, "plot": plot, "unit": told[0].unit})
+    return made
+
+
+def _sections(content: Content, palette: Palette) -> list[dict[str, Any]]:
+    made = []
+    for group in views.groups(content.sections):
+        plot = sections.plot(group.items, palette, f"sections-{group.id}", group.heading)
+        longest = sorted(latency.longest(group.items), key=lambda item: -item.microseconds)
+        made.append({"group": group, "rows": longest, "plot": plot, "clock": text.of_the_clock(group.clock)})
+    return made
+
+
+def _growths(content: Content, palette: Palette) -> list[dict[str, Any]]:
+    made = []
+    for group in views.groups(content.points):
+        told = rows.growths(group.items, palette)
+        plots = [
+            growth.plot([row for row in told if row.axis == axis], palette, f"growth-{group.id}-{axis}", group.heading)
+            for axis in dict.fromkeys(row.axis for row in told)
+        ]
+        made.append({"group": group, "rows": told, "plots": [plot for plot in plots if plot], "unit": told[0].unit})
+    return made
+
+
+def _memories(content: Content, palette: Palette) -> list[dict[str, Any]]:
+    made = []
+    for group in views.groups(content.memory):
+        told = rows.grown(group.items, palette)
+        names = list(dict.fromkeys(name for row in told for name in row.values))
+        made.append({"group": group, "rows": told, "names": names, "plot": _over_time(group, palette)})
+    return made
+
+
+def _over_time(group: views.Group[Memory], palette: Palette) -> Plot | None:
+    return memory.plot(group.items, palette, f"memory-{group.id}", group.heading)
+
+
+def _published(content: Content, palette: Palette) -> dict[str, Any]:
+    items: Sequence[Beside] = published.beside(content.published, content.comparisons)
+    return {
+        "published": items,
+        "boards": {item.board: item.machine for item in items},
+        "publication": publication.plot(items, palette, "published"),
+        "published_unit": published.UNIT,
+    }

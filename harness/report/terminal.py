@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -14,33 +15,35 @@ from harness.compare import Comparison
 from harness.records import Finding, Provenance, Result
 from harness.report import text
 
-_STYLES = {"worse": "bold red", "better": "green"}
+_STYLES = {"faster": "green", "slower": "red", "undecided": "yellow"}
 
 
 def comparison(comparisons: Sequence[Comparison]) -> RenderableType:
-    """Return one table per machine, profile, variant and clock: stock beside the variant."""
+    """Return one table per machine, profile, variant and clock: the baseline beside the variant, regressions in red."""
     groups: dict[tuple[str, ...], list[Comparison]] = {}
     for item in comparisons:
         groups.setdefault((item.machine, item.profile, item.variant, item.clock), []).append(item)
-    tables = []
-    for (machine, profile, variant, clock), items in groups.items():
-        side = items[0].stock or items[0].patched
-        unit = side.unit if side else ""
-        title = f"{machine}, {profile}, {clock}: median {unit} ±spread (samples)"
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("test", no_wrap=True)
-        table.add_column("stock", justify="right")
-        if variant:
-            table.add_column(variant, justify="right")
-            table.add_column("change", justify="right")
-            table.add_column("")
-        for item in items:
-            row = [item.test, text.value(item.stock)]
-            if variant:
-                row += [text.value(item.patched), text.change(item), item.verdict]
-            table.add_row(*row, style=_STYLES.get(item.verdict, ""))
-        tables.append(table)
-    return Group(*tables)
+    return Group(*(_table(items) for items in groups.values()))
+
+
+def _table(items: Sequence[Comparison]) -> Table:
+    first = items[0]
+    counts = "; ".join(dict.fromkeys(text.counts(item) for item in items))
+    title = f"{first.machine}, {first.profile}, {first.clock}: median {text.unit(first)} ±spread, samples / boots {counts}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("test", no_wrap=True)
+    table.add_column(escape(first.against), justify="right")
+    if first.variant:
+        table.add_column(escape(first.variant), justify="right")
+        table.add_column("change", justify="right")
+        table.add_column("95 % interval", justify="right")
+        table.add_column("verdict")
+    for item in items:
+        row = [escape(item.test), text.value(item.baseline)]
+        if first.variant:
+            row += [text.value(item.measured), text.change(item), text.interval(item), text.verdict(item)]
+        table.add_row(*row, style="bold red" if item.regression else _STYLES.get(item.verdict, ""))
+    return table
 
 
 def summary(
@@ -64,9 +67,10 @@ def summary(
     counts = {name: sum(r.outcome == name for r in results) for name in ("passed", "xfailed", "failed", "skipped", "error")}
     words = {"xfailed": "known bugs seen", "error": "rig failures"}
     counted = ", ".join(f"{n} {words.get(name, name)}" for name, n in counts.items() if n or name == "passed")
-    worse = [c for c in comparisons if c.verdict == "worse"]
-    verdict = f"{len(worse)} past the threshold of {provenance.threshold:g} %" if worse else "none"
-    compared = f"Regressions: {verdict}."
+    worse = sum(c.regression for c in comparisons)
+    compared = f"Regressions: {f'{worse} past the threshold of {provenance.threshold:g} %' if worse else 'none'}."
+    if undecided := sum(c.verdict == "undecided" for c in comparisons):
+        compared += f" Undecided: {undecided}."
     if all(c.change is None for c in comparisons):
         compared = f"{'Stock only' if provenance.stock_only else 'One side only'}: nothing was compared."
     lines.append(Text(f"Tests: {counted}. {compared}"))

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,14 +15,16 @@ from xdist.workermanage import WorkerController
 
 from harness import paths, plan, records
 from harness.matrix import STOCK
-from harness.plan import BuiltCell, Plan, SuiteTest
-from harness.progress import names, why
+from harness.plan import Plan, Session, Step
+from harness.progress import name, why
 from harness.records import Result, Run
 from harness.suite.lab import Lab
-from harness.suite.trial import Judge, Outcome, known_bugs
+from harness.suite.reading import Outcome
+from harness.suite.trial import Judge, known_bugs
 
 _PLAN = pytest.StashKey[Plan]()
 _RUN = pytest.StashKey[Run]()
+_DONE = pytest.StashKey[frozenset[str]]()
 
 
 class KnownBugSeen(Exception):
@@ -32,71 +35,105 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("kernel patch rig")
     group.addoption("--rig-plan", type=Path, default=None, help="what to run (default: what `invoke build` built last)")
     group.addoption("--rig-run", type=Path, default=None, help="the run's folder (default: a new one in results/)")
+    group.addoption("--rig-resume", action="store_true", help="leave out what has a result in the run's folder")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if hasattr(config, "workerinput"):
-        config.option.rig_run = Path(config.workerinput["rig_run"])
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        config.option.rig_run = Path(worker["rig_run"])
     elif config.option.rig_run is None:
         config.option.rig_run = records.new_folder()
+    run = Run(config.option.rig_run)
     config.stash[_PLAN] = plan.load(config.option.rig_plan or paths.cache() / "plan.json")
-    config.stash[_RUN] = Run(config.option.rig_run)
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Recorder(config.stash[_RUN]), "rig-recorder")
+    config.stash[_RUN] = run
+    if worker is not None:
+        config.stash[_DONE] = frozenset(worker["rig_done"])
+        return
+    config.stash[_DONE] = _done(run.results()) if config.option.rig_resume else frozenset()
+    config.pluginmanager.register(Recorder(run), "rig-recorder")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
-    """Have all workers write to the same run's folder."""
+    """Have all workers write to the same run's folder, and leave out the same tests."""
     node.workerinput["rig_run"] = str(node.config.option.rig_run)
+    node.workerinput["rig_done"] = sorted(node.config.stash[_DONE])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = metafunc.config.stash[_PLAN]
-    tests = [t for t in plan.suite().tests if t.name in chosen.tests]
-    if "clock" in metafunc.fixturenames:
-        boots = [_parameters(built, clock, clock, []) for built in chosen.cells for clock in chosen.clocks]
-        metafunc.parametrize(("built", "clock"), boots)
-    else:
-        runs = [_parameters(built, test, test.name, _xfail(chosen, built, test)) for built in chosen.cells for test in tests]
-        metafunc.parametrize(("built", "test"), runs)
+    if "step" not in metafunc.fixturenames:
+        boots = [pytest.param(session, id=_id(session, 0, session.clock)) for session in chosen.sessions]
+        metafunc.parametrize("session", boots)
+        return
+    steps = [
+        pytest.param(session, step, id=_id(session, step.round, step.name), marks=_xfail(chosen, session, step))
+        for session in chosen.sessions
+        for step in session.steps
+    ]
+    metafunc.parametrize(("session", "step"), steps)
 
 
-def _parameters(built: BuiltCell, other: object, name: str, marks: list[pytest.MarkDecorator]) -> object:
-    return pytest.param(built, other, id=f"{built.cell.name}/{name}", marks=marks)
+def _id(session: Session, round_: int, name: str) -> str:
+    return f"{session.built.cell.name}/{session.clock}/{session.boot}.{round_}/{name}"
 
 
-def _xfail(chosen: Plan, built: BuiltCell, test: SuiteTest) -> list[pytest.MarkDecorator]:
-    stock = built.cell.variant.name == STOCK
-    return [pytest.mark.xfail(strict=stock, raises=KnownBugSeen, reason=bug.reason) for bug in known_bugs(chosen.base, test.name)]
+def _xfail(chosen: Plan, session: Session, step: Step) -> list[pytest.MarkDecorator]:
+    stock = session.built.cell.variant.name == STOCK
+    return [pytest.mark.xfail(strict=stock, raises=KnownBugSeen, reason=bug.reason) for bug in known_bugs(chosen.base, step.name)]
 
 
-class CellScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives all tests of a cell to the same worker, and so to the same VMs."""
+class SessionScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives all tests of a session to the same worker, and so to the same VM."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "/".join(names(nodeid)[:3])
+        told = name(nodeid)
+        return f"{told.cell}/{told.clock}/{told.boot}"
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> CellScheduling:
-    return CellScheduling(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SessionScheduling:
+    return SessionScheduling(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order by cell, then by clock, the boot before the tests: one VM after the other."""
-    chosen = config.stash[_PLAN]
-    cells = [built.cell.name for built in chosen.cells]
-    tests = [test.name for test in plan.suite().tests]
+    """Order as the plan does, the boot before the tests; leave out the sessions and tests that are done."""
+    sessions = {session.name: number for number, session in enumerate(config.stash[_PLAN].sessions)}
+    done = config.stash[_DONE]
+    undone = {_session(item).name for item in items if _key(item) not in done}
 
-    def place(item: pytest.Item) -> tuple[int, int, int]:
-        parameters = item.callspec.params  # type: ignore[attr-defined]
-        test = parameters.get("test")
-        clock = chosen.clock_of(test) if test else parameters["clock"]
-        last = len(tests) if item.name.startswith("test_end") else -1
-        return cells.index(parameters["built"].cell.name), chosen.clocks.index(clock), tests.index(test.name) if test else last
+    def place(item: pytest.Item) -> tuple[int, int]:
+        session = _session(item)
+        step = _parameters(item).get("step")
+        last = len(session.steps) if item.name.startswith("test_end") else -1
+        return sessions[session.name], session.steps.index(step) if step else last
 
-    items.sort(key=place)
+    wanted = [
+        item for item in items if _session(item).name in undone and ("step" not in _parameters(item) or _key(item) not in done)
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+    items[:] = sorted(wanted, key=place)
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    parameters: dict[str, Any] = item.callspec.params  # type: ignore[attr-defined]
+    return parameters
+
+
+def _session(item: pytest.Item) -> Session:
+    session: Session = _parameters(item)["session"]
+    return session
+
+
+def _key(item: pytest.Item) -> str:
+    told = name(item.nodeid)
+    return f"{told.cell}/{told.boot}.{told.round}/{told.test}"
+
+
+def _done(results: Iterable[Result]) -> frozenset[str]:
+    """Return the keys of the tests that have a result; what the rig failed at is to be tried again."""
+    return frozenset(f"{r.machine}/{r.variant}/{r.profile}/{r.boot}.{r.round}/{r.test}" for r in results if r.outcome != "error")
 
 
 @pytest.fixture(scope="session")
@@ -144,11 +181,13 @@ class Recorder:
         told = dict(report.user_properties).get("outcome") if report.when == "call" else None
         if told is not None:
             outcome = msgspec.convert(told, Outcome)
-            self._run.add("samples.jsonl", outcome.samples)
-            self._run.add("findings.jsonl", outcome.findings)
+            for file, found in outcome.records().items():
+                self._run.add(file, found)
         reason = "" if report.passed else str(getattr(report, "wasxfail", "")) or why(report)
         word: str = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
-        machine, variant, profile, test = names(report.nodeid)
         if report.failed and told is None:
             word = "error"
-        self._run.add("results.jsonl", [Result(machine, variant, profile, test, word, round(report.duration, 3), reason)])
+        of = name(report.nodeid)
+        machine, variant, profile = of.cell.split("/")
+        seconds = round(report.duration, 3)
+        self._run.add("results.jsonl", [Result(machine, variant, profile, of.test, of.boot, of.round, word, seconds, reason)])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from harness.clock import POLL, Deadline
 from harness.errors import VmLost
 from harness.guest import Guest
 from harness.matrix import Clock
-from harness.plan import BuiltCell
+from harness.plan import BuiltCell, Session
 from harness.qemu_args import Boot
 from harness.vm import GuestDied, Vm
 
@@ -24,14 +25,12 @@ _LAST_WORDS = 1.0
 class Station:
     """One VM with an SSH connection, the module in place, and a name for its log."""
 
-    def __init__(self, built: BuiltCell, clock: Clock, machine: Vm, number: int) -> None:
-        """Connect to `machine`, the boot `number` of this cell in this suite."""
+    def __init__(self, session: Session, machine: Vm, log: str) -> None:
+        """Connect to `machine`; `log` is the name under which its console's log will be kept."""
         self.vm = machine
-        self.clock = clock
-        self.number = number
-        self.log_name = log_name(built, clock, number)
+        self.log_name = log
         self.guest = Guest(machine.state.port)
-        self.guest.put(built.kernel.module.read_bytes(), MODULE)
+        self.guest.put(session.built.kernel.module.read_bytes(), MODULE)
 
     def close(self, logs: Path, *, stop: bool) -> None:
         """Keep the console's log in the folder `logs`, and end the VM if `stop`."""
@@ -42,46 +41,46 @@ class Station:
 
 
 class Lab:
-    """Gives each test the VM of its cell and clock."""
+    """Gives each test the VM of its session."""
 
     def __init__(self, logs: Path, *, keep: bool) -> None:
-        """Keep consoles' logs in `logs`; with `keep` leave up what this lab boots."""
+        """Keep consoles' logs in `logs`; with `keep` leave up the first VM of every cell and clock."""
         self._logs = logs
         self._keep = keep
-        self._stations: dict[tuple[str, Clock], Station] = {}
-        self._boots: dict[tuple[str, Clock], int] = {}
+        self._stations: dict[str, Station] = {}
+        self._log_names: dict[str, str] = {}
 
-    def station(self, built: BuiltCell, clock: Clock) -> Station:
-        """Return the VM of `built` under `clock`, booting it if it is not up.
+    def station(self, session: Session) -> Station:
+        """Return the VM of `session`, booting it if it is not up.
 
         Raises GuestDied when the kernel does not come up, or ended since it was last used;
         VmLost when QEMU does not start.
         """
-        key = (built.cell.name, clock)
+        key = session.name
         held = self._stations.get(key)
         if held and held.vm.alive:
             return held
         if held:
             first, said = held.vm.console.line, held.vm.console.rest()
-            self.lose(built, clock)
-            raise GuestDied(f"{built.cell.name}: the VM ended between two tests.", said, first)
+            self.lose(session)
+            raise GuestDied(f"{session.built.cell.name}: the VM ended between two tests.", said, first)
         self._make_room()
-        number = self._boots.get(key, 0)
-        self._boots[key] = number + 1
-        self._stations[key] = self._connect(built, clock, number)
+        fresh = key not in self._log_names
+        self._log_names[key] = self._free_name(key)
+        self._stations[key] = self._connect(session, may_find=fresh and session.boot == 0)
         return self._stations[key]
 
-    def current(self, built: BuiltCell, clock: Clock) -> Station | None:
-        """Return the VM of a cell if it was used and not lost."""
-        return self._stations.get((built.cell.name, clock))
+    def current(self, session: Session) -> Station | None:
+        """Return the VM of a session if it was used and not lost."""
+        return self._stations.get(session.name)
 
-    def last_log(self, built: BuiltCell, clock: Clock) -> str:
-        """Return the name of the log of the latest boot of a cell."""
-        return log_name(built, clock, self._boots.get((built.cell.name, clock), 1) - 1)
+    def last_log(self, session: Session) -> str:
+        """Return the name of the log of the latest VM of a session."""
+        return self._log_names.get(session.name, f"{session.name}.serial.log")
 
-    def lose(self, built: BuiltCell, clock: Clock) -> None:
+    def lose(self, session: Session) -> None:
         """End a VM that cannot be used any more; the next call of `station` boots it afresh."""
-        station = self._stations.pop((built.cell.name, clock), None)
+        station = self._stations.pop(session.name, None)
         if station:
             station.close(self._logs, stop=True)
 
@@ -91,22 +90,29 @@ class Lab:
             station.close(self._logs, stop=bool(station.vm.state.owner))
         self._stations.clear()
 
-    def _connect(self, built: BuiltCell, clock: Clock, number: int) -> Station:
-        log = self._logs / log_name(built, clock, number)
-        wanted = booting(built, clock)
-        machine = vm.find(built.cell.name, wanted) if number == 0 else None
+    def _free_name(self, key: str) -> str:
+        """Return a name for a log that is no earlier VM's, of this process or of one that was interrupted."""
+        taken = set(self._log_names.values())
+        tries = (f"{key}{f'.{n}' if n else ''}.serial.log" for n in itertools.count())
+        return next(name for name in tries if name not in taken and not (self._logs / name).exists())
+
+    def _connect(self, session: Session, *, may_find: bool) -> Station:
+        name = self._log_names[session.name]
+        wanted = booting(session.built, session.clock)
+        cell = session.built.cell.name
+        machine = vm.find(cell, wanted) if may_find else None
         try:
-            machine = machine or vm.start(wanted, built.cell.name, keep=self._keep)
-            return Station(built, clock, machine, number)
+            machine = machine or vm.start(wanted, cell, keep=self._keep and session.boot == 0)
+            return Station(session, machine, name)
         except GuestDied as died:
-            store.write(log, died.log)
+            store.write(self._logs / name, died.log)
             raise
         except VmLost as lost:
             if machine is None:
                 raise
             _settle(machine)
             said = machine.console.log.read_bytes().decode(errors="replace")
-            store.write(log, said)
+            store.write(self._logs / name, said)
             machine.stop()
             raise GuestDied(str(lost), said) from lost
 
@@ -114,11 +120,6 @@ class Lab:
         """End the VMs that are not in use: the memory of one for each worker is what the plan counts on."""
         for key in [key for key, station in self._stations.items() if station.vm.state.owner]:
             self._stations.pop(key).close(self._logs, stop=True)
-
-
-def log_name(built: BuiltCell, clock: Clock, number: int) -> str:
-    """Return the name of the file in a run's folder that keeps what a boot's console said."""
-    return f"{built.cell.name.replace('/', '-')}-{clock}-{number}.serial.log"
 
 
 def booting(built: BuiltCell, clock: Clock) -> Boot:

@@ -7,44 +7,24 @@ import re
 import time
 from collections.abc import Callable, Sequence
 
-import msgspec
-
-from harness import clock as clocks
 from harness import kernlog, ktap
 from harness.clock import POLL, Deadline
 from harness.errors import VmLost
 from harness.kernlog import Trouble
-from harness.matrix import STOCK, Base, Cell, Clock, KnownBug
-from harness.plan import BuiltCell, Plan, SuiteTest, suite
-from harness.records import Finding, Sample
-from harness.suite.lab import MODULE, Lab, Station
+from harness.matrix import STOCK, Base, Cell, KnownBug
+from harness.plan import BuiltCell, Plan, Session, Step, SuiteTest
+from harness.records import Finding
+from harness.suite import load
+from harness.suite.lab import Lab, Station
+from harness.suite.reading import Outcome, Reading
 from harness.vm import GuestDied
 
-_SCRIPT = """\
-dmesg -c > /dev/null
-echo "kernel-patch-rig: begin: $1" > /dev/kmsg
-shift
-insmod "$@" || exit 1
-rmmod vmalloc_test || exit 1
-dmesg
-echo "kernel-patch-rig: end" > /dev/kmsg
-"""
-_BEGIN = "kernel-patch-rig: begin"
-_END = "kernel-patch-rig: end"
 _PATIENCE = 60.0
 """seconds of host time, at scale quick, after which a test counts as hung"""
 _SETTLE = 5.0
 """seconds that the console may take to show what SSH has shown"""
 _TAIL = 40
 """lines of the console that are evidence when the kernel itself reported nothing"""
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What a trial brought to light."""
-
-    samples: tuple[Sample, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    skipped: str = ""
 
 
 Judge = Callable[[Outcome], None]
@@ -91,22 +71,22 @@ def known_bugs(base: Base, test: str) -> tuple[KnownBug, ...]:
     return tuple(bug for bug in base.known_bugs if bug.test == test)
 
 
-def boot(lab: Lab, plan: Plan, built: BuiltCell, clock: Clock) -> Outcome:
+def boot(lab: Lab, plan: Plan, session: Session) -> Outcome:
     """Boot a cell and return what its kernel complained of before the first test."""
-    trial = _Trial(built, plan.base, "boot")
+    trial = _Trial(session.built, plan.base, "boot")
     try:
-        station = lab.station(built, clock)
+        station = lab.station(session)
     except GuestDied as died:
-        return trial.died(died, lab.last_log(built, clock))
+        return trial.died(died, lab.last_log(session))
     log = station.vm.console.log.read_bytes().decode(errors="replace")
     station.vm.console.read()
-    return Outcome(findings=trial.findings(kernlog.find(log.partition(_BEGIN)[0]), station.log_name))
+    return Outcome(findings=trial.findings(kernlog.find(log.partition(load.BEGIN)[0]), station.log_name))
 
 
-def end(lab: Lab, plan: Plan, built: BuiltCell, clock: Clock) -> Outcome:
+def end(lab: Lab, plan: Plan, session: Session) -> Outcome:
     """Return what a cell's kernel complained of after the last test, if its VM was not lost before."""
-    trial = _Trial(built, plan.base, "end")
-    station = lab.current(built, clock)
+    trial = _Trial(session.built, plan.base, "end")
+    station = lab.current(session)
     if station is None:
         return Outcome(skipped="the VM was lost in an earlier test, which tells why")
     first, alive = station.vm.console.line, station.vm.alive
@@ -115,40 +95,35 @@ def end(lab: Lab, plan: Plan, built: BuiltCell, clock: Clock) -> Outcome:
     return Outcome(findings=trial.findings(troubles, station.log_name))
 
 
-def run(lab: Lab, plan: Plan, built: BuiltCell, test: SuiteTest) -> Outcome:
-    """Run `test` in its cell's VM.
+def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Outcome:
+    """Do `step` in its session's VM.
 
     A kernel that dies, hangs or complains is a finding, also if it did so since the test before.
     Raises VmLost only when QEMU cannot be started.
     """
-    clock = plan.clock_of(test)
-    trial = _Trial(built, plan.base, test.name)
+    trial = _Trial(session.built, plan.base, step.name)
     try:
-        station = lab.station(built, clock)
+        station = lab.station(session)
     except GuestDied as died:
-        return trial.died(died, lab.last_log(built, clock))
+        return trial.died(died, lab.last_log(session))
     first = station.vm.console.line
-    said, log, end = _watch(station, _command(plan, test), _PATIENCE * suite().scales[plan.scale].patience)
+    said, log, end = _watch(station, load.command(plan, session, step), _PATIENCE * plan.size.patience)
+    reading = Reading(plan, session, step)
     if end:
-        lab.lose(built, clock)
+        lab.lose(session)
         troubles = _autopsy(log, first, *end)
-        return Outcome(_samples(built, station, ktap.parse(log)), trial.findings(troubles, station.log_name))
+        return Outcome(reading.samples(ktap.parse(log)), trial.findings(troubles, station.log_name))
     report = ktap.parse(said)
-    troubles = kernlog.find(log, first) + _failures(test, report, said, first, log)
-    skipped = next((o.reason for o in report.outcomes if o.skipped), "")
-    return Outcome(_samples(built, station, report), trial.findings(troubles, station.log_name), skipped)
-
-
-def _command(plan: Plan, test: SuiteTest) -> tuple[str, ...]:
-    scale = suite().scales[plan.scale]
-    parameters = {
-        "tests": test.name,
-        "loops": test.loops[plan.scale],
-        "repeat": 1 if test.stress else scale.repeat,
-        "busy": scale.busy,
-    }
-    module = (MODULE, *(f"{name}={value}" for name, value in parameters.items()))
-    return ("sh", "-c", _SCRIPT, "sh", test.name, *module)
+    troubles = kernlog.find(log, first) + _failures(step.test, report, said, first, log)
+    return Outcome(
+        samples=reading.samples(report),
+        points=reading.points(report),
+        findings=trial.findings(troubles, station.log_name),
+        histograms=reading.histograms(report),
+        sections=reading.sections(said),
+        memory=reading.memory(report, said),
+        skipped=next((o.reason for o in report.outcomes if o.skipped), ""),
+    )
 
 
 def _watch(station: Station, words: tuple[str, ...], seconds: float) -> tuple[str, str, tuple[str, str] | None]:
@@ -174,7 +149,7 @@ def _watch(station: Station, words: tuple[str, ...], seconds: float) -> tuple[st
         time.sleep(POLL)
     code = command.code if command.done and station.vm.alive else -1
     settle = Deadline(_SETTLE)
-    while station.vm.alive and not settle.over and (code < 0 or (code == 0 and _END not in log)):
+    while station.vm.alive and not settle.over and (code < 0 or (code == 0 and load.END not in log)):
         log += console.read()
         time.sleep(POLL / 4)
     log += console.read() if station.vm.alive else console.rest()
@@ -183,7 +158,7 @@ def _watch(station: Station, words: tuple[str, ...], seconds: float) -> tuple[st
         return "", log, ("died", f"{what} in the middle of the test")
     if code > 0:
         return "", log, ("load-failed", command.said().strip() or "the module could not be loaded")
-    if _END not in log:
+    if load.END not in log:
         return "", log, ("died", f"the console fell silent for {_SETTLE:.0f} s at the end of the test")
     return command.said(), log, None
 
@@ -207,25 +182,3 @@ def _failures(test: SuiteTest, report: ktap.Report, said: str, first: int, log: 
         failed.append(f"{test.name} reported no sample")
     last = first + max(len(log.splitlines()) - 1, 0)
     return [Trouble("test-failed", reason, first, last, said) for reason in failed]
-
-
-def _samples(built: BuiltCell, station: Station, report: ktap.Report) -> tuple[Sample, ...]:
-    samples = []
-    for timing in report.timings:
-        value, unit = clocks.per_operation(station.clock, timing.nanoseconds, timing.operations)
-        samples.append(
-            Sample(
-                machine=built.cell.machine.name,
-                variant=built.cell.variant.name,
-                profile=built.cell.profile,
-                clock=station.clock,
-                test=timing.test,
-                boot=station.number,
-                repeat=timing.repeat,
-                thread=timing.thread,
-                value=value,
-                unit=unit,
-                operations=timing.operations,
-            )
-        )
-    return tuple(samples)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""An SQLite file that several rigs may write at once, whose schema has a version and only ever moves forward."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import RigError, UsageError
+
+Step = Sequence[str]
+"""statements that take the schema from one version to the next"""
+_PATIENCE = 60.0
+"""seconds that one writer waits for the others"""
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_TAKEN = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_DAMAGE = "{path} is damaged ({said}); move it away and call again: runs that still have their folder are taken up again."
+
+
+class Database:
+    """An open file; every failure of SQLite is told as a RigError that names it.
+
+    It keeps a rollback journal rather than a write-ahead log, so that between two transactions the
+    one file is all there is and can be copied from one machine to another.
+    """
+
+    def __init__(self, path: Path, steps: Sequence[Step], *, kind: int, patience: float = _PATIENCE) -> None:
+        """Open or make `path` and bring its schema up to date; `kind` tells it from other programs' files.
+
+        Raises UsageError for a file of a newer rig or of another program, RigError for a damaged one; neither is touched.
+        """
+        self.path = path
+        self._steps = steps
+        self._kind = kind
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RigError(f"The folder {path.parent} cannot be made: {error.strerror}.") from error
+        with self._told():
+            self._connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
+        try:
+            with self._told():
+                self._connection.execute("PRAGMA foreign_keys = ON")
+                self._check()
+            self._migrate()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection on which all that is read is of one moment."""
+        with self._told(), self._transaction("BEGIN"):
+            yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection whose changes are made together when the block ends, or not at all when it raises."""
+        with self._told(), self._transaction("BEGIN IMMEDIATE"):
+            yield self._connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        self._connection.execute(begin)
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in _DAMAGED:
+                raise RigError(_DAMAGE.format(path=self.path, said=error)) from error
+            if code in _TAKEN:
+                raise RigError(f"{self.path} is in use by another process that does not end; call again when it has.") from error
+            raise RigError(f"{self.path} cannot be used: {error}; see that there is space and that it may be written.") from error
+
+    def _number(self, query: str) -> int:
+        return int(self._connection.execute(query).fetchone()[0])
+
+    def _check(self) -> None:
+        if self._number("SELECT count(*) FROM sqlite_master") and self._number("PRAGMA application_id") != self._kind:
+            raise UsageError(f"{self.path} is an SQLite file of another program; move it away and call again.")
+        self._refuse_newer()
+        said = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        if said != "ok":
+            raise RigError(_DAMAGE.format(path=self.path, said=said.splitlines()[-1]))
+
+    def _refuse_newer(self) -> None:
+        version = self._number("PRAGMA user_version")
+        if version > len(self._steps):
+            raise UsageError(
+                f"{self.path} is from a newer version of the rig (its schema is {version}, this rig's is {len(self._steps)});"
+                " use that one, or move the file away."
+            )
+
+    def _migrate(self) -> None:
+        """Take one step after the other, each whole or not at all, whoever else does the same at the same time."""
+        while self._behind():
+            with self.writing() as connection:
+                version = self._number("PRAGMA user_version")
+                if version >= len(self._steps):
+                    continue
+                for statement in self._steps[version]:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {self._kind}")
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+
+    def _behind(self) -> bool:
+        with self._told():
+            return self._number("PRAGMA user_version") < len(self._steps)

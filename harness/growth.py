@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How cost grows with the size of the allocator's state: the exponent b of cost = a * size^b."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from scipy import stats
+
+from harness.matrix import Clock
+from harness.records import Point
+
+_CONFIDENCE = 0.95
+_FEWEST = 3
+"""sizes that it takes to tell how well an exponent fits"""
+_FLAT = 0.1
+_LINEAR = (0.9, 1.1)
+
+
+class Size(msgspec.Struct, frozen=True):
+    """What an operation cost at one size."""
+
+    size: int
+    median: float
+    """over boots, of each boot's median"""
+    values: tuple[float, ...]
+    """all of them, as they came"""
+
+
+class Growth(msgspec.Struct, frozen=True):
+    """How the cost of one workload grows along one axis, for one kernel under one clock."""
+
+    machine: str
+    profile: str
+    clock: Clock
+    variant: str
+    workload: str
+    axis: str
+    unit: str
+    sizes: tuple[Size, ...]
+    """ascending"""
+    exponent: float | None = None
+    """None with fewer than three sizes; a size or a cost of 0 has no logarithm and does not count"""
+    interval: tuple[float, float] | None = None
+    """95 % confidence; wide where no single exponent fits"""
+    r_squared: float | None = None
+    """near 0 for what does not grow, however well it fits"""
+    worst: float | None = None
+    """the steepest exponent between neighbouring sizes"""
+    tail: float | None = None
+    """the exponent between the two largest sizes, to which a constant with a linear term comes late"""
+
+    @property
+    def kind(self) -> str:
+        """Return ``flat``, ``sublinear``, ``linear``, ``superlinear``, or ``unclear`` where it may be flat as well as linear.
+
+        Empty without an exponent.
+        """
+        if self.interval is None:
+            return ""
+        low, high = self.interval
+        if high < _FLAT:
+            return "flat"
+        if high < _LINEAR[0]:
+            return "sublinear"
+        if low > _LINEAR[1]:
+            return "superlinear"
+        return "unclear" if low < _FLAT else "linear"
+
+
+def fit(points: Iterable[Point]) -> list[Growth]:
+    """Return how cost grows for each cell, clock, workload and axis, in order."""
+    found: dict[tuple[str, str, Clock, str, str, str], list[Point]] = {}
+    for point in points:
+        key = (point.machine, point.profile, point.clock, point.variant, point.workload, point.axis)
+        found.setdefault(key, []).append(point)
+    return [_fitted(Growth(*key, found[key][0].unit, _sizes(found[key]))) for key in sorted(found)]
+
+
+def _sizes(points: Sequence[Point]) -> tuple[Size, ...]:
+    found: dict[int, dict[int, list[float]]] = {}
+    for point in points:
+        found.setdefault(point.size, {}).setdefault(point.boot, []).append(point.value)
+    return tuple(
+        Size(size, statistics.median(map(statistics.median, boots.values())), tuple(v for boot in boots.values() for v in boot))
+        for size, boots in sorted(found.items())
+    )
+
+
+def _fitted(of: Growth) -> Growth:
+    """Add what a straight line through the logarithms tells.
+
+    Each size is one observation: further boots at the same sizes narrow the noise, but say nothing
+    about whether the curve is a power of the size, and must not make the interval look as if.
+    """
+    counted = [(math.log(s.size), math.log(s.median)) for s in of.sizes if s.size > 0 and s.median > 0]
+    if len(counted) < _FEWEST:
+        return of
+    x, y = zip(*counted, strict=True)
+    local = [(y[i + 1] - y[i]) / (x[i + 1] - x[i]) for i in range(len(counted) - 1)]
+    slope, reach, r = _line(x, y)
+    return msgspec.structs.replace(
+        of, exponent=slope, interval=(slope - reach, slope + reach), r_squared=r**2, worst=max(local), tail=local[-1]
+    )
+
+
+def _line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
+    """Return a regression line's slope, half of the slope's interval, and the correlation."""
+    if min(y) == max(y):
+        return 0.0, 0.0, 0.0  # linregress() makes nan of it
+    line = stats.linregress(x, y)
+    reach = stats.t.ppf((1 + _CONFIDENCE) / 2, len(x) - 2) * line.stderr
+    return float(line.slope), float(reach), float(line.rvalue)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The unattended run: everything built and tested afresh, kept in the history, held against the baseline, and summed up."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from harness import archive, matrix, paths, plan, retention, selection, vm
+from harness.errors import RigError, UsageError
+from harness.gate import Gate, Side, gate
+from harness.matrix import STOCK
+from harness.outcome import ExitCode, Outcome, exit_code
+from harness.plan import Plan
+from harness.records import Run
+from harness.report import text
+from harness.retention import Limits
+from harness.selection import Selection
+from harness.shell import Line
+from harness.transcript import Transcript
+
+LOG = "nightly.log"
+SUMMARY = "GITHUB_STEP_SUMMARY"
+_LARGEST = 1 << 20
+"""bytes that GitHub takes of a step's summary; of a larger one it shows nothing"""
+_CUT = "\n\n(The summary is cut off here; the report has all of it.)\n"
+_MEANING = {
+    ExitCode.GOOD: "nothing unexpected, no regression",
+    ExitCode.RIG_FAILED: "the rig failed, or the run is not complete",
+    ExitCode.FINDING: "an unexpected finding",
+    ExitCode.REGRESSION: "a regression",
+}
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What a night is made of."""
+
+    build: Callable[[Selection], Plan]
+    test: Callable[[Plan, Selection, str], Outcome]
+    show: Callable[[Outcome], None]
+    """prints a run's tables"""
+    markdown: Callable[[Outcome], str]
+    say: Line
+
+
+def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = None) -> int:
+    """Do a night's work and return its exit code; `command` is what repeats it.
+
+    What is said on the way is in nightly.log of the run's folder, or of results/ if it did not come so far.
+    Raises what its parts raise, after the log and the summary have it.
+    """
+    page: list[str] = []
+    with _alone(), Transcript(paths.RESULTS / LOG) as transcript:
+        try:
+            with transcript.listening():
+                return _night(wanted, command, parts, limits or Limits(), transcript, page)
+        except BaseException as error:
+            told = f"kernel-patch-rig: {error}" if isinstance(error, RigError) else traceback.format_exc()
+            transcript.note(told)
+            reason = str(error) if isinstance(error, RigError) else f"It ended with {type(error).__name__}."
+            page.insert(
+                0, f"## Nightly run: {_MEANING[ExitCode.RIG_FAILED]} (exit code {ExitCode.RIG_FAILED})\n\n{text.plain(reason)}"
+            )
+            raise
+        finally:
+            vm.stop_own()
+            summarise("\n\n".join(page), os.environ.get(SUMMARY, ""))
+
+
+def everything(wanted: Selection) -> Selection:
+    """Return the selection of a night: every series of the project where none is named, and no VM is left up."""
+    wanted = msgspec.structs.replace(wanted, keep=False)
+    base = matrix.load_base(wanted.kernel or selection.DEFAULT)
+    series = matrix.series_names(base)
+    if wanted.variant or wanted.series or series in ([], [base.default_series]):
+        return wanted
+    return msgspec.structs.replace(wanted, variant=",".join((STOCK, *series)))
+
+
+def summarise(page: str, file: str) -> None:
+    """Append a page to the file that GitHub shows with a job; nothing where `file` is empty. RigError if it cannot be."""
+    if not file:
+        return
+    data = page.encode() + b"\n"
+    if len(data) > _LARGEST:
+        data = data[: _LARGEST - len(_CUT)].decode(errors="ignore").encode() + _CUT.encode()
+    try:
+        with Path(file).open("ab") as summary:
+            summary.write(data)
+    except OSError as error:
+        raise RigError(f"{file}, which {SUMMARY} names, cannot be written: {error.strerror}.") from error
+
+
+def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transcript: Transcript, page: list[str]) -> int:
+    with archive.opened():
+        pass  # a history that cannot be used is better found out now than after hours
+    wanted = everything(wanted)
+    selection.check(wanted)
+    _take_down(parts.say)
+    made = parts.build(wanted)
+    outcome = parts.test(made, wanted, command)
+    transcript.move(outcome.run / LOG)
+    parts.show(outcome)
+    page.append(parts.markdown(outcome))
+    decided = _decide(outcome, made, limits, parts.say)
+    code = exit_code(msgspec.structs.replace(outcome, comparisons=decided.comparisons))
+    lines = _told(decided)
+    for line in lines:
+        parts.say(line)
+    heading = f"Nightly run {outcome.provenance.run}: {_MEANING[code]} (exit code {code})"
+    page.insert(0, "\n\n".join((f"## {heading}", *lines)))
+    parts.say(heading)
+    return code
+
+
+def _take_down(say: Line) -> None:
+    vm.sweep()
+    for machine in vm.running():
+        say(f"taking down {machine.state.cell}, which was left up: a nightly run boots its own")
+        machine.stop()
+
+
+def _decide(outcome: Outcome, made: Plan, limits: Limits, say: Line) -> Gate:
+    """Keep the run in the history, make room, and hold its figures against the baseline's."""
+    performance = [test.name for test in plan.suite().tests if not test.stress and test.name in made.tests]
+    name = outcome.provenance.run
+    with archive.opened() as kept:
+        kept.store(Run(outcome.run))
+        for unread in archive.take_up(kept):
+            say(f"not in the history: {unread}")
+        rows = {row.name: row for row in kept.runs()}
+        baseline = kept.baseline()
+        before = Side(rows[baseline], kept.samples(baseline)) if baseline else None
+        decided = gate(outcome, performance, Side(rows[name], kept.samples(name)), before)
+    removed = retention.prune(paths.RESULTS, limits, {name, *([baseline] if baseline else [])})
+    if removed:
+        size = text.size(sum(old.size for old in removed))
+        say(f"{len(removed)} old run{'s' if len(removed) > 1 else ''} removed, {size}; the history keeps their figures")
+    return decided
+
+
+def _told(decided: Gate) -> Sequence[str]:
+    against = decided.against
+    counts = Counter(comparison.verdict for comparison in decided.comparisons)
+    return [
+        f"Held against {against}: {decided.reason}.",
+        *(f"Note: {note}." for note in decided.notes),
+        *(
+            f"REGRESSION: {c.machine}/{c.variant}/{c.profile} {c.clock} {c.test}: {text.change(c)} against {against}"
+            for c in decided.regressions
+        ),
+        f"{len(decided.regressions) or 'No'} regression{'' if len(decided.regressions) == 1 else 's'} against {against}; tests:"
+        f" {', '.join(f'{count} {verdict}' for verdict, count in counts.most_common()) or 'none'}.",
+    ]
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold off a second night in the same results/, which would take down the first one's VMs and mix up its log."""
+    paths.RESULTS.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(paths.RESULTS / ".nightly.lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise UsageError(f"A nightly run is under way in {paths.RESULTS}; call again when it has ended.") from error
+    try:
+        yield
+    finally:
+        lock.release()

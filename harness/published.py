@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The publication's figures, and ours beside them.
+
+Theirs are those of the RFC "improve vmalloc allocation" (linux-mm, October 2018), in published.csv, in
+microseconds for a million loops. Ours are instructions or nanoseconds an operation: only what has no
+unit is set against each other, the change from stock to patched and the speed-up, stock by patched.
+"""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+import msgspec
+
+from harness.compare import Comparison
+from harness.errors import RigError
+from harness.matrix import STOCK, Clock
+
+UNIT = "us for 1,000,000 loops"
+FLAT = 1.0
+"""per cent around zero in which a published change has no direction"""
+
+
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row of the publication: three full runs after a reboot, averaged."""
+
+    machine: str
+    like: str
+    """the rig's machine that is shaped like it"""
+    test: str
+    run: int
+    stock: float
+    patched: float
+    change: float
+    """as it was published, in per cent"""
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """What stock and a variant cost in one row, in one unit."""
+
+    stock: float | None
+    patched: float | None
+
+    @property
+    def change(self) -> float | None:
+        """How much less patched costs, in per cent."""
+        return None if not self.stock or self.patched is None else (1 - self.patched / self.stock) * 100
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """One test on one machine: the publication's rows, and ours under one clock."""
+
+    machine: str
+    board: str
+    """what the publication measured on"""
+    profile: str
+    clock: Clock
+    test: str
+    variant: str
+    unit: str
+    """of ours"""
+    theirs: tuple[Pair, ...]
+    ours: tuple[Pair, ...]
+    """a row is a boot, the mean of its samples"""
+    change: float | None
+    """of all of our samples, as in the comparison"""
+
+    @property
+    def their_changes(self) -> tuple[float, ...]:
+        """The change of each published row, reckoned from its figures."""
+        return _changes(self.theirs)
+
+    @property
+    def our_changes(self) -> tuple[float, ...]:
+        """The change of each of our rows."""
+        return _changes(self.ours)
+
+    @property
+    def rows(self) -> list[tuple[Pair | None, Pair | None]]:
+        """Theirs and ours, row by row."""
+        return list(zip_longest(self.theirs, self.ours))
+
+    @property
+    def direction(self) -> str:
+        """``same`` or ``other``; ``flat`` where theirs is about zero, or where their rows go both ways; empty without ours."""
+        theirs = statistics.median(self.their_changes)
+        if abs(theirs) <= FLAT or (min(self.their_changes) < -FLAT and max(self.their_changes) > FLAT):
+            return "flat"
+        if self.change is None:
+            return ""
+        return "same" if abs(self.change) > FLAT and (self.change > 0) == (theirs > 0) else "other"
+
+    @property
+    def factor(self) -> float | None:
+        """How far our speed-up is from the median of theirs: 1 is the same, 2 is twice or half."""
+        theirs = statistics.median(self.their_changes)
+        if self.change is None or self.change >= 100 or theirs >= 100:
+            return None
+        apart = (1 - theirs / 100) / (1 - self.change / 100)
+        return max(apart, 1 / apart)
+
+
+def read(text: str) -> tuple[Row, ...]:
+    """Read rows from CSV `text`, in which lines that begin with ``#`` are remarks; RigError for what is no row."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    try:
+        return tuple(msgspec.convert(list(csv.DictReader(lines)), list[Row], strict=False))
+    except msgspec.ValidationError as error:
+        raise RigError(f"The published figures cannot be read: {error}.") from error
+
+
+def load() -> tuple[Row, ...]:
+    """Return the publication's rows."""
+    return read(Path(__file__).with_name("published.csv").read_text(encoding="utf-8"))
+
+
+def beside(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[Beside]:
+    """Set what was compared with stock beside what was published for a machine shaped like it.
+
+    In the order of the comparisons; tests and machines that are only in one of both are left out.
+    """
+    made = []
+    for item in comparisons:
+        theirs = [row for row in rows if row.like == item.machine and row.test == item.test]
+        if not theirs or item.against != STOCK or not item.variant or item.variant == STOCK:
+            continue
+        made.append(
+            Beside(
+                machine=item.machine,
+                board=theirs[0].machine,
+                profile=item.profile,
+                clock=item.clock,
+                test=item.test,
+                variant=item.variant,
+                unit=_unit(item),
+                theirs=tuple(Pair(row.stock, row.patched) for row in sorted(theirs, key=lambda row: row.run)),
+                ours=_ours(item),
+                change=item.change,
+            )
+        )
+    return made
+
+
+def _ours(item: Comparison) -> tuple[Pair, ...]:
+    """Return a row for every boot: stock's first beside the variant's first, and so on."""
+    sides = [[statistics.fmean(boot) for boot in side.values if boot] if side else [] for side in (item.baseline, item.measured)]
+    return tuple(Pair(stock, patched) for stock, patched in zip_longest(*sides))
+
+
+def _unit(item: Comparison) -> str:
+    side = item.baseline or item.measured
+    return side.unit if side else ""
+
+
+def _changes(pairs: Sequence[Pair]) -> tuple[float, ...]:
+    return tuple(pair.change for pair in pairs if pair.change is not None)

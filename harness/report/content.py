@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a report is made of."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.compare import Comparison
+from harness.published import Row
+from harness.records import Finding, Histogram, Memory, Point, Provenance, Result, Sample, Section
+
+
+class Content(msgspec.Struct, frozen=True):
+    """All that a page or a mail shows; what is empty is left out, or said to be missing."""
+
+    provenance: Provenance
+    comparisons: tuple[Comparison, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    results: tuple[Result, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    """for what the tests did that are not compared"""
+    histograms: tuple[Histogram, ...] = ()
+    sections: tuple[Section, ...] = ()
+    memory: tuple[Memory, ...] = ()
+    points: tuple[Point, ...] = ()
+    published: tuple[Row, ...] = ()
+    before: Provenance | None = None
+    """the other run, where two are compared"""

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The report as a mail to a mailing list: Markdown that reads as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness import latency, published
+from harness.compare import Comparison
+from harness.records import Provenance
+from harness.report import rows, text, verdicts, views
+from harness.report.content import Content
+from harness.report.plaintext import heading, item, paragraph, quoted, table
+from harness.report.plots.canvas import Palette
+
+_LINES = 6
+"""of a finding's log"""
+_DIRECTIONS = {"same": "yes", "other": "NO", "flat": "theirs: none", "": "-"}
+
+
+def mail(content: Content) -> str:
+    """Return the whole mail, no line of it longer than 75 columns, in ASCII; what `content` has nothing of is left out."""
+    palette = views.palette(content)
+    parts = [
+        *_top(content),
+        *_comparisons(content),
+        *_latencies(content, palette),
+        *_sections(content, palette),
+        *_growths(content, palette),
+        *_published(content),
+        *_findings(content),
+        *_missing(content),
+        *_provenance(content),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _top(content: Content) -> Iterator[str]:
+    yield heading(views.title(content), "=")
+    if content.provenance.stock_only:
+        yield paragraph("Stock-only run: this kernel has no series; nothing is compared.")
+    for note in content.provenance.notes:
+        yield paragraph(f"Note: {note}")
+    yield "\n".join(item(f"{verdict.machine}: {verdict.line}") for verdict in verdicts.verdicts(content))
+    for limit in views.limits(content):
+        yield paragraph(limit)
+
+
+def _comparisons(content: Content) -> Iterator[str]:
+    for group in views.groups(content.comparisons):
+        for variant in dict.fromkeys(c.variant for c in group.items):
+            mine = [c for c in group.items if c.variant == variant]
+            against = mine[0].against
+            counts = "; ".join(dict.fromkeys(text.counts(c) for c in mine))
+            yield heading(f"{variant} against {against}, {group.heading}" if variant else f"{against}, {group.heading}")
+            if variant:
+                changes = [(_test(c), _bare(text.change(c)), text.interval(c), text.verdict(c) + _mark(c)) for c in mine]
+                yield table(("test", "change %", "95 % interval", "verdict"), changes)
+                if any(c.regression for c in mine):
+                    yield paragraph(f"(R) is a regression: slower by more than {mine[0].threshold:g} %.", "    ", "    ")
+            yield paragraph(f"Medians in {text.unit(mine[0])}, half the range of the samples in %, samples / boots {counts}:")
+            sides = ([against, "+-%", variant, "+-%"]) if variant else [against, "+-%"]
+            yield table(("test", *sides), [(_test(c), *_sides(c, both=bool(variant))) for c in mine])
+    if any(c.change is not None for c in content.comparisons):
+        margins = sorted({(c.clock, c.margin) for c in content.comparisons})
+        within = ", ".join(f"{margin:g} % ({clock})" for clock, margin in margins)
+        yield paragraph(
+            f'{text.POSITIVE} Intervals are over boots. "Same" lies within {within}. Tests are named without _alloc_test.'
+        )
+
+
+def _sides(of: Comparison, *, both: bool) -> list[str]:
+    told = []
+    for side in (of.baseline, of.measured) if both else (of.baseline,):
+        told += [text.figure(side.median), _bare(text.spread(side))[1:]] if side else ["-", "-"]
+    return told
+
+
+def _latencies(content: Content, palette: Palette) -> Iterator[str]:
+    for group in views.groups(content.histograms):
+        told = rows.percentiles(group.items, palette)
+        if not told:
+            continue
+        yield heading(f"Latency in {told[0].unit}, {group.heading}")
+        figures = [(_short(row.test), row.variant, *map(text.figure, (row.p50, row.p99, row.p99_9, row.highest))) for row in told]
+        yield table(("test", "variant", "p50", "p99", "p99.9", "max"), _once(figures, 1), left=2)
+        counts = dict.fromkeys(f"{row.operations:,} / {row.boots}" for row in told)
+        read = text.figure(max(row.overhead for row in told))
+        yield paragraph(f"Operations / boots of a row: {'; '.join(counts)}. Reading the clock is part of it, up to {read}.")
+
+
+def _sections(content: Content, palette: Palette) -> Iterator[str]:
+    for group in views.groups(content.sections):
+        yield heading(f"Longest stretch with preemption off, {group.heading}")
+        longest = views.ordered(latency.longest(group.items), palette)
+        unit = text.stretch(0, group.clock)[1]
+        told = [(_short(s.test), s.variant, text.stretch(s.microseconds, s.clock)[0], s.ended) for s in longest]
+        yield table(("test", "variant", unit, "ended in"), _once(told, 1), left=2)
+
+    if content.sections:
+        said = dict.fromkeys(text.of_the_clock(s.clock) for s in content.sections)
+        yield paragraph(" ".join(["The proposal's bound is 1 ms.", *(f"{each}." for each in said if each)]))
+
+
+def _growths(content: Content, palette: Palette) -> Iterator[str]:
+    for group in views.groups(content.points):
+        told = rows.growths(group.items, palette)
+        yield heading(f"Growth exponents, 95 % intervals, {group.heading}")
+        figures = [(row.axis, row.workload, row.variant, text.exponent(row), row.kind or "-") for row in told]
+        yield table(("grows", "workload", "variant", "exponent", ""), _once(figures, 2), left=3)
+
+
+def _published(content: Content) -> Iterator[str]:
+    items = published.beside(content.published, content.comparisons)
+    if not items:
+        return
+    yield heading("Published (RFC, October 2018) and ours, change in %")
+    for variant, profile, clock in dict.fromkeys((b.variant, b.profile, b.clock) for b in items):
+        mine = [b for b in items if (b.variant, b.profile, b.clock) == (variant, profile, clock)]
+        yield paragraph(f"{variant}, profile {profile}, clock {clock}:")
+        figures = [
+            (
+                b.machine,
+                _short(b.test),
+                f"{text.percent(min(b.their_changes))} to {text.percent(max(b.their_changes))}",
+                "-" if b.change is None else text.percent(b.change),
+                "-" if b.factor is None else f"{b.factor:.2f}",
+                _DIRECTIONS[b.direction],
+            )
+            for b in mine
+        ]
+        yield table(("machine", "test", "published", "ours", "factor", "direction"), figures, left=2)
+    yield paragraph(
+        "The factor is how far the speed-ups, stock by patched, are apart. Theirs has no direction where its median is within"
+        " 1 % of zero or its rows go both ways."
+    )
+
+
+def _findings(content: Content) -> Iterator[str]:
+    if not content.findings and not content.results:
+        return
+    yield heading("Findings")
+    for f in sorted(content.findings, key=lambda f: bool(f.expected)):
+        yield item(f"{f.machine}/{f.variant}/{f.profile} {f.test}: {f.kind}: {f.title}")
+        if f.expected:
+            yield paragraph(f"Known bug: {f.expected}.", "  ", "  ")
+        elif f.excerpt.strip():
+            yield quoted(f.excerpt, _LINES)
+    for r in content.results:
+        if r.outcome in ("error", "failed"):
+            yield item(f"{r.machine}/{r.variant}/{r.profile} {r.test}: {r.outcome}: {r.reason}")
+    if not content.findings:
+        yield "None."
+
+
+def _missing(content: Content) -> Iterator[str]:
+    if missing := views.missing(content):
+        yield heading("Not in this run")
+        yield "\n".join(map(item, missing))
+
+
+def _provenance(content: Content) -> Iterator[str]:
+    yield heading("Provenance")
+    for run in (content.before, content.provenance):
+        if run is not None:
+            yield "\n".join(item(line) for line in _facts(run))
+
+
+def _facts(run: Provenance) -> Iterator[str]:
+    share = "" if run.loops == 1 else f", {run.loops * 100:g} % of its operations"
+    yield f"run {run.run}, {run.started} to {run.finished or 'not finished'}, scale {run.scale}{share}"
+    if run.resumed:
+        yield f"resumed {', '.join(run.resumed)}"
+    yield f"repeat: {run.command}"
+    yield f"Linux {run.version} from {run.source}, git tree {run.source_tree}"
+    for variant, names in run.patches.items():
+        yield f"{variant}: {', '.join(names) or 'no patches'}"
+    for machine, said in run.machines.items():
+        yield f"{machine}: {said}"
+    yield f"host: {run.host}"
+    if run.selfcheck:
+        yield f"precision: {run.selfcheck}"
+    for tool, version in run.tools.items():
+        yield f"{tool}: {version}"
+
+
+def _test(of: Comparison) -> str:
+    return _short(of.test)
+
+
+def _short(test: str) -> str:
+    return test.removesuffix("_test").removesuffix("_alloc")
+
+
+def _once(told: Sequence[tuple[str, ...]], columns: int) -> list[tuple[str, ...]]:
+    """Return rows of which a run with the same first `columns` says them once."""
+    blank = ("",) * columns
+    pairs = zip([(), *told], told, strict=False)
+    return [(*blank, *row[columns:]) if before[:columns] == row[:columns] else row for before, row in pairs]
+
+
+def _bare(said: str) -> str:
+    return said.removesuffix(" %")
+
+
+def _mark(of: Comparison) -> str:
+    return " (R)" if of.regression else ""

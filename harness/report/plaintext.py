@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Plain text in 75 columns of ASCII: paragraphs, lists and tables that stay within, whatever is in them."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from harness.report.text import plain
+
+WIDTH = 75
+_INDENT = "    "
+_GAP = "  "
+_NARROWEST = 5
+
+
+def ascii_only(said: str) -> str:
+    """Return text in ASCII: with near letters and signs where there are some, and question marks."""
+    near = said.replace("±", "+-").replace("×", "x").replace("\u2013", "-").replace("\u2019", "'")
+    return unicodedata.normalize("NFKD", plain(near)).encode("ascii", "replace").decode().replace("\t", " ")
+
+
+def heading(said: str, rule: str = "-") -> str:
+    """Return a heading, underlined."""
+    line = ascii_only(said)
+    lines = _wrapped(line, WIDTH)
+    return "\n".join([*lines, rule * max(map(len, lines))])
+
+
+def paragraph(said: str, first: str = "", then: str = "") -> str:
+    """Return a paragraph, or an item of a list with `first` before its first line and `then` before the others."""
+    lines = _wrapped(ascii_only(said).replace("\n", " "), WIDTH - max(len(first), len(then)))
+    return "\n".join(f"{then if number else first}{line}".rstrip() for number, line in enumerate(lines))
+
+
+def item(said: str) -> str:
+    """Return an item of a list."""
+    return paragraph(said, "* ", "  ")
+
+
+def quoted(said: str, most: int) -> str:
+    """Return the first lines of a log, indented, each cut to the width."""
+    lines = [ascii_only(line)[: WIDTH - len(_INDENT)].rstrip() for line in said.splitlines()]
+    return "\n".join([_INDENT + line for line in lines if line][:most])
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Return an aligned table; the first `left` columns, and the last one where it holds no figures, stand left.
+
+    What does not fit is broken inside its cell, the widest column first.
+    """
+    cells = [[ascii_only(cell) for cell in row] for row in [titles, *rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(titles))]
+    room = WIDTH - len(_INDENT) - len(_GAP) * (len(titles) - 1)
+    while sum(widths) > room:
+        widest = max(range(len(widths)), key=widths.__getitem__)
+        if widths[widest] <= _NARROWEST:
+            break
+        widths[widest] -= 1
+    to_left = set(range(left)) | ({len(titles) - 1} if not any(_is_figure(row[-1]) for row in cells[1:]) else set())
+    lines = []
+    for row in cells:
+        parts = [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+        for line in zip_longest(*parts, fillvalue=""):
+            told = [t.ljust(w) if c in to_left else t.rjust(w) for c, (t, w) in enumerate(zip(line, widths, strict=True))]
+            lines.append((_INDENT + _GAP.join(told)).rstrip())
+    return "\n".join(lines)
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    return textwrap.wrap(line, max(width, 1), break_on_hyphens=False) or [""]
+
+
+def _is_figure(cell: str) -> bool:
+    return cell[:1].isdigit() or cell[:1] in "+-"

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What all plots share: a heading with its drawing, the looks of each variant, axes and legends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator
+
+from harness.report import svg, text
+
+
+class Plot(msgspec.Struct, frozen=True):
+    """A drawing and what it is of."""
+
+    heading: str
+    drawn: str
+    """an ``<svg>`` element"""
+
+
+class Palette(msgspec.Struct, frozen=True):
+    """The variants of a report, in the order of their colours; what is compared with comes first."""
+
+    names: tuple[str, ...]
+
+    def number(self, name: str) -> int:
+        """Return a variant's place; one that is not known gets the place after the last."""
+        return self.names.index(name) if name in self.names else len(self.names)
+
+    def ordered(self, names: Iterable[str]) -> list[str]:
+        """Return the distinct names in this palette's order."""
+        return sorted(dict.fromkeys(names), key=self.number)
+
+    def looks(self, name: str) -> dict[str, Any]:
+        """Return colour and dashes of a variant's line."""
+        number = self.number(name)
+        return {"color": svg.colour(number), "linestyle": svg.DASHES[number % len(svg.DASHES)]}
+
+    def marker(self, name: str) -> str:
+        """Return the shape of a variant's dots."""
+        return svg.MARKERS[self.number(name) % len(svg.MARKERS)]
+
+
+def legend(figure: Figure, palette: Palette, names: Iterable[str], shape: str = "line", more: Sequence[Line2D] = ()) -> None:
+    """Put the variants' looks on top of a figure; `shape` is ``line``, ``dot`` or ``bar``."""
+    handles = []
+    for name in palette.ordered(names):
+        looks = palette.looks(name) if shape == "line" else {"color": palette.looks(name)["color"], "linestyle": ""}
+        marker = {"line": "", "dot": palette.marker(name), "bar": "s"}[shape]
+        size = 9 if shape == "bar" else 6
+        handles.append(Line2D([], [], label=svg.label(name), marker=marker, markersize=size, markeredgewidth=0, **looks))
+    figure.legend(
+        handles=[*handles, *more], loc="upper left", bbox_to_anchor=(0.0, 1.0), ncols=8, borderaxespad=0.2, handletextpad=0.5
+    )
+
+
+def log(axis: Axis, low: float, high: float, *, unit: str = "") -> None:
+    """Make an axis logarithmic, with ticks that people can read, however short it is."""
+    scale = axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale
+    scale("log")
+    decades = math.log10(high / low) if low > 0 else 1
+    subs: tuple[float, ...] = (1.0,) if decades > 2.5 else (1.0, 2.0, 5.0) if decades > 0.8 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=9))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda x, _: text.short(x) + unit))
+
+
+def linear(axis: Axis, *, ticks: int = 5) -> None:
+    """Give a linear axis few ticks, with as many digits as their distance asks for."""
+
+    def told(x: float, _: int) -> str:
+        low, high = axis.get_view_interval()
+        digits = max(0, math.ceil(-math.log10(abs(high - low) / ticks or 1)))
+        return text.short(x) if abs(high - low) >= 5000 else f"{x:,.{digits}f}"
+
+    axis.set_major_locator(MaxNLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(told))
+
+
+def binary(span: float) -> MultipleLocator:
+    """Return where an axis of bytes that is `span` long has its ticks: at two to four powers of two."""
+    return MultipleLocator(2.0 ** max(0, math.ceil(math.log2(max(span, 1.0) / 4))))
+
+
+def bounds(values: Sequence[float], *, floor: float = 0.02) -> tuple[float, float]:
+    """Return limits for a linear axis around the values, at least `floor` of the middle apart."""
+    low, high = min(values), max(values)
+    room = max((high - low) * 0.08, (abs(low + high) / 2 * floor - (high - low)) / 2, 1e-9)
+    return low - room, high + room
+
+
+def bare(axes: Axes, which: str) -> None:
+    """Leave out the grid of one axis."""
+    axes.grid(visible=False, axis=which)  # type: ignore[arg-type]

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Memory over time, for tests that were looked at while they ran."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from harness import clock
+from harness.records import Memory
+from harness.report import svg, text
+from harness.report.plots import canvas
+from harness.report.plots.canvas import Palette, Plot
+
+AREAS = "areas"
+"""the one value that is a count and not bytes"""
+_MOST = 6
+"""values that are drawn side by side"""
+_HEIGHT = 168
+
+
+def plot(looks: Sequence[Memory], palette: Palette, name: str, heading: str) -> Plot | None:
+    """Draw the looks at one machine, in one profile and under one clock; None where no test was looked at while it ran."""
+    watched = {(look.test, look.variant, look.boot) for look in looks if look.at == "during"}
+    looks = [look for look in looks if (look.test, look.variant, look.boot) in watched]
+    tests, values = list(dict.fromkeys(look.test for look in looks)), _values(looks)
+    if not tests or not values:
+        return None
+    with svg.drawing():
+        titles = values * len(tests)
+        margins = (56, 8, 48, 36)
+        figure, facets = svg.facets(titles, columns=len(values), height=_HEIGHT, margins=margins)
+        whole = figure.get_figheight() * figure.dpi
+        for number, axes in enumerate(facets):
+            test, value = tests[number // len(values)], values[number % len(values)]
+            if value == values[0]:
+                y = axes.get_position().y1 + (margins[2] - 16) / whole
+                figure.text(4 / (figure.get_figwidth() * figure.dpi), y, svg.label(test, 60), fontsize=12, fontweight="bold")
+            axes.set_title(svg.label(value, 20), fontweight="normal", fontsize=11)
+            _facet(axes, [look for look in looks if look.test == test and value in look.values], value, palette)
+        canvas.legend(figure, palette, (look.variant for look in looks))
+        return Plot(heading, svg.text(figure, name, f"Memory over time, {heading}, by test and variant"))
+
+
+def _values(looks: Sequence[Memory]) -> list[str]:
+    """Return what there is to draw: what was seen while a test ran and is not always the same, but for single caches."""
+    during = [look for look in looks if look.at == "during"]
+    names = dict.fromkeys(name for look in during for name in look.values if not name.startswith("slab:"))
+    return [name for name in names if len({look.values.get(name) for look in during}) > 1][:_MOST]
+
+
+def _facet(axes: Axes, looks: Sequence[Memory], value: str, palette: Palette) -> None:
+    """Draw a line for every boot of every variant; what is large and moves little is drawn as what it lost."""
+    if not looks:
+        return
+    worth, unit = clock.unit(looks[0].clock)
+    scale, unit = (1.0, "s") if unit == "ns" else (worth * 1e9, unit)
+    seen = [look.values[value] for look in looks]
+    told: Callable[[float], str] = text.short if value == AREAS else text.size
+    zero = max(seen) if min(seen) > 0.9 * max(seen) and min(seen) < max(seen) else 0
+    if zero:
+        axes.set_title(f"{svg.label(value, 20)}, below {told(zero)}", fontweight="normal", fontsize=11)
+    for variant, boot in dict.fromkeys((look.variant, look.boot) for look in looks):
+        mine = sorted(
+            (look.seconds * scale, look.values[value] - zero) for look in looks if (look.variant, look.boot) == (variant, boot)
+        )
+        axes.plot(*zip(*mine, strict=True), linewidth=1.3, **palette.looks(variant))
+    if not zero:
+        axes.set_ylim(0, max(max(seen) * 1.08, 1))
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: text.short(x)))
+    step = max(seen) - (min(seen) if zero else 0)
+    axes.yaxis.set_major_locator(MaxNLocator(4) if value == AREAS else canvas.binary(step))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: told(y)))
+    axes.set_xlabel(unit, labelpad=1)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A test's figure from run to run: the median as a line, the lowest to the highest sample as a band."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from harness.report import svg
+from harness.report.plots import canvas
+from harness.report.plots.canvas import Palette, Plot
+from harness.trend import Trend
+
+_LOG_FROM = 6.0
+"""the highest by the lowest figure, from which on a plot is logarithmic"""
+
+
+def plot(trends: Sequence[Trend], palette: Palette, name: str, heading: str) -> Plot:
+    """Draw the trends of one machine, clock and amount of work, a facet for each test; there has to be one."""
+    tests = dict.fromkeys(trend.of.test for trend in trends)
+    runs = sorted({(figure.started, figure.run) for trend in trends for figure in trend.figures})
+    with svg.drawing():
+        figure, facets = svg.facets(list(tests), columns=3, height=210, margins=(58, 10, 30, 30))
+        for axes, test in zip(facets, tests, strict=True):
+            _facet(axes, [trend for trend in trends if trend.of.test == test], runs, palette)
+        canvas.legend(figure, palette, (trend.of.variant for trend in trends))
+        return Plot(heading, svg.text(figure, name, f"{heading}: each test's figure from run to run, by variant"))
+
+
+def _facet(axes: Axes, trends: Sequence[Trend], runs: Sequence[tuple[str, str]], palette: Palette) -> None:
+    for trend in trends:
+        looks = palette.looks(trend.of.variant)
+        across = [runs.index((figure.started, figure.run)) for figure in trend.figures]
+        axes.fill_between(
+            across, [f.low for f in trend.figures], [f.high for f in trend.figures], color=looks["color"], alpha=0.15, linewidth=0
+        )
+        axes.plot(
+            across,
+            [f.median for f in trend.figures],
+            marker=palette.marker(trend.of.variant),
+            markersize=4,
+            markeredgewidth=0,
+            **looks,
+        )
+        for place, figure in zip(across, trend.figures, strict=True):
+            if figure.baseline:
+                axes.axvline(place, color=svg.INK, linewidth=0.8, linestyle=(0, (1, 2)))
+    values = [value for trend in trends for figure in trend.figures for value in (figure.low, figure.high)]
+    if min(values) > 0 and max(values) / min(values) > _LOG_FROM:
+        canvas.log(axes.yaxis, min(values), max(values))
+        axes.set_ylim(min(values) / 1.2, max(values) * 1.2)
+    else:
+        axes.set_ylim(*canvas.bounds(values, floor=0.05))
+        canvas.linear(axes.yaxis)
+    canvas.bare(axes, "x")
+    ends = sorted({0, len(runs) - 1})
+    axes.set_xticks(ends, [runs[place][0][:10] for place in ends])
+    if len(ends) > 1:
+        first, last = axes.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
+    axes.set_xlim(-0.3, len(runs) - 0.7)

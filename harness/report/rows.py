@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What tables of a page and of a mail hold, in the order of the run: latency, growth, memory, stress."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from harness import growth, latency
+from harness.growth import Growth
+from harness.latency import Percentiles
+from harness.records import Histogram, Memory, Point, Sample
+from harness.report import views
+from harness.report.plots.canvas import Palette
+
+Curves = dict[str, dict[str, list[tuple[float, float]]]]
+"""by test and variant: percentiles, and what so many operations stay within"""
+
+
+class Grown(msgspec.Struct, frozen=True):
+    """What a test left behind in memory: after less before, the median over boots."""
+
+    test: str
+    variant: str
+    boots: int
+    values: dict[str, float]
+    caches: tuple[tuple[str, float], ...]
+    """slab caches whose objects take more, the most first"""
+
+
+def percentiles(histograms: Sequence[Histogram], palette: Palette) -> list[Percentiles]:
+    """Return a row for every test and variant of one machine, profile and clock."""
+    tests = list(dict.fromkeys(item.test for item in histograms))
+    found = latency.percentiles(histograms)
+    return views.ordered(sorted(found, key=lambda row: tests.index(row.test)), palette)
+
+
+def curves(histograms: Sequence[Histogram]) -> Curves:
+    """Return the curve of every test and variant of one machine, profile and clock."""
+    found: dict[str, dict[str, list[Histogram]]] = {}
+    for item in histograms:
+        found.setdefault(item.test, {}).setdefault(item.variant, []).append(item)
+    return {test: {variant: latency.curve(members) for variant, members in by.items()} for test, by in found.items()}
+
+
+def growths(points: Sequence[Point], palette: Palette) -> list[Growth]:
+    """Return a row for every axis, workload and variant of one machine, profile and clock."""
+    order = list(dict.fromkeys((point.axis, point.workload) for point in points))
+    axes = list(dict.fromkeys(axis for axis, _ in order))
+    return sorted(
+        growth.fit(points), key=lambda g: (axes.index(g.axis), order.index((g.axis, g.workload)), palette.number(g.variant))
+    )
+
+
+def grown(looks: Sequence[Memory], palette: Palette) -> list[Grown]:
+    """Return a row for every test and variant of one machine, profile and clock that was looked at before and after."""
+    found: dict[tuple[str, str], dict[int, list[Memory]]] = {}
+    for look in looks:
+        found.setdefault((look.test, look.variant), {}).setdefault(look.boot, []).append(look)
+    rows = [_grown(test, variant, list(boots.values())) for (test, variant), boots in found.items()]
+    return views.ordered([row for row in rows if row.boots], palette)
+
+
+def stress(samples: Iterable[Sample], compared: Iterable[str]) -> list[tuple[str, int]]:
+    """Count the operations that the tests which are not compared did in all, by cell and test."""
+    known = set(compared)
+    total: dict[str, int] = {}
+    for sample in samples:
+        if sample.test not in known:
+            key = f"{sample.machine}/{sample.variant}/{sample.profile} {sample.test}"
+            total[key] = total.get(key, 0) + sample.operations
+    return list(total.items())
+
+
+def _grown(test: str, variant: str, boots: Sequence[Sequence[Memory]]) -> Grown:
+    differences = []
+    for looks in boots:
+        first = [look for look in looks if look.at == "before"][:1]
+        last = [look for look in looks if look.at == "after"][-1:]
+        differences += [
+            {name: value - before.values[name] for name, value in after.values.items() if name in before.values}
+            for before, after in zip(first, last, strict=False)
+        ]
+    names = dict.fromkeys(name for difference in differences for name in difference)
+    medians = {name: statistics.median(difference.get(name, 0) for difference in differences) for name in names}
+    caches = [(name.removeprefix("slab:"), value) for name, value in medians.items() if name.startswith("slab:") and value > 0]
+    values = {name: value for name, value in medians.items() if not name.startswith("slab:")}
+    return Grown(test, variant, len(differences), values, tuple(sorted(caches, key=lambda cache: -cache[1])))

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The history on the terminal and as a page: the runs, and each test's figure from run to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import jinja2
+import msgspec
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.matrix import STOCK
+from harness.report import text
+from harness.report.plots import trends as plots
+from harness.report.plots.canvas import Palette
+from harness.trend import RunRow, Trend
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_BARS = "▁▂▃▄▅▆▇"
+"""an odd number, so that what does not move lies in the middle of one and noise does not flicker between two"""
+_LAST = 30
+"""runs that the terminal shows"""
+_FLAT = 0.04
+"""share of the middle that a sparkline spans at least, so that noise is drawn flat"""
+_LIMIT = "Changes here are of medians alone; whether they mean anything is for a comparison to say, with `invoke compare`."
+_WENT = {"passed": "passed", "xfailed": "known bugs seen", "failed": "failed", "skipped": "skipped", "error": "rig failures"}
+
+
+class _Table(msgspec.Struct, frozen=True):
+    """Trends that share a table: one machine, clock, kernel and amount of work."""
+
+    title: str
+    trends: tuple[Trend, ...]
+
+
+def runs(rows: Sequence[RunRow]) -> RenderableType:
+    """Return the newest runs, newest last, for the terminal."""
+    title = f"{len(rows)} run{'' if len(rows) == 1 else 's'}" + (f", the last {_LAST}" if len(rows) > _LAST else "")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("run", no_wrap=True)
+    for name in ("Linux", "work", "clock", "tests"):
+        table.add_column(name)
+    for row in rows[-_LAST:]:
+        name = f"{row.name} (baseline)" if row.baseline else row.name
+        style = "bold red" if row.unexpected or row.outcomes.get("error") else "" if row.complete else "yellow"
+        table.add_row(*_cells(name, row.version, row.work, " ".join(row.clocks), went(row)), style=style)
+    return table
+
+
+def terminal(trends: Sequence[Trend]) -> RenderableType:
+    """Return a table per machine, clock and amount of work: a sparkline of the last runs, the newest figure and its changes."""
+    tables = []
+    for group in _groups(trends):
+        table = Table(
+            title=Text(text.plain(f"{group.title}: median ±spread")), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+        )
+        table.add_column("test", no_wrap=True)
+        table.add_column("variant")
+        table.add_column("last runs", no_wrap=True)
+        for name in ("newest", "since previous", "since baseline"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for trend in group.trends:
+            line = sparkline([figure.median for figure in trend.figures[-_LAST:]])
+            table.add_row(*_cells(trend.of.test, _variant(trend), line, text.value(trend.last.summary), *changes(trend)))
+        tables.append(table)
+    return Group(*tables, Text(f"{text.POSITIVE} {_LIMIT}" if tables else "The history has no figures yet.", style="dim"))
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Return one bar a value, between the lowest and the highest, or wider where these are close."""
+    low, high = min(values), max(values)
+    short = max(_FLAT * (low + high) / 2 - (high - low), 0.0)
+    low, high = low - short / 2, high + short / 2
+    span = high - low or 1.0
+    return "".join(_BARS[min(int((value - low) / span * len(_BARS)), len(_BARS) - 1)] for value in values)
+
+
+def changes(trend: Trend) -> tuple[str, str]:
+    """Return what changed since the previous run and since the baseline; positive is cheaper, ``-`` where there is none."""
+    told = [f"{text.percent(change)} %" if change is not None else "-" for change in (trend.since_previous, trend.since_baseline)]
+    return told[0], told[1]
+
+
+def went(row: RunRow) -> str:
+    """Return how a run's tests went, in words."""
+    parts = [f"{row.outcomes[name]} {word}" for name, word in _WENT.items() if row.outcomes.get(name)]
+    if not row.complete:
+        parts.append(f"{row.planned - row.results} missing")
+    if row.unexpected:
+        parts.append(f"{row.unexpected} unexpected finding{'s' if row.unexpected > 1 else ''}")
+    return ", ".join(parts) or "none"
+
+
+def page(rows: Sequence[RunRow], trends: Sequence[Trend]) -> str:
+    """Return the history as an HTML page that needs no network."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(changes=changes, went=went, value=text.value)
+    palette = Palette(tuple(sorted({trend.of.variant for trend in trends}, key=lambda name: (name != STOCK, name))))
+    groups = [
+        (group, plots.plot(group.trends, palette, f"trend-{number}", group.title)) for number, group in enumerate(_groups(trends))
+    ]
+    made = environment.get_template("history.html.j2").render(
+        runs=rows[::-1], groups=groups, palette=palette, limit=f"{text.POSITIVE} {_LIMIT}"
+    )
+    return text.plain(made)
+
+
+def _groups(trends: Sequence[Trend]) -> list[_Table]:
+    def key(trend: Trend) -> tuple[str, ...]:
+        of = trend.of
+        return of.machine, of.clock, of.kernel, of.work, of.unit
+
+    return [
+        _Table(f"{machine}, {clock}, Linux {kernel}, scale {work}, {unit}", tuple(group))
+        for (machine, clock, kernel, work, unit), group in groupby(sorted(trends, key=key), key=key)
+    ]
+
+
+def _cells(*words: str) -> list[Text]:
+    return [Text(text.plain(word)) for word in words]
+
+
+def _variant(trend: Trend) -> str:
+    """Return the variant, and the profile where it is not the usual one."""
+    return trend.of.variant if trend.of.profile == "perf" else f"{trend.of.variant}/{trend.of.profile}"

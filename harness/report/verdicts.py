@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run says about a machine, in one line, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from harness import growth
+from harness.compare import Comparison
+from harness.report import text, views
+from harness.report.content import Content
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part of a verdict."""
+
+    kind: str
+    """``bad``, ``good`` or empty"""
+    said: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a run says about a machine."""
+
+    machine: str
+    parts: tuple[Part, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing in it is bad."""
+        return all(part.kind != "bad" for part in self.parts)
+
+    @property
+    def line(self) -> str:
+        """All of it, as a sentence."""
+        return "; ".join(part.said for part in self.parts) + "."
+
+
+def verdicts(content: Content) -> list[Verdict]:
+    """Return a verdict for every machine of a report."""
+    return [Verdict(machine, tuple(_parts(content, machine))) for machine in views.machines(content)]
+
+
+def _parts(content: Content, machine: str) -> list[Part]:
+    mine = [c for c in content.comparisons if c.machine == machine and c.change is not None]
+    errors = [r for r in content.results if r.machine == machine and r.outcome == "error"]
+    unexpected = [f for f in content.findings if f.machine == machine and not f.expected]
+    worse = [c for c in mine if c.regression]
+    slower = [c for c in mine if c.verdict == "slower" and not c.regression]
+    faster = [c for c in mine if c.verdict == "faster"]
+    undecided = [c for c in mine if c.verdict == "undecided"]
+    parts = []
+    if errors:
+        parts.append(Part("bad", f"the rig could not run {_number(len(errors), 'test')}"))
+    if worse:
+        parts.append(Part("bad", f"slower past the threshold of {worse[0].threshold:g} %: {_named(worse, mine)}"))
+    if slower:
+        parts.append(Part("bad", f"slower: {_named(slower, mine)}"))
+    if faster:
+        parts.append(Part("good", f"faster: {_named(faster, mine)}"))
+    if same := sum(c.verdict == "same" for c in mine):
+        parts.append(Part("", f"{same} the same"))
+    if undecided:
+        parts.append(Part("", f"{len(undecided)} undecided"))
+    if not mine:
+        parts += _growths(content, machine) or [Part("", "nothing was compared")]
+    if unexpected:
+        parts.append(Part("bad", _number(len(unexpected), "unexpected finding")))
+    elif content.results:
+        parts.append(Part("" if errors else "good", "no unexpected finding"))
+    return parts
+
+
+def _growths(content: Content, machine: str) -> list[Part]:
+    """Say of each variant of a sweep in how many workloads its cost grows with the size."""
+    fits = [fit for fit in growth.fit(point for point in content.points if point.machine == machine) if fit.kind]
+    told = []
+    for variant in views.palette(content).ordered(fit.variant for fit in fits):
+        mine = [fit for fit in fits if fit.variant == variant]
+        steep = sum(fit.kind in ("linear", "superlinear") for fit in mine)
+        told.append(f"{variant} in {steep} of {len(mine)}")
+    return [Part("", f"cost grows in line with the size, or faster: {', '.join(told)}")] if told else []
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _named(items: Sequence[Comparison], among: Sequence[Comparison]) -> str:
+    """Return tests with their changes, and with whatever tells them apart from others on the machine."""
+    told = [name for name in ("variant", "profile", "clock") if len({getattr(c, name) for c in among}) > 1]
+    tests: dict[str, list[str]] = {}
+    for c in items:
+        tests.setdefault(c.test, []).append(" ".join([*(str(getattr(c, name)) for name in told), text.change(c)]))
+    return ", ".join(f"{test} ({', '.join(changes)})" for test, changes in tests.items())

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A report's records in the groups in which they are shown: a machine, profile and clock at a time, so that clocks never mix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from harness.compare import Comparison
+from harness.matrix import STOCK, Clock
+from harness.report import text
+from harness.report.content import Content
+from harness.report.plots.canvas import Palette
+
+
+class _OfACell(Protocol):
+    @property
+    def machine(self) -> str: ...
+    @property
+    def profile(self) -> str: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+class _OfATest(Protocol):
+    @property
+    def test(self) -> str: ...
+    @property
+    def variant(self) -> str: ...
+
+
+class _OnAMachine(Protocol):
+    @property
+    def machine(self) -> str: ...
+
+
+Tested = TypeVar("Tested", bound=_OfATest)
+Item = TypeVar("Item", bound=_OfACell)
+
+
+class Group(msgspec.Struct, Generic[Item], frozen=True):
+    """What was seen on one machine, in one profile and under one clock."""
+
+    machine: str
+    profile: str
+    clock: Clock
+    items: tuple[Item, ...]
+
+    @property
+    def heading(self) -> str:
+        """What stands above it."""
+        return f"{self.machine}, profile {self.profile}, clock {self.clock}"
+
+    @property
+    def id(self) -> str:
+        """A name that no other group of the same kind has."""
+        return f"{self.machine}-{self.profile}-{self.clock}"
+
+
+def groups(items: Iterable[Item]) -> list[Group[Item]]:
+    """Return the items by machine, profile and clock, in the order in which they come."""
+    found: dict[tuple[str, str, Clock], list[Item]] = {}
+    for item in items:
+        found.setdefault((item.machine, item.profile, item.clock), []).append(item)
+    return [Group(*key, tuple(members)) for key, members in found.items()]
+
+
+def ordered(items: Sequence[Tested], palette: Palette) -> list[Tested]:
+    """Return the items of a group by test, in the order in which tests come, and variant."""
+    tests = list(dict.fromkeys(item.test for item in items))
+    return sorted(items, key=lambda item: (tests.index(item.test), palette.number(item.variant)))
+
+
+def palette(content: Content) -> Palette:
+    """Return all variants that a report shows: what is compared with first, then in the order of the run."""
+    names = [text.baseline(item) for item in content.comparisons if item.variant or item.baseline]
+    names = [*dict.fromkeys(name for name in names if name)]
+    seen = [
+        *(item.variant for item in content.comparisons if item.variant),
+        *content.provenance.patches,
+        *(record.variant for kind in (content.histograms, content.sections, content.memory, content.points) for record in kind),
+    ]
+    first = [STOCK] if STOCK in [*names, *seen] and not content.before else []
+    return Palette(tuple(dict.fromkeys([*first, *names, *seen])))
+
+
+def machines(content: Content) -> list[str]:
+    """Return the machines that a report is about."""
+    kinds: tuple[Sequence[Comparison | _OnAMachine], ...] = (
+        content.comparisons,
+        content.results,
+        content.findings,
+        content.points,
+    )
+    return list(dict.fromkeys([*content.provenance.machines, *(item.machine for kind in kinds for item in kind)]))
+
+
+def title(content: Content) -> str:
+    """Return what a report is about, in a line."""
+    run = content.provenance
+    kernel = f"Linux {run.version}"
+    if content.before:
+        return f"{kernel}: run {run.run} against run {content.before.run}"
+    if run.stock_only:
+        return f"{kernel}: stock only"
+    variants = [name for name in run.patches if name != STOCK]
+    against = " against stock" if variants and STOCK in run.patches else ""
+    return f"{kernel}: {', '.join(variants) or STOCK}{against}"
+
+
+def limits(content: Content) -> list[str]:
+    """Return what the clocks that were used cannot tell, once each."""
+    kinds = (content.comparisons, content.histograms, content.points)
+    return [text.LIMITS[clock] for clock in sorted({item.clock for kind in kinds for item in kind})]
+
+
+def missing(content: Content) -> list[str]:
+    """Return what a run of tests could have told and did not, and how to have it told; other pages lack nothing."""
+    if content.before or (content.points and not content.results):
+        return []
+    lines = []
+    if not content.comparisons:
+        lines.append("Comparison: no performance test was run; `invoke test --tests performance` runs them.")
+    elif all(item.change is None for item in content.comparisons):
+        lines.append("Comparison: only one kernel was measured; name two or more with `--variant`.")
+    if not content.histograms:
+        lines.append("Latency: no operation was timed by itself; the performance tests do that.")
+    if not content.sections:
+        lines.append("Preemption-off sections: they take a kernel with a tracer; `--profile perf,latency` builds one beside.")
+    if not content.points:
+        lines.append("How cost grows: `invoke sweep` measures it.")
+    if not content.memory:
+        lines.append("Memory: no test looked at it.")
+    return lines

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is run in the guest for one test: the module's parameters, and the script that loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness import plan
+from harness.plan import Plan, Session, Step
+from harness.suite.lab import MODULE
+
+BEGIN = "kernel-patch-rig: begin"
+END = "kernel-patch-rig: end"
+MEMORY = "kernel-patch-rig: memory"
+TRACE = "kernel-patch-rig: trace"
+_LOOK_EVERY = 1
+"""milliseconds of the guest's time between two looks at memory; the module makes them rarer in a long test"""
+
+_LOAD = """\
+insmod "$@" || exit 1
+rmmod vmalloc_test || exit 1
+dmesg
+"""
+_LOOK = f"""\
+echo "{MEMORY} {{at}}"
+cat /proc/meminfo /proc/slabinfo
+echo "{MEMORY} end"
+"""
+# The tracer looks while tracing is on, which the module sees to around its timed loop. Switching tracing
+# off by its file would stop the tracer for good: a first, short load leaves it running, but off.
+_TRACE = f"""\
+[ -e /sys/kernel/tracing/tracing_on ] || mount -t tracefs tracefs /sys/kernel/tracing
+cd /sys/kernel/tracing || exit 1
+echo 1 > tracing_on
+echo {{tracer}} > current_tracer || exit 1
+insmod "$1" {{short}} && rmmod vmalloc_test || exit 1
+dmesg -c > /dev/null
+echo 0 > tracing_max_latency
+{_LOAD}\
+echo "{TRACE} begin"
+cat trace
+echo "{TRACE} end"
+echo nop > current_tracer
+"""
+
+
+def _script(work: str) -> str:
+    return f"""\
+dmesg -c > /dev/null
+echo "{BEGIN}: $1" > /dev/kmsg
+shift
+{work}\
+echo "{END}" > /dev/kmsg
+"""
+
+
+def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
+    """Return the command that does `step` in the guest."""
+    tracer = plan.profile_use(session.built.cell.profile).tracer
+    looks = session.boot == 0 and step.round == 0 and not tracer and not step.axis
+    work = _LOAD
+    if tracer:
+        short = _words({"tests": step.test.name, "loops": 1, "repeat": 1, "busy": 1, "trace": 1})
+        work = _TRACE.format(tracer=tracer, short=" ".join(short))
+    elif looks:
+        work = _LOOK.format(at="before") + _LOAD + _LOOK.format(at="after")
+    wanted = parameters(chosen, step, tracer=bool(tracer), looks=looks)
+    return ("sh", "-c", _script(work), "sh", step.name, MODULE, *_words(wanted))
+
+
+def _words(named: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(f"{name}={value}" for name, value in named.items())
+
+
+def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool) -> Mapping[str, object]:
+    """Return the module's parameters for `step`.
+
+    Where nothing is compared, or with a tracer, a warm-up and further samples would make nothing better.
+    """
+    size = chosen.size
+    found: dict[str, object] = {"tests": step.test.name, "loops": chosen.loops_of(step.test), "busy": size.busy}
+    if step.axis:
+        return {**found, "repeat": 1, "busy": 0, step.axis: step.size}
+    if tracer:
+        return {**found, "repeat": 1, "trace": 1}
+    if looks:
+        found["memory"] = _LOOK_EVERY
+    if step.test.stress:
+        return {**found, "repeat": 1}
+    return {**found, "repeat": size.warmup + size.repeat, "latency": 1}

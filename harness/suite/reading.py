@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a test brought to light, as records: read out of what the module and the guest said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from harness import clock as clocks
+from harness import ktap, meminfo, plan, tracer
+from harness.plan import Plan, Session, Step
+from harness.records import Finding, Histogram, Memory, Point, Sample, Section
+from harness.suite import load
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a trial brought to light."""
+
+    samples: tuple[Sample, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    histograms: tuple[Histogram, ...] = ()
+    sections: tuple[Section, ...] = ()
+    memory: tuple[Memory, ...] = ()
+    points: tuple[Point, ...] = ()
+    skipped: str = ""
+
+    def records(self) -> Mapping[str, Sequence[msgspec.Struct]]:
+        """Return the records by the name of the file in a run's folder that keeps them."""
+        return {
+            "samples.jsonl": self.samples,
+            "findings.jsonl": self.findings,
+            "latency.jsonl": self.histograms,
+            "sections.jsonl": self.sections,
+            "memory.jsonl": self.memory,
+            "sweep.jsonl": self.points,
+        }
+
+
+class Reading:
+    """The names that go on every record of one load of the module."""
+
+    def __init__(self, chosen: Plan, session: Session, step: Step) -> None:
+        """Read for `step` in the VM of `session`."""
+        cell = session.built.cell
+        self._size = chosen.size
+        self._step = step
+        self._clock = session.clock
+        self._use = plan.profile_use(cell.profile)
+        self._names = {
+            "machine": cell.machine.name,
+            "variant": cell.variant.name,
+            "profile": cell.profile,
+            "clock": session.clock,
+            "boot": session.boot,
+        }
+
+    def samples(self, report: ktap.Report) -> tuple[Sample, ...]:
+        """Return the totals, those of the warm-up marked; none of a sweep, or if a tracer was in their way."""
+        if self._use.tracer or self._step.axis:
+            return ()
+        warmup = 0 if self._step.test.stress else self._size.warmup
+        before = self._step.round * (warmup + self._size.repeat)
+        found = []
+        for timing in report.timings:
+            value, unit = clocks.per_operation(self._clock, timing.nanoseconds, timing.operations)
+            found.append(
+                Sample(
+                    **self._names,  # type: ignore[arg-type]
+                    test=timing.test,
+                    repeat=before + timing.repeat,
+                    thread=timing.thread,
+                    value=value,
+                    unit=unit,
+                    operations=timing.operations,
+                    warmup=timing.repeat < warmup,
+                )
+            )
+        return tuple(found)
+
+    def points(self, report: ktap.Report) -> tuple[Point, ...]:
+        """Return what a step of a sweep measured."""
+        if not self._step.axis:
+            return ()
+        found = []
+        for timing in report.timings:
+            value, unit = clocks.per_operation(self._clock, timing.nanoseconds, timing.operations)
+            found.append(
+                Point(
+                    **self._names,  # type: ignore[arg-type]
+                    workload=timing.test,
+                    axis=self._step.axis,
+                    size=self._step.size,
+                    repeat=timing.repeat,
+                    value=value,
+                    unit=unit,
+                    operations=timing.operations,
+                )
+            )
+        return tuple(found)
+
+    def histograms(self, report: ktap.Report) -> tuple[Histogram, ...]:
+        """Return how long single operations took."""
+        found = []
+        for latency in report.latencies:
+            worth, unit = clocks.unit(self._clock)
+            found.append(
+                Histogram(
+                    **self._names,  # type: ignore[arg-type]
+                    test=latency.test,
+                    repeat=self._step.round,
+                    unit=unit,
+                    overhead=latency.overhead_ns * worth,
+                    highest=latency.max_ns * worth,
+                    buckets=tuple((lower * worth, count) for lower, count in latency.buckets),
+                )
+            )
+        return tuple(found)
+
+    def sections(self, said: str) -> tuple[Section, ...]:
+        """Return the longest stretch without preemption, if a tracer looked for it."""
+        trace = _between(said, load.TRACE, "begin")
+        found = tracer.parse(trace) if trace else None
+        if found is None:
+            return ()
+        return (
+            Section(
+                **self._names,  # type: ignore[arg-type]
+                test=self._step.test.name,
+                repeat=self._step.round,
+                microseconds=found.microseconds,
+                began=found.began,
+                ended=found.ended,
+                stack=found.stack,
+            ),
+        )
+
+    def memory(self, report: ktap.Report, said: str) -> tuple[Memory, ...]:
+        """Return the looks at memory: the module's own, and what the kernel's files said before and after."""
+        before, after = meminfo.before_and_after(_between(said, load.MEMORY, "before"), _between(said, load.MEMORY, "after"))
+        files = {"before": before, "after": after}
+        return tuple(
+            Memory(
+                **self._names,  # type: ignore[arg-type]
+                test=self._step.test.name,
+                at=look.at,
+                seconds=look.nanoseconds / 1e9,
+                values={**look.values, **files.get(look.at, {})},
+            )
+            for look in report.looks
+        )
+
+
+def _between(said: str, marker: str, what: str) -> str:
+    """Return what the script printed between the line `marker` `what` and the next of that marker."""
+    return said.partition(f"{marker} {what}\n")[2].partition(f"{marker} end\n")[0]
