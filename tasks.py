@@ -19,13 +19,15 @@ from invoke.tasks import Task, task
 from rich.console import Console
 from rich.table import Table
 
+from harness import archive, pipeline, runs, shell, vm
 from harness import check as checks
-from harness import pipeline, runs, shell, vm
+from harness import nightly as nights
 from harness import selfcheck as selfchecks
 from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.outcome import ExitCode, Outcome, exit_code
-from harness.report import terminal
+from harness.report import precision, terminal, trend
+from harness.retention import Limits
 from harness.selection import Selection, refine
 
 _WIDTH = 110
@@ -142,7 +144,7 @@ def _selfcheck(wanted: Selection, experiments: str | None) -> None:
     vm.sweep()
     clocks = tuple(Clock) if wanted.clock == Selection().clock else (Clock(wanted.clock),)
     found = selfchecks.run(wanted, clocks, int(_number("experiments", experiments or "3", least=1)), _command())
-    _CONSOLE.print(terminal.precision(found))
+    _CONSOLE.print(precision.tables(found))
     if any(not trial.found for trial in found.trials if not trial.injected):
         raise Exit("kernel-patch-rig: the self check failed: twins of stock are not the same everywhere.", code=ExitCode.RIG_FAILED)
 
@@ -198,9 +200,53 @@ def down(_: Context) -> None:
 def check(_: Context, fast: bool = False) -> None:
     """Run the project's own lint, types and tests."""
     with _errors():
-        failed = checks.run(fast=fast, say=lambda line: _CONSOLE.print(line, markup=False, highlight=False))
+        failed = checks.run(fast=fast, say=_say)
     if failed:
         raise Exit(f"kernel-patch-rig: failed: {', '.join(failed)}", code=ExitCode.RIG_FAILED)
+
+
+def _nightly(wanted: Selection, keep_runs: str | None, keep_size: str | None) -> None:
+    """Build and test everything unattended, keep it in the history, and hold it against the baseline."""
+    limits = Limits(
+        runs=int(_number("keep-runs", keep_runs, least=1)) if keep_runs else Limits().runs,
+        size=int(_number("keep-size", keep_size) * (1 << 30)) if keep_size else Limits().size,
+    )
+    parts = nights.Parts(pipeline.build, pipeline.test, _print, lambda outcome: (outcome.run / "report.md").read_text(), _say)
+    code = nights.run(wanted, _command(), parts, limits)
+    if code:
+        raise Exit(code=code)
+
+
+nightly = _selection_task(
+    _nightly,
+    {
+        "keep_runs": f"run folders to keep in results/ (default: {Limits().runs})",
+        "keep_size": f"GiB of run folders to keep (default: {Limits().size >> 30})",
+    },
+)
+
+
+@task(positional=["run"], help={"run": "a name in results/, a folder, or latest"}, auto_shortflags=False)
+def baseline(_: Context, run: str) -> None:
+    """Make a run the one that later nights are held against."""
+    with _errors():
+        _say(f"{archive.accept(run)} is the baseline.")
+
+
+@task(
+    positional=["test"],
+    help={"test": "one test, which may be a stress test (default: all performance tests)"},
+    auto_shortflags=False,
+)
+def history(_: Context, test: str = "") -> None:
+    """Show how each test's figure went from run to run."""
+    with _errors():
+        seen = archive.look(test)
+    _CONSOLE.print(trend.runs(seen.runs))
+    _CONSOLE.print(trend.terminal(seen.trends))
+    if seen.unread:
+        _say(f"{len(seen.unread)} of the runs in results/ cannot be read, the first of them: {seen.unread[0]}")
+    _say(f"Page: {seen.page}")
 
 
 @task(
@@ -221,12 +267,20 @@ def compare(_: Context, before: str, after: str, threshold: str = "") -> None:
 
 
 def _show(outcome: Outcome, report: str = "report") -> None:
-    _CONSOLE.print(terminal.comparison(outcome.comparisons))
-    _CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
-    _CONSOLE.print(f"Report: {outcome.run / report}.html, and as a mail: {report}.md", highlight=False)
+    _print(outcome, report)
     code = exit_code(outcome)
     if code:
         raise Exit(code=code)
+
+
+def _print(outcome: Outcome, report: str = "report") -> None:
+    _CONSOLE.print(terminal.comparison(outcome.comparisons))
+    _CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
+    _say(f"Report: {outcome.run / report}.html, and for a mail {report}.md")
+
+
+def _say(line: str) -> None:
+    _CONSOLE.print(line, markup=False, highlight=False)
 
 
 def _number(option: str, given: str, least: float = 0) -> float:

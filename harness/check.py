@@ -10,6 +10,7 @@ from collections.abc import Callable
 from harness import paths, shell
 
 _PYTHON = (sys.executable, "-m")
+_WORKFLOW = ".github/workflows/nightly.yml"
 
 
 def commands(*, fast: bool) -> dict[str, tuple[str, ...]]:
@@ -20,6 +21,7 @@ def commands(*, fast: bool) -> dict[str, tuple[str, ...]]:
         "lint": (*_PYTHON, "ruff", "check", "."),
         "types": (*_PYTHON, "mypy"),
         "shell": ("shellcheck", "bootstrap", ".ci/run"),
+        "workflow": (*_PYTHON, "check_jsonschema", "--builtin-schema", "vendor.github-workflows", _WORKFLOW),
         "tests": (*_PYTHON, "pytest", "tests", "-ra", "--durations=5", *select),
     }
 

@@ -14,9 +14,9 @@ _RESULT = re.compile(r"^(ok|not ok) (\d{1,20}) (\w+)(?: # ?(.*))?$")
 _PLAN = re.compile(r"^1\.\.(\d{1,20})$")
 _LATENCY = re.compile(r"^# latency test=(\w+) pass=(\d{1,20}) ops=(\d{1,20}) overhead_ns=(\d{1,20}) max_ns=(\d{1,20})$")
 _BUCKETS = re.compile(r"^# buckets test=(\w+) pass=(\d{1,20}) (\d{1,20}:\d{1,20}(?:,\d{1,20}:\d{1,20})*)$")
+_SIZES = ("areas", "used", "free", "largest_hole", "lazy", "slab_unreclaimable")
 _MEMORY = re.compile(
-    r"^# memory test=(\w+) at=(before|during|after) ns=(\d{1,20})"
-    r"((?: (?:areas|used|free|largest_hole|lazy|slab_unreclaimable)=\d{1,20}){6})$"
+    r"^# memory test=(\w+) at=(before|during|after) ns=(\d{1,20})(" + "".join(rf" {name}=\d{{1,20}}" for name in _SIZES) + ")$"
 )
 _NOTE = re.compile(r"^# note test=(\w+) thread=(\d{1,20})((?: \w+=\d{1,20})+)$")
 _SAMPLE = re.compile(r"^# sample test=(\w+) repeat=(\d{1,20}) thread=(\d{1,20}) cpu=\d{1,20} ops=(\d{1,20}) ns=(\d{1,20})$")

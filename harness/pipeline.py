@@ -13,6 +13,7 @@ import pytest
 
 from harness import (
     accel,
+    archive,
     guest,
     kbuild,
     patches,
@@ -122,12 +123,12 @@ def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
         _side_by_side(one, sessions, workers)
 
 
-def test(made: Plan, wanted: Selection, command: str) -> Outcome:
-    """Run the suite in every selected cell, booting what is not up, and write the run's folder.
+def test(made: Plan, wanted: Selection, command: str, parent: Path | None = None) -> Outcome:  # noqa: PT028 - no test
+    """Run the suite in every selected cell, booting what is not up, and write the run's folder in results/ or `parent`.
 
     `command` is what repeats the run. Raises RigError when pytest itself fails.
     """
-    run = Run(records.new_folder())
+    run = Run(records.new_folder(parent))
     runs.begin(run, made, wanted, command)
     return _suite(run, made, wanted.jobs)
 
@@ -166,7 +167,9 @@ def _suite(run: Run, made: Plan, jobs: int, *more: str) -> Outcome:
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise RigError(f"pytest ended with {pytest.ExitCode(code).name}; what it recorded so far is in {run.folder}.")
     runs.finished(run)
-    return runs.conclude(run)
+    outcome = runs.conclude(run)
+    archive.keep(run)
+    return outcome
 
 
 def ssh(cell: str, clock: str) -> tuple[str, ...]:

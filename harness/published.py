@@ -68,6 +68,8 @@ class Beside(msgspec.Struct, frozen=True):
     """a row is a boot, the mean of its samples"""
     change: float | None
     """of all of our samples, as in the comparison"""
+    verdict: str
+    """of the comparison"""
 
     @property
     def their_changes(self) -> tuple[float, ...]:
@@ -86,12 +88,17 @@ class Beside(msgspec.Struct, frozen=True):
 
     @property
     def direction(self) -> str:
-        """``same`` or ``other``; ``flat`` where theirs is about zero, or where their rows go both ways; empty without ours."""
+        """``same`` or ``other``; ``flat`` where theirs is about zero, or where their rows go both ways.
+
+        ``open`` where ours is undecided, empty where there is none.
+        """
         theirs = statistics.median(self.their_changes)
         if abs(theirs) <= FLAT or (min(self.their_changes) < -FLAT and max(self.their_changes) > FLAT):
             return "flat"
         if self.change is None:
             return ""
+        if self.verdict == "undecided":
+            return "open"
         return "same" if abs(self.change) > FLAT and (self.change > 0) == (theirs > 0) else "other"
 
     @property
@@ -140,6 +147,7 @@ def beside(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[Besid
                 theirs=tuple(Pair(row.stock, row.patched) for row in sorted(theirs, key=lambda row: row.run)),
                 ours=_ours(item),
                 change=item.change,
+                verdict=item.verdict,
             )
         )
     return made

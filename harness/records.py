@@ -192,10 +192,10 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def new_folder() -> Path:
-    """Return a name for a new run's folder: the time in UTC and an id."""
+def new_folder(parent: Path | None = None) -> Path:
+    """Return a name for a new run's folder, in results/ or `parent`: the time in UTC and an id."""
     time = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    return paths.RESULTS / f"{time}-{secrets.token_hex(2)}"
+    return (parent or paths.RESULTS) / f"{time}-{secrets.token_hex(2)}"
 
 
 def _ends_a_line(file: BinaryIO) -> bool:

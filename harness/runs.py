@@ -104,9 +104,7 @@ def across(before: Run, after: Run, threshold: float | None) -> Outcome:
     threshold = provenance.threshold if threshold is None else threshold
     found = compare.across(before.samples(), after.samples(), old.run, _performance(), provenance.margins, threshold)
     if not any(c.ratio is not None for c in found):
-        raise UsageError(
-            f"{old.run} and {provenance.run} have no performance test in common, by cell and clock."
-        )
+        raise UsageError(f"{old.run} and {provenance.run} have no performance test in common, by cell and clock.")
     provenance = msgspec.structs.replace(provenance, threshold=threshold, planned=0)
     _write_report(after.folder, report_name(old), Content(provenance=provenance, comparisons=tuple(found), before=old))
     return Outcome(after.folder, tuple(found), (), (), provenance)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
+from pathlib import Path
 
 import msgspec
 
@@ -37,6 +38,7 @@ def run(wanted: Selection, clocks: tuple[Clock, ...], experiments: int, command:
     slower = {
         change: Variant(f"plus-{change:g}", paths.cache() / "selfcheck" / name / f"plus-{change:g}.patch") for change in CHANGES
     }
+    shutil.rmtree(folder(), ignore_errors=True)
     pair = None
     try:
         pair = pipeline.build(wanted, twins)
@@ -68,6 +70,11 @@ def run(wanted: Selection, clocks: tuple[Clock, ...], experiments: int, command:
     return precision
 
 
+def folder() -> Path:
+    """Return where the runs of the last self check are, apart from those that say something of a series."""
+    return paths.RESULTS / "selfcheck"
+
+
 def _cost(pair: Plan, wanted: Selection, command: str) -> float:
     """Return what an allocation of the yardstick test takes in stock, in instructions, on the machine where it is least."""
     stock = tuple(built for built in pair.cells if built.cell.variant.name == STOCK)
@@ -88,7 +95,7 @@ def _write_patches(pair: Plan, slower: dict[float, Variant], cost: float) -> Non
 
 def _measure(made: Plan, wanted: Selection, clock: Clock, command: str) -> Outcome:
     wanted = msgspec.structs.replace(wanted, clock=clock.value)
-    outcome = pipeline.test(made, wanted, command)
+    outcome = pipeline.test(made, wanted, command, folder())
     if outcome.errors or outcome.unexpected or not outcome.complete:
         raise RigError(f"The self check needs kernels without findings; {outcome.run} tells what went wrong.")
     return outcome

@@ -18,10 +18,10 @@
 void vmt_ktap_begin(unsigned int nr_tests)
 {
 	pr_info("KTAP version 1\n");
-	pr_info("# param loops=%lu repeat=%u busy=%lu holes=%lu latency=%u memory=%u trace=%d threads=%u cpus=%*pbl seed=%lu\n",
+	pr_info("# param loops=%lu repeat=%u busy=%lu holes=%lu latency=%u memory=%u trace=%d settle=%d threads=%u cpus=%*pbl seed=%lu\n",
 		vmt_params.loops, vmt_params.repeat, vmt_params.busy,
 		vmt_params.holes, vmt_params.latency, vmt_params.memory,
-		vmt_params.trace, vmt_params.threads,
+		vmt_params.trace, vmt_params.settle, vmt_params.threads,
 		cpumask_pr_args(&vmt_params.cpus), vmt_params.seed);
 	pr_info("1..%u\n", nr_tests);
 }

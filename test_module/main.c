@@ -19,6 +19,7 @@ struct vmt_params vmt_params = {
 	.loops = 1000,
 	.repeat = 5,
 	.busy = 15000,
+	.settle = true,
 	.threads = 0,
 	.live_pages = 2048,
 	.seed = 42,
@@ -55,6 +56,9 @@ MODULE_PARM_DESC(trace, "Whether to switch the kernel's tracing on for the timed
 
 module_param_named(threads, vmt_params.threads, uint, 0444);
 MODULE_PARM_DESC(threads, "Threads of a stress test (0, the default: one for each CPU in cpus=)");
+
+module_param_named(settle, vmt_params.settle, bool, 0444);
+MODULE_PARM_DESC(settle, "Whether each pass begins from the same state; if not, from what earlier ones left behind (default 1)");
 
 static char *cpus;
 module_param(cpus, charp, 0444);

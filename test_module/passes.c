@@ -63,7 +63,7 @@ static int run_pass(struct vmt_run *run, char *reason)
 {
 	int err;
 
-	vmt_settle();
+	vmt_settle_if_asked();
 	run->stop = false;
 	run->threads = kvcalloc(run->nr_threads, sizeof(*run->threads),
 				GFP_KERNEL);

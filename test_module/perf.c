@@ -105,14 +105,16 @@ static int long_busy_list_op(struct vmt_thread *t, void *ctx)
 /*
  * No kernel has run for long without freeing something below what it still
  * holds. Areas of all sizes are allocated and freed; since that is lazy, what
- * is held from now on lies above them, and they turn into a hole.
+ * is held from now on lies above them, and they turn into a hole. Without
+ * settle= earlier samples leave what they leave.
  */
 static int leave_a_hole(struct vmt_thread *t)
 {
+	unsigned int areas = vmt_params.settle ? EARLIER_AREAS : 0;
 	unsigned int i;
 	int err = 0;
 
-	for (i = 0; i < EARLIER_AREAS && !err; i++)
+	for (i = 0; i < areas && !err; i++)
 		err = random_size_op(t, NULL);
 	return err;
 }

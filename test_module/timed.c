@@ -11,7 +11,7 @@
 /* To be stopped again; a test may do both more than once. */
 void vmt_clock_start(struct vmt_thread *t)
 {
-	vmt_settle();
+	vmt_settle_if_asked();
 	if (vmt_params.trace)
 		tracing_on();
 	t->ns -= ktime_get_ns();

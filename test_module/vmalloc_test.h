@@ -29,6 +29,7 @@ struct vmt_params {
 	unsigned int latency;
 	unsigned int memory;
 	bool trace;
+	bool settle;
 	unsigned int threads;
 	unsigned long live_pages;
 	unsigned long seed;
@@ -101,6 +102,7 @@ int vmt_select(const char *names, unsigned long mask, unsigned long *selected);
 /* runner.c */
 int vmt_run_selected(unsigned long selected);
 void vmt_settle(void);
+void vmt_settle_if_asked(void);
 
 /* passes.c */
 int vmt_run_passes(struct vmt_run *run, char *reason);

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
-from harness import matrix, paths, pipeline, plan, vm
+from harness import matrix, paths, pipeline, plan, runs, vm
 from harness.errors import RigError, SourceUnavailable
 from harness.matrix import Clock
 from harness.outcome import ExitCode
-from harness.plan import Plan
+from harness.plan import Plan, Session
 from harness.records import Run
 from harness.selection import Selection
 from harness.suite import trial
@@ -39,7 +40,7 @@ def rig(*words: str) -> subprocess.CompletedProcess[str]:
 def run() -> tuple[subprocess.CompletedProcess[str], Run]:
     """One run of everything at scale quick, by the README's command."""
     done = rig("select", "--scale", "quick", "build", "boot", "test")
-    return done, pipeline.find_run("latest")
+    return done, runs.find("latest")
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +66,9 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
     done, folder = run
-    regressed = {c.test for c in pipeline.finish(folder).regressions}
+    regressed = {c.test for c in runs.conclude(folder).regressions}
     assert regressed <= set(KNOWN_COSTS), done.stdout
-    assert all((c.change or 0) > -KNOWN_COSTS.get(c.test, 5) for c in pipeline.finish(folder).comparisons), done.stdout
+    assert all((c.change or 0) > -KNOWN_COSTS.get(c.test, 5) for c in runs.conclude(folder).comparisons), done.stdout
     assert done.returncode == (ExitCode.REGRESSION if regressed else ExitCode.GOOD), done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert str(folder.folder / "report.html") in done.stdout
@@ -79,13 +80,20 @@ def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]
     provenance = folder.provenance()
     variants = ["stock"] if provenance.stock_only else ["stock", "free-list"]
     cells = {(machine, variant) for machine in matrix.machine_names() for variant in variants}
-    performance = {test.name for test in plan.suite().tests if not test.stress}
+    tests = plan.suite().tests
+    performance = {test.name for test in tests if test.kind == "performance"}
     samples = folder.samples()
     for test in performance:
         assert {(s.machine, s.variant) for s in samples if s.test == test and s.clock is Clock.ICOUNT} == cells
+        assert {(h.machine, h.variant) for h in folder.histograms() if h.test == test} == cells
     results = folder.results()
     assert {(r.machine, r.variant) for r in results} == cells
-    assert len(results) == len(cells) * (len(plan.suite().tests) + 4) == provenance.planned
+    boots = plan.suite().scales["quick"].boots
+    assert {s.boot for s in samples if s.clock is Clock.ICOUNT} == set(range(boots))
+    stress = [test for test in tests if test.stress]
+    assert len(results) == len(cells) * (boots * (len(performance) + 2) + len(stress) + 2) == provenance.planned
+    looks = {(m.machine, m.variant, m.test, m.at) for m in folder.memory() if "areas" in m.values}
+    assert looks >= {(*cell, "long_busy_list_alloc_test", at) for cell in cells for at in ("before", "during", "after")}
     assert {r.outcome for r in results if not r.test.startswith("end ")} <= {"passed", "xfailed"}
     assert {r.outcome for r in results if r.test.startswith("end ")} <= {"passed", "skipped"}
     cases = ElementTree.parse(folder.folder / "junit.xml").getroot().iter("testcase")
@@ -104,7 +112,7 @@ def test_stock_shows_its_bug_and_the_series_does_not(run: tuple[object, Run], ha
 
 
 def test_series_helps_where_the_publication_says(run: tuple[object, Run], has_series: None) -> None:
-    outcome = pipeline.finish(run[1])
+    outcome = runs.conclude(run[1])
     long_list = {c.machine: c.change for c in outcome.comparisons if c.test == "long_busy_list_alloc_test"}
     assert set(long_list) == set(matrix.machine_names())
     # At scale quick 2,000 areas are held; with the publication's 15,000 it is more than 60 %.
@@ -129,11 +137,16 @@ def test_second_build_is_a_cache_hit(run: tuple[object, Run]) -> None:
     assert time.monotonic() - began < 10  # under 3 s on an idle machine
 
 
+def session(of: Plan, machine: str, test: str) -> Session:
+    """A VM of one machine for one test, which goes on for longer than whoever uses it."""
+    long = msgspec.structs.replace(of, tests=(test,), scale="published")
+    return next(s for s in long.sessions if s.built.cell.machine.name == machine)
+
+
 @pytest.mark.parametrize("machine", matrix.machine_names())
 def test_panic_is_a_finding_within_two_seconds(quick: Plan, lab: Lab, machine: str) -> None:
-    (built,) = [b for b in quick.cells if b.cell.machine.name == machine]
-    (test,) = [t for t in plan.suite().tests if t.name == "mix_stress_test"]
-    station = lab.station(built, Clock.WALL)
+    used = session(quick, machine, "mix_stress_test")
+    station = lab.station(used)
     panicked = threading.Event()
 
     def panic() -> None:
@@ -144,31 +157,25 @@ def test_panic_is_a_finding_within_two_seconds(quick: Plan, lab: Lab, machine: s
 
     trigger = threading.Thread(target=panic)
     trigger.start()
-    outcome = trial.run(lab, endless(quick), built, test)
+    outcome = trial.run(lab, msgspec.structs.replace(quick, scale="published"), used, used.steps[0])
     took = time.monotonic() - panicked.at  # type: ignore[attr-defined]
     trigger.join()
     assert outcome.findings
     assert outcome.findings[0].kind in ("null-dereference", "panic"), "what the trigger does depends on the kernel"
     assert took < 2, took
-    assert trial.boot(lab, quick, built, Clock.WALL).findings == (), "the next test gets a fresh VM"
-
-
-def endless(of: Plan) -> Plan:
-    """A plan whose tests go on for longer than the test that uses it."""
-    return Plan(**{f: getattr(of, f) for f in of.__struct_fields__ if f != "scale"}, scale="published")
+    assert trial.boot(lab, quick, used).findings == (), "the next test gets a fresh VM"
 
 
 @pytest.mark.parametrize("machine", matrix.machine_names())
 def test_killed_qemu_is_a_finding(quick: Plan, lab: Lab, machine: str) -> None:
-    (built,) = [b for b in quick.cells if b.cell.machine.name == machine]
-    (test,) = [t for t in plan.suite().tests if t.name == "long_busy_list_alloc_test"]
-    station = lab.station(built, Clock.ICOUNT)
+    used = session(quick, machine, "long_busy_list_alloc_test")
+    station = lab.station(used)
     killer = threading.Timer(1.0, subprocess.run, (["kill", "-9", str(station.vm.state.pid)],))
     killer.start()
-    outcome = trial.run(lab, endless(quick), built, test)
+    outcome = trial.run(lab, msgspec.structs.replace(quick, scale="published"), used, used.steps[0])
     killer.join()
     assert [f.kind for f in outcome.findings] == ["died"]
-    assert lab.station(built, Clock.ICOUNT).number == 1
+    assert lab.station(used).log_name != station.log_name
 
 
 def test_boot_leaves_vms_up_until_down(quick: Plan) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.ktap import Outcome, Timing, parse
+from harness.ktap import Latency, Look, Note, Outcome, Timing, parse
 
 LOG = """\
 [    1.100000] vmalloc_test: loading out-of-tree module taints kernel.
@@ -34,6 +34,7 @@ def test_a_whole_report() -> None:
         Timing("le_fit_alloc_test", 0, 0, 1000, 1234567),
         Timing("le_fit_alloc_test", 1, 0, 1000, 18446744073709551615),
     )
+    assert report.notes == (Note("b_fit_alloc_test", 0, {"holes": 1024, "hits": 1024}),)
     assert report.outcomes == (
         Outcome("le_fit_alloc_test", True, False, ""),
         Outcome("b_fit_alloc_test", False, False, "overlap of [ffffc90000fe0000,ffffc90000ff3000) with [0,1)"),
@@ -86,3 +87,86 @@ def test_a_number_that_is_too_long_is_no_sample() -> None:
 def test_no_log_is_too_strange(lines: list[str]) -> None:
     report = parse("\n".join(lines))
     assert report.complete is (report.planned == len(report.outcomes))
+
+
+LATENCY = """\
+[    2.000000] vmalloc_test: # latency test=le_fit_alloc_test pass=0 ops=7 overhead_ns=44 max_ns=4099
+[    2.000001] vmalloc_test: # buckets test=le_fit_alloc_test pass=0 100:3,2047:1
+[    2.000002] vmalloc_test: # buckets test=le_fit_alloc_test pass=0 2048:2,4096:1
+[    2.000003] vmalloc_test: # latency test=le_fit_alloc_test pass=1 ops=1 overhead_ns=44 max_ns=90
+[    2.000004] vmalloc_test: # buckets test=le_fit_alloc_test pass=1 90:1
+"""
+FIRST = Latency("le_fit_alloc_test", 0, 7, 44, 4099, ((100, 3), (2047, 1), (2048, 2), (4096, 1)))
+SECOND = Latency("le_fit_alloc_test", 1, 1, 44, 90, ((90, 1),))
+
+
+def test_the_buckets_of_a_pass_may_take_several_lines() -> None:
+    assert parse(LATENCY).latencies == (FIRST, SECOND)
+
+
+@pytest.mark.parametrize("lost", range(5))
+def test_a_latency_that_lacks_a_line_is_left_out(lost: int) -> None:
+    lines = LATENCY.splitlines(keepends=True)
+    report = parse("".join(lines[:lost] + lines[lost + 1 :]))
+    assert report.latencies == ((SECOND,) if lost < 3 else (FIRST,))
+
+
+@pytest.mark.parametrize("doubled", [1, 2, 4])
+def test_a_latency_with_a_line_too_many_is_left_out(doubled: int) -> None:
+    lines = LATENCY.splitlines(keepends=True)
+    report = parse("".join(lines[: doubled + 1] + lines[doubled:]))
+    assert report.latencies == ((SECOND,) if doubled < 3 else (FIRST,))
+
+
+@pytest.mark.parametrize("buckets", ["100:3,2047", "100:3,:1", "100:3,,2048:4", "100=7", "", "2048:4,100:3", "100:3,100:4"])
+def test_garbled_buckets_make_a_latency_worthless(buckets: str) -> None:
+    head = LATENCY.splitlines(keepends=True)[0]
+    assert parse(f"{head}vmalloc_test: # buckets test=le_fit_alloc_test pass=0 {buckets}\n").latencies == ()
+
+
+def test_two_loads_in_one_log_are_kept_apart() -> None:
+    assert parse(LATENCY + LATENCY).latencies == (FIRST, SECOND, FIRST, SECOND)
+
+
+@given(
+    st.dictionaries(st.integers(0, 2**40), st.integers(1, 2**50), min_size=1, max_size=60).map(lambda found: sorted(found.items())),
+    st.integers(1, 20),
+)
+def test_any_histogram_comes_back_as_it_was(buckets: list[tuple[int, int]], width: int) -> None:
+    count = sum(count for _, count in buckets)
+    lines = [f"# latency test=a pass=3 ops={count} overhead_ns=1 max_ns={buckets[-1][0]}"]
+    for first in range(0, len(buckets), width):
+        words = ",".join(f"{lower}:{count}" for lower, count in buckets[first : first + width])
+        lines.append(f"# buckets test=a pass=3 {words}")
+    log = "".join(f"[  1.0] vmalloc_test: {line}\n" for line in lines)
+    assert parse(log).latencies == (Latency("a", 3, count, 1, buckets[-1][0], tuple(buckets)),)
+
+
+MEMORY = "# memory test=a at=during ns=5 areas=40 used=692224 free=35184 largest_hole=35183 lazy=0 slab_unreclaimable=1466368"
+
+
+def test_a_look_at_memory() -> None:
+    values = {"areas": 40, "used": 692224, "free": 35184, "largest_hole": 35183, "lazy": 0, "slab_unreclaimable": 1466368}
+    assert parse(f"vmalloc_test: {MEMORY}\n").looks == (Look("a", "during", 5, values),)
+
+
+@pytest.mark.parametrize("line", [MEMORY.replace("during", "later"), MEMORY.replace(" lazy=0", ""), MEMORY + " x=1", MEMORY + "B"])
+def test_a_garbled_look_is_passed_over(line: str) -> None:
+    assert parse(f"vmalloc_test: {line}\n").looks == ()
+
+
+@pytest.mark.parametrize("line", ["# note test=a thread=0", "# note test=a thread=0 holes", "# note test=a thread=0 holes=x"])
+def test_a_garbled_note_is_passed_over(line: str) -> None:
+    assert parse(f"vmalloc_test: {line}\n").notes == ()
+
+
+@given(st.data())
+def test_a_torn_log_yields_only_what_is_whole_in_itself(data: st.DataObject) -> None:
+    log = LOG + LATENCY + f"vmalloc_test: {MEMORY}\n"
+    begin = data.draw(st.integers(0, len(log)))
+    end = data.draw(st.integers(begin, len(log)))
+    report = parse(log[:begin] + log[end:])
+    for latency in report.latencies:
+        assert sum(count for _, count in latency.buckets) == latency.operations
+        assert list(latency.buckets) == sorted(latency.buckets)
+    assert all(len(look.values) == 6 for look in report.looks)

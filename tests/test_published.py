@@ -93,6 +93,11 @@ def test_the_direction(theirs: list[tuple[float, float]], ours: float | None, di
     assert set_beside(rows(*theirs), ours).direction == direction
 
 
+def test_what_is_undecided_has_no_direction_yet() -> None:
+    (made,) = published.beside(rows((100, 90)), [content.comparison(verdict="undecided")])
+    assert made.direction == "open"
+
+
 def test_the_factor_is_between_speed_ups() -> None:
     theirs = rows((100, 25))
     assert set_beside(theirs, 50).factor == pytest.approx(2), "theirs is 4 times as fast, ours twice"

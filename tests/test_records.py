@@ -54,8 +54,8 @@ def test_a_torn_last_line_is_ignored(run: Run) -> None:
 
 def test_a_run_goes_on_after_a_torn_line(run: Run) -> None:
     torn(run)
-    run.add("samples.jsonl", [make.sample(3.0)])
-    assert run.samples() == [make.sample(1.0), make.sample(3.0)]
+    run.add("samples.jsonl", [make.sample(3.0, boot=3)])
+    assert run.samples() == [make.sample(1.0), make.sample(3.0, boot=3)]
 
 
 @pytest.mark.parametrize("damage", [b"{}\n", b"\n", b'{"machine": 5}\n', b"\xff\xfe\n", b"{\n"], ids=repr)
@@ -107,3 +107,10 @@ def test_damaged_provenance_is_said_so(run: Run, content: str) -> None:
 def test_runs_have_names_of_their_own() -> None:
     assert len({new_folder() for _ in range(20)}) == 20
     assert now().endswith("+00:00")
+
+
+def test_of_a_test_that_was_run_again_the_last_counts(run: Run) -> None:
+    run.add("samples.jsonl", [make.sample(1.0), make.sample(2.0, repeat=1), make.sample(3.0)])
+    assert run.samples() == [make.sample(3.0), make.sample(2.0, repeat=1)]
+    run.add("results.jsonl", [make.result("error"), make.result("passed")])
+    assert [r.outcome for r in run.results()] == ["passed"]

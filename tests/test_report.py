@@ -105,6 +105,12 @@ def test_what_is_undecided_says_what_would_decide() -> None:
     assert text.verdict(msgspec.structs.replace(open_, more=999)) == "undecided (more than 999 boots)"
 
 
+def test_a_verdict_has_the_colour_of_the_worst_in_it() -> None:
+    assert '<li class="good">' in page()
+    assert '<li class="open">' in page(comparisons=(content.comparison(), content.comparison(verdict="undecided")))
+    assert '<li class="bad">' in page(comparisons=(content.comparison(verdict="undecided"), content.slower()))
+
+
 def test_clocks_are_never_in_one_table() -> None:
     wall = content.comparison(clock=Clock.WALL, baseline=content.summary((777.0,), unit="ns/op"), measured=None, ratio=None)
     made = page(comparisons=(content.comparison(), wall))
@@ -240,7 +246,13 @@ def test_a_sweeps_page_has_its_plots_and_exponents_and_nothing_else() -> None:
     made = Page(report.html(Content(make.provenance(), points=(*content.points(), *content.points(variant="mine")))))
     assert [i for i in made.ids if i.isalpha()] == ["growth", "provenance"]
     assert made.tags.count("svg") == 1
-    for words in ("in line with the size, or faster: stock in 1 of 1, mine in 1 of 1.", "1.00 (1.00 to 1.00)", "linear", "25,000 (50,000)", "not time"):
+    for words in (
+        "in line with the size, or faster: stock in 1 of 1, mine in 1 of 1.",
+        "1.00 (1.00 to 1.00)",
+        "linear",
+        "25,000 (50,000)",
+        "not time",
+    ):
         assert words in made.text
 
 

@@ -51,11 +51,11 @@ class FakeRig:
         made = Kernel(kernel, kernel / "image", kernel / "config", kernel / "m.ko", "0", "4.18.0")
         return msgspec.structs.replace(like, cell=msgspec.structs.replace(like.cell, variant=variant), kernel=made)
 
-    def test(self, made: Plan, wanted: Selection, command: str) -> Outcome:
+    def test(self, made: Plan, wanted: Selection, command: str, parent: Path) -> Outcome:
         assert wanted.clock == made.clock
         names = tuple(built.cell.variant.name for built in made.cells)
         self.tested.append((made.clock, made.boots, names))
-        run = Run(records.new_folder())
+        run = Run(records.new_folder(parent))
         noise = 1e-5 if made.clock is Clock.ICOUNT else 0.01
         run.add("samples.jsonl", self._samples(made, names, noise))
         results = (make.result("error" if self.broken else "passed"),)

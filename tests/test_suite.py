@@ -28,7 +28,7 @@ BUG = KnownBug("le_fit_alloc_test", "bug", r"mm/vmalloc\.c:512", "an overflow")
 def suite(base: Base, folder: Path, body: str, *more: str) -> tuple[int, Run]:
     """Run the suite in a process of its own, as the rig does, with `body` in the place of QEMU."""
     plan.save(make.plan(base, make.fake_qemu(folder, body)), folder / "plan.json")
-    words = ("--rig-plan", folder / "plan.json", "--rig-run", folder / "run")
+    words = ("--rig-plan", str(folder / "plan.json"), "--rig-run", str(folder / "run"))
     command = (sys.executable, "-m", "pytest", "harness/suite", "-q", "-p", "no:cacheprovider", *words, *more)
     env = {**os.environ, "RIG_CACHE": str(folder / "cache")}
     done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, check=False)

@@ -133,7 +133,7 @@ def test_the_shipped_suite_is_whole() -> None:
     assert set(suite.scales) == set(plan.SCALES)
     assert len({test.name for test in suite.tests}) == len(suite.tests)
     for test in suite.tests:
-        assert test.kind in ("performance", "stress")
+        assert test.kind in ("performance", "stress", "sweep")
         assert set(test.loops) == set(plan.SCALES)
 
 

@@ -15,7 +15,7 @@ from harness.report.plots.canvas import Palette
 
 _LINES = 6
 """of a finding's log"""
-_DIRECTIONS = {"same": "yes", "other": "NO", "flat": "theirs: none", "": "-"}
+_DIRECTIONS = {"same": "yes", "other": "NO", "flat": "theirs: none", "open": "undecided", "": "-"}
 
 
 def mail(content: Content) -> str:

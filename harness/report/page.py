@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +113,8 @@ def _over_time(group: views.Group[Memory], palette: Palette) -> Plot | None:
 
 
 def _published(content: Content, palette: Palette) -> dict[str, Any]:
-    items: Sequence[Beside] = published.beside(content.published, content.comparisons)
+    found = published.beside(content.published, content.comparisons)
+    items: list[Beside] = [item for group in views.groups(found) for item in views.ordered(group.items, palette)]
     return {
         "published": items,
         "boards": {item.board: item.machine for item in items},

@@ -17,7 +17,7 @@ class Part(msgspec.Struct, frozen=True):
     """A part of a verdict."""
 
     kind: str
-    """``bad``, ``good`` or empty"""
+    """``bad``, ``open``, ``good`` or empty"""
     said: str
 
 
@@ -28,9 +28,10 @@ class Verdict(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...]
 
     @property
-    def good(self) -> bool:
-        """Whether nothing in it is bad."""
-        return all(part.kind != "bad" for part in self.parts)
+    def kind(self) -> str:
+        """The worst of its parts: ``bad``, ``open`` where something is undecided, or ``good``."""
+        kinds = {part.kind for part in self.parts}
+        return next((kind for kind in ("bad", "open") if kind in kinds), "good")
 
     @property
     def line(self) -> str:
@@ -63,7 +64,7 @@ def _parts(content: Content, machine: str) -> list[Part]:
     if same := sum(c.verdict == "same" for c in mine):
         parts.append(Part("", f"{same} the same"))
     if undecided:
-        parts.append(Part("", f"{len(undecided)} undecided"))
+        parts.append(Part("open", f"{len(undecided)} undecided"))
     if not mine:
         parts += _growths(content, machine) or [Part("", "nothing was compared")]
     if unexpected:

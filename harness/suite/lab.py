@@ -18,6 +18,7 @@ from harness.qemu_args import Boot
 from harness.vm import GuestDied, Vm
 
 MODULE = "/vmalloc_test.ko"
+_CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 _LAST_WORDS = 1.0
 """seconds in which a kernel that panics has ended its VM"""
 
@@ -67,8 +68,13 @@ class Lab:
         self._make_room()
         fresh = key not in self._log_names
         self._log_names[key] = self._free_name(key)
-        self._stations[key] = self._connect(session, may_find=fresh and session.boot == 0)
-        return self._stations[key]
+        station = self._stations[key] = self._connect(session, may_find=fresh and session.boot == 0)
+        try:
+            _check_clock(session, station)
+        except VmLost:
+            self.lose(session)
+            raise
+        return station
 
     def current(self, session: Session) -> Station | None:
         """Return the VM of a session if it was used and not lost."""
@@ -120,6 +126,16 @@ class Lab:
         """End the VMs that are not in use: the memory of one for each worker is what the plan counts on."""
         for key in [key for key, station in self._stations.items() if station.vm.state.owner]:
             self._stations.pop(key).close(self._logs, stop=True)
+
+
+def _check_clock(session: Session, station: Station) -> None:
+    """Raise VmLost if the guest's clock is no finer than its tick, which no short measurement survives."""
+    source = station.guest.run("cat", _CLOCKSOURCE).strip()
+    if "jiffies" in source:
+        raise VmLost(
+            f"{session.name}: the guest could not measure its CPU's clock and counts ticks of milliseconds instead ({source});"
+            " the host is too busy, so try again when it is not."
+        )
 
 
 def booting(built: BuiltCell, clock: Clock) -> Boot:

@@ -44,7 +44,8 @@ def _facet(axes: Axes, by: Mapping[str, Curve], palette: Palette) -> None:
         axes.plot(
             *drawn[-1], marker=palette.marker(variant), markersize=5, markeredgewidth=0, color=palette.looks(variant)["color"]
         )
-    low, high = max(min(values), 1e-3), max(values)
+    positive = [value for value in values if value > 0]
+    low, high = (min(positive), max(positive)) if positive else (1.0, 1.0)
     canvas.log(axes.yaxis, low, high)
     axes.set_ylim(low / 1.15, max(high, low * 2) * 1.2)
     axes.set_xscale("log")

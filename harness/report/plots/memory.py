@@ -18,6 +18,8 @@ AREAS = "areas"
 """the one value that is a count and not bytes"""
 _MOST = 6
 """values that are drawn side by side"""
+_MOST_LINES = 2
+"""of a variant; more could not be told apart"""
 _HEIGHT = 168
 
 
@@ -38,7 +40,7 @@ def plot(looks: Sequence[Memory], palette: Palette, name: str, heading: str) -> 
             if value == values[0]:
                 y = axes.get_position().y1 + (margins[2] - 16) / whole
                 figure.text(4 / (figure.get_figwidth() * figure.dpi), y, svg.label(test, 60), fontsize=12, fontweight="bold")
-            axes.set_title(svg.label(value, 20), fontweight="normal", fontsize=11)
+            axes.set_title(svg.label(value.replace("_", " "), 20), fontweight="normal", fontsize=11)
             _facet(axes, [look for look in looks if look.test == test and value in look.values], value, palette)
         canvas.legend(figure, palette, (look.variant for look in looks))
         return Plot(heading, svg.text(figure, name, f"Memory over time, {heading}, by test and variant"))
@@ -48,11 +50,22 @@ def _values(looks: Sequence[Memory]) -> list[str]:
     """Return what there is to draw: what was seen while a test ran and is not always the same, but for single caches."""
     during = [look for look in looks if look.at == "during"]
     names = dict.fromkeys(name for look in during for name in look.values if not name.startswith("slab:"))
-    return [name for name in names if len({look.values.get(name) for look in during}) > 1][:_MOST]
+    return [name for name in names if len({look.values[name] for look in looks if name in look.values}) > 1][:_MOST]
+
+
+def _lines(looks: Sequence[Memory]) -> list[list[Memory]]:
+    """Return one variant's looks by boot and round: each time that a test is run, time begins again."""
+    lines: dict[tuple[int, int], list[Memory]] = {}
+    rounds: dict[int, int] = {}
+    for look in looks:
+        if look.at == "before":
+            rounds[look.boot] = rounds.get(look.boot, -1) + 1
+        lines.setdefault((look.boot, rounds.get(look.boot, 0)), []).append(look)
+    return list(lines.values())
 
 
 def _facet(axes: Axes, looks: Sequence[Memory], value: str, palette: Palette) -> None:
-    """Draw a line for every boot of every variant; what is large and moves little is drawn as what it lost."""
+    """Draw the first lines of every variant; of what is large and moves little, the distance from its most."""
     if not looks:
         return
     worth, unit = clock.unit(looks[0].clock)
@@ -60,18 +73,15 @@ def _facet(axes: Axes, looks: Sequence[Memory], value: str, palette: Palette) ->
     seen = [look.values[value] for look in looks]
     told: Callable[[float], str] = text.short if value == AREAS else text.size
     zero = max(seen) if min(seen) > 0.9 * max(seen) and min(seen) < max(seen) else 0
-    if zero:
-        axes.set_title(f"{svg.label(value, 20)}, below {told(zero)}", fontweight="normal", fontsize=11)
-    for variant, boot in dict.fromkeys((look.variant, look.boot) for look in looks):
-        mine = sorted(
-            (look.seconds * scale, look.values[value] - zero) for look in looks if (look.variant, look.boot) == (variant, boot)
-        )
-        axes.plot(*zip(*mine, strict=True), linewidth=1.3, **palette.looks(variant))
+    for variant in palette.ordered(look.variant for look in looks):
+        for line in _lines([look for look in looks if look.variant == variant])[:_MOST_LINES]:
+            along = [(look.seconds * scale, look.values[value] - zero) for look in line]
+            axes.plot(*zip(*along, strict=True), linewidth=1.3, **palette.looks(variant))
     if not zero:
         axes.set_ylim(0, max(max(seen) * 1.08, 1))
     axes.xaxis.set_major_locator(MaxNLocator(3))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: text.short(x)))
     step = max(seen) - (min(seen) if zero else 0)
     axes.yaxis.set_major_locator(MaxNLocator(4) if value == AREAS else canvas.binary(step))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: told(y)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: told(zero) if zero and not y else told(y)))
     axes.set_xlabel(unit, labelpad=1)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the rig found out about itself, on the terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.matrix import Clock
+from harness.precision import Precision, Trial
+
+
+def tables(found: Precision) -> RenderableType:
+    """Return one table per clock and machine: what was injected, what was measured, and what every experiment said."""
+    groups: dict[tuple[Clock, str], list[Trial]] = {}
+    for trial in found.trials:
+        groups.setdefault((trial.clock, trial.machine), []).append(trial)
+    shown: list[RenderableType] = [_table(found, clock, machine, trials) for (clock, machine), trials in groups.items()]
+    shown += [
+        Text(f"{machine}: two builds from scratch {'are the same, byte for byte' if same else 'differ'}.")
+        for machine, same in found.identical.items()
+    ]
+    return Group(*shown, Text(f"Self check of {found.sentence()}"))
+
+
+def _table(found: Precision, clock: Clock, machine: str, trials: list[Trial]) -> Table:
+    title = f"{machine}, {clock}: per cent more than stock, and the verdicts of experiments with {found.boots} boots each"
+    table = Table(title=f"{title} (margin {found.margins[clock]:g} %)", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("test", no_wrap=True)
+    changes = sorted({trial.injected for trial in trials})
+    for injected in changes:
+        table.add_column(f"+{injected:g} %" if injected else "twin")
+    for test in dict.fromkeys(trial.test for trial in trials):
+        cells = [_cell(next(t for t in trials if (t.test, t.injected) == (test, injected))) for injected in changes]
+        table.add_row(f"{test} *" if test == found.yardstick else test, *cells)
+    table.caption = "* The changes are parts of this test's cost; the other tests cost more or less, and have other shares."
+    table.caption_justify = "left"
+    return table
+
+
+def _cell(trial: Trial) -> Text:
+    said = ", ".join(f"{trial.verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(trial.verdicts))
+    return Text(f"{trial.measured:+.2f}: {said}", style="" if trial.found else "yellow" if trial.injected else "bold red")
