@@ -19,13 +19,14 @@ from invoke.tasks import Task, task
 from rich.console import Console
 from rich.table import Table
 
-from harness import archive, pipeline, runs, shell, vm
+from harness import archive, growth, pipeline, runs, shell, vm
 from harness import check as checks
 from harness import nightly as nights
 from harness import selfcheck as selfchecks
 from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.outcome import ExitCode, Outcome, exit_code
+from harness.records import Run
 from harness.report import precision, terminal, trend
 from harness.retention import Limits
 from harness.selection import Selection, refine
@@ -142,7 +143,7 @@ def sweep(wanted: Selection) -> None:
 def _selfcheck(wanted: Selection, experiments: str | None) -> None:
     """Measure the rig itself: twins of stock must be the same, and kernels slowed down on purpose slower."""
     vm.sweep()
-    clocks = tuple(Clock) if wanted.clock == Selection().clock else (Clock(wanted.clock),)
+    clocks = (wanted.timed,) if wanted.clock else tuple(Clock)
     found = selfchecks.run(wanted, clocks, int(_number("experiments", experiments or "3", least=1)), _command())
     _CONSOLE.print(precision.tables(found))
     if any(not trial.found for trial in found.trials if not trial.injected):
@@ -275,6 +276,7 @@ def _show(outcome: Outcome, report: str = "report") -> None:
 
 def _print(outcome: Outcome, report: str = "report") -> None:
     _CONSOLE.print(terminal.comparison(outcome.comparisons))
+    _CONSOLE.print(terminal.growth(growth.fit(Run(outcome.run).points())))
     _CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
     _say(f"Report: {outcome.run / report}.html, and for a mail {report}.md")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from scipy import stats
+import scipy
 
 CONFIDENCE = 0.95
 SIGNIFICANT = 0.05
@@ -114,7 +114,7 @@ def more_boots(of: Estimate, boots: int, margin: float) -> int:
 
 
 def _bootstrap(measured: Sequence[float], baseline: Sequence[float]) -> tuple[float, float]:
-    found = stats.bootstrap(
+    found = scipy.stats.bootstrap(
         (measured, baseline),
         lambda m, b, axis: np.median(m, axis=axis) / np.median(b, axis=axis),
         n_resamples=_RESAMPLES,
@@ -139,7 +139,7 @@ def _welch(measured: _Array, baseline: _Array) -> tuple[tuple[float, float], flo
     parts = [float(np.var(side, ddof=1)) / len(side) for side in (measured, baseline)]
     error = math.sqrt(sum(parts))
     shares = (part**2 / (len(side) - 1) for part, side in zip(parts, (measured, baseline), strict=True))
-    t = stats.t(sum(parts) ** 2 / sum(shares))
+    t = scipy.stats.t(sum(parts) ** 2 / sum(shares))
     ends = difference + np.array([-1, 1]) * t.ppf((1 + CONFIDENCE) / 2) * error
     low, high = np.exp(np.clip(ends, -_STEEPEST, _STEEPEST))
     return (float(low), float(high)), 2 * float(t.sf(abs(difference) / error))

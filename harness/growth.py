@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from scipy import stats
+import scipy
 
 from harness.matrix import Clock
 from harness.records import Point
@@ -111,6 +111,6 @@ def _line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
     """Return a regression line's slope, half of the slope's interval, and the correlation."""
     if min(y) == max(y):
         return 0.0, 0.0, 0.0  # linregress() makes nan of it
-    line = stats.linregress(x, y)
-    reach = stats.t.ppf((1 + _CONFIDENCE) / 2, len(x) - 2) * line.stderr
+    line = scipy.stats.linregress(x, y)
+    reach = scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, len(x) - 2) * line.stderr
     return float(line.slope), float(reach), float(line.rvalue)

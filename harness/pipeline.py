@@ -30,7 +30,7 @@ from harness import (
 )
 from harness.errors import RigError, UsageError
 from harness.jobserver import Jobserver
-from harness.matrix import Cell, Clock, Variant
+from harness.matrix import Cell, Variant
 from harness.outcome import Outcome
 from harness.plan import BuiltCell, Plan, Session
 from harness.progress import Progress, SuiteProgress
@@ -79,7 +79,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         boots=wanted.boots,
         cells=built,
         tests=plan.choose(wanted.tests),
-        clock=Clock(wanted.clock),
+        clock=wanted.timed,
         scale=wanted.scale,
         keep=wanted.keep,
         version=found.tree.version,

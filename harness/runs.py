@@ -19,8 +19,6 @@ from harness.plan import Plan
 from harness.precision import Precision
 from harness.records import Provenance, Run
 from harness.report.content import Content
-from harness.report.mail import mail
-from harness.report.page import html
 from harness.selection import Selection
 
 
@@ -133,6 +131,10 @@ def _performance() -> list[str]:
 
 
 def _write_report(folder: Path, name: str, content: Content) -> None:
+    # They draw: Matplotlib takes half a second to import, which no other task should wait for.
+    from harness.report.mail import mail
+    from harness.report.page import html
+
     store.write(folder / f"{name}.html", html(content))
     store.write(folder / f"{name}.md", mail(content))
 

@@ -94,7 +94,7 @@ def _write_patches(pair: Plan, slower: dict[float, Variant], cost: float) -> Non
 
 
 def _measure(made: Plan, wanted: Selection, clock: Clock, command: str) -> Outcome:
-    wanted = msgspec.structs.replace(wanted, clock=clock.value)
+    wanted = msgspec.structs.replace(wanted, clock=clock.value, margin=_MARGINS[clock])
     outcome = pipeline.test(made, wanted, command, folder())
     if outcome.errors or outcome.unexpected or not outcome.complete:
         raise RigError(f"The self check needs kernels without findings; {outcome.run} tells what went wrong.")

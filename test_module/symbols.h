@@ -22,7 +22,9 @@ bool vmt_have_range(void);
 /* One area anywhere in the vmalloc range, allocated with VMT_GFP. */
 void *vmt_vmalloc_range(unsigned long size, unsigned long align);
 
-/* The areas in use, lazily freed ones among them in kernels up to 5.9. */
+/*
+ * The areas in use; before dd3b8353bae7 (5.5) lazily freed ones are among them.
+ */
 struct vmt_area_list {
 	spinlock_t *lock;	/* held while the list is read */
 	struct list_head *head;

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import published, report
+from harness import published
 from harness.matrix import Clock
+from harness.report import mail as mails
 from harness.report import plaintext
 from harness.report.content import Content
 from tests import content, make
@@ -22,7 +23,7 @@ EVIL = "\x1b[31m" + "é±名 " * 60
 def mail(**other: Any) -> str:
     """Return the mail of a run that compared one test, unless `other` says more."""
     fields: dict[str, Any] = {"provenance": make.provenance(), "comparisons": (content.comparison(),), "results": (make.result(),)}
-    return report.mail(Content(**{**fields, **other}))
+    return mails.mail(Content(**{**fields, **other}))
 
 
 def line(of: str, beginning: str) -> list[str]:
@@ -38,7 +39,7 @@ def is_plain(said: str) -> None:
 
 
 def test_a_mail_of_everything_keeps_to_its_columns() -> None:
-    made = report.mail(content.full())
+    made = mails.mail(content.full())
     is_plain(made)
     parts = ["Linux 4.18.0:", "against stock", "Latency", "preemption off", "Growth", "Published", "Findings", "Provenance"]
     places = [made.index(part) for part in parts]

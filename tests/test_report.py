@@ -12,10 +12,11 @@ import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
-from harness import published, report
+from harness import published
 from harness.compare import Comparison
 from harness.matrix import Clock
-from harness.report import text
+from harness.report import page as pages
+from harness.report import terminal, text
 from harness.report.content import Content
 from tests import content, make
 
@@ -54,7 +55,7 @@ def page(**other: Any) -> str:
         "results": (make.result(),),
         "samples": (STRESS,),
     }
-    return report.html(Content(**{**fields, **other}))
+    return pages.html(Content(**{**fields, **other}))
 
 
 def seen(**other: Any) -> str:
@@ -71,7 +72,7 @@ def on_terminal(*shown: RenderableType, terminal: bool = False) -> str:
 @pytest.fixture(scope="module")
 def whole() -> str:
     """The page of a run of everything."""
-    return report.html(content.full())
+    return pages.html(content.full())
 
 
 def test_a_figure_has_its_unit_clock_spread_and_count() -> None:
@@ -243,7 +244,7 @@ def test_what_is_there_is_not_said_to_be_missing() -> None:
 
 
 def test_a_sweeps_page_has_its_plots_and_exponents_and_nothing_else() -> None:
-    made = Page(report.html(Content(make.provenance(), points=(*content.points(), *content.points(variant="mine")))))
+    made = Page(pages.html(Content(make.provenance(), points=(*content.points(), *content.points(variant="mine")))))
     assert [i for i in made.ids if i.isalpha()] == ["growth", "provenance"]
     assert made.tags.count("svg") == 1
     for words in (
@@ -325,7 +326,7 @@ def test_a_run_can_be_repeated_from_its_page() -> None:
 
 
 def test_the_terminals_table_has_unit_spread_count_and_interval() -> None:
-    shown = on_terminal(report.comparison([content.comparison(), content.comparison(verdict="undecided", more=3)]))
+    shown = on_terminal(terminal.comparison([content.comparison(), content.comparison(verdict="undecided", more=3)]))
     for words in (
         "x86_64, perf, icount: median instructions/op ±spread, samples / boots 4 / 2",
         "5,120 ±0.2 %",
@@ -341,14 +342,14 @@ def test_the_terminals_table_has_unit_spread_count_and_interval() -> None:
 def test_a_regression_stands_out_on_the_terminal() -> None:
     file = io.StringIO()
     console = Console(file=file, width=200, force_terminal=True, color_system="standard")
-    console.print(report.comparison([content.slower(test="bad_test"), content.slower(2, test="slow_test")]))
+    console.print(terminal.comparison([content.slower(test="bad_test"), content.slower(2, test="slow_test")]))
     bad, slow = (line for line in file.getvalue().splitlines() if "_test" in line)
     assert "\x1b[1;31m" in bad
     assert "\x1b[1;31m" not in slow
 
 
 def test_the_terminals_table_of_stock_alone_has_no_other_columns() -> None:
-    shown = on_terminal(report.comparison([content.comparison(variant="", measured=None, ratio=None, interval=None)]))
+    shown = on_terminal(terminal.comparison([content.comparison(variant="", measured=None, ratio=None, interval=None)]))
     assert "5,120 ±0.2 %" in shown
     assert "change" not in shown
 
@@ -357,7 +358,7 @@ def test_the_terminal_sums_up() -> None:
     worse = [content.slower(), content.slower(2.0), content.comparison(verdict="undecided")]
     results = [make.result(), make.result("xfailed"), make.result("failed"), make.result("error", reason="QEMU did not start")]
     findings = [make.finding(), make.finding(expected="an overflow")]
-    shown = on_terminal(report.summary(make.provenance(notes=("a note",)), worse, findings, results))
+    shown = on_terminal(terminal.summary(make.provenance(notes=("a note",)), worse, findings, results))
     for words in (
         "note: a note",
         "FINDING: x86_64/stock/perf align_shift_alloc_test: bug: kernel BUG at mm/vmalloc.c:512!",
@@ -367,13 +368,15 @@ def test_the_terminal_sums_up() -> None:
         "Regressions: 1 past the threshold of 5 %. Undecided: 1.",
     ):
         assert words in shown
-    assert "nothing was compared" in on_terminal(report.summary(make.provenance(stock_only=True), [], [], []))
-    assert "Regressions: none." in on_terminal(report.summary(make.provenance(), [content.comparison()], [], []))
+    alone = content.comparison(variant="", measured=None, ratio=None, interval=None)
+    assert "Stock only: nothing was compared" in on_terminal(terminal.summary(make.provenance(stock_only=True), [alone], [], []))
+    assert "No performance test was run." in on_terminal(terminal.summary(make.provenance(), [], [], []))
+    assert "Regressions: none." in on_terminal(terminal.summary(make.provenance(), [content.comparison()], [], []))
 
 
 def test_a_guest_does_not_steer_the_terminal() -> None:
     shown = on_terminal(
-        report.summary(make.provenance(), [], [make.finding(title=EVIL)], [make.result("error", reason=EVIL)]), terminal=True
+        terminal.summary(make.provenance(), [], [make.finding(title=EVIL)], [make.result("error", reason=EVIL)]), terminal=True
     )
     assert shown.count("[bold]x[/y]") == 2, "it is not taken for markup either"
     assert "\x1b" not in shown

@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.compare import Comparison
+from harness.growth import Growth
+from harness.matrix import STOCK
 from harness.records import Finding, Provenance, Result
 from harness.report import text
 
@@ -46,6 +48,31 @@ def _table(items: Sequence[Comparison]) -> Table:
     return table
 
 
+def growth(growths: Sequence[Growth]) -> RenderableType:
+    """Return one table per machine, profile, clock and axis: each workload's cost at each size, and its exponent."""
+    groups: dict[tuple[str, ...], list[Growth]] = {}
+    for item in growths:
+        groups.setdefault((item.machine, item.profile, item.clock, item.axis), []).append(item)
+    tables = []
+    for (machine, profile, clock, axis), items in groups.items():
+        title = f"{machine}, {profile}, {clock}: median {items[0].unit} against {axis}"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("workload", no_wrap=True)
+        table.add_column("variant", no_wrap=True)
+        sizes = sorted({size.size for item in items for size in item.sizes})
+        for size in sizes:
+            table.add_column(f"{size:,}", justify="right")
+        table.add_column("exponent (95 %)", justify="right")
+        table.add_column("")
+        for item in sorted(items, key=lambda item: (item.workload, item.variant != STOCK, item.variant)):
+            costs = {size.size: text.figure(size.median) for size in item.sizes}
+            table.add_row(
+                item.workload, escape(item.variant), *(costs.get(size, "-") for size in sizes), text.exponent(item), item.kind
+            )
+        tables.append(table)
+    return Group(*tables)
+
+
 def summary(
     provenance: Provenance,
     comparisons: Sequence[Comparison],
@@ -71,7 +98,9 @@ def summary(
     compared = f"Regressions: {f'{worse} past the threshold of {provenance.threshold:g} %' if worse else 'none'}."
     if undecided := sum(c.verdict == "undecided" for c in comparisons):
         compared += f" Undecided: {undecided}."
-    if all(c.change is None for c in comparisons):
+    if not comparisons:
+        compared = "No performance test was run."
+    elif all(c.change is None for c in comparisons):
         compared = f"{'Stock only' if provenance.stock_only else 'One side only'}: nothing was compared."
     lines.append(Text(f"Tests: {counted}. {compared}"))
     return Group(*lines)

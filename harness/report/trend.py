@@ -16,8 +16,6 @@ from rich.text import Text
 
 from harness.matrix import STOCK
 from harness.report import text
-from harness.report.plots import trends as plots
-from harness.report.plots.canvas import Palette
 from harness.trend import RunRow, Trend
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -98,6 +96,10 @@ def went(row: RunRow) -> str:
 
 def page(rows: Sequence[RunRow], trends: Sequence[Trend]) -> str:
     """Return the history as an HTML page that needs no network."""
+    # Matplotlib takes half a second to import, which the terminal should not wait for.
+    from harness.report.plots import trends as plots
+    from harness.report.plots.canvas import Palette
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
