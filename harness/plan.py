@@ -32,6 +32,8 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """samples before those, which are kept but not counted"""
     busy: int
     """areas held by long_busy_list_alloc_test"""
+    settle: bool
+    """whether earlier frees are brought to their end before each sample; a running system does not do that"""
     patience: int
     """how many times as long as at scale quick a test may take"""
 

@@ -57,7 +57,6 @@ class Histogram(msgspec.Struct, frozen=True):
     """the longest operation, exact"""
     buckets: tuple[tuple[float, int], ...]
     """lower bound, ascending, and count; a bucket is as wide as three significant digits allow"""
-    repeat: int = 0
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -77,6 +76,7 @@ class Section(msgspec.Struct, frozen=True):
     stack: tuple[str, ...]
     """of the end, innermost first"""
     repeat: int = 0
+    """which round of the boot"""
 
 
 class Memory(msgspec.Struct, frozen=True):

@@ -87,4 +87,4 @@ def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool) -> Mappin
         found["memory"] = _LOOK_EVERY
     if step.test.stress:
         return {**found, "repeat": 1}
-    return {**found, "repeat": size.warmup + size.repeat, "latency": 1}
+    return {**found, "repeat": size.warmup + size.repeat, "settle": int(size.settle), "latency": int(step.round == 0)}

@@ -108,7 +108,6 @@ class Reading:
                 Histogram(
                     **self._names,  # type: ignore[arg-type]
                     test=latency.test,
-                    repeat=self._step.round,
                     unit=unit,
                     overhead=latency.overhead_ns * worth,
                     highest=latency.max_ns * worth,

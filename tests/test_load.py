@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is run in the guest for a test: which passes, which tracer, which looks."""
+
+from __future__ import annotations
+
+import subprocess
+
+import msgspec
+import pytest
+
+from harness import plan
+from harness.matrix import Base, Clock
+from harness.plan import Plan, Session, Step
+from harness.suite import lab, load
+from tests import make
+
+
+@pytest.fixture
+def made(base: Base) -> Plan:
+    return make.plan(base, tests=plan.choose("all"), boots=2)
+
+
+def parameters(words: tuple[str, ...]) -> dict[str, str]:
+    """Return the module's parameters in a command."""
+    return dict(word.split("=", 1) for word in words[words.index(lab.MODULE) + 1 :])
+
+
+def first(of: Plan, name: str) -> tuple[Session, Step]:
+    """Return the first step that is called `name`, with its session."""
+    return next((session, step) for session in of.sessions for step in session.steps if step.name == name)
+
+
+def with_profile(of: Plan, profile: str) -> Plan:
+    (built,) = of.cells
+    return msgspec.structs.replace(
+        of, cells=(msgspec.structs.replace(built, cell=msgspec.structs.replace(built.cell, profile=profile)),)
+    )
+
+
+def test_a_performance_test_has_a_warm_up_and_a_pass_for_latency(made: Plan) -> None:
+    session, step = first(made, "le_fit_alloc_test")
+    found = parameters(load.command(made, session, step))
+    assert found == {
+        "tests": "le_fit_alloc_test",
+        "loops": str(step.test.loops["quick"]),
+        "busy": str(made.size.busy),
+        "repeat": str(made.size.warmup + made.size.repeat),
+        "settle": "1",
+        "latency": "1",
+        "memory": "1",
+    }
+
+
+def test_memory_is_looked_at_in_the_first_boot_alone(made: Plan) -> None:
+    step = first(made, "le_fit_alloc_test")[1]
+    looks = {s.boot: "memory" in parameters(load.command(made, s, step)) for s in made.sessions if s.clock is Clock.ICOUNT}
+    assert looks == {0: True, 1: False}
+    later = msgspec.structs.replace(step, round=1)
+    assert "memory" not in parameters(load.command(made, made.sessions[0], later))
+    assert parameters(load.command(made, made.sessions[0], later))["latency"] == "0"
+
+
+def test_a_stress_test_has_one_sample_a_thread(made: Plan) -> None:
+    found = parameters(load.command(made, *first(made, "mix_stress_test")))
+    assert found["repeat"] == "1"
+    assert "latency" not in found
+
+
+def test_under_a_tracer_nothing_is_timed_twice(made: Plan) -> None:
+    traced = with_profile(made, "latency")
+    words = load.command(traced, *first(traced, "long_busy_list_alloc_test"))
+    found = parameters(words)
+    assert (found["repeat"], found["trace"]) == ("1", "1")
+    assert not {"latency", "memory"} & set(found)
+    assert "echo preemptoff > current_tracer" in words[2]
+
+
+def test_a_sweep_grows_one_thing_at_a_time(made: Plan) -> None:
+    swept = msgspec.structs.replace(made, tests=("sweep_churn",))
+    assert {k: v for k, v in parameters(load.command(swept, *first(swept, "sweep_churn@holes=5000"))).items() if k != "loops"} == {
+        "tests": "sweep_churn",
+        "repeat": "1",
+        "busy": "0",
+        "holes": "5000",
+    }
+    assert parameters(load.command(swept, *first(swept, "sweep_churn@busy=1000")))["busy"] == "1000"
+
+
+@pytest.mark.parametrize("name", ["le_fit_alloc_test", "mix_stress_test"])
+@pytest.mark.parametrize("profile", ["perf", "latency"])
+def test_the_script_is_one_that_a_shell_takes(made: Plan, name: str, profile: str) -> None:
+    planned = with_profile(made, profile)
+    try:
+        words = load.command(planned, *first(planned, name))
+    except StopIteration:
+        assert (name, profile) == ("mix_stress_test", "latency")
+        return
+    assert subprocess.run(("sh", "-n", "-c", words[2]), capture_output=True, check=False).returncode == 0
+    assert load.END in words[2]
+
+
+def test_the_published_protocol_does_not_settle(made: Plan) -> None:
+    published = msgspec.structs.replace(made, scale="published", boots=0)
+    assert parameters(load.command(published, *first(published, "long_busy_list_alloc_test")))["settle"] == "0"
