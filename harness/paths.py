@@ -12,7 +12,8 @@ FRAGMENTS = MACHINES / "kconfig"
 SERIES = PROJECT / "kernel_patches"
 TEST_MODULE = PROJECT / "test_module"
 ROOTFS = PROJECT / "rootfs"
-RESULTS = PROJECT / "results"
+RESULTS = Path(os.environ.get("RIG_RESULTS") or PROJECT / "results").expanduser().resolve()
+"""of all runs: ``RIG_RESULTS``, or results/"""
 
 
 def cache() -> Path:

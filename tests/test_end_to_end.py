@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from harness import matrix, paths, pipeline, plan, runs, vm
+from harness import growth, matrix, paths, pipeline, plan, runs, vm
 from harness.errors import RigError, SourceUnavailable
 from harness.matrix import Clock
 from harness.outcome import ExitCode
@@ -36,8 +36,18 @@ def rig(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "invoke", *words], cwd=paths.PROJECT, capture_output=True, text=True, check=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Results of these tests' own, so that they do not end up in the user's history."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("results")
+        patch.setenv("RIG_RESULTS", str(folder))
+        patch.setattr(paths, "RESULTS", folder)
+        yield folder
+
+
 @pytest.fixture(scope="session")
-def run() -> tuple[subprocess.CompletedProcess[str], Run]:
+def run(results: Path) -> tuple[subprocess.CompletedProcess[str], Run]:
     """One run of everything at scale quick, by the README's command."""
     done = rig("select", "--scale", "quick", "build", "boot", "test")
     return done, runs.find("latest")
@@ -205,6 +215,67 @@ def test_rig_killed_outright_leaves_no_vm(quick: Plan) -> None:
     assert not Path(f"/proc/{qemu}").exists()
     rig("status")
     assert not list((paths.cache() / "vms").glob("vm-*"))
+
+
+def test_an_interrupted_run_is_finished_by_resume(quick: Plan) -> None:
+    words = ("test", "--machine", "aarch64", "--variant", "stock", "--tests", "performance", "--scale", "quick")
+    rig_ = subprocess.Popen([sys.executable, "-m", "invoke", *words, "--kernel", quick.base.name], cwd=paths.PROJECT)
+    before = {file.parent for file in paths.RESULTS.glob("*/results.jsonl")}
+    deadline = time.monotonic() + 60
+    while not (begun := {file.parent for file in paths.RESULTS.glob("*/results.jsonl")} - before) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    rig_.kill()
+    rig_.wait()
+    (folder,) = begun
+    left = Run(folder)
+    some, planned = len(left.results()), left.provenance().planned
+    assert 0 < some < planned
+    assert not left.provenance().finished
+    done = rig("test", "--resume", folder.name)
+    assert done.returncode == ExitCode.GOOD, done.stdout + done.stderr
+    assert len(left.results()) == planned
+    assert len(left.provenance().resumed) == 1
+    page = (folder / "report.html").read_text()
+    assert "resumed" in page
+    assert "not complete" not in page
+
+
+def test_the_longest_critical_section_has_its_stack(quick: Plan) -> None:
+    done = rig(
+        *("select", "--machine", "x86_64", "--variant", "stock", "--profile", "latency", "--scale", "quick"),
+        *("--kernel", quick.base.name, "--tests", "long_busy_list_alloc_test", "build", "test"),
+    )
+    assert done.returncode == ExitCode.GOOD, done.stdout + done.stderr
+    (section,) = runs.find("latest").sections()
+    assert section.microseconds > 1
+    assert any(name.startswith("alloc_vmap_area") for name in section.stack) or section.stack
+    assert runs.find("latest").samples() == []
+
+
+def test_a_sweep_finds_stock_growing_with_what_is_busy(has_series: None) -> None:
+    done = rig("sweep", "--machine", "aarch64", "--tests", "sweep_long_list", "--scale", "quick", "--boots", "1")
+    assert done.returncode == ExitCode.GOOD, done.stdout + done.stderr
+    found = {(g.variant, g.axis): g for g in growth.fit(runs.find("latest").points())}
+    assert found["stock", "busy"].kind == "linear"
+    assert found["free-list", "busy"].kind == "flat"
+    assert "sweep_long_list" in done.stdout
+
+
+def test_a_night_is_held_against_its_baseline(quick: Plan) -> None:
+    words = ("nightly", "--machine", "aarch64", "--variant", "stock", "--scale", "quick", "--kernel", quick.base.name)
+    tests = ("--tests", "le_fit_alloc_test,ne_fit_alloc_test")
+    first = rig(*words, *tests)
+    assert first.returncode == ExitCode.GOOD, first.stdout + first.stderr
+    name = runs.find("latest").folder.name
+    assert f"{name} is the baseline" in rig("baseline", name).stdout
+    second = rig(*words, *tests)
+    assert second.returncode == ExitCode.GOOD, second.stdout + second.stderr
+    assert f"No regression against {name}" in second.stdout
+    assert f"No regression against {name}" in (runs.find("latest").folder / "nightly.log").read_text()
+    compared = rig("compare", name, "latest")
+    assert compared.returncode == ExitCode.GOOD, compared.stdout
+    assert compared.stdout.count(" same ") == 2
+    assert name in rig("history", "le_fit_alloc_test").stdout
 
 
 def owned() -> list[int]:
