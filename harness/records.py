@@ -93,7 +93,8 @@ class Memory(msgspec.Struct, frozen=True):
     seconds: float
     """of the guest's clock since the test began"""
     values: dict[str, int]
-    """bytes, but for ``areas``, a count; ``slab:NAME`` is what a cache's objects take"""
+    """bytes, but for ``areas``, a count; ``fragmented`` is the free space outside of the largest hole, and
+    ``slab:NAME`` what a cache's objects take"""
 
 
 class Point(msgspec.Struct, frozen=True):

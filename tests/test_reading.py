@@ -93,6 +93,12 @@ def test_looks_at_memory_have_what_the_kernels_files_say(base: Base) -> None:
     ]
 
 
+def test_fragmentation_is_what_the_largest_hole_leaves(base: Base) -> None:
+    look = Look("le_fit_alloc_test", "during", 0, {"areas": 5, "free": 100, "largest_hole": 70})
+    (found,) = reading(base, Step(TEST)).memory(report(looks=(look,)), "")
+    assert found.values == {"areas": 5, "free": 100, "largest_hole": 70, "fragmented": 30}
+
+
 def test_a_guest_that_was_cut_off_gives_what_there_is(base: Base) -> None:
     look = Look("le_fit_alloc_test", "before", 0, {"areas": 5})
     (found,) = reading(base, Step(TEST)).memory(report(looks=(look,)), f"{load.MEMORY} before\nSUnrec")

@@ -144,10 +144,19 @@ class Reading:
                 test=self._step.test.name,
                 at=look.at,
                 seconds=look.nanoseconds / 1e9,
-                values={**look.values, **files.get(look.at, {})},
+                values={**_space(look.values), **files.get(look.at, {})},
             )
             for look in report.looks
         )
+
+
+def _space(values: Mapping[str, int]) -> dict[str, int]:
+    """Return what a look saw, with the free space that is of no use to the largest request: external fragmentation."""
+    if not {"free", "largest_hole"} <= values.keys():
+        return dict(values)
+    free, largest = values["free"], values["largest_hole"]
+    others = {name: value for name, value in values.items() if name not in ("free", "largest_hole")}
+    return {"fragmented": free - largest, **others, "largest_hole": largest, "free": free}
 
 
 def _between(said: str, marker: str, what: str) -> str:
