@@ -19,7 +19,7 @@ from invoke.tasks import Task, task
 from rich.console import Console
 from rich.table import Table
 
-from harness import archive, growth, pipeline, runs, shell, vm
+from harness import archive, growth, pipeline, protocol, runs, shell, vm
 from harness import check as checks
 from harness import nightly as nights
 from harness import selfcheck as selfchecks
@@ -27,7 +27,7 @@ from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.outcome import ExitCode, Outcome, exit_code
 from harness.records import Run
-from harness.report import precision, terminal, trend
+from harness.report import sensitivity, terminal, trend
 from harness.retention import Limits
 from harness.selection import Selection, refine
 
@@ -39,13 +39,13 @@ _OPTIONS = {
     "variant": "kernels to compare: stock, a series in kernel_patches/, NAME@2 for its first two patches"
     " (default: stock and the default series)",
     "profile": "what the kernels are configured for (default: perf)",
-    "tests": "tests by name, or performance, stress, all (default: all)",
+    "tests": "tests by name, or performance, stress, sweep, or all, which is all but sweeps (default: all)",
     "clock": "of the performance tests: icount or wall (default: icount)",
     "scale": "quick, default or published (default: default)",
     "boots": "boots of each cell for the performance tests (default: the scale's)",
     "loops": "share of the scale's operations to do, such as 0.1 (default: 1)",
     "jobs": "how many compilers, and how many VMs, at once (default: one a core)",
-    "keep": "leave up the VMs that are booted",
+    "keep": "leave up the first VM of each cell that is booted",
     "source": "kernel source: a folder, a tarball, or URL#REF of a git repository (default: RIG_SOURCE, the cache, kernel.org)",
     "series": "a series outside of the project: a folder, an mbox or a patch; it takes the place of the default one",
     "kernel": "kernel base, as in kernel_patches/; forbids the fallback to the distribution's kernel (default: 4.18)",
@@ -111,7 +111,7 @@ def boot(wanted: Selection) -> None:
     """Boot the kernels and leave their VMs up, unless a test task follows that takes them down."""
     vm.sweep()
     names = [called.name for called in program.tasks]
-    followed = "test" in names[names.index("boot") :]
+    followed = bool({"test", "sweep", "selfcheck", "nightly"} & set(names[names.index("boot") :]))
     pipeline.boot(_built(wanted), wanted, keep=wanted.keep or not followed)
     if not followed:
         _show_running()
@@ -120,16 +120,16 @@ def boot(wanted: Selection) -> None:
 def _test(wanted: Selection, resume: str | bool | None) -> None:
     """Run the suite, booting what is not up; compare, and write the report."""
     vm.sweep()
-    if resume:
-        outcome = pipeline.resume("latest" if resume is True else str(resume), wanted.jobs)
-    else:
+    if not resume:
         outcome = pipeline.test(_built(wanted), wanted, _command())
+    elif msgspec.structs.replace(wanted, jobs=0) != Selection():
+        raise UsageError("--resume finishes a run as it was begun; of the other options only --jobs goes with it.")
+    else:
+        outcome = pipeline.resume("" if resume is True else str(resume), wanted.jobs)
     _show(outcome)
 
 
-test = _selection_task(
-    _test, {"resume": "finish a run that was interrupted instead: RUN, or the latest if none is named"}, ("resume",)
-)
+test = _selection_task(_test, {"resume": "finish a run that was interrupted instead: the one named, or the newest"}, ("resume",))
 
 
 @_selection_task
@@ -137,6 +137,8 @@ def sweep(wanted: Selection) -> None:
     """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
     vm.sweep()
     wanted = msgspec.structs.replace(wanted, tests="sweep" if wanted.tests == Selection().tests else wanted.tests)
+    if not set(protocol.choose(wanted.tests)) <= set(protocol.choose("sweep")):
+        raise UsageError(f"--tests {wanted.tests} has tests that are no sweep; `invoke test` runs those.")
     _show(pipeline.test(_built(wanted), wanted, _command()))
 
 
@@ -145,9 +147,10 @@ def _selfcheck(wanted: Selection, experiments: str | None) -> None:
     vm.sweep()
     clocks = (wanted.timed,) if wanted.clock else tuple(Clock)
     found = selfchecks.run(wanted, clocks, int(_number("experiments", experiments or "3", least=1)), _command())
-    _CONSOLE.print(precision.tables(found))
-    if any(not trial.found for trial in found.trials if not trial.injected):
-        raise Exit("kernel-patch-rig: the self check failed: twins of stock are not the same everywhere.", code=ExitCode.RIG_FAILED)
+    _CONSOLE.print(sensitivity.tables(found))
+    alarms = [trial for trial in found.trials if trial.false_alarm]
+    if alarms:
+        raise Exit("kernel-patch-rig: the self check failed: it saw differences between twins.", code=ExitCode.RIG_FAILED)
 
 
 selfcheck = _selection_task(_selfcheck, {"experiments": "how often to repeat it, each time with boots of its own (default: 3)"})
@@ -264,7 +267,7 @@ def compare(_: Context, before: str, after: str, threshold: str = "") -> None:
     with _errors():
         old, new = runs.find(before), runs.find(after)
         outcome = runs.across(old, new, _number("threshold", threshold) if threshold else None)
-        _show(outcome, runs.report_name(old.provenance()))
+        _show(outcome, runs.report_name(old))
 
 
 def _show(outcome: Outcome, report: str = "report") -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness import history, paths, plan, retention, runs, store
-from harness.errors import UsageError
+from harness import history, paths, protocol, retention, runs, store
+from harness.errors import RigError, UsageError
 from harness.history import History
 from harness.records import Run
 from harness.report import trend as pages
@@ -33,28 +33,35 @@ def opened() -> History:
     return History(paths.RESULTS / history.FILE)
 
 
-def keep(run: Run) -> None:
-    """Put a run of results/ into the history, in the place of what it held of it before."""
-    if run.folder.parent == paths.RESULTS:
+def keep(run: Run) -> str:
+    """Put a run of results/ into the history, in the place of what it held of it before.
+
+    Returns why that could not be, or an empty string: a run that is over is not lost with the history.
+    """
+    if run.folder.parent != paths.RESULTS:
+        return ""
+    try:
         with opened() as kept:
             kept.store(run)
+    except RigError as error:
+        return f"{run.folder.name} is not in the history: {error} `invoke history` will try again."
+    return ""
 
 
 def take_up(kept: History) -> list[str]:
-    """Put those runs of results/ into the history that it lacks; return why others could not be, a sentence each."""
-    known = {row.name for row in kept.runs() if row.finished}
+    """Put into the history what it lacks of the runs of results/; return why some could not be, a sentence each."""
     unread = []
-    for folder in retention.folders(paths.RESULTS):
-        if folder.name not in known:
+    for run in map(Run, retention.folders(paths.RESULTS)):
+        if not kept.has(run):
             try:
-                kept.store(Run(folder))
+                kept.store(run)
             except UsageError as error:
                 unread.append(str(error))
     return unread
 
 
 def look(test: str = "") -> Look:
-    """Read the history, of one test or of all whose times are compared, and write its page.
+    """Read the history, of one test or of all that are compared, and write its page.
 
     Raises UsageError for a test of which it has no samples.
     """
@@ -62,8 +69,8 @@ def look(test: str = "") -> Look:
         unread = take_up(kept)
         rows, trends = kept.runs(), kept.trend([test] if test else ())
     if not test:
-        stress = {known.name for known in plan.suite().tests if known.stress}
-        trends = [trend for trend in trends if trend.of.test not in stress]
+        compared = protocol.performance()
+        trends = [trend for trend in trends if trend.of.test in compared]
     page = paths.RESULTS / PAGE
     store.write(page, pages.page(rows, trends))
     return Look(tuple(rows), tuple(trends), page, tuple(unread))
@@ -72,12 +79,25 @@ def look(test: str = "") -> Look:
 def accept(name: str) -> str:
     """Make a run the baseline: a folder, a name in results/, or one that only the history still has. Return its name.
 
-    Raises UsageError if there is no such run, or it is not complete.
+    Raises UsageError if there is no such run, it is not complete, or the rig failed in it.
     """
     with opened() as kept:
+        take_up(kept)
         if name not in {row.name for row in kept.runs()}:
             run = runs.find(name)
-            kept.store(run)
+            if not kept.has(run):
+                kept.store(run)
             name = run.provenance().run
         kept.set_baseline(name)
     return name
+
+
+def make_room(limits: retention.Limits) -> list[retention.Removed]:
+    """Remove the folders of old nights, but for the baseline's and those with records that the history has not; return them.
+
+    Raises RigError when the history cannot be read, or a folder cannot be removed.
+    """
+    with opened() as kept:
+        baseline = kept.baseline()
+        stored = {folder.name for folder in retention.folders(paths.RESULTS) if kept.has(Run(folder))} - {baseline}
+    return retention.prune(paths.RESULTS, limits, stored)

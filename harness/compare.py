@@ -149,13 +149,8 @@ def _judged(found: Iterable[Comparison], tests: Sequence[str]) -> list[Compariso
 
 def _family(family: Sequence[Comparison]) -> list[Comparison]:
     estimates = [_estimate(one) for one in family]
-    adjusted = iter(estimate.holm([e.p for e in estimates if e is not None and e.p is not None]))
-    judged = []
-    for one, found in zip(family, estimates, strict=True):
-        if found is not None and found.p is not None:
-            found = msgspec.structs.replace(found, p=next(adjusted))
-        judged.append(one if found is None else _judge(one, found))
-    return judged
+    adjusted = iter(estimate.adjusted([found for found in estimates if found is not None]))
+    return [one if found is None else _judge(one, next(adjusted)) for one, found in zip(family, estimates, strict=True)]
 
 
 def _estimate(of: Comparison) -> Estimate | None:
@@ -167,6 +162,5 @@ def _estimate(of: Comparison) -> Estimate | None:
 
 def _judge(of: Comparison, found: Estimate) -> Comparison:
     verdict = estimate.verdict(found, of.margin)
-    boots = min(side.boots for side in (of.measured, of.baseline) if side)
-    more = estimate.more_boots(found, boots, of.margin) if verdict == "undecided" else 0
+    more = estimate.more_boots(found, of.margin) if verdict == "undecided" else 0
     return msgspec.structs.replace(of, ratio=found.ratio, interval=found.interval, p=found.p, verdict=verdict, more=more)

@@ -16,7 +16,6 @@ _PATIENCE = 60.0
 """seconds that one writer waits for the others"""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _TAKEN = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_DAMAGE = "{path} is damaged ({said}); move it away and call again: runs that still have their folder are taken up again."
 
 
 class Database:
@@ -26,24 +25,18 @@ class Database:
     one file is all there is and can be copied from one machine to another.
     """
 
-    def __init__(self, path: Path, steps: Sequence[Step], *, kind: int, patience: float = _PATIENCE) -> None:
-        """Open or make `path` and bring its schema up to date; `kind` tells it from other programs' files.
-
-        Raises UsageError for a file of a newer rig or of another program, RigError for a damaged one; neither is touched.
-        """
+    def __init__(self, path: Path, steps: Sequence[Step]) -> None:
+        """Open or make `path` and bring its schema up to date; UsageError for the file of a newer rig, which stays as it is."""
         self.path = path
         self._steps = steps
-        self._kind = kind
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RigError(f"The folder {path.parent} cannot be made: {error.strerror}.") from error
         with self._told():
-            self._connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
+            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+        self._connection.row_factory = sqlite3.Row
         try:
-            with self._told():
-                self._connection.execute("PRAGMA foreign_keys = ON")
-                self._check()
             self._migrate()
         except BaseException:
             self.close()
@@ -55,7 +48,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection on which all that is read is of one moment."""
+        """Give a connection on which all that is read is of one moment; its rows have names."""
         with self._told(), self._transaction("BEGIN"):
             yield self._connection
 
@@ -82,42 +75,29 @@ class Database:
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code in _DAMAGED:
-                raise RigError(_DAMAGE.format(path=self.path, said=error)) from error
+                raise RigError(
+                    f"{self.path} is damaged ({error}); move it away and call again: runs that still have their folder are"
+                    " taken up again."
+                ) from error
             if code in _TAKEN:
                 raise RigError(f"{self.path} is in use by another process that does not end; call again when it has.") from error
             raise RigError(f"{self.path} cannot be used: {error}; see that there is space and that it may be written.") from error
 
-    def _number(self, query: str) -> int:
-        return int(self._connection.execute(query).fetchone()[0])
+    def _version(self) -> int:
+        with self._told():
+            return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
-    def _check(self) -> None:
-        if self._number("SELECT count(*) FROM sqlite_master") and self._number("PRAGMA application_id") != self._kind:
-            raise UsageError(f"{self.path} is an SQLite file of another program; move it away and call again.")
-        self._refuse_newer()
-        said = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-        if said != "ok":
-            raise RigError(_DAMAGE.format(path=self.path, said=said.splitlines()[-1]))
-
-    def _refuse_newer(self) -> None:
-        version = self._number("PRAGMA user_version")
+    def _migrate(self) -> None:
+        """Take one step after the other, each whole or not at all, whoever else does the same at the same time."""
+        while (version := self._version()) < len(self._steps):
+            with self.writing() as connection:
+                if self._version() != version:
+                    continue
+                for statement in self._steps[version]:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {version + 1}")
         if version > len(self._steps):
             raise UsageError(
                 f"{self.path} is from a newer version of the rig (its schema is {version}, this rig's is {len(self._steps)});"
                 " use that one, or move the file away."
             )
-
-    def _migrate(self) -> None:
-        """Take one step after the other, each whole or not at all, whoever else does the same at the same time."""
-        while self._behind():
-            with self.writing() as connection:
-                version = self._number("PRAGMA user_version")
-                if version >= len(self._steps):
-                    continue
-                for statement in self._steps[version]:
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {self._kind}")
-                connection.execute(f"PRAGMA user_version = {version + 1}")
-
-    def _behind(self) -> bool:
-        with self._told():
-            return self._number("PRAGMA user_version") < len(self._steps)

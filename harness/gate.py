@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -11,7 +12,7 @@ from harness import compare
 from harness.compare import Comparison
 from harness.matrix import STOCK, Clock
 from harness.outcome import Outcome
-from harness.records import Sample
+from harness.records import Provenance, Sample
 from harness.trend import RunRow
 
 
@@ -22,6 +23,7 @@ class Gate(msgspec.Struct, frozen=True):
     """``stock``, or the baseline's name"""
     reason: str
     comparisons: tuple[Comparison, ...]
+    """what the baseline lacks is compared with stock all the same"""
     notes: tuple[str, ...] = ()
     """what a reader of the comparisons should know"""
 
@@ -31,36 +33,31 @@ class Gate(msgspec.Struct, frozen=True):
         return tuple(comparison for comparison in self.comparisons if comparison.regression)
 
 
-class Side(msgspec.Struct, frozen=True):
-    """A run with its samples."""
+class Baseline(msgspec.Struct, frozen=True):
+    """The run that others are held against, with its samples."""
 
     row: RunRow
     samples: Sequence[Sample]
 
 
-def gate(outcome: Outcome, tests: Sequence[str], mine: Side, baseline: Side | None) -> Gate:
-    """Hold the performance `tests` of a run against the `baseline`, or against stock where there is none that fits."""
-    if baseline is None:
-        return _stock(outcome, "no run was made the baseline (`invoke baseline RUN` does)")
-    name = baseline.row.name
-    if name == mine.row.name:
-        return _stock(outcome, f"{name} is the baseline itself")
-    if unlike := _unlike(baseline.row, mine.row):
-        return _stock(outcome, f"the baseline {name} is another kind of run: {', '.join(unlike)}")
-    provenance = outcome.provenance
-    made = tuple(compare.across(baseline.samples, mine.samples, name, tests, provenance.margins, provenance.threshold))
-    if all(comparison.ratio is None for comparison in made):
-        return _stock(outcome, f"the baseline {name} has no test of these cells")
-    notes = (*_missing(baseline.samples, mine.samples, tests), *_surroundings(baseline.row, mine.row))
-    return Gate(name, "it is the baseline", made, notes)
+class Work(Protocol):
+    """What decides how much work a run's figures are of: a Provenance has it, and so has a RunRow."""
+
+    @property
+    def kernel(self) -> str:
+        """The kernel's base."""
+
+    @property
+    def scale(self) -> str:
+        """The scale's name."""
+
+    @property
+    def loops(self) -> float:
+        """Share of the scale's operations."""
 
 
-def _stock(outcome: Outcome, reason: str) -> Gate:
-    return Gate(STOCK, reason, outcome.comparisons)
-
-
-def _unlike(one: RunRow, other: RunRow) -> list[str]:
-    """Say why the figures of two runs cannot be compared; nothing where they can."""
+def unlike(one: Work, other: Work) -> list[str]:
+    """Say why the figures of two runs cannot be compared, ``there`` being `one`; nothing where they can."""
     sides = {
         "kernel": (one.kernel, other.kernel),
         "scale": (one.scale, other.scale),
@@ -69,18 +66,53 @@ def _unlike(one: RunRow, other: RunRow) -> list[str]:
     return [f"{name} {there} there, {here} here" for name, (there, here) in sides.items() if there != here]
 
 
-def _missing(before: Sequence[Sample], after: Sequence[Sample], tests: Sequence[str]) -> list[str]:
-    """Name what only one of two runs has figures of: that is not held against anything."""
-    sides = [
-        {f"{s.machine}/{s.variant}/{s.profile}/{s.clock} {s.test}" for s in samples if s.test in tests and not s.warmup}
-        for samples in (before, after)
+def gate(outcome: Outcome, tests: Sequence[str], samples: Sequence[Sample], baseline: Baseline | None) -> Gate:
+    """Hold the performance `tests` of a run against the `baseline`, and against stock what that lacks or if none fits.
+
+    `outcome` is the run's own, compared with stock, and `samples` are its samples.
+    """
+    provenance = outcome.provenance
+    if baseline is None:
+        return _stock(outcome, "no run was made the baseline (`invoke baseline RUN` does)")
+    name = baseline.row.name
+    if name == provenance.run:
+        return _stock(outcome, f"{name} is the baseline itself")
+    if differences := unlike(baseline.row, provenance):
+        return _stock(outcome, f"the baseline {name} is another kind of run: {', '.join(differences)}")
+    made = compare.across(baseline.samples, samples, name, tests, provenance.margins, provenance.threshold)
+    if all(comparison.ratio is None for comparison in made):
+        return _stock(outcome, f"the baseline {name} has no test of these cells")
+    held = {_called(comparison) for comparison in made}
+    new = [comparison for comparison in outcome.comparisons if comparison.variant and _called(comparison) not in held]
+    notes = (
+        *_missing(_measured(baseline.samples, tests), _measured(samples, tests), {_called(comparison) for comparison in new}),
+        *_surroundings(baseline.row, provenance, {sample.clock for sample in samples}),
+    )
+    return Gate(name, "it is the baseline", (*made, *new), notes)
+
+
+def _stock(outcome: Outcome, reason: str) -> Gate:
+    return Gate(STOCK, reason, outcome.comparisons)
+
+
+def _called(of: Comparison | Sample) -> str:
+    return f"{of.machine}/{of.variant}/{of.profile}/{of.clock} {of.test}"
+
+
+def _measured(samples: Sequence[Sample], tests: Sequence[str]) -> set[str]:
+    return {_called(sample) for sample in samples if sample.test in tests and not sample.warmup}
+
+
+def _missing(before: set[str], after: set[str], with_stock: set[str]) -> list[str]:
+    """Name what only one of two runs has figures of."""
+    lacks = [f"{name}: in the baseline, not in this run" for name in sorted(before - after)]
+    return lacks + [
+        f"{name}: not in the baseline, held against {STOCK if name in with_stock else 'nothing'}" for name in sorted(after - before)
     ]
-    lacks = [f"{name}: in the baseline, not in this run" for name in sorted(sides[0] - sides[1])]
-    return lacks + [f"{name}: not in the baseline, held against nothing" for name in sorted(sides[1] - sides[0])]
 
 
-def _surroundings(one: RunRow, other: RunRow) -> list[str]:
+def _surroundings(one: RunRow, other: Provenance, clocks: set[Clock]) -> list[str]:
     """Say what else was different when the two runs were made and may show in their figures."""
-    changed = [] if one.host == other.host or Clock.WALL not in other.clocks else [f"host: {one.host} there, {other.host} here"]
+    changed = [] if one.host == other.host or Clock.WALL not in clocks else [f"host: {one.host} there, {other.host} here"]
     names = [name for name in sorted(one.tools.keys() & other.tools.keys()) if one.tools[name] != other.tools[name]]
     return changed + [f"{name}: {one.tools[name]} there, {other.tools[name]} here" for name in names]

@@ -4,48 +4,41 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import msgspec
 
 from harness import schema, tables, trend
 from harness.database import Database
 from harness.errors import UsageError
-from harness.matrix import Clock
-from harness.records import Finding, Provenance, Result, Run, Sample
-from harness.trend import Measured, RunRow, Trend, Value
+from harness.records import Run, Sample
+from harness.trend import RunRow, Trend, Value
 
 FILE = "history.sqlite"
-_STORE = """INSERT INTO runs (name, started, finished, kernel, scale, loops, planned, provenance) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (name) DO UPDATE SET started = excluded.started, finished = excluded.finished, kernel = excluded.kernel,
-    scale = excluded.scale, loops = excluded.loops, planned = excluded.planned, provenance = excluded.provenance
-    RETURNING id"""
-_RUNS = """SELECT id, name, started, finished, kernel, scale, loops, planned,
-    provenance ->> 'version', provenance ->> 'host', provenance -> 'tools', provenance -> 'cells', baseline.run IS NOT NULL,
-    (SELECT count(*) FROM samples WHERE run = id),
-    (SELECT count(*) FROM findings WHERE run = id AND expected <> ''),
-    (SELECT count(*) FROM findings WHERE run = id AND expected = '')
-    FROM runs LEFT JOIN baseline ON baseline.run = id ORDER BY started, name"""
-_CLOCKS = "SELECT DISTINCT run, clock FROM samples JOIN subjects ON subjects.id = subject ORDER BY clock"
-_OUTCOMES = "SELECT run, outcome, count(*) FROM results GROUP BY run, outcome"
+_FILES = ("run.json", "samples.jsonl", "findings.jsonl", "results.jsonl")
+"""of a run's folder that are kept"""
+_STORE = """INSERT INTO runs (stamp, provenance) VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET stamp = excluded.stamp, provenance = excluded.provenance RETURNING id"""
+# Rows of the shape of RunRow, which takes from run.json what it has by the same name.
+_RUNS = """SELECT json_patch(provenance, json_object(
+        'name', name, 'baseline', json(iif(baseline, 'true', 'false')),
+        'clocks', (SELECT json_group_array(clock) FROM (
+            SELECT DISTINCT clock FROM samples JOIN subjects ON subjects.id = subject WHERE run = runs.id ORDER BY clock)),
+        'outcomes', (SELECT json_group_object(outcome, number) FROM (
+            SELECT record ->> 'outcome' AS outcome, count(*) AS number FROM results WHERE run = runs.id GROUP BY outcome)),
+        'unexpected', (SELECT count(*) FROM findings WHERE run = runs.id AND record ->> 'expected' = '')))
+    FROM runs ORDER BY started, name"""
 _TESTS = """SELECT DISTINCT test FROM subjects
     WHERE EXISTS (SELECT * FROM samples WHERE subject = subjects.id AND NOT warmup) ORDER BY test"""
-_TREND = """SELECT machine, clock, kernel, scale, loops, test, variant, profile, unit,
-    runs.name, started, baseline.run IS NOT NULL, boot, value
+_TREND = """SELECT machine, clock, kernel, scale, loops, test, variant, profile, unit, name AS run, started, baseline, boot, value
     FROM subjects JOIN samples ON subject = subjects.id JOIN runs ON runs.id = samples.run
-    LEFT JOIN baseline ON baseline.run = runs.id
     WHERE NOT warmup AND (?1 = '[]' OR test IN (SELECT value FROM json_each(?1)))
-    ORDER BY machine, clock, kernel, scale, loops, test, variant <> 'stock', variant, profile, unit, started, runs.name,
+    ORDER BY machine, clock, kernel, scale, loops, test, variant <> 'stock', variant, profile, unit, started, name,
     boot, samples.rowid"""
 _SAMPLES = """SELECT machine, variant, profile, clock, test, boot, repeat, thread, value, unit, operations, warmup
     FROM samples JOIN subjects ON subjects.id = subject WHERE run = ? ORDER BY samples.rowid"""
-_FINDINGS = """SELECT machine, variant, profile, test, kind, title, expected, log, first, last, excerpt
-    FROM findings WHERE run = ? ORDER BY rowid"""
-_RESULTS = """SELECT machine, variant, profile, test, boot, round, outcome, seconds, reason
-    FROM results WHERE run = ? ORDER BY rowid"""
 
 
 class History:
@@ -53,7 +46,7 @@ class History:
 
     def __init__(self, path: Path) -> None:
         """Open `path`, or make it. Raises UsageError for one of a newer rig, RigError for a damaged one."""
-        self._database = Database(path, schema.STEPS, kind=schema.KIND)
+        self._database = Database(path, schema.STEPS)
 
     def __enter__(self) -> History:
         return self
@@ -66,32 +59,26 @@ class History:
 
         Raises UsageError for a folder whose records cannot be read.
         """
+        stamp = _stamp(run)  # before the records are read: what is added meanwhile is found the next time
         provenance, samples, findings, results = run.provenance(), run.samples(), run.findings(), run.results()
         with self._database.writing() as database:
-            number = database.execute(_STORE, _columns(provenance)).fetchone()[0]
+            number = database.execute(_STORE, (stamp, _json(provenance))).fetchone()["id"]
             for table in ("samples", "findings", "results"):
                 database.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608 - names from the line above
             _add_samples(database, number, samples)
-            rows = [
-                (number, f.machine, f.variant, f.profile, f.test, f.kind, f.title, f.expected, f.log, *f.lines, f.excerpt)
-                for f in findings
-            ]
-            database.executemany("INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-            gone = [
-                (number, r.machine, r.variant, r.profile, r.test, r.boot, r.round, r.outcome, r.seconds, r.reason) for r in results
-            ]
-            database.executemany("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", gone)
+            database.executemany("INSERT INTO findings VALUES (?, ?)", ((number, _json(finding)) for finding in findings))
+            database.executemany("INSERT INTO results VALUES (?, ?)", ((number, _json(result)) for result in results))
+
+    def has(self, run: Run) -> bool:
+        """Return whether all that the run's folder holds of what is kept has been stored; its files are not read."""
+        with self._database.reading() as database:
+            row = database.execute("SELECT stamp FROM runs WHERE name = ?", (run.folder.name,)).fetchone()
+        return row is not None and row["stamp"] == _stamp(run)
 
     def runs(self) -> list[RunRow]:
         """Return all runs, oldest first."""
         with self._database.reading() as database:
-            clocks: dict[int, list[Clock]] = {}
-            for number, clock in database.execute(_CLOCKS):
-                clocks.setdefault(number, []).append(Clock(clock))
-            outcomes: dict[int, dict[str, int]] = {}
-            for number, outcome, count in database.execute(_OUTCOMES):
-                outcomes.setdefault(number, {})[outcome] = count
-            return [_row(row, tuple(clocks.get(row[0], ())), outcomes.get(row[0], {})) for row in database.execute(_RUNS)]
+            return [msgspec.json.decode(row, type=RunRow) for (row,) in database.execute(_RUNS)]
 
     def trend(self, tests: Sequence[str] = ()) -> list[Trend]:
         """Return how the figures of `tests`, or of all, went from run to run, in each cell and for each amount of work.
@@ -99,73 +86,71 @@ class History:
         Raises UsageError for a test of which no run has a sample.
         """
         with self._database.reading() as database:
-            known = [row[0] for row in database.execute(_TESTS)]
+            known = [test for (test,) in database.execute(_TESTS)]
             for test in tests:
                 if test not in known:
                     raise UsageError(f"No run in the history has samples of '{test}'; {tables.closest(test, known)}")
-            names = msgspec.json.encode(list(tests)).decode()
-            rows = database.execute(_TREND, (names,))
-            return trend.trends(Value(Measured(r[0], Clock(r[1]), *r[2:9]), r[9], r[10], bool(r[11]), *r[12:]) for r in rows)
+            rows = map(dict, database.execute(_TREND, (_json(tests),)))
+            return trend.trends(msgspec.convert({**row, "of": row}, Value, strict=False) for row in rows)
 
     def samples(self, run: str) -> list[Sample]:
         """Return a run's samples, warm-up too, as they were stored; UsageError if there is no such run."""
         with self._database.reading() as database:
-            return [msgspec.convert(row, Sample, strict=False) for row in _named(database, _SAMPLES, run)]
-
-    def findings(self, run: str) -> list[Finding]:
-        """Return a run's findings; UsageError if there is no such run."""
-        with self._database.reading() as database:
-            rows = _named(database, _FINDINGS, run)
-            return [msgspec.convert({**row, "lines": (row["first"], row["last"])}, Finding) for row in rows]
-
-    def results(self, run: str) -> list[Result]:
-        """Return how a run's tests went; UsageError if there is no such run."""
-        with self._database.reading() as database:
-            return [msgspec.convert(row, Result) for row in _named(database, _RESULTS, run)]
+            rows = map(dict, database.execute(_SAMPLES, (_number(database, run),)))
+            return [msgspec.convert(row, Sample, strict=False) for row in rows]
 
     def set_baseline(self, run: str) -> None:
-        """Make a run the one that later ones are measured against; UsageError if there is no such run, or not all of it."""
+        """Make a run the one that later ones are measured against.
+
+        Raises UsageError if there is no such run, it is not complete, or the rig failed in one of its tests.
+        """
         with self._database.writing() as database:
             number = _number(database, run)
-            have, planned = database.execute(
-                "SELECT (SELECT count(*) FROM results WHERE run = id), planned FROM runs WHERE id = ?", (number,)
+            row = database.execute(
+                "SELECT provenance ->> 'planned' AS planned, (SELECT count(*) FROM results WHERE run = id) AS have,"
+                " (SELECT count(*) FROM results WHERE run = id AND record ->> 'outcome' = 'error') AS errors"
+                " FROM runs WHERE id = ?",
+                (number,),
             ).fetchone()
-            if have < planned:
-                raise UsageError(f"{run} cannot be the baseline: it has {have} of {planned} results; finish it, or name another.")
-            database.execute("INSERT OR REPLACE INTO baseline VALUES (1, ?)", (number,))
+            if row["have"] < row["planned"]:
+                why = f"it has {row['have']} of {row['planned']} results; finish it, or name another"
+                raise UsageError(f"{run} cannot be the baseline: {why}.")
+            if row["errors"]:
+                raise UsageError(f"{run} cannot be the baseline: the rig failed in {row['errors']} of its tests; name another.")
+            database.execute("UPDATE runs SET baseline = (id = ?)", (number,))
 
     def baseline(self) -> str | None:
         """Return the name of the run that later ones are measured against."""
         with self._database.reading() as database:
-            row = database.execute("SELECT name FROM baseline JOIN runs ON id = run").fetchone()
-        return None if row is None else str(row[0])
+            row = database.execute("SELECT name FROM runs WHERE baseline").fetchone()
+        return None if row is None else str(row["name"])
 
 
-def _columns(provenance: Provenance) -> tuple[str | float, ...]:
-    stored = msgspec.json.encode(provenance).decode()
-    p = provenance
-    return p.run, p.started, p.finished, p.kernel, p.scale, p.loops, p.planned, stored
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _stamp(run: Run) -> str:
+    """Return what is another whenever the kept files of a run's folder have changed: their sizes and times."""
+    files = [file.stat() if (file := run.folder / name).exists() else None for name in _FILES]
+    return " ".join(f"{state.st_size}@{state.st_mtime_ns}" if state else "-" for state in files)
 
 
 def _add_samples(database: sqlite3.Connection, number: int, samples: Sequence[Sample]) -> None:
-    keys = {(s.machine, s.variant, s.profile, s.clock.value, s.test, s.unit) for s in samples}
+    keys = sorted({_subject(sample) for sample in samples})
     database.executemany(
-        "INSERT OR IGNORE INTO subjects (machine, variant, profile, clock, test, unit) VALUES (?, ?, ?, ?, ?, ?)", sorted(keys)
+        "INSERT OR IGNORE INTO subjects (machine, variant, profile, clock, test, unit) VALUES (?, ?, ?, ?, ?, ?)", keys
     )
-    subjects = {
-        tuple(row[1:]): row[0] for row in database.execute("SELECT id, machine, variant, profile, clock, test, unit FROM subjects")
-    }
+    found = database.execute("SELECT machine, variant, profile, clock, test, unit, id FROM subjects")
+    subjects = {tuple(row)[:-1]: row["id"] for row in found}
     database.executemany(
         "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (
-                number,
-                subjects[s.machine, s.variant, s.profile, s.clock.value, s.test, s.unit],
-                *(s.boot, s.repeat, s.thread, s.value, s.operations, s.warmup),
-            )
-            for s in samples
-        ),
+        ((number, subjects[_subject(s)], s.boot, s.repeat, s.thread, s.value, s.operations, s.warmup) for s in samples),
     )
+
+
+def _subject(of: Sample) -> tuple[str, ...]:
+    return of.machine, of.variant, of.profile, of.clock.value, of.test, of.unit
 
 
 def _number(database: sqlite3.Connection, run: str) -> int:
@@ -173,51 +158,4 @@ def _number(database: sqlite3.Connection, run: str) -> int:
     if row is None:
         known = [name for (name,) in database.execute("SELECT name FROM runs ORDER BY started DESC LIMIT 10")]
         raise UsageError(f"There is no run '{run}' in the history; {tables.closest(run, known)}")
-    return int(row[0])
-
-
-def _named(database: sqlite3.Connection, query: str, run: str) -> Iterator[dict[str, Any]]:
-    """Return what `query` finds of a run, by the names of its columns."""
-    found = database.execute(query, (_number(database, run),))
-    names = [column[0] for column in found.description]
-    return (dict(zip(names, row, strict=True)) for row in found)
-
-
-def _row(row: tuple[str, ...], clocks: tuple[Clock, ...], outcomes: dict[str, int]) -> RunRow:
-    (
-        _,
-        name,
-        started,
-        finished,
-        kernel,
-        scale,
-        loops,
-        planned,
-        version,
-        host,
-        tools,
-        cells,
-        baseline,
-        samples,
-        expected,
-        unexpected,
-    ) = row
-    return RunRow(
-        name=name,
-        started=started,
-        finished=finished,
-        kernel=kernel,
-        version=version,
-        scale=scale,
-        loops=float(loops),
-        host=host,
-        tools=msgspec.json.decode(tools, type=dict[str, str]),
-        cells=msgspec.json.decode(cells, type=dict[str, str]),
-        clocks=clocks,
-        samples=int(samples),
-        planned=int(planned),
-        outcomes=outcomes,
-        expected=int(expected),
-        unexpected=int(unexpected),
-        baseline=bool(baseline),
-    )
+    return int(row["id"])

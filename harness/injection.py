@@ -9,7 +9,7 @@ import re
 from harness.errors import UsageError
 
 FILE = "mm/vmalloc.c"
-# The start of the function's body, where nothing is locked yet; it is followed by the search.
+# The start of the function's body, where nothing is locked yet.
 _PLACE = re.compile(r"\nstatic struct vmap_area \*alloc_vmap_area\([^{]*\)\n\{.*?\n\tmight_sleep\(\);\n", re.S)
 
 

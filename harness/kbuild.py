@@ -83,10 +83,8 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line) 
     tools = _tools(cell.machine)
     command = _make(base, cell.machine)
     outputs = (cell.machine.build.target, cell.machine.build.image)
-    salt = filter(None, [cell.variant.salt])
-    inputs = (patched.tree, *outputs, kconfig.render(asked), *tools, *command, *map("=".join, _IDENTITY.items()), *salt)
-    key = store.digest(*inputs)[:16]
-    kernel = paths.cache() / "kernels" / key
+    key = store.digest(patched.tree, *outputs, kconfig.render(asked), *tools, *command, *map("=".join, _IDENTITY.items()))[:16]
+    kernel = _cache(cell.variant) / "kernels" / key
     tree = tree_of(base, cell.variant)
     with store.locked(tree.with_name(f"{tree.name}-{cell.machine.name}-{cell.profile}")):
         with store.locked(kernel):  # another variant may come to the same source
@@ -99,7 +97,11 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line) 
 
 def tree_of(base: Base, variant: Variant) -> Path:
     """Return the work tree in which the kernels of `variant` are built, for all machines and profiles."""
-    return paths.cache() / "trees" / base.name / ".".join(filter(None, [variant.name.replace("/", "-"), variant.salt]))
+    return _cache(variant) / "trees" / base.name / variant.name.replace("/", "-")
+
+
+def _cache(variant: Variant) -> Path:
+    return paths.cache() / variant.apart
 
 
 def _make(base: Base, machine: Machine) -> tuple[str, ...]:
@@ -127,7 +129,7 @@ def _tools(machine: Machine) -> tuple[str, str]:
 def _environment(jobs: Jobserver, variant: Variant) -> dict[str, str]:
     """Return all that make sees: KCFLAGS, LLVM and the like of the user's would be in no cache's key."""
     own = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
-    if variant.salt:
+    if variant.scratch:
         own["CCACHE_DISABLE"] = "1"
     return {**own, "LC_ALL": "C", **_IDENTITY, **_CCACHE, "CCACHE_DIR": str(paths.cache() / "ccache"), "MAKEFLAGS": jobs.makeflags}
 
@@ -205,7 +207,7 @@ def _module(
     sources = sorted(path for path in paths.TEST_MODULE.iterdir() if path.suffix in (".c", ".h") or path.name == "Kbuild")
     sources = [path for path in sources if not path.name.endswith(".mod.c")]
     key = store.digest(kernel.name, *(part for path in sources for part in (path.name, path)))[:16]
-    made = paths.cache() / "modules" / key
+    made = _cache(cell.variant) / "modules" / key
     if (made / f"{MODULE}.ko").exists():
         return made / f"{MODULE}.ko"
     folder = _folder(tree, cell)

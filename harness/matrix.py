@@ -122,8 +122,10 @@ class Variant(msgspec.Struct, frozen=True):
     """a folder or a file of patches; None for stock"""
     count: int | None = None
     """how many of its patches; None for all"""
-    salt: str = ""
-    """makes its kernel one of its own, built from scratch; empty for one that a cache may hold"""
+    apart: str = ""
+    """a folder of the cache's in which its tree, kernel and module are kept apart from all others"""
+    scratch: bool = False
+    """whether it is built from scratch, without the compiler's cache"""
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -137,6 +139,11 @@ class Cell(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """What people call it, such as ``x86_64/stock/perf``."""
         return f"{self.machine.name}/{self.variant.name}/{self.profile}"
+
+    @property
+    def file_name(self) -> str:
+        """The name as part of a file's."""
+        return self.name.replace("/", "-")
 
 
 def machine_names() -> list[str]:

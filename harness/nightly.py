@@ -13,20 +13,19 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from harness import archive, matrix, paths, plan, retention, selection, vm
+from harness import archive, matrix, paths, protocol, selection, vm
 from harness.errors import RigError, UsageError
-from harness.gate import Gate, Side, gate
+from harness.gate import Baseline, Gate, gate
 from harness.matrix import STOCK
 from harness.outcome import ExitCode, Outcome, exit_code
 from harness.plan import Plan
 from harness.records import Run
 from harness.report import text
-from harness.retention import Limits
+from harness.retention import LOG, Limits
 from harness.selection import Selection
 from harness.shell import Line
 from harness.transcript import Transcript
 
-LOG = "nightly.log"
 SUMMARY = "GITHUB_STEP_SUMMARY"
 _LARGEST = 1 << 20
 """bytes that GitHub takes of a step's summary; of a larger one it shows nothing"""
@@ -54,6 +53,7 @@ def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = N
     """Do a night's work and return its exit code; `command` is what repeats it.
 
     What is said on the way is in nightly.log of the run's folder, or of results/ if it did not come so far.
+    Afterwards old nights' folders are removed, as far as `limits` ask for it.
     Raises what its parts raise, after the log and the summary have it.
     """
     page: list[str] = []
@@ -99,8 +99,8 @@ def summarise(page: str, file: str) -> None:
 
 
 def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transcript: Transcript, page: list[str]) -> int:
-    with archive.opened():
-        pass  # a history that cannot be used is better found out now than after hours
+    with archive.opened() as kept:
+        kept.runs()  # a history that cannot be used is better found out now than after hours
     wanted = everything(wanted)
     selection.check(wanted)
     _take_down(parts.say)
@@ -109,7 +109,7 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
     transcript.move(outcome.run / LOG)
     parts.show(outcome)
     page.append(parts.markdown(outcome))
-    decided = _decide(outcome, made, limits, parts.say)
+    decided = _decide(outcome, made, parts.say)
     code = exit_code(msgspec.structs.replace(outcome, comparisons=decided.comparisons))
     lines = _told(decided)
     for line in lines:
@@ -117,6 +117,7 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
     heading = f"Nightly run {outcome.provenance.run}: {_MEANING[code]} (exit code {code})"
     page.insert(0, "\n\n".join((f"## {heading}", *lines)))
     parts.say(heading)
+    _make_room(limits, parts.say)
     return code
 
 
@@ -127,38 +128,40 @@ def _take_down(say: Line) -> None:
         machine.stop()
 
 
-def _decide(outcome: Outcome, made: Plan, limits: Limits, say: Line) -> Gate:
-    """Keep the run in the history, make room, and hold its figures against the baseline's."""
-    performance = [test.name for test in plan.suite().tests if not test.stress and test.name in made.tests]
-    name = outcome.provenance.run
+def _decide(outcome: Outcome, made: Plan, say: Line) -> Gate:
+    """See that the history has all runs, and hold this one's figures against the baseline's."""
+    tests = [test for test in protocol.performance() if test in made.tests]
     with archive.opened() as kept:
-        kept.store(Run(outcome.run))
         for unread in archive.take_up(kept):
             say(f"not in the history: {unread}")
-        rows = {row.name: row for row in kept.runs()}
-        baseline = kept.baseline()
-        before = Side(rows[baseline], kept.samples(baseline)) if baseline else None
-        decided = gate(outcome, performance, Side(rows[name], kept.samples(name)), before)
-    removed = retention.prune(paths.RESULTS, limits, {name, *([baseline] if baseline else [])})
-    if removed:
-        size = text.size(sum(old.size for old in removed))
-        say(f"{len(removed)} old run{'s' if len(removed) > 1 else ''} removed, {size}; the history keeps their figures")
-    return decided
+        baseline = next((Baseline(row, kept.samples(row.name)) for row in kept.runs() if row.baseline), None)
+    return gate(outcome, tests, Run(outcome.run).samples(), baseline)
 
 
 def _told(decided: Gate) -> Sequence[str]:
-    against = decided.against
     counts = Counter(comparison.verdict for comparison in decided.comparisons)
     return [
-        f"Held against {against}: {decided.reason}.",
+        f"Held against {decided.against}: {decided.reason}.",
         *(f"Note: {note}." for note in decided.notes),
         *(
-            f"REGRESSION: {c.machine}/{c.variant}/{c.profile} {c.clock} {c.test}: {text.change(c)} against {against}"
+            f"REGRESSION: {c.machine}/{c.variant}/{c.profile} {c.clock} {c.test}: {text.change(c)} against {c.against}"
             for c in decided.regressions
         ),
-        f"{len(decided.regressions) or 'No'} regression{'' if len(decided.regressions) == 1 else 's'} against {against}; tests:"
+        f"{len(decided.regressions) or 'No'} regression{'' if len(decided.regressions) == 1 else 's'}; tests:"
         f" {', '.join(f'{count} {verdict}' for verdict, count in counts.most_common()) or 'none'}.",
     ]
+
+
+def _make_room(limits: Limits, say: Line) -> None:
+    """Remove old nights; what goes wrong with that is no reason to fail a night whose verdict has been said."""
+    try:
+        removed = archive.make_room(limits)
+    except RigError as error:
+        say(f"Note: old nights were not removed: {error}")
+        return
+    if removed:
+        size = text.size(sum(old.size for old in removed))
+        say(f"{len(removed)} old night{'s' if len(removed) > 1 else ''} removed, {size}; the history keeps samples and findings")
 
 
 @contextmanager

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from filelock import FileLock, Timeout
 
 from harness import (
     accel,
@@ -19,6 +21,7 @@ from harness import (
     patches,
     paths,
     plan,
+    protocol,
     records,
     rootfs,
     runs,
@@ -78,7 +81,8 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         loops=wanted.loops,
         boots=wanted.boots,
         cells=built,
-        tests=plan.choose(wanted.tests),
+        tests=protocol.choose(wanted.tests),
+        suite=protocol.digest(),
         clock=wanted.timed,
         scale=wanted.scale,
         keep=wanted.keep,
@@ -88,7 +92,8 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         stock_only=not found.base.default_series and not wanted.series,
         notes=notes,
     )
-    plan.save(made, paths.cache() / "plan.json")
+    if not variants:
+        plan.save(made, paths.cache() / "plan.json")
     return made
 
 
@@ -129,33 +134,49 @@ def test(made: Plan, wanted: Selection, command: str, parent: Path | None = None
     `command` is what repeats the run. Raises RigError when pytest itself fails.
     """
     run = Run(records.new_folder(parent))
-    runs.begin(run, made, wanted, command)
-    return _suite(run, made, wanted.jobs)
+    with _alone(run):
+        runs.begin(run, made, wanted, command)
+        return _suite(run, made, wanted.jobs)
 
 
 def resume(name: str, jobs: int) -> Outcome:
-    """Finish the run `name` that was interrupted: do what has no result yet, with the kernels it was begun with.
+    """Finish the run `name`, or the newest one that was interrupted: make the boots again that were not finished.
 
-    Raises UsageError if there is no such run, or its kernels are no longer in the cache.
+    Raises UsageError if there is no such run, it is finished, or its kernels are no longer in the cache.
     """
-    run = runs.find(name)
+    run = runs.find(name) if name else runs.interrupted()
     made = plan.load(run.folder / "plan.json")
     for built in made.cells:
         gone = [file for file in (built.kernel.image, built.kernel.module, built.rootfs.image) if not file.exists()]
         if gone:
             raise UsageError(f"{run.folder.name} cannot be resumed: {gone[0]} is no longer there; start a new run.")
-    runs.resumed(run)
-    return _suite(run, made, jobs, "--rig-resume")
+    with _alone(run):
+        runs.resume(run, made)
+        return _suite(run, made, jobs)
 
 
-def _suite(run: Run, made: Plan, jobs: int, *more: str) -> Outcome:
+@contextmanager
+def _alone(run: Run) -> Iterator[None]:
+    """Hold a run's folder against other rigs, so that none resumes what another still writes."""
+    try:
+        with FileLock(run.folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise UsageError(f"{run.folder} is in use by another rig.") from error
+
+
+def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
+    if not made.at_once and (up := [machine.state.cell for machine in vm.running()]):
+        raise UsageError(f"Time is measured with one VM at a time, but {', '.join(up)} is up; run `invoke down` first.")
+    number = len(run.provenance().resumed)
+    suffix = f"-{number}" if number else ""
     arguments = [
         str(paths.PROJECT / "harness" / "suite"),
         *("--rootdir", str(paths.PROJECT)),
         *("-p", "no:cacheprovider", "-p", "no:terminal"),
-        *("--rig-plan", str(run.folder / "plan.json"), "--rig-run", str(run.folder), *more),
-        *("--junitxml", str(run.folder / "junit.xml"), "--report-log", str(run.folder / "report-log.jsonl")),
-        *("-n", str(_workers(made, jobs)), "--dist", "loadscope", "--max-worker-restart", "8"),
+        *("--rig-plan", str(run.folder / "plan.json"), "--rig-run", str(run.folder)),
+        *("--junitxml", str(run.folder / f"junit{suffix}.xml"), "--report-log", str(run.folder / f"report-log{suffix}.jsonl")),
+        *("-n", str(_workers(made, jobs)), "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "8"),
     ]
     try:
         with Progress("test") as progress:

@@ -3,64 +3,28 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness import paths, store, tables
+from harness import protocol, store
 from harness.errors import UsageError
 from harness.kbuild import Kernel
 from harness.matrix import Base, Cell, Clock
+from harness.protocol import ProfileUse, Scale, SuiteTest
 from harness.rootfs import Rootfs
 
-SCALES = ("quick", "default", "published")
 
+class BuiltCell(msgspec.Struct, frozen=True):
+    """A cell with all that it takes to boot it."""
 
-class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much of everything a run does."""
-
-    boots: int
-    """of every cell for the performance tests: samples of one boot are not independent"""
-    rounds: int
-    """full runs of the performance tests in each boot"""
-    repeat: int
-    """samples of a performance test in each round"""
-    warmup: int
-    """samples before those, which are kept but not counted"""
-    busy: int
-    """areas held by long_busy_list_alloc_test"""
-    settle: bool
-    """whether earlier frees are brought to their end before each sample; a running system does not do that"""
-    patience: int
-    """how many times as long as at scale quick a test may take"""
-
-
-class SuiteTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One test of the module."""
-
-    name: str
-    kind: str
-    """``performance``, ``stress`` or ``sweep``"""
-    loops: dict[str, int]
-
-    @property
-    def stress(self) -> bool:
-        """Whether it wants every CPU at once."""
-        return self.kind == "stress"
-
-
-class ProfileUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What kernels of a profile are good for."""
-
-    kinds: tuple[str, ...] = ("performance", "stress", "sweep")
-    """of tests that are run in them"""
-    boots: int = 0
-    """at most so many; 0 for as many as the scale says"""
-    tracer: str = ""
-    """of the kernel's, which looks for the longest critical section; its cost makes timings worthless"""
+    cell: Cell
+    kernel: Kernel
+    rootfs: Rootfs
+    accelerator: str
+    """that the wall clock's VMs use; counting instructions is always emulation"""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -78,30 +42,6 @@ class Step(msgspec.Struct, frozen=True):
         return f"{self.test.name}@{self.axis}={self.size}" if self.axis else self.test.name
 
 
-class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a test of the kind sweep is measured against."""
-
-    axes: tuple[str, ...]
-    sizes: tuple[int, ...]
-
-
-class _Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    scales: dict[str, Scale]
-    profiles: dict[str, ProfileUse]
-    sweep: Sweep
-    tests: tuple[SuiteTest, ...]
-
-
-class BuiltCell(msgspec.Struct, frozen=True):
-    """A cell with all that it takes to boot it."""
-
-    cell: Cell
-    kernel: Kernel
-    rootfs: Rootfs
-    accelerator: str
-    """that the wall clock's VMs use; counting instructions is always emulation"""
-
-
 class Session(msgspec.Struct, frozen=True):
     """The life of one VM: booted, used for some tests, ended."""
 
@@ -115,7 +55,12 @@ class Session(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """What its files are called: MACHINE-VARIANT-PROFILE-CLOCK-BOOT."""
-        return f"{self.built.cell.name.replace('/', '-')}-{self.clock}-{self.boot}"
+        return f"{self.built.cell.file_name}-{self.clock}-{self.boot}"
+
+    @property
+    def results(self) -> int:
+        """How many results it has when it is done: of its boot, its steps and its end."""
+        return len(self.steps) + 2
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -139,14 +84,12 @@ class Plan(msgspec.Struct, frozen=True):
     """share of the scale's operations to do"""
     boots: int = 0
     """in place of the scale's"""
+    suite: str = ""
+    """digest of what test_module/suite.toml said"""
     keep: bool = False
-    """leave up the VMs that the suite boots"""
+    """leave up the first VM of each cell that the suite boots"""
     notes: tuple[str, ...] = ()
     """what limits what a run of this plan can say"""
-
-    def clock_of(self, test: SuiteTest) -> Clock:
-        """Return the clock under which `test` runs."""
-        return Clock.WALL if test.stress else self.clock
 
     def loops_of(self, test: SuiteTest) -> int:
         """Return how many operations a sample of `test` has."""
@@ -155,7 +98,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def size(self) -> Scale:
         """How much of everything is to be done."""
-        return suite().scales[self.scale]
+        return protocol.suite().scales[self.scale]
 
     @property
     def at_once(self) -> bool:
@@ -167,12 +110,12 @@ class Plan(msgspec.Struct, frozen=True):
         """All VMs in their order.
 
         Variants take turns, forward and then backward (ABBA), so that a host that gets slower or
-        faster meanwhile favours none of them.
+        faster meanwhile favours none of them, or with an odd number of boots hardly any.
         """
         found = []
         for boot in range(self.boots or self.size.boots):
             for built in self.cells if boot % 2 == 0 else reversed(self.cells):
-                steps = self._timed(profile_use(built.cell.profile), boot)
+                steps = self._timed(protocol.profile_use(built.cell.profile), boot)
                 if steps:
                     found.append(Session(built, self.clock, boot, steps))
         number = len({s.boot for s in found}) if self.clock is Clock.WALL else 0
@@ -180,7 +123,7 @@ class Plan(msgspec.Struct, frozen=True):
         found += [
             Session(built, Clock.WALL, number, stress)
             for built in self.cells
-            if stress and "stress" in profile_use(built.cell.profile).kinds
+            if stress and "stress" in protocol.profile_use(built.cell.profile).kinds
         ]
         return tuple(found)
 
@@ -189,44 +132,14 @@ class Plan(msgspec.Struct, frozen=True):
         if use.boots and boot >= use.boots:
             return ()
         tests = [test for test in self._chosen() if test.kind in use.kinds]
-        rounds = [Step(test, round_) for round_ in range(self.size.rounds) for test in tests if test.kind == "performance"]
-        sweep = suite().sweep
+        count = max(self.size.rounds, self.size.aside + 1)
+        rounds = [Step(test, round_) for round_ in range(count) for test in tests if test.kind == "performance"]
+        sweep = protocol.suite().sweep
         sizes = itertools.product([test for test in tests if test.kind == "sweep"], sweep.axes, sweep.sizes)
         return (*rounds, *(Step(test, 0, axis, size) for test, axis, size in sizes))
 
     def _chosen(self) -> list[SuiteTest]:
-        return [test for test in suite().tests if test.name in self.tests]
-
-
-def profile_use(profile: str) -> ProfileUse:
-    """Return what kernels of `profile` are good for: everything, unless test_module/suite.toml says otherwise."""
-    return suite().profiles.get(profile, ProfileUse())
-
-
-@functools.cache
-def suite() -> _Suite:
-    """Return what test_module/suite.toml says."""
-    return tables.load(paths.TEST_MODULE / "suite.toml", _Suite)
-
-
-def choose(wanted: str) -> tuple[str, ...]:
-    """Return the names of the tests that `wanted` selects: names, ``performance``, ``stress``, ``sweep``,
-    or ``all``, which is the first two.
-
-
-    Raises UsageError for a name that is none of these.
-    """
-    known = suite().tests
-    groups = {"all": [t.name for t in known if t.kind != "sweep"]}
-    for test in known:
-        groups.setdefault(test.kind, []).append(test.name)
-        groups[test.name] = [test.name]
-    chosen: set[str] = set()
-    for word in wanted.split(","):
-        if word.strip() not in groups:
-            raise UsageError(f"There is no test '{word.strip()}'; {tables.closest(word.strip(), list(groups))}")
-        chosen.update(groups[word.strip()])
-    return tuple(test.name for test in known if test.name in chosen)
+        return [test for test in protocol.suite().tests if test.name in self.tests]
 
 
 def save(plan: Plan, file: Path) -> None:

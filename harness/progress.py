@@ -76,7 +76,7 @@ class Progress:
 
 
 class SuiteProgress:
-    """A pytest plugin that shows each cell's test, and each finding when it is made."""
+    """A pytest plugin that shows each VM's test, and each finding when it is made."""
 
     def __init__(self, progress: Progress) -> None:
         """Show on `progress`."""
@@ -86,28 +86,28 @@ class SuiteProgress:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
-        """Learn how many tests each cell has."""
+        """Learn how many tests each VM has."""
         del node
         self._total = {}
         for nodeid in ids:
-            cell = name(nodeid).cell
-            self._total[cell] = self._total.get(cell, 0) + 1
+            vm = name(nodeid).vm
+            self._total[vm] = self._total.get(vm, 0) + 1
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Show which test a cell is at."""
-        cell, test = name(nodeid).cell, name(nodeid).test
-        self._count[cell] = self._count.get(cell, 0) + 1
-        self._progress.say(cell, f"test {self._count[cell]} of {self._total.get(cell, '?')}: {test}")
+        """Show which test a VM is at."""
+        of = name(nodeid)
+        self._count[of.vm] = self._count.get(of.vm, 0) + 1
+        self._progress.say(of.vm, f"test {self._count[of.vm]} of {self._total.get(of.vm, '?')}: {of.test}")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Print what went wrong as soon as it has."""
-        cell, test = name(report.nodeid).cell, name(report.nodeid).test
+        of = name(report.nodeid)
         if report.failed:
-            self._progress.line(text.plain(f"FAILED {cell} {test}: {why(report)}"))
+            self._progress.line(text.plain(f"FAILED {of.vm} {of.test}: {why(report)}"))
         elif hasattr(report, "wasxfail") and report.skipped:
-            self._progress.line(f"known bug seen, as expected: {cell} {test}: {report.wasxfail}")
-        if self._count.get(cell) == self._total.get(cell) and report.when == "teardown":
-            self._progress.done(cell, f"{self._total[cell]} tests done")
+            self._progress.line(f"known bug seen, as expected: {of.vm} {of.test}: {report.wasxfail}")
+        if self._count.get(of.vm) == self._total.get(of.vm) and report.when == "teardown":
+            self._progress.done(of.vm, f"{self._total[of.vm]} tests done")
 
 
 def why(report: pytest.TestReport) -> str:
@@ -125,6 +125,11 @@ class Name(msgspec.Struct, frozen=True):
     boot: int
     round: int
     test: str
+
+    @property
+    def vm(self) -> str:
+        """The VM that it runs in, as people call it."""
+        return f"{self.cell} {self.clock} {self.boot}"
 
 
 def name(nodeid: str) -> Name:

@@ -121,7 +121,9 @@ class Finding(msgspec.Struct, frozen=True):
     machine: str
     variant: str
     profile: str
+    clock: Clock
     test: str
+    boot: int
     kind: str
     """what kernlog.py calls it, or ``test-failed``, ``hang``, ``died``, ``not-seen``"""
     title: str
@@ -140,6 +142,7 @@ class Result(msgspec.Struct, frozen=True):
     machine: str
     variant: str
     profile: str
+    clock: Clock
     test: str
     boot: int
     round: int
@@ -209,15 +212,6 @@ def _whole(file: BinaryIO) -> int:
     return file.read().rfind(b"\n") + 1
 
 
-def _last(records: list[Record], *values: str) -> list[Record]:
-    """Return the last of the records that differ in nothing but their values: a resumed run may hold a test twice."""
-    found = {}
-    for record in records:
-        key = tuple(value for name, value in msgspec.structs.asdict(record).items() if name not in values)
-        found[key] = record
-    return list(found.values())
-
-
 class Run:
     """A run's folder; what is added is on the disk when the call returns."""
 
@@ -228,7 +222,10 @@ class Run:
 
     def add(self, name: str, records: Iterable[msgspec.Struct]) -> None:
         """Append records to the file `name` and sync it; a torn line can only be the last."""
-        data = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+        self.append(name, b"".join(msgspec.json.encode(record) + b"\n" for record in records))
+
+    def append(self, name: str, data: bytes) -> None:
+        """Append whole lines to the file `name` and sync it."""
         if not data:
             return
         try:
@@ -242,16 +239,16 @@ class Run:
             raise RigError(f"{self.folder / name} cannot be written: {error.strerror}.") from error
 
     def samples(self) -> list[Sample]:
-        """Return all samples of the run; of a test that was run again only the last."""
-        return _last(self._read("samples.jsonl", Sample), "value", "operations")
+        """Return all samples of the run."""
+        return self._read("samples.jsonl", Sample)
 
     def histograms(self) -> list[Histogram]:
         """Return how long single operations took."""
-        return _last(self._read("latency.jsonl", Histogram), "overhead", "highest", "buckets")
+        return self._read("latency.jsonl", Histogram)
 
     def sections(self) -> list[Section]:
         """Return the longest stretches without preemption."""
-        return _last(self._read("sections.jsonl", Section), "microseconds", "began", "ended", "stack")
+        return self._read("sections.jsonl", Section)
 
     def memory(self) -> list[Memory]:
         """Return the looks at memory, in the order in which they were taken."""
@@ -259,7 +256,7 @@ class Run:
 
     def points(self) -> list[Point]:
         """Return what a sweep measured."""
-        return _last(self._read("sweep.jsonl", Point), "value", "operations")
+        return self._read("sweep.jsonl", Point)
 
     def findings(self) -> list[Finding]:
         """Return all findings of the run."""
@@ -267,7 +264,7 @@ class Run:
 
     def results(self) -> list[Result]:
         """Return how each test went."""
-        return _last(self._read("results.jsonl", Result), "outcome", "seconds", "reason")
+        return self._read("results.jsonl", Result)
 
     def provenance(self) -> Provenance:
         """Return run.json; UsageError if the folder is not a run's."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Old runs' folders make room for new ones."""
+"""Old nights' folders make room for new ones; runs that somebody made by hand are never removed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import shutil
-import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,15 +14,15 @@ import msgspec
 
 from harness.errors import RigError
 
+LOG = "nightly.log"
+"""in the folder of a run says that a night made it"""
 _NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 _GOING = ".removing-"
 """begins the name of a folder whose removal has begun, so that a half-removed run is never taken for one"""
-_DAY = 24 * 3600.0
-"""seconds for which an unfinished run counts as one that is being written, since its last change"""
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What old runs may take; those that are never removed count as well."""
+    """What nights' folders may take; those that are never removed count as well."""
 
     runs: int = 30
     size: int = 5 << 30
@@ -38,19 +37,6 @@ class Removed(msgspec.Struct, frozen=True):
     """bytes of its files"""
 
 
-class _Folder(msgspec.Struct, frozen=True):
-    path: Path
-    size: int
-    changed: float
-    finished: bool
-
-
-class _Finished(msgspec.Struct):
-    """All that retention has to know of run.json, which another version of the rig may have written."""
-
-    finished: str = ""
-
-
 def folders(results: Path) -> list[Path]:
     """Return the runs' folders in `results`, oldest first: by their names, with a run.json, and no links to elsewhere."""
     if not results.is_dir():
@@ -59,24 +45,23 @@ def folders(results: Path) -> list[Path]:
     return sorted(path for path in found if (path / "run.json").is_file())
 
 
-def prune(results: Path, limits: Limits, keep: Collection[str] = ()) -> list[Removed]:
-    """Remove the oldest runs until there are no more, and no larger, than the limits say; return them.
+def prune(results: Path, limits: Limits, stored: Collection[str]) -> list[Removed]:
+    """Remove the oldest nights until there are no more, and no larger, than the limits say; return them.
 
-    What stays in any case: the newest, what ``latest`` points to, those named by `keep`, and what is being written.
+    Only those go whose names are in `stored`, and neither the newest nor what ``latest`` points to.
     Raises RigError when one cannot be removed.
     """
     _finish(results)
-    kept = [_look(path) for path in folders(results)]
-    safe = {*keep, _target(results / "latest"), *(folder.path.name for folder in kept[-1:])}
-    removed = []
-    for folder in list(kept):
-        if len(kept) <= limits.runs and sum(other.size for other in kept) <= limits.size:
+    nights = {path: _size(path) for path in folders(results) if (path / LOG).is_file()}
+    safe = {_target(results / "latest"), *(path.name for path in list(nights)[-1:])}
+    removed: list[Removed] = []
+    for path, size in list(nights.items()):
+        if len(nights) <= limits.runs and sum(nights.values()) <= limits.size:
             break
-        if folder.path.name in safe or (not folder.finished and time.time() - folder.changed < _DAY):
-            continue
-        _remove(folder.path)
-        kept.remove(folder)
-        removed.append(Removed(folder.path.name, folder.size))
+        if path.name in stored and path.name not in safe:
+            _remove(path)
+            del nights[path]
+            removed.append(Removed(path.name, size))
     return removed
 
 
@@ -84,23 +69,14 @@ def _target(link: Path) -> str:
     return link.readlink().name if link.is_symlink() else ""
 
 
-def _look(path: Path) -> _Folder:
-    """Measure a folder without following links."""
-    size, changed = 0, path.lstat().st_mtime
+def _size(path: Path) -> int:
+    """Return the bytes of a folder's files, without following links."""
+    size = 0
     for parent, _, names in os.walk(path):
         for name in names:
-            with contextlib.suppress(FileNotFoundError):  # a run that is being written has files that come and go
-                state = Path(parent, name).lstat()
-                size += state.st_size
-                changed = max(changed, state.st_mtime)
-    return _Folder(path, size, changed, _finished(path / "run.json"))
-
-
-def _finished(file: Path) -> bool:
-    try:
-        return bool(msgspec.json.decode(file.read_bytes(), type=_Finished).finished)
-    except (OSError, msgspec.DecodeError):
-        return False
+            with contextlib.suppress(OSError):  # gone since it was listed
+                size += Path(parent, name).lstat().st_size
+    return size
 
 
 def _remove(path: Path) -> None:

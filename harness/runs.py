@@ -3,23 +3,38 @@
 
 from __future__ import annotations
 
+import collections
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness import compare, patches, paths, plan, published, records, shell, store
+from harness import compare, gate, patches, paths, plan, protocol, published, records, shell, store
 from harness.errors import RigError, UsageError
+from harness.matrix import Clock
 from harness.outcome import Outcome
-from harness.plan import Plan
-from harness.precision import Precision
+from harness.plan import Plan, Session
 from harness.records import Provenance, Run
 from harness.report.content import Content
 from harness.selection import Selection
+from harness.sensitivity import Sensitivity
+
+RECORDS = ("samples.jsonl", "findings.jsonl", "latency.jsonl", "sections.jsonl", "memory.jsonl", "sweep.jsonl", "results.jsonl")
+
+
+class _Placed(msgspec.Struct):
+    """What all records say of where they come from."""
+
+    machine: str
+    variant: str
+    profile: str
+    clock: Clock
+    boot: int
 
 
 def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
@@ -37,8 +52,8 @@ def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
         loops=made.loops,
         threshold=wanted.threshold,
         margins=wanted.margins,
-        planned=sum(len(session.steps) + 2 for session in made.sessions),
-        host=f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPUs",
+        planned=sum(session.results for session in made.sessions),
+        host=host(),
         tools=_tools(made),
         machines={built.cell.machine.name: built.cell.machine.description for built in made.cells},
         cells={built.cell.name: built.kernel.key for built in made.cells},
@@ -49,15 +64,56 @@ def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
     _write(run, provenance)
     plan.save(made, run.folder / "plan.json")
     for built in made.cells:
-        name = built.cell.name.replace("/", "-")
+        name = built.cell.file_name
         shutil.copyfile(built.kernel.config, run.folder / f"{name}.config")
         shutil.copyfile(built.kernel.folder / "build.json", run.folder / f"{name}.build.json")
         shutil.copyfile(built.rootfs.image.with_name("rootfs.json"), run.folder / f"{built.cell.machine.name}.rootfs.json")
 
 
-def resumed(run: Run) -> None:
-    """Note that the run goes on after an interruption."""
-    _change(run, resumed=(*run.provenance().resumed, records.now()), finished="")
+def host() -> str:
+    """Return what the host is, with its CPU's model: under the wall clock it decides the figures."""
+    model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    kind = model[1] if model else platform.machine()
+    return f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPUs ({kind})"
+
+
+def resume(run: Run, made: Plan) -> None:
+    """Note that the run goes on, and set aside what was recorded in boots that were not finished: they are made again.
+
+    What is set aside goes to the folder ``interrupted``. Raises UsageError where the run is finished, or
+    test_module/suite.toml is not what it was.
+    """
+    provenance = run.provenance()
+    if provenance.finished:
+        raise UsageError(f"{provenance.run} is finished; there is nothing to resume.")
+    if made.suite != protocol.digest():
+        raise UsageError(f"{provenance.run} cannot be resumed: test_module/suite.toml has changed; start a new run.")
+    again = {_place(session) for session in undone(run, made)}
+    for name in RECORDS:
+        file = run.folder / name
+        lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
+        lines = [line for line in lines if line.endswith(b"\n")]
+        old = [line for line in lines if _place_of(line) in again]
+        if old:
+            Run(run.folder / "interrupted").append(name, b"".join(old))
+            store.write(file, b"".join(line for line in lines if line not in old))
+    _change(run, resumed=(*provenance.resumed, records.now()))
+
+
+def undone(run: Run, made: Plan) -> list[Session]:
+    """Return the sessions of which not everything has a result, or in which the rig failed."""
+    good = collections.Counter((r.machine, r.variant, r.profile, r.clock, r.boot) for r in run.results() if r.outcome != "error")
+    return [session for session in made.sessions if good[_place(session)] < session.results]
+
+
+def _place(session: Session) -> tuple[str, str, str, Clock, int]:
+    cell = session.built.cell
+    return cell.machine.name, cell.variant.name, cell.profile, session.clock, session.boot
+
+
+def _place_of(line: bytes) -> tuple[str, str, str, Clock, int]:
+    place = msgspec.json.decode(line, type=_Placed)
+    return place.machine, place.variant, place.profile, place.clock, place.boot
 
 
 def finished(run: Run) -> None:
@@ -73,7 +129,7 @@ def conclude(run: Run) -> Outcome:
         note = f"This run is not complete: {len(results)} of {provenance.planned} tests have a result."
         provenance = msgspec.structs.replace(provenance, notes=(*provenance.notes, note))
     samples = tuple(run.samples())
-    comparisons = tuple(compare.compare(samples, _performance(), provenance.margins, provenance.threshold))
+    comparisons = tuple(compare.compare(samples, protocol.performance(), provenance.margins, provenance.threshold))
     outcome = Outcome(run.folder, comparisons, tuple(run.findings()), results, provenance)
     content = Content(
         provenance=provenance,
@@ -96,15 +152,17 @@ def conclude(run: Run) -> Outcome:
 def across(before: Run, after: Run, threshold: float | None) -> Outcome:
     """Compare the cells that two runs share, and write the report of it into the folder of `after`.
 
-    Raises UsageError if they share none.
+    Raises UsageError if they share none, or differ in kernel, scale or share of the loops.
     """
     old, provenance = before.provenance(), after.provenance()
+    if unlike := gate.unlike(old, provenance):
+        raise UsageError(f"{old.run} and {provenance.run} cannot be compared: {', '.join(unlike)}.")
     threshold = provenance.threshold if threshold is None else threshold
-    found = compare.across(before.samples(), after.samples(), old.run, _performance(), provenance.margins, threshold)
+    found = compare.across(before.samples(), after.samples(), old.run, protocol.performance(), provenance.margins, threshold)
     if not any(c.ratio is not None for c in found):
         raise UsageError(f"{old.run} and {provenance.run} have no performance test in common, by cell and clock.")
     provenance = msgspec.structs.replace(provenance, threshold=threshold, planned=0)
-    _write_report(after.folder, report_name(old), Content(provenance=provenance, comparisons=tuple(found), before=old))
+    _write_report(after.folder, report_name(before), Content(provenance=provenance, comparisons=tuple(found), before=old))
     return Outcome(after.folder, tuple(found), (), (), provenance)
 
 
@@ -113,21 +171,17 @@ def selfcheck_file() -> Path:
     return paths.RESULTS / "selfcheck.json"
 
 
-def last_selfcheck() -> Precision | None:
+def last_selfcheck() -> Sensitivity | None:
     """Return what the last self check found, if there was one."""
     try:
-        return msgspec.json.decode(selfcheck_file().read_bytes(), type=Precision)
+        return msgspec.json.decode(selfcheck_file().read_bytes(), type=Sensitivity)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def report_name(before: Provenance) -> str:
+def report_name(before: Run) -> str:
     """Return what the report of a comparison with the run `before` is called."""
-    return f"compared-with-{before.run}"
-
-
-def _performance() -> list[str]:
-    return [test.name for test in plan.suite().tests if test.kind == "performance"]
+    return f"compared-with-{before.folder.name}"
 
 
 def _write_report(folder: Path, name: str, content: Content) -> None:
@@ -137,6 +191,15 @@ def _write_report(folder: Path, name: str, content: Content) -> None:
 
     store.write(folder / f"{name}.html", html(content))
     store.write(folder / f"{name}.md", mail(content))
+
+
+def interrupted() -> Run:
+    """Return the newest run of results/ that is not finished; UsageError if there is none."""
+    for file in sorted(paths.RESULTS.glob("*/run.json"), reverse=True):
+        run = Run(file.parent)
+        if file.parent.name != "latest" and not run.provenance().finished:
+            return run
+    raise UsageError(f"No run in {paths.RESULTS} was interrupted.")
 
 
 def find(name: str) -> Run:

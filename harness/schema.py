@@ -3,39 +3,32 @@
 
 from __future__ import annotations
 
-KIND = 0x4B505248
-"""SQLite's application_id of the history"""
-
 # To change the schema append a step; never change one, for there are files that have taken it.
-# So it has to be done as well when Provenance changes what history.py reads from its JSON.
+# So it has to be done as well when a record changes in what history.py reads of it here.
 STEPS: tuple[tuple[str, ...], ...] = (
     (
+        # run.json is kept whole; what is sorted and searched by is taken from it. `stamp` is that of the folder it is from.
         """CREATE TABLE runs (
-            id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, started TEXT NOT NULL, finished TEXT NOT NULL,
-            kernel TEXT NOT NULL, scale TEXT NOT NULL, loops REAL NOT NULL, planned INTEGER NOT NULL,
-            provenance TEXT NOT NULL)""",
-        """CREATE TABLE baseline (
-            only INTEGER PRIMARY KEY CHECK (only = 1), run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE)""",
+            id INTEGER PRIMARY KEY, stamp TEXT NOT NULL, baseline INTEGER NOT NULL DEFAULT 0, provenance TEXT NOT NULL,
+            name TEXT NOT NULL UNIQUE AS (provenance ->> 'run') STORED,
+            started TEXT NOT NULL AS (provenance ->> 'started') STORED,
+            kernel TEXT NOT NULL AS (provenance ->> 'kernel') STORED,
+            scale TEXT NOT NULL AS (provenance ->> 'scale') STORED,
+            loops REAL NOT NULL AS (provenance ->> 'loops') STORED)""",
         """CREATE TABLE subjects (
             id INTEGER PRIMARY KEY, machine TEXT NOT NULL, variant TEXT NOT NULL, profile TEXT NOT NULL,
             clock TEXT NOT NULL, test TEXT NOT NULL, unit TEXT NOT NULL,
             UNIQUE (test, machine, variant, profile, clock, unit))""",
         """CREATE TABLE samples (
-            run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, subject INTEGER NOT NULL REFERENCES subjects,
+            run INTEGER NOT NULL REFERENCES runs, subject INTEGER NOT NULL REFERENCES subjects,
             boot INTEGER NOT NULL, repeat INTEGER NOT NULL, thread INTEGER NOT NULL,
             value REAL NOT NULL, operations INTEGER NOT NULL, warmup INTEGER NOT NULL)""",
         "CREATE INDEX samples_by_subject ON samples (subject, run)",
         "CREATE INDEX samples_by_run ON samples (run)",
-        """CREATE TABLE findings (
-            run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
-            machine TEXT NOT NULL, variant TEXT NOT NULL, profile TEXT NOT NULL, test TEXT NOT NULL,
-            kind TEXT NOT NULL, title TEXT NOT NULL, expected TEXT NOT NULL, log TEXT NOT NULL,
-            first INTEGER NOT NULL, last INTEGER NOT NULL, excerpt TEXT NOT NULL)""",
+        # Records as they are in findings.jsonl and results.jsonl.
+        "CREATE TABLE findings (run INTEGER NOT NULL REFERENCES runs, record TEXT NOT NULL)",
         "CREATE INDEX findings_by_run ON findings (run)",
-        """CREATE TABLE results (
-            run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
-            machine TEXT NOT NULL, variant TEXT NOT NULL, profile TEXT NOT NULL, test TEXT NOT NULL,
-            boot INTEGER NOT NULL, round INTEGER NOT NULL, outcome TEXT NOT NULL, seconds REAL NOT NULL, reason TEXT NOT NULL)""",
+        "CREATE TABLE results (run INTEGER NOT NULL REFERENCES runs, record TEXT NOT NULL)",
         "CREATE INDEX results_by_run ON results (run)",
     ),
 )

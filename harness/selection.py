@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import matrix, plan, source
+from harness import matrix, protocol, source
 from harness.errors import SourceUnavailable, UsageError
 from harness.matrix import STOCK, Base, Cell, Clock, Variant
 from harness.shell import Line
@@ -18,6 +18,7 @@ from harness.shell import Line
 DEFAULT = "4.18"
 FALLBACK = "6.1"
 """the base whose source a Debian machine can always have"""
+PROFILE = "perf"
 MARGINS = {Clock.ICOUNT: 1.0, Clock.WALL: 5.0}
 """per cent: differences that do not matter even if they are real"""
 
@@ -27,7 +28,7 @@ class Selection(msgspec.Struct, frozen=True):
 
     machine: str = ""
     variant: str = ""
-    profile: str = "perf"
+    profile: str = ""
     tests: str = "all"
     clock: str = ""
     scale: str = "default"
@@ -72,10 +73,12 @@ def check(wanted: Selection) -> None:
     """Raise UsageError for what can be seen to be wrong before anything is fetched."""
     if wanted.clock not in ("", *Clock):
         raise UsageError(f"There is no clock '{wanted.clock}'; known are {', '.join(Clock)}.")
-    if wanted.scale not in plan.SCALES:
-        raise UsageError(f"There is no scale '{wanted.scale}'; known are {', '.join(plan.SCALES)}.")
+    if wanted.scale not in protocol.SCALES:
+        raise UsageError(f"There is no scale '{wanted.scale}'; known are {', '.join(protocol.SCALES)}.")
     if wanted.jobs < 0:
         raise UsageError(f"--jobs has to be 1 or more, not {wanted.jobs}.")
+    if wanted.keep and wanted.timed is Clock.WALL:
+        raise UsageError("--keep and --clock wall exclude each other: time is measured with one VM at a time.")
     if wanted.boots < 0:
         raise UsageError(f"--boots has to be 1 or more, not {wanted.boots}.")
     if not 0 < wanted.loops < math.inf:
@@ -84,7 +87,7 @@ def check(wanted: Selection) -> None:
         raise UsageError(f"--margin has to be between 0 and 100 per cent, not {wanted.margin}.")
     if not 0 <= wanted.threshold < math.inf:
         raise UsageError(f"--threshold has to be 0 or more per cent, not {wanted.threshold}.")
-    plan.choose(wanted.tests)
+    _check_profiles(wanted)
     cells(wanted, matrix.load_base(wanted.kernel or DEFAULT))
 
 
@@ -112,8 +115,23 @@ def cells(wanted: Selection, base: Base, variants: tuple[Variant, ...] = ()) -> 
     return matrix.cells(
         [matrix.load_machine(machine) for machine in dict.fromkeys(machines)],
         variants or [matrix.find_variant(base, variant, series) for variant in dict.fromkeys(names)],
-        list(dict.fromkeys(_words(wanted.profile))),
+        _profiles(wanted),
     )
+
+
+def _profiles(wanted: Selection) -> list[str]:
+    return list(dict.fromkeys(_words(wanted.profile))) or [PROFILE]
+
+
+def _check_profiles(wanted: Selection) -> None:
+    """Raise UsageError for a profile that none of the chosen tests is run in."""
+    chosen = protocol.choose(wanted.tests)
+    kinds = {test.kind for test in protocol.suite().tests if test.name in chosen}
+    for profile in _profiles(wanted):
+        if not kinds & set(protocol.profile_use(profile).kinds):
+            raise UsageError(
+                f"The profile '{profile}' runs none of the chosen tests, which are of the kind {' and '.join(sorted(kinds))}."
+            )
 
 
 def _words(text: str) -> list[str]:

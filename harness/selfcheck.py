@@ -4,101 +4,103 @@
 from __future__ import annotations
 
 import shutil
-import statistics
 from pathlib import Path
 
 import msgspec
 
-from harness import injection, kbuild, matrix, paths, pipeline, records, runs, store, vm
-from harness.errors import RigError
+from harness import compare, estimate, injection, kbuild, paths, pipeline, records, runs, store
+from harness.errors import RigError, UsageError
 from harness.matrix import STOCK, Clock, Variant
-from harness.outcome import Outcome
 from harness.plan import Plan
-from harness.precision import Precision, Trial, trials
 from harness.records import Run
 from harness.selection import Selection
+from harness.sensitivity import Sensitivity, Trial, trials
 
 CHANGES = (0.5, 1.0, 2.0, 5.0)
-"""per cent of the yardstick test's cost that kernels are made slower by"""
+"""per cent of the yardstick test's cost that kernels are made slower by, on the machine where it is least"""
 YARDSTICK = "le_fit_alloc_test"
 _MARGINS = {Clock.ICOUNT: 0.25, Clock.WALL: 5.0}
 """per cent: under icount less than the smallest change, which else would be the same by definition"""
 _TWIN = "twin"
+_APART = "selfcheck"
 
 
-def run(wanted: Selection, clocks: tuple[Clock, ...], experiments: int, command: str) -> Precision:
+class Kernels(msgspec.Struct, frozen=True):
+    """All that is measured, and what was done to it."""
+
+    plan: Plan
+    injected: dict[tuple[str, str], float]
+    """machine and variant with the per cent that were added"""
+    identical: dict[str, bool]
+
+
+def run(wanted: Selection, clocks: tuple[Clock, ...], experiments: int, command: str) -> Sensitivity:
     """Do the self check on the selected machines, and keep what it found in results/selfcheck.json.
 
-    Each of `experiments` has as many boots of each kernel as the scale says. Raises RigError when
-    a test did not run to its end.
+    Each of `experiments` has as many boots of each kernel as the scale says. Raises UsageError for
+    options that have no meaning here, RigError when a test did not run to its end.
     """
-    name = records.new_folder().name
-    wanted = msgspec.structs.replace(wanted, tests="performance", variant="", series="", profile="perf")
-    twins = Variant(STOCK, salt=f"{name}-a"), Variant(_TWIN, salt=f"{name}-b")
-    slower = {
-        change: Variant(f"plus-{change:g}", paths.cache() / "selfcheck" / name / f"plus-{change:g}.patch") for change in CHANGES
-    }
-    shutil.rmtree(folder(), ignore_errors=True)
-    pair = None
-    try:
-        pair = pipeline.build(wanted, twins)
-        identical = _identical(pair)
-        cost = _cost(pair, wanted, command)
-        _write_patches(pair, slower, cost)
-        others = pipeline.build(wanted, tuple(slower.values()))
-        cells = (*pair.cells, *others.cells)
-        found: list[Trial] = []
-        boots = wanted.boots or pair.size.boots
-        injected = {_TWIN: 0.0, **{variant.name: change for change, variant in slower.items()}}
-        for clock in clocks:
-            made = msgspec.structs.replace(pair, cells=cells, clock=clock, boots=boots * experiments)
-            outcome = _measure(made, wanted, clock, command)
-            found += trials(Run(outcome.run).samples(), injected, made.tests, _MARGINS, boots)
-    finally:
-        vm.stop_own()
-        _clean((*twins, *slower.values()), pair)
-    precision = Precision(
-        date=records.now(),
-        host=outcome.provenance.host,
-        boots=boots,
-        margins=_MARGINS,
-        yardstick=YARDSTICK,
-        identical=identical,
-        trials=tuple(found),
-    )
-    store.write(runs.selfcheck_file(), msgspec.json.format(msgspec.json.encode(precision)))
-    return precision
+    wanted = _only_what_counts(wanted)
+    with store.locked(paths.cache() / _APART):
+        _clean()
+        try:
+            made = _build(wanted, command)
+            boots = wanted.boots or made.plan.size.boots
+            found: tuple[Trial, ...] = ()
+            for clock in clocks:
+                whole = msgspec.structs.replace(made.plan, clock=clock, boots=boots * experiments)
+                samples = _measure(whole, wanted, command).samples()
+                found += trials(samples, made.injected, whole.tests, _MARGINS, boots)
+                told = Sensitivity(records.now(), runs.host(), boots, experiments, _MARGINS, YARDSTICK, made.identical, found)
+                store.write(runs.selfcheck_file(), msgspec.json.format(msgspec.json.encode(told)))
+        finally:
+            _clean()
+    return told
 
 
 def folder() -> Path:
-    """Return where the runs of the last self check are, apart from those that say something of a series."""
+    """Return where the runs of self checks are, apart from those that say something of a series."""
     return paths.RESULTS / "selfcheck"
 
 
-def _cost(pair: Plan, wanted: Selection, command: str) -> float:
-    """Return what an allocation of the yardstick test takes in stock, in instructions, on the machine where it is least."""
+def _only_what_counts(wanted: Selection) -> Selection:
+    plain = Selection()
+    for name in ("tests", "variant", "series", "profile", "margin", "keep"):
+        if getattr(wanted, name) != getattr(plain, name):
+            raise UsageError(f"--{name} has no meaning in a self check, which chooses for itself.")
+    if wanted.boots and wanted.boots < estimate.FEWEST:
+        raise UsageError(f"--boots has to be at least {estimate.FEWEST}, or nothing can be decided.")
+    return msgspec.structs.replace(wanted, tests="performance")
+
+
+def _build(wanted: Selection, command: str) -> Kernels:
+    """Build twins of stock from scratch, and kernels that are slower by parts of what stock was found to cost."""
+    pair = pipeline.build(wanted, tuple(Variant(name, apart=f"{_APART}/{name}", scratch=True) for name in (STOCK, _TWIN)))
+    identical = _identical(pair)
     stock = tuple(built for built in pair.cells if built.cell.variant.name == STOCK)
-    made = msgspec.structs.replace(pair, cells=stock, tests=(YARDSTICK,), clock=Clock.ICOUNT, boots=1)
-    outcome = _measure(made, wanted, Clock.ICOUNT, command)
-    samples = Run(outcome.run).samples()
-    machines = {sample.machine for sample in samples}
-    return min(statistics.median(s.value for s in samples if s.machine == machine) for machine in machines)
+    once = msgspec.structs.replace(pair, cells=stock, tests=(YARDSTICK,), clock=Clock.ICOUNT, boots=1)
+    told = compare.compare(_measure(once, wanted, command).samples(), [YARDSTICK], _MARGINS, 0.0)
+    costs = {c.machine: c.baseline.median for c in told if c.baseline}
+    added = {f"plus-{change:g}": int(min(costs.values()) * change / 100) for change in CHANGES}
+    source = (kbuild.tree_of(pair.base, stock[0].cell.variant) / injection.FILE).read_text()
+    slower = []
+    for name, instructions in added.items():
+        file = paths.cache() / _APART / "patches" / f"{name}.patch"
+        store.write(file, injection.patch(source, instructions))
+        slower.append(Variant(name, file, apart=f"{_APART}/{name}"))
+    others = pipeline.build(wanted, tuple(slower))
+    injected = {
+        (machine, name): 100 * number / cost for machine, cost in costs.items() for name, number in {**added, _TWIN: 0}.items()
+    }
+    return Kernels(msgspec.structs.replace(pair, cells=(*pair.cells, *others.cells)), injected, identical)
 
 
-def _write_patches(pair: Plan, slower: dict[float, Variant], cost: float) -> None:
-    tree = kbuild.tree_of(pair.base, pair.cells[0].cell.variant)
-    source = (tree / injection.FILE).read_text()
-    for change, variant in slower.items():
-        if variant.series is not None:
-            store.write(variant.series, injection.patch(source, int(cost * change / 100)))
-
-
-def _measure(made: Plan, wanted: Selection, clock: Clock, command: str) -> Outcome:
-    wanted = msgspec.structs.replace(wanted, clock=clock.value, margin=_MARGINS[clock])
+def _measure(made: Plan, wanted: Selection, command: str) -> Run:
+    wanted = msgspec.structs.replace(wanted, clock=made.clock.value, margin=_MARGINS[made.clock])
     outcome = pipeline.test(made, wanted, command, folder())
     if outcome.errors or outcome.unexpected or not outcome.complete:
         raise RigError(f"The self check needs kernels without findings; {outcome.run} tells what went wrong.")
-    return outcome
+    return Run(outcome.run)
 
 
 def _identical(pair: Plan) -> dict[str, bool]:
@@ -109,13 +111,6 @@ def _identical(pair: Plan) -> dict[str, bool]:
     return {machine: len(found) == 1 for machine, found in digests.items()}
 
 
-def _clean(variants: tuple[Variant, ...], pair: Plan | None) -> None:
-    """Remove what nobody will build upon: all the work trees, and the kernels that were to be built from scratch."""
-    for variant in variants:
-        for base in matrix.base_names():
-            tree = kbuild.tree_of(matrix.load_base(base), variant)
-            shutil.rmtree(tree, ignore_errors=True)
-            for lock in tree.parent.glob(f".{tree.name}*.lock"):
-                lock.unlink()
-    for built in pair.cells if pair else ():
-        shutil.rmtree(built.kernel.folder, ignore_errors=True)
+def _clean() -> None:
+    """Remove all that was built for a self check, also for one that was killed."""
+    shutil.rmtree(paths.cache() / _APART, ignore_errors=True)

@@ -17,8 +17,6 @@ class RunRow(msgspec.Struct, frozen=True):
 
     name: str
     started: str
-    finished: str
-    """empty for one that was interrupted"""
     kernel: str
     version: str
     scale: str
@@ -26,17 +24,13 @@ class RunRow(msgspec.Struct, frozen=True):
     """share of the scale's operations"""
     host: str
     tools: dict[str, str]
-    cells: dict[str, str]
-    """name and key of the kernel"""
     clocks: tuple[Clock, ...]
     """that it has samples under"""
-    samples: int
     planned: int
     outcomes: dict[str, int]
     """how many results went which way"""
-    expected: int
-    """findings that a known bug explains"""
     unexpected: int
+    """findings that no known bug explains"""
     baseline: bool
     """whether later runs are measured against it"""
 

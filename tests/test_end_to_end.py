@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from harness import growth, matrix, paths, pipeline, plan, runs, vm
+from harness import growth, matrix, paths, pipeline, protocol, runs, vm
 from harness.errors import RigError, SourceUnavailable
 from harness.matrix import Clock
 from harness.outcome import ExitCode
@@ -90,7 +90,7 @@ def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]
     provenance = folder.provenance()
     variants = ["stock"] if provenance.stock_only else ["stock", "free-list"]
     cells = {(machine, variant) for machine in matrix.machine_names() for variant in variants}
-    tests = plan.suite().tests
+    tests = protocol.suite().tests
     performance = {test.name for test in tests if test.kind == "performance"}
     samples = folder.samples()
     for test in performance:
@@ -98,7 +98,7 @@ def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]
         assert {(h.machine, h.variant) for h in folder.histograms() if h.test == test} == cells
     results = folder.results()
     assert {(r.machine, r.variant) for r in results} == cells
-    boots = plan.suite().scales["quick"].boots
+    boots = protocol.suite().scales["quick"].boots
     assert {s.boot for s in samples if s.clock is Clock.ICOUNT} == set(range(boots))
     stress = [test for test in tests if test.stress]
     assert len(results) == len(cells) * (boots * (len(performance) + 2) + len(stress) + 2) == provenance.planned
@@ -231,7 +231,7 @@ def test_an_interrupted_run_is_finished_by_resume(quick: Plan) -> None:
     some, planned = len(left.results()), left.provenance().planned
     assert 0 < some < planned
     assert not left.provenance().finished
-    done = rig("test", "--resume", folder.name)
+    done = rig("test", "--resume")
     assert done.returncode == ExitCode.GOOD, done.stdout + done.stderr
     assert len(left.results()) == planned
     assert len(left.provenance().resumed) == 1
@@ -248,7 +248,7 @@ def test_the_longest_critical_section_has_its_stack(quick: Plan) -> None:
     assert done.returncode == ExitCode.GOOD, done.stdout + done.stderr
     (section,) = runs.find("latest").sections()
     assert section.microseconds > 1
-    assert any(name.startswith("alloc_vmap_area") for name in section.stack) or section.stack
+    assert "vmalloc" in section.stack or "vfree" in section.stack
     assert runs.find("latest").samples() == []
 
 
@@ -270,8 +270,8 @@ def test_a_night_is_held_against_its_baseline(quick: Plan) -> None:
     assert f"{name} is the baseline" in rig("baseline", name).stdout
     second = rig(*words, *tests)
     assert second.returncode == ExitCode.GOOD, second.stdout + second.stderr
-    assert f"No regression against {name}" in second.stdout
-    assert f"No regression against {name}" in (runs.find("latest").folder / "nightly.log").read_text()
+    assert f"No regressions against {name}" in second.stdout
+    assert f"No regressions against {name}" in (runs.find("latest").folder / "nightly.log").read_text()
     compared = rig("compare", name, "latest")
     assert compared.returncode == ExitCode.GOOD, compared.stdout
     assert compared.stdout.count(" same ") == 2

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The history keeps all of every run, whoever writes at the same time, and refuses what it cannot read."""
+"""The history keeps all of every run, lists them, and says how figures went from run to run."""
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import pytest
 
-from harness import schema
-from harness.database import Database
-from harness.errors import RigError, UsageError
+from harness.errors import UsageError
 from harness.history import History
 from harness.matrix import Clock
-from harness.records import Run
+from harness.records import Finding, Result, Sample
 from tests import make
 
+Record = TypeVar("Record", Finding, Result)
 FIRST, SECOND = "20260102-030405-abcd", "20260103-030405-ef01"
 SAMPLES = [
     make.sample(900.0, warmup=True),
@@ -46,15 +46,20 @@ def history(file: Path) -> Iterator[History]:
         yield opened
 
 
-def test_all_of_a_run_is_kept(history: History, results: Path) -> None:
+def kept(file: Path, table: str, record: type[Record]) -> list[Record]:
+    """Return the records in a table of the file; the rig itself has no need to read them."""
+    return [msgspec.json.decode(row[0], type=record) for row in sqlite3.connect(file).execute(f"SELECT record FROM {table}")]
+
+
+def test_all_of_a_run_is_kept(history: History, file: Path, results: Path) -> None:
     run = make.stored(results, FIRST, SAMPLES)
     findings = [make.finding(), make.finding(expected="an overflow", excerpt="a\0b \u2028 '; DROP TABLE runs; --")]
     run.add("findings.jsonl", findings)
     run.add("results.jsonl", [make.result("failed", boot=2, round=1, reason="why")])
     history.store(run)
     assert history.samples(FIRST) == SAMPLES
-    assert history.findings(FIRST) == findings
-    assert history.results(FIRST) == run.results()
+    assert kept(file, "findings", Finding) == findings
+    assert kept(file, "results", Result) == run.results()
 
 
 def test_provenance_is_kept_whole(history: History, file: Path, results: Path) -> None:
@@ -77,10 +82,9 @@ def test_a_run_is_listed_with_what_it_was(history: History, results: Path) -> No
         "4.18.0",
         "quick x 0.5",
     )
-    assert (row.host, row.tools["gcc"], row.cells["x86_64/mine/perf"]) == ("Linux x86_64, 4 CPUs", "gcc 12.2", "2" * 16)
-    assert row.clocks == (Clock.ICOUNT, Clock.WALL)
-    assert (row.samples, row.outcomes, row.results, row.planned) == (6, {"passed": 1, "failed": 1}, 2, 3)
-    assert (row.expected, row.unexpected, row.complete, row.baseline) == (1, 2, False, False)
+    assert (row.host, row.tools["gcc"], row.clocks) == ("Linux x86_64, 4 CPUs", "gcc 12.2", (Clock.ICOUNT, Clock.WALL))
+    assert (row.outcomes, row.results, row.planned) == ({"passed": 1, "failed": 1}, 2, 3)
+    assert (row.unexpected, row.complete, row.baseline) == (2, False, False)
 
 
 def test_runs_are_listed_oldest_first(history: History, results: Path) -> None:
@@ -89,7 +93,15 @@ def test_runs_are_listed_oldest_first(history: History, results: Path) -> None:
     assert [row.name for row in history.runs()] == [FIRST, SECOND]
 
 
-def test_a_run_stored_again_replaces_itself(history: History, results: Path) -> None:
+def test_a_run_without_anything_is_listed_too(history: History, results: Path) -> None:
+    run = make.stored(results, FIRST)
+    (run.folder / "results.jsonl").unlink()
+    history.store(run)
+    (row,) = history.runs()
+    assert (row.clocks, row.outcomes, row.unexpected) == ((), {}, 0)
+
+
+def test_a_run_stored_again_replaces_itself(history: History, file: Path, results: Path) -> None:
     run = make.stored(results, FIRST, SAMPLES)
     history.store(make.stored(results, SECOND, SAMPLES))
     history.store(run)
@@ -99,7 +111,7 @@ def test_a_run_stored_again_replaces_itself(history: History, results: Path) -> 
     history.store(run)
     history.store(run)
     assert history.samples(FIRST) == [*SAMPLES, make.sample(1.0, boot=2)]
-    assert len(history.results(FIRST)) == 2
+    assert len(kept(file, "results", Result)) == 3
     assert history.samples(SECOND) == SAMPLES
     assert history.baseline() == FIRST
     assert len(history.runs()) == 2
@@ -187,9 +199,8 @@ def test_what_is_not_there_cannot_be_the_baseline(history: History, results: Pat
     history.store(make.stored(results, FIRST))
     with pytest.raises(UsageError, match=rf"There is no run '20260102-030405-abce' in the history; did you mean '{FIRST}'\?"):
         history.set_baseline("20260102-030405-abce")
-    for read in (history.samples, history.findings, history.results):
-        with pytest.raises(UsageError, match="There is no run 'none' in the history"):
-            read("none")
+    with pytest.raises(UsageError, match="There is no run 'none' in the history"):
+        history.samples("none")
 
 
 def test_half_a_run_cannot_be_the_baseline(history: History, results: Path) -> None:
@@ -199,13 +210,67 @@ def test_half_a_run_cannot_be_the_baseline(history: History, results: Path) -> N
     assert history.baseline() is None
 
 
+def test_a_run_in_which_the_rig_failed_cannot_be_the_baseline(history: History, results: Path) -> None:
+    run = make.stored(results, FIRST, planned=3)
+    run.add("results.jsonl", [make.result("error", boot=1), make.result("failed", boot=2)])
+    history.store(run)
+    with pytest.raises(UsageError, match="cannot be the baseline: the rig failed in 1 of its tests; name another"):
+        history.set_baseline(FIRST)
+    assert history.baseline() is None
+
+
+def test_a_kernel_that_failed_a_test_can_be_the_baseline(history: History, results: Path) -> None:
+    run = make.stored(results, FIRST, planned=2)
+    run.add("results.jsonl", [make.result("failed", boot=1)])
+    history.store(run)
+    history.set_baseline(FIRST)
+    assert history.baseline() == FIRST
+
+
 def test_a_run_killed_while_it_wrote_is_kept_as_far_as_it_came(history: History, results: Path) -> None:
     run = make.stored(results, FIRST, SAMPLES[:2], finished="", planned=9)
     with (run.folder / "samples.jsonl").open("ab") as torn:
         torn.write(msgspec.json.encode(SAMPLES[2])[:-9])
     history.store(run)
     assert history.samples(FIRST) == SAMPLES[:2]
-    assert not history.runs()[0].finished
+    assert not history.runs()[0].complete
+
+
+@pytest.mark.parametrize("name", ["run.json", "samples.jsonl", "findings.jsonl", "results.jsonl"])
+def test_it_knows_what_has_changed_since(history: History, results: Path, name: str) -> None:
+    run = make.stored(results, FIRST, SAMPLES)
+    assert not history.has(run)
+    history.store(run)
+    assert history.has(run)
+    file = run.folder / name
+    file.touch()
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+    assert not history.has(run)
+
+
+def test_what_it_does_not_keep_is_no_change(history: History, results: Path) -> None:
+    run = make.stored(results, FIRST, SAMPLES)
+    history.store(run)
+    (run.folder / "report.html").write_text("again")
+    assert history.has(run)
+
+
+def test_what_is_added_while_a_run_is_stored_is_a_change(history: History, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make.stored(results, FIRST, SAMPLES)
+    read = run.samples
+
+    def late() -> list[Sample]:
+        found = read()
+        run.add("samples.jsonl", [make.sample(1.0, boot=5)])
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "samples", late)
+        history.store(run)
+    assert not history.has(run)
+    history.store(run)
+    assert history.has(run)
+    assert history.samples(FIRST) == [*SAMPLES, make.sample(1.0, boot=5)]
 
 
 def test_a_folder_that_cannot_be_read_changes_nothing(history: History, results: Path) -> None:
@@ -218,165 +283,8 @@ def test_a_folder_that_cannot_be_read_changes_nothing(history: History, results:
     assert history.samples(FIRST) == SAMPLES
 
 
-def test_a_full_disk_keeps_what_was_there(file: Path, results: Path) -> None:
-    with History(file) as history:
-        history.store(make.stored(results, FIRST, SAMPLES))
-        pages = history._database._number("PRAGMA page_count")
-        history._database._connection.execute(f"PRAGMA max_page_count = {pages}")
-        many = [make.sample(float(number), repeat=number) for number in range(5000)]
-        with pytest.raises(RigError, match=r"history\.sqlite cannot be used: database or disk is full; see that there is space"):
-            history.store(make.stored(results, SECOND, many))
-        assert [row.name for row in history.runs()] == [FIRST]
-    with History(file) as history:
-        assert history.samples(FIRST) == SAMPLES
-
-
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "in-the-way").write_text("")
-    with pytest.raises(RigError, match=r"The folder .*in-the-way cannot be made"):
-        History(tmp_path / "in-the-way/history.sqlite")
-    (tmp_path / "folder.sqlite").mkdir()
-    with pytest.raises(RigError, match=r"folder\.sqlite cannot be used: unable to open"):
-        History(tmp_path / "folder.sqlite")
-
-
-def filled(file: Path, results: Path) -> None:
-    with History(file) as history:
-        history.store(make.stored(results, FIRST, [make.sample(float(n), repeat=n) for n in range(2000)]))
-
-
-def test_a_file_of_a_newer_rig_is_refused_and_left_alone(file: Path, results: Path) -> None:
-    filled(file, results)
-    with sqlite3.connect(file) as connection:
-        connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    before = file.read_bytes()
-    with pytest.raises(
-        UsageError,
-        match=rf"history\.sqlite is from a newer version of the rig \(its schema is 99, this rig's is {len(schema.STEPS)}\)",
-    ):
-        History(file)
-    assert file.read_bytes() == before
-
-
-@pytest.mark.parametrize("place", [0, 4096 * 3, -4096 * 2], ids=["header", "inside", "end"])
-def test_a_damaged_file_is_refused_and_left_alone(file: Path, results: Path, place: int) -> None:
-    filled(file, results)
-    data = bytearray(file.read_bytes())
-    place %= len(data)
-    data[place : place + 2000] = b"\xff" * 2000
-    file.write_bytes(data)
-    with pytest.raises(RigError, match=r"history\.sqlite is damaged \(.*\); move it away and call again"):
-        History(file)
-    assert file.read_bytes() == data
-
-
-def test_a_file_that_was_cut_off_is_refused(file: Path, results: Path) -> None:
-    filled(file, results)
-    file.write_bytes(file.read_bytes()[: 4096 * 4])
-    with pytest.raises(RigError, match="is damaged"):
-        History(file)
-
-
-def test_a_file_of_another_program_is_refused_and_left_alone(file: Path) -> None:
-    file.parent.mkdir()
-    with sqlite3.connect(file) as connection:
-        connection.execute("CREATE TABLE theirs (value)")
-    connection.close()
-    before = file.read_bytes()
-    with pytest.raises(UsageError, match="is an SQLite file of another program"):
-        History(file)
-    assert file.read_bytes() == before
-
-
-def test_an_empty_file_becomes_a_history(file: Path) -> None:
-    file.parent.mkdir()
-    file.touch()
-    with History(file) as history:
-        assert history.runs() == []
-
-
-NEXT = ("ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT ''", "UPDATE runs SET note = 'from ' || version")
-OLD = (("CREATE TABLE runs (id INTEGER PRIMARY KEY, version TEXT)",),)
-
-
-def old(file: Path) -> None:
-    """Leave a file of version 1 with a run in it."""
-    database = Database(file, OLD, kind=schema.KIND)
-    with database.writing() as connection:
-        connection.execute("INSERT INTO runs VALUES (7, '4.18')")
-    database.close()
-
-
-def test_an_older_file_is_taken_forward_with_its_data(file: Path) -> None:
-    old(file)
-    database = Database(file, (*OLD, NEXT), kind=schema.KIND)
-    with database.reading() as connection:
-        assert connection.execute("SELECT * FROM runs").fetchall() == [(7, "4.18", "from 4.18")]
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
-    database.close()
-    with pytest.raises(UsageError, match="from a newer version"):
-        Database(file, OLD, kind=schema.KIND)
-
-
-def test_a_step_that_fails_leaves_the_version_before_it(file: Path) -> None:
-    old(file)
-    with pytest.raises(RigError, match="no such table: nowhere"):
-        Database(file, (*OLD, NEXT, ("DELETE FROM runs", "DELETE FROM nowhere")), kind=schema.KIND)
-    database = Database(file, (*OLD, NEXT), kind=schema.KIND)
-    with database.reading() as connection:
-        assert connection.execute("SELECT * FROM runs").fetchall() == [(7, "4.18", "from 4.18")]
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
-    database.close()
-
-
-def test_a_writer_that_never_ends_is_told_of(file: Path, results: Path) -> None:
-    filled(file, results)
-    other = sqlite3.connect(file, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    waiting = Database(file, schema.STEPS, kind=schema.KIND, patience=0.05)
-    with pytest.raises(RigError, match="is in use by another process that does not end"), waiting.writing():
-        pass
-    other.close()
-    with waiting.writing():
-        pass
-    waiting.close()
-
-
-def write_runs(file: Path, number: int, together: object) -> None:
-    """Store ten runs in a process of their own, one of which all processes store."""
-    together.wait()  # type: ignore[attr-defined]
-    with History(file) as history:
-        for count in range(10):
-            name = f"20260102-0304{count:02}-{number:04x}" if count else FIRST
-            history.store(Run(file.parent / name))
-
-
-def test_many_processes_write_at_once(file: Path, results: Path) -> None:
-    """The file itself is made by whoever comes first."""
-    context = multiprocessing.get_context("spawn")
-    for number in range(4):
-        for count in range(10):
-            make.stored(results, f"20260102-0304{count:02}-{number:04x}" if count else FIRST, SAMPLES)
-    together = context.Barrier(4)
-    writers = [context.Process(target=write_runs, args=(file, number, together)) for number in range(4)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(60)
-    assert [writer.exitcode for writer in writers] == [0] * 4
-    with History(file) as history:
-        rows = history.runs()
-        assert len(rows) == 4 * 9 + 1
-        assert all(history.samples(row.name) == SAMPLES for row in rows)
-
-
-def test_no_field_of_a_record_is_lost(file: Path) -> None:
-    """A field that a record gains needs a column, by a further step of the schema."""
-    with History(file):
-        columns: dict[str, set[str]] = {name: set() for name in ("samples", "findings", "results", "subjects")}
-        for name, found in columns.items():
-            found |= {row[1] for row in sqlite3.connect(file).execute(f"PRAGMA table_info({name})")}
-    assert set(type(make.sample()).__struct_fields__) == (columns["samples"] | columns["subjects"]) - {"run", "subject", "id"}
-    assert set(type(make.finding()).__struct_fields__) - {"lines"} == columns["findings"] - {"run", "first", "last"}
-    assert set(type(make.result()).__struct_fields__) == columns["results"] - {"run"}
+def test_no_field_of_a_sample_is_lost(history: History, file: Path) -> None:
+    """A field that a sample gains needs a column, by a further step of the schema."""
+    connection = sqlite3.connect(file)
+    columns = {row[1] for table in ("samples", "subjects") for row in connection.execute(f"PRAGMA table_info({table})")}
+    assert set(Sample.__struct_fields__) == columns - {"run", "subject", "id"}

@@ -24,7 +24,7 @@ TIERS = {
         "tracer",
         "injection",
         "compare",
-        "precision",
+        "sensitivity",
         "published",
         "outcome",
         "schema",
@@ -52,7 +52,7 @@ TIERS = {
         "transcript",
     ),
     # In the order of the data, which is also the order in which they may know each other's values.
-    "stages": ("source", "patches", "kbuild", "rootfs", "plan", "vm", "accel", "guest", "suite"),
+    "stages": ("source", "patches", "kbuild", "rootfs", "protocol", "plan", "vm", "accel", "guest", "suite"),
     "wiring": ("selection", "runs", "pipeline", "selfcheck", "archive", "nightly", "check"),
 }
 _RANK = {module: rank for rank, modules in enumerate(TIERS.values()) for module in modules}

@@ -8,7 +8,7 @@ import subprocess
 import msgspec
 import pytest
 
-from harness import plan
+from harness import protocol
 from harness.matrix import Base, Clock
 from harness.plan import Plan, Session, Step
 from harness.suite import lab, load
@@ -17,7 +17,7 @@ from tests import make
 
 @pytest.fixture
 def made(base: Base) -> Plan:
-    return make.plan(base, tests=plan.choose("all"), boots=2)
+    return make.plan(base, tests=protocol.choose("all"), boots=2)
 
 
 def parameters(words: tuple[str, ...]) -> dict[str, str]:
@@ -101,4 +101,8 @@ def test_the_script_is_one_that_a_shell_takes(made: Plan, name: str, profile: st
 
 def test_the_published_protocol_does_not_settle(made: Plan) -> None:
     published = msgspec.structs.replace(made, scale="published", boots=0)
-    assert parameters(load.command(published, *first(published, "long_busy_list_alloc_test")))["settle"] == "0"
+    session = published.sessions[0]
+    rounds = [parameters(load.command(published, session, step)) for step in session.steps if step.name == "le_fit_alloc_test"]
+    assert {p["settle"] for p in rounds} == {"0"}
+    assert [(p["latency"], "memory" in p) for p in rounds] == [("0", False)] * 3 + [("1", True)]
+    assert "memory" in parameters(load.command(published, *first(published, "mix_stress_test")))

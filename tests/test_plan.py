@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import tasks
-from harness import paths, pipeline, plan, rootfs, runs, source
+from harness import paths, pipeline, plan, protocol, rootfs, runs, source
 from harness.errors import UsageError
 from harness.matrix import Base, Clock, Variant
 from harness.plan import Plan
@@ -23,20 +23,20 @@ def made(base: Base) -> Plan:
 
 
 def test_tests_are_chosen_by_name_and_by_kind() -> None:
-    every = [test.name for test in plan.suite().tests if test.kind != "sweep"]
-    assert list(plan.choose("all")) == every
-    assert len(plan.choose("sweep")) == len(plan.suite().tests) - len(every) > 0
-    performance, stress = plan.choose("performance"), plan.choose("stress")
+    every = [test.name for test in protocol.suite().tests if test.kind != "sweep"]
+    assert list(protocol.choose("all")) == every
+    assert len(protocol.choose("sweep")) == len(protocol.suite().tests) - len(every) > 0
+    performance, stress = protocol.choose("performance"), protocol.choose("stress")
     assert performance
     assert stress
     assert sorted([*performance, *stress]) == sorted(every)
-    assert plan.choose(f"{every[1]}, {every[0]},{every[1]}") == (every[0], every[1])
+    assert protocol.choose(f"{every[1]}, {every[0]},{every[1]}") == (every[0], every[1])
 
 
 @pytest.mark.parametrize("wanted", ["le_fit_aloc_test", "le_fit_alloc_test,le_fit_aloc_test"])
 def test_an_unknown_test_gets_a_hint(wanted: str) -> None:
     with pytest.raises(UsageError, match=r"no test 'le_fit_aloc_test'; did you mean 'le_fit_alloc_test'\?"):
-        plan.choose(wanted)
+        protocol.choose(wanted)
 
 
 def machines_of(made: Plan, *variants: str, profile: str = "perf") -> Plan:
@@ -57,11 +57,11 @@ def test_variants_take_turns_there_and_back(made: Plan) -> None:
     ]
     assert not turns.at_once
     assert msgspec.structs.replace(turns, clock=Clock.ICOUNT).at_once
-    assert msgspec.structs.replace(turns, tests=plan.choose("stress")).at_once
+    assert msgspec.structs.replace(turns, tests=protocol.choose("stress")).at_once
 
 
 def test_stress_has_a_boot_of_its_own_after_what_is_timed(made: Plan) -> None:
-    both = msgspec.structs.replace(made, tests=plan.choose("all"), boots=2)
+    both = msgspec.structs.replace(made, tests=protocol.choose("all"), boots=2)
     assert [(s.clock, s.boot) for s in both.sessions] == [(Clock.ICOUNT, 0), (Clock.ICOUNT, 1), (Clock.WALL, 0)]
     wall = msgspec.structs.replace(both, clock=Clock.WALL)
     assert [(s.clock, s.boot) for s in wall.sessions] == [(Clock.WALL, 0), (Clock.WALL, 1), (Clock.WALL, 2)]
@@ -70,12 +70,13 @@ def test_stress_has_a_boot_of_its_own_after_what_is_timed(made: Plan) -> None:
 
 
 def test_the_published_protocol_is_that_of_the_publication(made: Plan) -> None:
-    published = msgspec.structs.replace(made, scale="published", boots=0, tests=plan.choose("performance"))
+    published = msgspec.structs.replace(made, scale="published", boots=0, tests=protocol.choose("performance"))
     assert len(published.sessions) == 5
     for session in published.sessions:
         names = [step.name for step in session.steps]
-        assert names == names[:5] * 3
-        assert [step.round for step in session.steps] == [0] * 5 + [1] * 5 + [2] * 5
+        assert names == names[:5] * 4
+        assert [step.round for step in session.steps] == [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5
+    assert (published.size.rounds, published.size.aside) == (3, 3), "what would disturb the three rounds has one of its own"
     assert (published.size.busy, published.size.repeat, published.size.warmup) == (15_000, 1, 0)
     assert {published.loops_of(step.test) for step in published.sessions[0].steps} == {1_000_000}
     tenth = msgspec.structs.replace(published, loops=0.1)
@@ -83,16 +84,16 @@ def test_the_published_protocol_is_that_of_the_publication(made: Plan) -> None:
 
 
 def test_a_profile_with_a_tracer_runs_what_it_is_good_for(made: Plan) -> None:
-    traced = msgspec.structs.replace(machines_of(made, "stock", profile="latency"), tests=plan.choose("all"), boots=3)
+    traced = msgspec.structs.replace(machines_of(made, "stock", profile="latency"), tests=protocol.choose("all"), boots=3)
     (session,) = traced.sessions
     assert {step.test.kind for step in session.steps} == {"performance"}
-    assert plan.profile_use("perf").tracer == ""
+    assert protocol.profile_use("perf").tracer == ""
 
 
 def test_a_sweep_has_a_step_for_every_size_of_every_axis(made: Plan) -> None:
     swept = msgspec.structs.replace(made, tests=("sweep_churn",))
     (session,) = swept.sessions
-    sweep = plan.suite().sweep
+    sweep = protocol.suite().sweep
     assert [step.name for step in session.steps] == [f"sweep_churn@{axis}={size}" for axis in sweep.axes for size in sweep.sizes]
 
 
@@ -117,6 +118,8 @@ def test_a_plan_that_cannot_be_had_is_said_so(tmp_path: Path) -> None:
         (Selection(boots=-1), "--boots has to be 1 or more, not -1."),
         (Selection(loops=0.0), "--loops has to be a share of the scale's operations above 0, such as 0.1, not 0.0."),
         (Selection(margin=-1.0), "--margin has to be between 0 and 100 per cent, not -1.0."),
+        (Selection(keep=True, clock="wall"), "--keep and --clock wall exclude each other"),
+        (Selection(profile="latency", tests="stress"), "The profile 'latency' runs none of the chosen tests"),
         (Selection(jobs=-1), "--jobs has to be 1 or more, not -1."),
         (Selection(threshold=-5.0), "--threshold has to be 0 or more per cent, not -5.0."),
         (Selection(tests="boot"), "There is no test 'boot'"),

@@ -8,13 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import ktap, plan
+from harness import ktap, protocol
 from harness.ktap import Latency, Look, Report, Timing
 from harness.matrix import Base, Clock
-from harness.plan import Plan, Session, Step, SuiteTest
+from harness.plan import Plan, Session, Step
+from harness.protocol import SuiteTest
 from harness.records import Sample
 from harness.suite import load
-from harness.suite.reading import Outcome, Reading
+from harness.suite.reading import Observed, Reading
 from tests import make
 
 TRACE = (Path(__file__).parent / "data" / "traces" / "preemptoff-x86_64.txt").read_text()
@@ -42,8 +43,8 @@ def test_the_warm_up_is_kept_and_marked(base: Base) -> None:
 
 def test_rounds_are_told_apart(base: Base) -> None:
     timing = Timing("le_fit_alloc_test", 0, 0, 10, 2000)
-    rounds = [reading(base, Step(TEST, round_), scale="published").samples(report(timing)) for round_ in range(3)]
-    assert [(s.repeat, s.warmup) for (s,) in rounds] == [(0, False), (1, False), (2, False)]
+    rounds = [reading(base, Step(TEST, round_), scale="published").samples(report(timing)) for round_ in range(4)]
+    assert [(s.repeat, s.warmup) for (s,) in rounds] == [(0, False), (1, False), (2, False), (3, True)]
 
 
 def test_a_stress_test_has_no_warm_up(base: Base) -> None:
@@ -105,14 +106,14 @@ def test_a_guest_that_was_cut_off_gives_what_there_is(base: Base) -> None:
     assert found.values == {"areas": 5}
 
 
-@pytest.mark.parametrize("file", sorted(Outcome().records()))
+@pytest.mark.parametrize("file", sorted(Observed().records()))
 def test_every_kind_of_record_has_a_reader(file: str, tmp_path: Path) -> None:
     name = {"latency.jsonl": "histograms", "sweep.jsonl": "points"}.get(file, file.removesuffix(".jsonl"))
     assert getattr(make.stored(tmp_path / "run"), name)() is not None
 
 
 def test_an_outcome_travels(base: Base) -> None:
-    outcome = Outcome(samples=(make.sample(),), findings=(make.finding(),), skipped="why")
-    assert msgspec.convert(msgspec.to_builtins(outcome), Outcome) == outcome
+    outcome = Observed(samples=(make.sample(),), findings=(make.finding(),), skipped="why")
+    assert msgspec.convert(msgspec.to_builtins(outcome), Observed) == outcome
     assert isinstance(outcome.records()["samples.jsonl"][0], Sample)
-    assert plan.profile_use("latency").tracer
+    assert protocol.profile_use("latency").tracer

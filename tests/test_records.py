@@ -107,10 +107,3 @@ def test_damaged_provenance_is_said_so(run: Run, content: str) -> None:
 def test_runs_have_names_of_their_own() -> None:
     assert len({new_folder() for _ in range(20)}) == 20
     assert now().endswith("+00:00")
-
-
-def test_of_a_test_that_was_run_again_the_last_counts(run: Run) -> None:
-    run.add("samples.jsonl", [make.sample(1.0), make.sample(2.0, repeat=1), make.sample(3.0)])
-    assert run.samples() == [make.sample(3.0), make.sample(2.0, repeat=1)]
-    run.add("results.jsonl", [make.result("error"), make.result("passed")])
-    assert [r.outcome for r in run.results()] == ["passed"]

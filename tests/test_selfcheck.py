@@ -6,12 +6,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from harness import injection, kbuild, paths, pipeline, records, runs, selfcheck
-from harness.errors import RigError
+from harness.errors import RigError, UsageError
 from harness.kbuild import Kernel
 from harness.matrix import Base, Clock, Variant
 from harness.outcome import Outcome
@@ -31,11 +32,11 @@ class FakeRig:
     def __init__(self, base: Base, folder: Path) -> None:
         self.base, self.folder = base, folder
         self.patches: dict[str, str] = {}
-        self.broken = False
+        self.broken_under: Clock | None = None
         self.tested: list[tuple[Clock, int, tuple[str, ...]]] = []
 
     def build(self, wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
-        assert (wanted.tests, wanted.profile) == ("performance", "perf")
+        assert wanted.tests == "performance"
         plan = make.plan(self.base)
         return msgspec.structs.replace(plan, cells=tuple(self._built(plan.cells[0], v) for v in variants))
 
@@ -58,7 +59,7 @@ class FakeRig:
         run = Run(records.new_folder(parent))
         noise = 1e-5 if made.clock is Clock.ICOUNT else 0.01
         run.add("samples.jsonl", self._samples(made, names, noise))
-        results = (make.result("error" if self.broken else "passed"),)
+        results = (make.result("error" if self.broken_under is made.clock else "passed"),)
         return Outcome(run.folder, (), (), results, make.provenance(planned=1))
 
     def _samples(self, made: Plan, names: Sequence[str], noise: float) -> list[records.Sample]:
@@ -94,17 +95,16 @@ def test_it_measures_twins_and_slower_kernels_under_each_clock(rig: FakeRig) -> 
 
 def test_only_results_are_left(rig: FakeRig, base: Base) -> None:
     selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck")
-    assert not list((paths.cache() / "trees" / base.name).iterdir())
-    assert not (rig.folder / "kernel-stock").exists()
-    assert (rig.folder / "kernel-plus-1").exists(), "the next check may find it in the cache"
+    assert not (paths.cache() / "selfcheck").exists()
+    assert sorted(file.name for file in paths.RESULTS.iterdir()) == ["selfcheck", "selfcheck.json"]
 
 
 def test_a_rig_that_fails_finds_out_nothing(rig: FakeRig, base: Base) -> None:
-    rig.broken = True
+    rig.broken_under = Clock.ICOUNT
     with pytest.raises(RigError, match=r"self check needs kernels without findings; .* tells what went wrong"):
         selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck")
     assert runs.last_selfcheck() is None
-    assert not list((paths.cache() / "trees" / base.name).iterdir())
+    assert not (paths.cache() / "selfcheck").exists()
 
 
 def test_a_damaged_record_is_as_good_as_none(rig: FakeRig) -> None:
@@ -113,6 +113,22 @@ def test_a_damaged_record_is_as_good_as_none(rig: FakeRig) -> None:
     assert runs.last_selfcheck() is None
 
 
-def test_a_salted_variant_has_a_tree_of_its_own(base: Base) -> None:
-    assert kbuild.tree_of(base, Variant("stock")).name == "stock"
-    assert kbuild.tree_of(base, Variant("stock", salt="a")) != kbuild.tree_of(base, Variant("stock"))
+def test_a_clock_that_cannot_be_measured_keeps_what_the_other_told(rig: FakeRig) -> None:
+    rig.broken_under = Clock.WALL
+    with pytest.raises(RigError):
+        selfcheck.run(Selection(boots=5), tuple(Clock), 1, "invoke selfcheck")
+    kept = runs.last_selfcheck()
+    assert kept
+    assert {trial.clock for trial in kept.trials} == {Clock.ICOUNT}
+
+
+@pytest.mark.parametrize("option", [{"tests": "stress"}, {"series": "/x"}, {"keep": True}, {"boots": 2}, {"margin": 1.0}])
+def test_an_option_that_has_no_meaning_is_refused(rig: FakeRig, option: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"--{next(iter(option))} has"):
+        selfcheck.run(Selection(**option), (Clock.ICOUNT,), 1, "invoke selfcheck")
+    assert not rig.tested
+
+
+def test_what_is_kept_apart_has_a_tree_of_its_own(base: Base) -> None:
+    assert kbuild.tree_of(base, Variant("stock")) == paths.cache() / "trees" / base.name / "stock"
+    assert kbuild.tree_of(base, Variant("stock", apart="selfcheck/a")).is_relative_to(paths.cache() / "selfcheck" / "a")

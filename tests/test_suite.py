@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import paths, plan
+from harness import paths, plan, protocol
 from harness.matrix import Base, KnownBug
 from harness.records import Run
 from tests import make
@@ -25,11 +25,11 @@ sleep 0.3
 BUG = KnownBug("le_fit_alloc_test", "bug", r"mm/vmalloc\.c:512", "an overflow")
 
 
-def suite(base: Base, folder: Path, body: str, *more: str) -> tuple[int, Run]:
+def suite(base: Base, folder: Path, body: str) -> tuple[int, Run]:
     """Run the suite in a process of its own, as the rig does, with `body` in the place of QEMU."""
     plan.save(make.plan(base, make.fake_qemu(folder, body)), folder / "plan.json")
     words = ("--rig-plan", str(folder / "plan.json"), "--rig-run", str(folder / "run"))
-    command = (sys.executable, "-m", "pytest", "harness/suite", "-q", "-p", "no:cacheprovider", *words, *more)
+    command = (sys.executable, "-m", "pytest", "harness/suite", "-q", "-p", "no:cacheprovider", *words)
     env = {**os.environ, "RIG_CACHE": str(folder / "cache")}
     done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, check=False)
     return done.returncode, Run(folder / "run")
@@ -87,23 +87,30 @@ def test_qemu_that_does_not_start_is_the_rigs_error(base: Base, tmp_path: Path) 
     assert run.findings() == []
 
 
-def test_a_resumed_run_does_what_has_no_result(base: Base, tmp_path: Path) -> None:
+def test_a_session_that_has_results_is_not_run_again(base: Base, tmp_path: Path) -> None:
     _, run = suite(base, tmp_path, PANIC)
-    whole = run.results()
-    file = run.folder / "results.jsonl"
-    lines = file.read_bytes().splitlines(keepends=True)
-    file.write_bytes(lines[0] + lines[2])
-    suite(base, tmp_path, PANIC, "--rig-resume")
-    assert {r.test for r in run.results()} == {r.test for r in whole}
-    assert len(run.results()) == len(whole), "the boot before a test that is left is done again, and counted once"
-    assert len(list(run.folder.glob("*.serial.log"))) > 1, "the first boot's log is evidence and stays"
-    size = file.stat().st_size
-    code, _ = suite(base, tmp_path, PANIC, "--rig-resume")
+    size = (run.folder / "results.jsonl").stat().st_size
+    code, _ = suite(base, tmp_path, PANIC)
     assert code == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert file.stat().st_size == size
+    assert (run.folder / "results.jsonl").stat().st_size == size
 
 
-def test_what_the_rig_failed_at_is_tried_again(base: Base, tmp_path: Path) -> None:
-    suite(base, tmp_path, "echo 'qemu: no such CPU' >&2; exit 1")
-    _, run = suite(base, tmp_path, PANIC, "--rig-resume")
-    assert [r.outcome for r in run.results()] == ["failed", "failed", "skipped"]
+def test_the_log_of_an_earlier_boot_stays(base: Base, tmp_path: Path) -> None:
+    _, run = suite(base, tmp_path, PANIC)
+    logs = {file.name: file.read_text() for file in run.folder.glob("*.serial.log")}
+    (run.folder / "results.jsonl").unlink()
+    suite(base, tmp_path, PANIC)
+    after = {file.name: file.read_text() for file in run.folder.glob("*.serial.log")}
+    assert len(after) == 2 * len(logs)
+    assert {name: after[name] for name in logs} == logs
+
+
+def test_boots_are_made_in_the_order_of_the_plan(base: Base, tmp_path: Path) -> None:
+    planned = make.plan(base, make.fake_qemu(tmp_path, PANIC), boots=3, tests=("le_fit_alloc_test", *protocol.choose("stress")))
+    plan.save(planned, tmp_path / "plan.json")
+    words = ("--rig-plan", str(tmp_path / "plan.json"), "--rig-run", str(tmp_path / "run"))
+    parallel = ("-n", "1", "--dist", "loadscope", "--no-loadscope-reorder")
+    command = (sys.executable, "-m", "pytest", "harness/suite", "-q", "-p", "no:cacheprovider", *words, *parallel)
+    subprocess.run(command, cwd=paths.PROJECT, env={**os.environ, "RIG_CACHE": str(tmp_path / "cache")}, check=False)
+    seen = list(dict.fromkeys((r.clock, r.boot) for r in Run(tmp_path / "run").results()))
+    assert seen == [(session.clock, session.boot) for session in planned.sessions]

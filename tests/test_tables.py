@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import paths, plan, rootfs, tables
+from harness import paths, protocol, rootfs, tables
 from harness.errors import UsageError
 from harness.matrix import PROFILES, Base, Machine, base_names, load_base, load_machine, machine_names, series_names
 
@@ -123,18 +123,18 @@ def test_shipped_bases_load(name: str) -> None:
 
 
 def _check_known_bugs(base: Base) -> None:
-    tests = {test.name for test in plan.suite().tests}
+    tests = {test.name for test in protocol.suite().tests}
     for bug in base.known_bugs:
         assert bug.test in tests
 
 
 def test_the_shipped_suite_is_whole() -> None:
-    suite = plan.suite()
-    assert set(suite.scales) == set(plan.SCALES)
+    suite = protocol.suite()
+    assert set(suite.scales) == set(protocol.SCALES)
     assert len({test.name for test in suite.tests}) == len(suite.tests)
     for test in suite.tests:
         assert test.kind in ("performance", "stress", "sweep")
-        assert set(test.loops) == set(plan.SCALES)
+        assert set(test.loops) == set(protocol.SCALES)
 
 
 def test_shipped_guest_contents_load() -> None:

@@ -15,7 +15,7 @@ from invoke.parser import Parser
 from ruamel.yaml import YAML
 
 import tasks
-from harness import history, matrix, nightly, paths, plan
+from harness import history, matrix, nightly, paths, protocol
 
 FILE = paths.PROJECT / ".github/workflows/nightly.yml"
 WORKFLOW: dict[str, Any] = YAML(typ="safe").load(FILE)
@@ -65,7 +65,7 @@ def test_its_machines_are_the_projects() -> None:
 
 
 def test_its_inputs_are_the_rigs() -> None:
-    assert tuple(INPUTS["scale"]["options"]) == plan.SCALES
+    assert tuple(INPUTS["scale"]["options"]) == protocol.SCALES
     assert set(INPUTS["clock"]["options"]) == set(matrix.Clock)
     assert INPUTS["series"]["default"] == ""
     for name in ("scale", "clock"):

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -14,17 +13,18 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from harness import paths, plan, records
-from harness.matrix import STOCK
+from harness.matrix import STOCK, Clock
 from harness.plan import Plan, Session, Step
 from harness.progress import name, why
 from harness.records import Result, Run
 from harness.suite.lab import Lab
-from harness.suite.reading import Outcome
+from harness.suite.reading import Observed
 from harness.suite.trial import Judge, known_bugs
 
 _PLAN = pytest.StashKey[Plan]()
 _RUN = pytest.StashKey[Run]()
 _DONE = pytest.StashKey[frozenset[str]]()
+"""names of the sessions that have results already: a resumed run goes on with the others"""
 
 
 class KnownBugSeen(Exception):
@@ -35,7 +35,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("kernel patch rig")
     group.addoption("--rig-plan", type=Path, default=None, help="what to run (default: what `invoke build` built last)")
     group.addoption("--rig-run", type=Path, default=None, help="the run's folder (default: a new one in results/)")
-    group.addoption("--rig-resume", action="store_true", help="leave out what has a result in the run's folder")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,13 +49,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker is not None:
         config.stash[_DONE] = frozenset(worker["rig_done"])
         return
-    config.stash[_DONE] = _done(run.results()) if config.option.rig_resume else frozenset()
+    config.stash[_DONE] = frozenset(f"{r.machine}-{r.variant}-{r.profile}-{r.clock}-{r.boot}" for r in run.results())
     config.pluginmanager.register(Recorder(run), "rig-recorder")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
-    """Have all workers write to the same run's folder, and leave out the same tests."""
+    """Have all workers write to the same run's folder, and leave out the same sessions."""
     node.workerinput["rig_run"] = str(node.config.option.rig_run)
     node.workerinput["rig_done"] = sorted(node.config.stash[_DONE])
 
@@ -98,42 +97,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Session
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order as the plan does, the boot before the tests; leave out the sessions and tests that are done."""
+    """Order as the plan does, the boot before the tests; leave out the sessions that are done."""
     sessions = {session.name: number for number, session in enumerate(config.stash[_PLAN].sessions)}
-    done = config.stash[_DONE]
-    undone = {_session(item).name for item in items if _key(item) not in done}
 
     def place(item: pytest.Item) -> tuple[int, int]:
-        session = _session(item)
-        step = _parameters(item).get("step")
+        session, step = _session(item), item.callspec.params.get("step")  # type: ignore[attr-defined]
         last = len(session.steps) if item.name.startswith("test_end") else -1
         return sessions[session.name], session.steps.index(step) if step else last
 
-    wanted = [
-        item for item in items if _session(item).name in undone and ("step" not in _parameters(item) or _key(item) not in done)
-    ]
+    wanted = [item for item in items if _session(item).name not in config.stash[_DONE]]
     config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
     items[:] = sorted(wanted, key=place)
 
 
-def _parameters(item: pytest.Item) -> dict[str, Any]:
-    parameters: dict[str, Any] = item.callspec.params  # type: ignore[attr-defined]
-    return parameters
-
-
 def _session(item: pytest.Item) -> Session:
-    session: Session = _parameters(item)["session"]
+    session: Session = item.callspec.params["session"]  # type: ignore[attr-defined]
     return session
-
-
-def _key(item: pytest.Item) -> str:
-    told = name(item.nodeid)
-    return f"{told.cell}/{told.boot}.{told.round}/{told.test}"
-
-
-def _done(results: Iterable[Result]) -> frozenset[str]:
-    """Return the keys of the tests that have a result; what the rig failed at is to be tried again."""
-    return frozenset(f"{r.machine}/{r.variant}/{r.profile}/{r.boot}.{r.round}/{r.test}" for r in results if r.outcome != "error")
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +133,7 @@ def lab(request: pytest.FixtureRequest, chosen: Plan) -> Iterator[Lab]:
 def judge(record_property: Callable[[str, object], None]) -> Judge:
     """Records an outcome, then passes or fails the test by it."""
 
-    def decide(outcome: Outcome) -> None:
+    def decide(outcome: Observed) -> None:
         record_property("outcome", msgspec.to_builtins(outcome))
         unexpected = [f"{f.kind}: {f.title}" for f in outcome.findings if not f.expected]
         if unexpected:
@@ -180,7 +159,7 @@ class Recorder:
             return
         told = dict(report.user_properties).get("outcome") if report.when == "call" else None
         if told is not None:
-            outcome = msgspec.convert(told, Outcome)
+            outcome = msgspec.convert(told, Observed)
             for file, found in outcome.records().items():
                 self._run.add(file, found)
         reason = "" if report.passed else str(getattr(report, "wasxfail", "")) or why(report)
@@ -190,4 +169,5 @@ class Recorder:
         of = name(report.nodeid)
         machine, variant, profile = of.cell.split("/")
         seconds = round(report.duration, 3)
-        self._run.add("results.jsonl", [Result(machine, variant, profile, of.test, of.boot, of.round, word, seconds, reason)])
+        result = Result(machine, variant, profile, Clock(of.clock), of.test, of.boot, of.round, word, seconds, reason)
+        self._run.add("results.jsonl", [result])

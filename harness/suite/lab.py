@@ -26,17 +26,24 @@ _LAST_WORDS = 1.0
 class Station:
     """One VM with an SSH connection, the module in place, and a name for its log."""
 
-    def __init__(self, session: Session, machine: Vm, log: str) -> None:
-        """Connect to `machine`; `log` is the name under which its console's log will be kept."""
+    def __init__(self, session: Session, machine: Vm, log: Path) -> None:
+        """Connect to `machine`; its console's log will be kept as `log`."""
         self.vm = machine
-        self.log_name = log
+        self.log_name = log.name
+        self._log = log
         self.guest = Guest(machine.state.port)
         self.guest.put(session.built.kernel.module.read_bytes(), MODULE)
+        self.clocksource = self.guest.run("cat", _CLOCKSOURCE).strip()
 
-    def close(self, logs: Path, *, stop: bool) -> None:
-        """Keep the console's log in the folder `logs`, and end the VM if `stop`."""
+    def keep(self) -> None:
+        """Keep what the console has said so far: it is evidence, should the rig be killed."""
+        if self.vm.console.log.exists():
+            shutil.copyfile(self.vm.console.log, self._log)
+
+    def close(self, *, stop: bool) -> None:
+        """Keep the console's log, and end the VM if `stop`."""
         self.guest.close()
-        _keep_log(self.vm, logs / self.log_name)
+        self.keep()
         if stop:
             self.vm.stop()
 
@@ -68,12 +75,14 @@ class Lab:
         self._make_room()
         fresh = key not in self._log_names
         self._log_names[key] = self._free_name(key)
+        store.write(self._logs / self._log_names[key], "")
         station = self._stations[key] = self._connect(session, may_find=fresh and session.boot == 0)
-        try:
-            _check_clock(session, station)
-        except VmLost:
+        if "jiffies" in station.clocksource:
             self.lose(session)
-            raise
+            raise VmLost(
+                f"{session.name}: the guest could not measure its CPU's clock and counts ticks of milliseconds instead"
+                f" ({station.clocksource}); the host is too busy, so try again when it is not."
+            )
         return station
 
     def current(self, session: Session) -> Station | None:
@@ -88,19 +97,18 @@ class Lab:
         """End a VM that cannot be used any more; the next call of `station` boots it afresh."""
         station = self._stations.pop(session.name, None)
         if station:
-            station.close(self._logs, stop=True)
+            station.close(stop=True)
 
     def close(self) -> None:
         """Keep all logs, and end the VMs that were not left up on purpose."""
         for station in self._stations.values():
-            station.close(self._logs, stop=bool(station.vm.state.owner))
+            station.close(stop=bool(station.vm.state.owner))
         self._stations.clear()
 
     def _free_name(self, key: str) -> str:
         """Return a name for a log that is no earlier VM's, of this process or of one that was interrupted."""
-        taken = set(self._log_names.values())
         tries = (f"{key}{f'.{n}' if n else ''}.serial.log" for n in itertools.count())
-        return next(name for name in tries if name not in taken and not (self._logs / name).exists())
+        return next(name for name in tries if not (self._logs / name).exists())
 
     def _connect(self, session: Session, *, may_find: bool) -> Station:
         name = self._log_names[session.name]
@@ -109,7 +117,7 @@ class Lab:
         machine = vm.find(cell, wanted) if may_find else None
         try:
             machine = machine or vm.start(wanted, cell, keep=self._keep and session.boot == 0)
-            return Station(session, machine, name)
+            return Station(session, machine, self._logs / name)
         except GuestDied as died:
             store.write(self._logs / name, died.log)
             raise
@@ -125,17 +133,7 @@ class Lab:
     def _make_room(self) -> None:
         """End the VMs that are not in use: the memory of one for each worker is what the plan counts on."""
         for key in [key for key, station in self._stations.items() if station.vm.state.owner]:
-            self._stations.pop(key).close(self._logs, stop=True)
-
-
-def _check_clock(session: Session, station: Station) -> None:
-    """Raise VmLost if the guest's clock is no finer than its tick, which no short measurement survives."""
-    source = station.guest.run("cat", _CLOCKSOURCE).strip()
-    if "jiffies" in source:
-        raise VmLost(
-            f"{session.name}: the guest could not measure its CPU's clock and counts ticks of milliseconds instead ({source});"
-            " the host is too busy, so try again when it is not."
-        )
+            self._stations.pop(key).close(stop=True)
 
 
 def booting(built: BuiltCell, clock: Clock) -> Boot:
@@ -149,11 +147,6 @@ def booting(built: BuiltCell, clock: Clock) -> Boot:
         port=0,
         address=rootfs.ADDRESS,
     )
-
-
-def _keep_log(machine: Vm, target: Path) -> None:
-    if machine.console.log.exists():
-        shutil.copyfile(machine.console.log, target)
 
 
 def _settle(machine: Vm) -> None:

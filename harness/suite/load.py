@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness import plan
+from harness import protocol
 from harness.plan import Plan, Session, Step
 from harness.suite.lab import MODULE
 
@@ -56,8 +56,8 @@ echo "{END}" > /dev/kmsg
 
 def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
     """Return the command that does `step` in the guest."""
-    tracer = plan.profile_use(session.built.cell.profile).tracer
-    looks = session.boot == 0 and step.round == 0 and not tracer and not step.axis
+    tracer = protocol.profile_use(session.built.cell.profile).tracer
+    looks = session.boot == 0 and step.round == (0 if step.test.stress else chosen.size.aside) and not tracer and not step.axis
     work = _LOAD
     if tracer:
         short = _words({"tests": step.test.name, "loops": 1, "repeat": 1, "busy": 1, "trace": 1})
@@ -87,4 +87,4 @@ def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool) -> Mappin
         found["memory"] = _LOOK_EVERY
     if step.test.stress:
         return {**found, "repeat": 1}
-    return {**found, "repeat": size.warmup + size.repeat, "settle": int(size.settle), "latency": int(step.round == 0)}
+    return {**found, "repeat": size.warmup + size.repeat, "settle": int(size.settle), "latency": int(step.round == size.aside)}

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from harness import clock as clocks
-from harness import ktap, meminfo, plan, tracer
+from harness import ktap, meminfo, protocol, tracer
 from harness.plan import Plan, Session, Step
 from harness.records import Finding, Histogram, Memory, Point, Sample, Section
 from harness.suite import load
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Observed(msgspec.Struct, frozen=True):
     """What a trial brought to light."""
 
     samples: tuple[Sample, ...] = ()
@@ -46,7 +46,7 @@ class Reading:
         self._size = chosen.size
         self._step = step
         self._clock = session.clock
-        self._use = plan.profile_use(cell.profile)
+        self._use = protocol.profile_use(cell.profile)
         self._names = {
             "machine": cell.machine.name,
             "variant": cell.variant.name,
@@ -56,48 +56,43 @@ class Reading:
         }
 
     def samples(self, report: ktap.Report) -> tuple[Sample, ...]:
-        """Return the totals, those of the warm-up marked; none of a sweep, or if a tracer was in their way."""
+        """Return the totals, those that do not count marked; none of a sweep, or if a tracer was in their way."""
         if self._use.tracer or self._step.axis:
             return ()
+        aside = self._step.round >= self._size.rounds
         warmup = 0 if self._step.test.stress else self._size.warmup
         before = self._step.round * (warmup + self._size.repeat)
-        found = []
-        for timing in report.timings:
-            value, unit = clocks.per_operation(self._clock, timing.nanoseconds, timing.operations)
-            found.append(
-                Sample(
-                    **self._names,  # type: ignore[arg-type]
-                    test=timing.test,
-                    repeat=before + timing.repeat,
-                    thread=timing.thread,
-                    value=value,
-                    unit=unit,
-                    operations=timing.operations,
-                    warmup=timing.repeat < warmup,
-                )
+        return tuple(
+            Sample(
+                **self._names,  # type: ignore[arg-type]
+                test=timing.test,
+                repeat=before + timing.repeat,
+                thread=timing.thread,
+                warmup=aside or timing.repeat < warmup,
+                **self._cost(timing),  # type: ignore[arg-type]
             )
-        return tuple(found)
+            for timing in report.timings
+        )
 
     def points(self, report: ktap.Report) -> tuple[Point, ...]:
         """Return what a step of a sweep measured."""
         if not self._step.axis:
             return ()
-        found = []
-        for timing in report.timings:
-            value, unit = clocks.per_operation(self._clock, timing.nanoseconds, timing.operations)
-            found.append(
-                Point(
-                    **self._names,  # type: ignore[arg-type]
-                    workload=timing.test,
-                    axis=self._step.axis,
-                    size=self._step.size,
-                    repeat=timing.repeat,
-                    value=value,
-                    unit=unit,
-                    operations=timing.operations,
-                )
+        return tuple(
+            Point(
+                **self._names,  # type: ignore[arg-type]
+                workload=timing.test,
+                axis=self._step.axis,
+                size=self._step.size,
+                repeat=timing.repeat,
+                **self._cost(timing),  # type: ignore[arg-type]
             )
-        return tuple(found)
+            for timing in report.timings
+        )
+
+    def _cost(self, timing: ktap.Timing) -> dict[str, object]:
+        value, unit = clocks.per_operation(self._clock, timing.nanoseconds, timing.operations)
+        return {"value": value, "unit": unit, "operations": timing.operations}
 
     def histograms(self, report: ktap.Report) -> tuple[Histogram, ...]:
         """Return how long single operations took."""

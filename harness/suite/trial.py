@@ -12,11 +12,11 @@ from harness.clock import POLL, Deadline
 from harness.errors import VmLost
 from harness.kernlog import Trouble
 from harness.matrix import STOCK, Base, Cell, KnownBug
-from harness.plan import BuiltCell, Plan, Session, Step, SuiteTest
+from harness.plan import Plan, Session, Step
 from harness.records import Finding
 from harness.suite import load
 from harness.suite.lab import Lab, Station
-from harness.suite.reading import Outcome, Reading
+from harness.suite.reading import Observed, Reading
 from harness.vm import GuestDied
 
 _PATIENCE = 60.0
@@ -27,15 +27,16 @@ _TAIL = 40
 """lines of the console that are evidence when the kernel itself reported nothing"""
 
 
-Judge = Callable[[Outcome], None]
+Judge = Callable[[Observed], None]
 """passes or fails a test by its outcome"""
 
 
 class _Trial:
     """The names that go on every record of a trial."""
 
-    def __init__(self, built: BuiltCell, base: Base, test: str) -> None:
-        self.cell: Cell = built.cell
+    def __init__(self, session: Session, base: Base, test: str) -> None:
+        self.cell: Cell = session.built.cell
+        self.session = session
         self.test = test
         self.known = known_bugs(base, test)
 
@@ -45,7 +46,9 @@ class _Trial:
             machine=self.cell.machine.name,
             variant=self.cell.variant.name,
             profile=self.cell.profile,
+            clock=self.session.clock,
             test=self.test,
+            boot=self.session.boot,
             kind=trouble.kind,
             title=trouble.title,
             expected=next((bug.reason for bug in known), ""),
@@ -54,8 +57,8 @@ class _Trial:
             excerpt=trouble.text,
         )
 
-    def died(self, death: GuestDied, log: str) -> Outcome:
-        return Outcome(findings=self.findings(_autopsy(death.log, death.first_line, "died", str(death)), log))
+    def died(self, death: GuestDied, log: str) -> Observed:
+        return Observed(findings=self.findings(_autopsy(death.log, death.first_line, "died", str(death)), log))
 
     def findings(self, troubles: Sequence[Trouble], log: str) -> tuple[Finding, ...]:
         found = tuple(self.finding(trouble, log) for trouble in troubles)
@@ -71,51 +74,53 @@ def known_bugs(base: Base, test: str) -> tuple[KnownBug, ...]:
     return tuple(bug for bug in base.known_bugs if bug.test == test)
 
 
-def boot(lab: Lab, plan: Plan, session: Session) -> Outcome:
+def boot(lab: Lab, plan: Plan, session: Session) -> Observed:
     """Boot a cell and return what its kernel complained of before the first test."""
-    trial = _Trial(session.built, plan.base, "boot")
+    trial = _Trial(session, plan.base, "boot")
     try:
         station = lab.station(session)
     except GuestDied as died:
         return trial.died(died, lab.last_log(session))
     log = station.vm.console.log.read_bytes().decode(errors="replace")
     station.vm.console.read()
-    return Outcome(findings=trial.findings(kernlog.find(log.partition(load.BEGIN)[0]), station.log_name))
+    return Observed(findings=trial.findings(kernlog.find(log.partition(load.BEGIN)[0]), station.log_name))
 
 
-def end(lab: Lab, plan: Plan, session: Session) -> Outcome:
+def end(lab: Lab, plan: Plan, session: Session) -> Observed:
     """Return what a cell's kernel complained of after the last test, if its VM was not lost before."""
-    trial = _Trial(session.built, plan.base, "end")
+    trial = _Trial(session, plan.base, "end")
     station = lab.current(session)
     if station is None:
-        return Outcome(skipped="the VM was lost in an earlier test, which tells why")
+        return Observed(skipped="the VM was lost in an earlier test, which tells why")
     first, alive = station.vm.console.line, station.vm.alive
     log = station.vm.console.read() if alive else station.vm.console.rest()
     troubles = kernlog.find(log, first) if alive else _autopsy(log, first, "died", "the VM ended after the last test")
-    return Outcome(findings=trial.findings(troubles, station.log_name))
+    return Observed(findings=trial.findings(troubles, station.log_name))
 
 
-def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Outcome:
+def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     """Do `step` in its session's VM.
 
     A kernel that dies, hangs or complains is a finding, also if it did so since the test before.
     Raises VmLost only when QEMU cannot be started.
     """
-    trial = _Trial(session.built, plan.base, step.name)
+    trial = _Trial(session, plan.base, step.name)
     try:
         station = lab.station(session)
     except GuestDied as died:
         return trial.died(died, lab.last_log(session))
     first = station.vm.console.line
-    said, log, end = _watch(station, load.command(plan, session, step), _PATIENCE * plan.size.patience)
+    said, log, end = _watch(station, load.command(plan, session, step), _PATIENCE * plan.size.patience * max(1.0, plan.loops))
     reading = Reading(plan, session, step)
     if end:
         lab.lose(session)
         troubles = _autopsy(log, first, *end)
-        return Outcome(reading.samples(ktap.parse(log)), trial.findings(troubles, station.log_name))
+        return Observed(reading.samples(ktap.parse(log)), trial.findings(troubles, station.log_name))
     report = ktap.parse(said)
-    troubles = kernlog.find(log, first) + _failures(step.test, report, said, first, log)
-    return Outcome(
+    troubles = kernlog.find(log, first) + _failures(step, report, said, first, log)
+    if troubles:
+        station.keep()
+    return Observed(
         samples=reading.samples(report),
         points=reading.points(report),
         findings=trial.findings(troubles, station.log_name),
@@ -174,11 +179,11 @@ def _autopsy(log: str, first: int, kind: str, title: str) -> list[Trouble]:
     return [Trouble(kind, title, last - max(len(tail) - 1, 0), last, "\n".join(tail))]
 
 
-def _failures(test: SuiteTest, report: ktap.Report, said: str, first: int, log: str) -> list[Trouble]:
+def _failures(step: Step, report: ktap.Report, said: str, first: int, log: str) -> list[Trouble]:
     failed = [o.reason or "the test failed" for o in report.outcomes if not o.ok]
     if not report.complete:
         failed.append("the module did not report a result for every test")
     elif not any(o.skipped for o in report.outcomes) and not report.timings:
-        failed.append(f"{test.name} reported no sample")
+        failed.append(f"{step.test.name} reported no sample")
     last = first + max(len(log.splitlines()) - 1, 0)
     return [Trouble("test-failed", reason, first, last, said) for reason in failed]

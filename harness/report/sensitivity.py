@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.matrix import Clock
-from harness.precision import Precision, Trial
+from harness.sensitivity import Sensitivity, Trial
 
 
-def tables(found: Precision) -> RenderableType:
+def tables(found: Sensitivity) -> RenderableType:
     """Return one table per clock and machine: what was injected, what was measured, and what every experiment said."""
     groups: dict[tuple[Clock, str], list[Trial]] = {}
     for trial in found.trials:
@@ -25,15 +25,16 @@ def tables(found: Precision) -> RenderableType:
     return Group(*shown, Text(f"Self check of {found.sentence()}"))
 
 
-def _table(found: Precision, clock: Clock, machine: str, trials: list[Trial]) -> Table:
+def _table(found: Sensitivity, clock: Clock, machine: str, trials: list[Trial]) -> Table:
     title = f"{machine}, {clock}: per cent more than stock, and the verdicts of experiments with {found.boots} boots each"
     table = Table(title=f"{title} (margin {found.margins[clock]:g} %)", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("test", no_wrap=True)
     changes = sorted({trial.injected for trial in trials})
     for injected in changes:
-        table.add_column(f"+{injected:g} %" if injected else "twin")
+        table.add_column(f"+{injected:.2f} %" if injected else "twin")
+    by_place = {(trial.test, trial.injected): _cell(trial) for trial in trials}
     for test in dict.fromkeys(trial.test for trial in trials):
-        cells = [_cell(next(t for t in trials if (t.test, t.injected) == (test, injected))) for injected in changes]
+        cells = [by_place.get((test, injected), Text("-")) for injected in changes]
         table.add_row(f"{test} *" if test == found.yardstick else test, *cells)
     table.caption = "* The changes are parts of this test's cost; the other tests cost more or less, and have other shares."
     table.caption_justify = "left"

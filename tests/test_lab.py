@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The VMs of a suite, with machines and guests that are not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness import plan as plans
+from harness import protocol, vm
+from harness.errors import VmLost
+from harness.matrix import Base
+from harness.plan import Plan
+from harness.suite import lab as labs
+from harness.suite.lab import Lab
+from harness.vm import GuestDied
+from tests import make
+
+
+class FakeVm:
+    """A machine that says something on its console."""
+
+    def __init__(self, folder: Path, owner: int) -> None:
+        self.folder = folder
+        self.alive = True
+        folder.mkdir()
+        self.state = type("State", (), {"owner": owner, "port": 1})
+        self.console = type("Console", (), {"log": folder / "serial.log", "line": 1, "rest": lambda _: "last words"})()
+        self.console.log.write_text(f"said by {folder.name}")
+
+    def stop(self) -> None:
+        self.alive = False
+
+
+class Hosts:
+    """Starts machines, and remembers them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: list[FakeVm] = []
+        self.kept: list[bool] = []
+        self.up: FakeVm | None = None
+        self.clocksource = "tsc"
+
+    def start(self, boot: object, cell: str, *, keep: bool) -> FakeVm:
+        self.kept.append(keep)
+        self.started.append(FakeVm(self.folder / f"vm{len(self.started)}", 0 if keep else 7))
+        return self.started[-1]
+
+    def find(self, cell: str, boot: object) -> FakeVm | None:
+        return self.up
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hosts:
+    made = Hosts(tmp_path)
+
+    class FakeGuest:
+        def __init__(self, port: int) -> None:
+            pass
+
+        def put(self, data: bytes, path: str) -> None:
+            pass
+
+        def run(self, *words: str) -> str:
+            return f"{made.clocksource}\n"
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(vm, "start", made.start)
+    monkeypatch.setattr(vm, "find", made.find)
+    monkeypatch.setattr(labs, "Guest", FakeGuest)
+    return made
+
+
+@pytest.fixture
+def made(base: Base, tmp_path: Path) -> Plan:
+    planned = make.plan(base, boots=3)
+    (built,) = planned.cells
+    (tmp_path / "m.ko").touch()
+    kernel = msgspec.structs.replace(built.kernel, module=tmp_path / "m.ko")
+    return msgspec.structs.replace(planned, cells=(msgspec.structs.replace(built, kernel=kernel),))
+
+
+def lab(tmp_path: Path, **other: Any) -> Lab:
+    return Lab(tmp_path / "run", **{"keep": False, **other})
+
+
+def test_a_boot_ends_when_the_next_begins(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path)
+    stations = [used.station(session) for session in made.sessions]
+    assert used.station(made.sessions[2]) is stations[2]
+    assert [machine.alive for machine in hosts.started] == [False, False, True]
+    used.close()
+    assert not hosts.started[2].alive
+    assert [(tmp_path / "run" / s.log_name).read_text() for s in stations] == ["said by vm0", "said by vm1", "said by vm2"]
+
+
+def test_only_the_first_boot_is_kept_up(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path, keep=True)
+    for session in made.sessions:
+        used.station(session)
+    used.close()
+    assert hosts.kept == [True, False, False]
+    assert [machine.alive for machine in hosts.started] == [True, False, False]
+
+
+def test_only_the_first_boot_uses_what_is_up(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    hosts.up = FakeVm(tmp_path / "up", 0)
+    used = lab(tmp_path)
+    assert used.station(made.sessions[0]).vm is hosts.up  # type: ignore[comparison-overlap]
+    assert used.station(made.sessions[1]).vm is hosts.started[0]  # type: ignore[comparison-overlap]
+    used.close()
+    assert hosts.up.alive
+
+
+def test_a_machine_that_ended_is_evidence_and_is_booted_afresh(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path)
+    first = used.station(made.sessions[0])
+    hosts.started[0].alive = False
+    with pytest.raises(GuestDied, match="the VM ended between two tests") as caught:
+        used.station(made.sessions[0])
+    assert caught.value.log == "last words"
+    second = used.station(made.sessions[0])
+    assert (first.log_name, second.log_name) == (
+        "x86_64-stock-perf-icount-0.serial.log",
+        "x86_64-stock-perf-icount-0.1.serial.log",
+    )
+    used.close()
+
+
+def test_a_log_is_there_before_the_machine_ends(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path)
+    station = used.station(made.sessions[0])
+    kept = tmp_path / "run" / station.log_name
+    assert kept.read_text() == "", "its name is taken, so that no later boot gets it"
+    station.keep()
+    assert kept.read_text() == "said by vm0"
+    used.close()
+
+
+def test_a_clock_that_only_ticks_is_the_rigs_failure(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    hosts.clocksource = "refined-jiffies"
+    used = lab(tmp_path)
+    with pytest.raises(VmLost, match=r"counts ticks of milliseconds instead \(refined-jiffies\)") as caught:
+        used.station(made.sessions[0])
+    assert not isinstance(caught.value, GuestDied)
+    assert not hosts.started[0].alive
+
+
+def test_sessions_have_names_of_their_own(made: Plan) -> None:
+    whole = msgspec.structs.replace(made, tests=protocol.choose("all"))
+    assert len({session.name for session in whole.sessions}) == len(whole.sessions) == 4
+    assert isinstance(whole.sessions[0], plans.Session)

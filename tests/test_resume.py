@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Taking up a run that was interrupted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from filelock import FileLock
+
+from harness import paths, pipeline, plan, protocol, runs
+from harness.errors import UsageError
+from harness.matrix import Base, Clock
+from harness.plan import Plan
+from harness.records import Result, Run
+from tests import make
+
+NAMES = ("boot under icount", "le_fit_alloc_test", "end under icount")
+
+
+@pytest.fixture
+def made(base: Base) -> Plan:
+    return make.plan(base, boots=3, suite=protocol.digest())
+
+
+@pytest.fixture
+def run(made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run of three boots: one is done, in one the rig failed, one was interrupted."""
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+    run = Run(paths.RESULTS / "20260102-030405-abcd")
+    (run.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance(finished="", planned=9)))
+    plan.save(made, run.folder / "plan.json")
+    for boot, outcomes in enumerate((["passed"] * 3, ["passed", "error", "skipped"], ["passed"])):
+        run.add("samples.jsonl", [make.sample(boot=boot)])
+        run.add("findings.jsonl", [make.finding(boot=boot, clock=Clock.ICOUNT)])
+        run.add("results.jsonl", [make.result(o, test=name, boot=boot) for name, o in zip(NAMES, outcomes, strict=False)])
+    return run
+
+
+def boots(results: list[Result]) -> list[int]:
+    return [result.boot for result in results]
+
+
+def test_boots_that_were_not_finished_are_made_again(run: Run, made: Plan) -> None:
+    assert [session.boot for session in runs.undone(run, made)] == [1, 2]
+    runs.resume(run, made)
+    assert boots(run.results()) == [0, 0, 0]
+    assert [sample.boot for sample in run.samples()] == [0]
+    assert [finding.boot for finding in run.findings()] == [0]
+    assert len(run.provenance().resumed) == 1
+
+
+def test_what_is_made_again_is_not_lost(run: Run, made: Plan) -> None:
+    runs.resume(run, made)
+    aside = Run(run.folder / "interrupted")
+    assert boots(aside.results()) == [1, 1, 1, 2]
+    assert [finding.boot for finding in aside.findings()] == [1, 2]
+    run.add("results.jsonl", [make.result(test=NAMES[0], boot=1)])
+    runs.resume(run, made)
+    assert boots(aside.results()) == [1, 1, 1, 2, 1]
+
+
+def test_a_torn_line_is_dropped(run: Run, made: Plan) -> None:
+    with (run.folder / "samples.jsonl").open("ab") as file:
+        file.write(b'{"machine":"x86')
+    runs.resume(run, made)
+    assert [sample.boot for sample in run.samples()] == [0]
+
+
+def test_the_newest_interrupted_run_is_found(run: Run) -> None:
+    done = make.stored(paths.RESULTS, "20260103-000000-aaaa")
+    (paths.RESULTS / "latest").symlink_to(done.folder.name)
+    assert runs.interrupted().folder == run.folder
+    (run.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance()))
+    with pytest.raises(UsageError, match=r"No run in .*results was interrupted\."):
+        runs.interrupted()
+
+
+def test_a_finished_run_is_left_alone(made: Plan, run: Run) -> None:
+    (run.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance()))
+    before = {file.name: file.read_bytes() for file in run.folder.iterdir()}
+    with pytest.raises(UsageError, match="is finished; there is nothing to resume"):
+        runs.resume(run, made)
+    assert {file.name: file.read_bytes() for file in run.folder.iterdir()} == before
+
+
+def test_a_suite_that_changed_meanwhile_is_refused(run: Run, made: Plan) -> None:
+    with pytest.raises(UsageError, match=r"cannot be resumed: test_module/suite.toml has changed"):
+        runs.resume(run, msgspec.structs.replace(made, suite="other"))
+    assert len(run.results()) == 7
+
+
+def test_a_kernel_that_is_gone_is_said_so(run: Run) -> None:
+    with pytest.raises(UsageError, match=r"cannot be resumed: /k/image is no longer there; start a new run"):
+        pipeline.resume(run.folder.name, 0)
+
+
+def test_a_run_that_another_rig_writes_is_not_resumed(run: Run, made: Plan, tmp_path: Path) -> None:
+    there = tmp_path / "file"
+    there.touch()
+    (built,) = made.cells
+    kernel = msgspec.structs.replace(built.kernel, image=there, module=there)
+    rootfs = msgspec.structs.replace(built.rootfs, image=there)
+    whole = msgspec.structs.replace(made, cells=(msgspec.structs.replace(built, kernel=kernel, rootfs=rootfs),))
+    plan.save(whole, run.folder / "plan.json")
+    with FileLock(run.folder / ".lock"), pytest.raises(UsageError, match="is in use by another rig"):
+        pipeline.resume(run.folder.name, 0)
+    assert len(run.results()) == 7
