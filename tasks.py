@@ -224,8 +224,8 @@ def _nightly(wanted: Selection, keep_runs: str | None, keep_size: str | None) ->
 nightly = _selection_task(
     _nightly,
     {
-        "keep_runs": f"run folders to keep in results/ (default: {Limits().runs})",
-        "keep_size": f"GiB of run folders to keep (default: {Limits().size >> 30})",
+        "keep_runs": f"nights whose folders to keep (default: {Limits().runs})",
+        "keep_size": f"GiB of nights' folders to keep (default: {Limits().size >> 30})",
     },
 )
 
@@ -235,22 +235,6 @@ def baseline(_: Context, run: str) -> None:
     """Make a run the one that later nights are held against."""
     with _errors():
         _say(f"{archive.accept(run)} is the baseline.")
-
-
-@task(
-    positional=["test"],
-    help={"test": "one test, which may be a stress test (default: all performance tests)"},
-    auto_shortflags=False,
-)
-def history(_: Context, test: str = "") -> None:
-    """Show how each test's figure went from run to run."""
-    with _errors():
-        seen = archive.look(test)
-    _CONSOLE.print(trend.runs(seen.runs))
-    _CONSOLE.print(trend.terminal(seen.trends))
-    if seen.unread:
-        _say(f"{len(seen.unread)} of the runs in results/ cannot be read, the first of them: {seen.unread[0]}")
-    _say(f"Page: {seen.page}")
 
 
 @task(
@@ -310,3 +294,36 @@ def _command() -> str:
     """Return what repeats this invocation."""
     source = os.environ.get("RIG_SOURCE")
     return shell.quote((*(["env", f"RIG_SOURCE={source}"] if source else []), "invoke", *sys.argv[1:]))
+
+
+def _history(test: str) -> None:
+    with _errors():
+        seen = archive.look(test)
+    _CONSOLE.print(trend.runs(seen.runs))
+    _CONSOLE.print(trend.terminal(seen.trends))
+    if seen.unread:
+        _say(f"{len(seen.unread)} of the runs in results/ cannot be read, the first of them: {seen.unread[0]}")
+    _say(f"Page: {seen.page}")
+
+
+def _word_after(task_name: str) -> str:
+    """Return the word after a task's name on the command line, if it is neither an option nor another task."""
+    follows = dict(zip(sys.argv, sys.argv[1:], strict=False)).get(task_name, "")
+    others = {known.name for known in globals().values() if isinstance(known, Task)}
+    return "" if follows.startswith("-") or follows in others else follows
+
+
+# Invoke knows no positional arguments that may be left out.
+if _word_after("history"):
+
+    @task(positional=["test"], help={"test": "one test, which may be a stress test"}, auto_shortflags=False)
+    def history(_: Context, test: str) -> None:
+        """Show how each performance test's figure went from run to run, or that of one TEST."""
+        _history(test)
+
+else:
+
+    @task
+    def history(_: Context) -> None:
+        """Show how each performance test's figure went from run to run, or that of one TEST."""
+        _history("")

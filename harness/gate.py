@@ -83,7 +83,7 @@ def gate(outcome: Outcome, tests: Sequence[str], samples: Sequence[Sample], base
     if all(comparison.ratio is None for comparison in made):
         return _stock(outcome, f"the baseline {name} has no test of these cells")
     held = {_called(comparison) for comparison in made}
-    new = [comparison for comparison in outcome.comparisons if comparison.variant and _called(comparison) not in held]
+    new = [comparison for comparison in outcome.comparisons if comparison.ratio is not None and _called(comparison) not in held]
     notes = (
         *_missing(_measured(baseline.samples, tests), _measured(samples, tests), {_called(comparison) for comparison in new}),
         *_surroundings(baseline.row, provenance, {sample.clock for sample in samples}),

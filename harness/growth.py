@@ -17,7 +17,11 @@ _CONFIDENCE = 0.95
 _FEWEST = 3
 """sizes that it takes to tell how well an exponent fits"""
 _FLAT = 0.1
-_LINEAR = (0.9, 1.1)
+"""an exponent of no more, up or down, is a cost that does not change: from 1,000 to 50,000 it is a factor of 1.5"""
+_BELOW_LINEAR = 0.9
+"""an exponent of no less can be that of a linear cost, to which a constant was added"""
+_NEAR_LINEAR = 0.5
+"""an interval that goes as low can be that of a square root"""
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -46,29 +50,28 @@ class Growth(msgspec.Struct, frozen=True):
     """None with fewer than three sizes; a size or a cost of 0 has no logarithm and does not count"""
     interval: tuple[float, float] | None = None
     """95 % confidence; wide where no single exponent fits"""
-    r_squared: float | None = None
-    """near 0 for what does not grow, however well it fits"""
-    worst: float | None = None
-    """the steepest exponent between neighbouring sizes"""
     tail: float | None = None
     """the exponent between the two largest sizes, to which a constant with a linear term comes late"""
 
     @property
     def kind(self) -> str:
-        """Return ``flat``, ``sublinear``, ``linear``, ``superlinear``, or ``unclear`` where it may be flat as well as linear.
+        """Return ``flat``, ``sublinear``, ``linear``, ``superlinear``, or ``unclear``; empty without an exponent.
 
-        Empty without an exponent.
+        The whole interval decides, as it is shown, to hundredths: flat lies within 0.1 of 0,
+        sublinear between 0 and 0.9 (a logarithm of the size is about 0.1), linear holds 1 and
+        stays above 0.5, superlinear is above 1. What fits none is unclear: it is too wide, falls
+        with the size, or lies so close below 1 that it may be linear after a constant.
         """
         if self.interval is None:
             return ""
-        low, high = self.interval
-        if high < _FLAT:
+        low, high = (round(end, 2) for end in self.interval)
+        if low >= -_FLAT and high <= _FLAT:
             return "flat"
-        if high < _LINEAR[0]:
+        if low > 0 and high < _BELOW_LINEAR:
             return "sublinear"
-        if low > _LINEAR[1]:
+        if low > 1:
             return "superlinear"
-        return "unclear" if low < _FLAT else "linear"
+        return "linear" if low > _NEAR_LINEAR and high >= 1 else "unclear"
 
 
 def fit(points: Iterable[Point]) -> list[Growth]:
@@ -100,17 +103,14 @@ def _fitted(of: Growth) -> Growth:
     if len(counted) < _FEWEST:
         return of
     x, y = zip(*counted, strict=True)
-    local = [(y[i + 1] - y[i]) / (x[i + 1] - x[i]) for i in range(len(counted) - 1)]
-    slope, reach, r = _line(x, y)
-    return msgspec.structs.replace(
-        of, exponent=slope, interval=(slope - reach, slope + reach), r_squared=r**2, worst=max(local), tail=local[-1]
-    )
+    tail = (y[-1] - y[-2]) / (x[-1] - x[-2])
+    slope, reach = _line(x, y)
+    return msgspec.structs.replace(of, exponent=slope, interval=(slope - reach, slope + reach), tail=tail)
 
 
-def _line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
-    """Return a regression line's slope, half of the slope's interval, and the correlation."""
+def _line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
+    """Return a regression line's slope, and half of the slope's interval."""
     if min(y) == max(y):
-        return 0.0, 0.0, 0.0  # linregress() makes nan of it
+        return 0.0, 0.0  # linregress() makes nan of it
     line = scipy.stats.linregress(x, y)
-    reach = scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, len(x) - 2) * line.stderr
-    return float(line.slope), float(reach), float(line.rvalue)
+    return float(line.slope), float(scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, len(x) - 2) * line.stderr)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness import clock
 from harness.matrix import Clock
 from harness.records import Histogram, Section
 
@@ -36,18 +35,15 @@ class Percentiles(msgspec.Struct, frozen=True):
 
 
 def percentile(histograms: Iterable[Histogram], per_cent: float) -> float:
-    """Return what `per_cent` of all operations stay within: a bucket's lower bound, for 100 the exact highest.
+    """Return what `per_cent` of all operations stay within: a bucket's lower bound, right to three significant digits.
 
     The histograms are those of one test in one cell. ValueError if there is no operation, or no
     such percentile.
     """
-    merged = list(histograms)
-    buckets = _buckets(merged)
+    buckets = _buckets(histograms)
     total = sum(count for _, count in buckets)
     if not total or not 0 <= per_cent <= 100:
         raise ValueError(f"There is no percentile {per_cent:g} of {total} operations.")
-    if per_cent == 100:
-        return _highest(merged)
     rank = max(1, math.ceil(round(total * per_cent / 100, 6)))
     seen = itertools.accumulate(count for _, count in buckets)
     return next(lower for (lower, _), so_far in zip(buckets, seen, strict=True) if so_far >= rank)
@@ -85,14 +81,6 @@ def longest(sections: Iterable[Section]) -> list[Section]:
         if cell not in found or one.microseconds > found[cell].microseconds:
             found[cell] = one
     return list(found.values())
-
-
-def to_instructions(section: Section) -> float:
-    """Return how many instructions a section under icount took; ValueError under another clock, which counts none."""
-    if section.clock is not Clock.ICOUNT:
-        raise ValueError(f"Under the clock {section.clock} a section is time, and no count of instructions.")
-    worth, _ = clock.unit(section.clock)
-    return section.microseconds * 1000 * worth
 
 
 def _percentiles(merged: Sequence[Histogram]) -> Percentiles:

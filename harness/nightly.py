@@ -75,8 +75,9 @@ def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = N
 
 
 def everything(wanted: Selection) -> Selection:
-    """Return the selection of a night: every series of the project where none is named, and no VM is left up."""
-    wanted = msgspec.structs.replace(wanted, keep=False)
+    """Return the selection of a night: every profile and every series of the project where none is named; no VM is left up."""
+    profile = wanted.profile or ",".join(selection.profiles_for(wanted.tests))
+    wanted = msgspec.structs.replace(wanted, keep=False, profile=profile)
     base = matrix.load_base(wanted.kernel or selection.DEFAULT)
     series = matrix.series_names(base)
     if wanted.variant or wanted.series or series in ([], [base.default_series]):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import pytest
 from filelock import FileLock, Timeout
 
@@ -189,8 +190,11 @@ def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
         raise RigError(f"pytest ended with {pytest.ExitCode(code).name}; what it recorded so far is in {run.folder}.")
     runs.finished(run)
     outcome = runs.conclude(run)
-    archive.keep(run)
-    return outcome
+    note = archive.keep(run)
+    if not note:
+        return outcome
+    told = msgspec.structs.replace(outcome.provenance, notes=(*outcome.provenance.notes, note))
+    return msgspec.structs.replace(outcome, provenance=told)
 
 
 def ssh(cell: str, clock: str) -> tuple[str, ...]:

@@ -18,11 +18,19 @@ import msgspec
 
 from harness.compare import Comparison
 from harness.errors import RigError
+from harness.estimate import FEWEST
 from harness.matrix import STOCK, Clock
 
 UNIT = "us for 1,000,000 loops"
+BUSY = "15,000 busy areas"
 FLAT = 1.0
-"""per cent around zero in which a published change has no direction"""
+"""per cent around zero in which a change has no direction"""
+SMALLER = ("quick",)
+"""scales with fewer busy areas than the publication had"""
+_SIZED = ("long_busy_list_alloc_test",)
+"""tests whose cost is that of the busy areas"""
+_PROFILE = "perf"
+"""the only one whose kernels are for speed, as the publication's were"""
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,11 +73,9 @@ class Beside(msgspec.Struct, frozen=True):
     """of ours"""
     theirs: tuple[Pair, ...]
     ours: tuple[Pair, ...]
-    """a row is a boot, the mean of its samples"""
-    change: float | None
-    """of all of our samples, as in the comparison"""
-    verdict: str
-    """of the comparison"""
+    """a row is a boot, the mean of its samples, as a published row is the mean of three runs after a reboot"""
+    same_size: bool = True
+    """whether ours had as many busy areas as the publication, where that counts"""
 
     @property
     def their_changes(self) -> tuple[float, ...]:
@@ -87,25 +93,36 @@ class Beside(msgspec.Struct, frozen=True):
         return list(zip_longest(self.theirs, self.ours))
 
     @property
+    def change(self) -> float | None:
+        """The median of our rows' changes."""
+        return statistics.median(self.our_changes) if self.our_changes else None
+
+    @property
     def direction(self) -> str:
         """``same`` or ``other``; ``flat`` where theirs is about zero, or where their rows go both ways.
 
-        ``open`` where ours is undecided, empty where there is none.
+        ``open`` where our rows go both ways or are fewer than FEWEST, ``size`` where ours is of
+        another size, empty where there is none.
         """
+        if not self.same_size:
+            return "size"
         theirs = statistics.median(self.their_changes)
-        if abs(theirs) <= FLAT or (min(self.their_changes) < -FLAT and max(self.their_changes) > FLAT):
+        if abs(theirs) <= FLAT or _both_ways(self.their_changes):
             return "flat"
         if self.change is None:
             return ""
-        if self.verdict == "undecided":
+        if len(self.our_changes) < FEWEST or _both_ways(self.our_changes):
             return "open"
         return "same" if abs(self.change) > FLAT and (self.change > 0) == (theirs > 0) else "other"
 
     @property
     def factor(self) -> float | None:
-        """How far our speed-up is from the median of theirs: 1 is the same, 2 is twice or half."""
+        """How far our speed-up is from theirs, both of the median change: 1 is the same, 2 is twice or half.
+
+        None where ours is of another size, or there is none.
+        """
         theirs = statistics.median(self.their_changes)
-        if self.change is None or self.change >= 100 or theirs >= 100:
+        if not self.same_size or self.change is None or self.change >= 100 or theirs >= 100:
             return None
         apart = (1 - theirs / 100) / (1 - self.change / 100)
         return max(apart, 1 / apart)
@@ -125,15 +142,16 @@ def load() -> tuple[Row, ...]:
     return read(Path(__file__).with_name("published.csv").read_text(encoding="utf-8"))
 
 
-def beside(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[Beside]:
-    """Set what was compared with stock beside what was published for a machine shaped like it.
+def beside(rows: Sequence[Row], comparisons: Sequence[Comparison], scale: str) -> list[Beside]:
+    """Set what was compared with stock, at a scale, beside what was published for a machine shaped like it.
 
-    In the order of the comparisons; tests and machines that are only in one of both are left out.
+    In the order of the comparisons; tests and machines that are only in one of both are left out,
+    and so are kernels that are not for speed.
     """
     made = []
     for item in comparisons:
         theirs = [row for row in rows if row.like == item.machine and row.test == item.test]
-        if not theirs or item.against != STOCK or not item.variant or item.variant == STOCK:
+        if not theirs or item.against != STOCK or not item.variant or item.profile != _PROFILE:
             continue
         made.append(
             Beside(
@@ -146,8 +164,7 @@ def beside(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[Besid
                 unit=_unit(item),
                 theirs=tuple(Pair(row.stock, row.patched) for row in sorted(theirs, key=lambda row: row.run)),
                 ours=_ours(item),
-                change=item.change,
-                verdict=item.verdict,
+                same_size=scale not in SMALLER or item.test not in _SIZED,
             )
         )
     return made
@@ -166,3 +183,7 @@ def _unit(item: Comparison) -> str:
 
 def _changes(pairs: Sequence[Pair]) -> tuple[float, ...]:
     return tuple(pair.change for pair in pairs if pair.change is not None)
+
+
+def _both_ways(changes: Sequence[float]) -> bool:
+    return min(changes) < -FLAT and max(changes) > FLAT

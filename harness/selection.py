@@ -123,15 +123,24 @@ def _profiles(wanted: Selection) -> list[str]:
     return list(dict.fromkeys(_words(wanted.profile))) or [PROFILE]
 
 
+def profiles_for(tests: str) -> list[str]:
+    """Return the profiles in whose kernels some of the tests are run that `tests` selects, the usual one first."""
+    kinds = _kinds(tests)
+    ordered = sorted(matrix.PROFILES, key=lambda profile: (profile != PROFILE, profile))
+    return [profile for profile in ordered if kinds & set(protocol.profile_use(profile).kinds)]
+
+
 def _check_profiles(wanted: Selection) -> None:
-    """Raise UsageError for a profile that none of the chosen tests is run in."""
-    chosen = protocol.choose(wanted.tests)
-    kinds = {test.kind for test in protocol.suite().tests if test.name in chosen}
+    fitting = profiles_for(wanted.tests)
     for profile in _profiles(wanted):
-        if not kinds & set(protocol.profile_use(profile).kinds):
-            raise UsageError(
-                f"The profile '{profile}' runs none of the chosen tests, which are of the kind {' and '.join(sorted(kinds))}."
-            )
+        if profile in matrix.PROFILES and profile not in fitting:
+            kind = " and ".join(sorted(_kinds(wanted.tests)))
+            raise UsageError(f"The profile '{profile}' runs none of the chosen tests, which are of the kind {kind}.")
+
+
+def _kinds(tests: str) -> set[protocol.Kind]:
+    chosen = protocol.choose(tests)
+    return {test.kind for test in protocol.suite().tests if test.name in chosen}
 
 
 def _words(text: str) -> list[str]:

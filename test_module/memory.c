@@ -7,6 +7,7 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 
 #include "memory.h"
 #include "vmalloc_test.h"
@@ -60,6 +61,8 @@ struct vmt_memory *vmt_memory_start(void)
 		kvfree(memory);
 		return ERR_CAST(task);
 	}
+	/* So that it can be stopped even if it died. */
+	get_task_struct(task);
 	memory->task = task;
 	vmt_settle();
 	memory->began = ktime_get_ns();
@@ -72,6 +75,7 @@ struct vmt_memory *vmt_memory_start(void)
 void vmt_memory_stop(struct vmt_memory *memory)
 {
 	kthread_stop(memory->task);
+	put_task_struct(memory->task);
 	vmt_settle();
 	vmt_take_look(&memory->after, memory->began);
 }

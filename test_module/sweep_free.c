@@ -11,6 +11,12 @@
 #include "layout.h"
 #include "vmalloc_test.h"
 
+/*
+ * Areas freed before each purge: as many whatever is there, since what a purge
+ * costs beside its areas is shared by them.
+ */
+#define BATCH		500U
+
 /* One that is freed for each one that stays. */
 struct frees {
 	struct vmt_layout layout;
@@ -92,7 +98,8 @@ static int free_in_batches(struct vmt_thread *t, struct frees *f)
 	int err = 0;
 
 	while (t->ops < vmt_params.loops && !err) {
-		unsigned int nr = min_t(u64, vmt_params.loops - t->ops, f->nr);
+		unsigned int nr = min_t(u64, vmt_params.loops - t->ops,
+					min(f->nr, BATCH));
 
 		vmt_shuffle(&t->rng, f->order, f->nr);
 		err = free_some(t, f, nr) ?: put_back(t, f, nr);

@@ -65,7 +65,7 @@ def test_the_threshold_is_the_callers() -> None:
 def test_what_cannot_be_told_says_how_many_boots_may_tell() -> None:
     made = pair(1000.0, 1020.0, factors=(0.95, 1.0, 1.05))
     assert made.verdict == "undecided"
-    assert 3 < made.more < 300
+    assert 3 < made.more < 999
     assert not made.regression
 
 
@@ -73,6 +73,13 @@ def test_one_boot_a_side_gives_a_change_without_a_verdict() -> None:
     made = pair(1000.0, 2000.0, factors=(1.0,))
     assert (made.change, made.interval, made.p, made.verdict, made.more) == (-100.0, None, None, "undecided", 2)
     assert not made.regression
+
+
+@pytest.mark.parametrize("factors", [(1.0, 1.0), (0.9999, 1.0001)])
+def test_two_boots_a_side_tell_nothing_yet(factors: tuple[float, ...]) -> None:
+    for cost in (2000.0, 1000.0):
+        made = pair(1000.0, cost, factors=factors)
+        assert (made.verdict, made.more, made.regression) == ("undecided", 1, False)
 
 
 def test_many_samples_of_a_boot_are_one_observation() -> None:
@@ -177,7 +184,7 @@ def test_every_test_of_a_cell_makes_the_others_harder_to_believe() -> None:
     assert alone.verdict == "slower"
     assert [c.p for c in five] == pytest.approx([5 * alone.p] * 5)
     assert {c.verdict for c in five} == {"undecided"}
-    assert {c.more for c in five} == {1}
+    assert 1 < five[0].more < 30, "Holm is why, and more boots are what helps"
     assert elsewhere[0] == alone
 
 

@@ -263,7 +263,7 @@ def test_a_sweep_finds_stock_growing_with_what_is_busy(has_series: None) -> None
 
 def test_a_night_is_held_against_its_baseline(quick: Plan) -> None:
     words = ("nightly", "--machine", "aarch64", "--variant", "stock", "--scale", "quick", "--kernel", quick.base.name)
-    tests = ("--tests", "le_fit_alloc_test,ne_fit_alloc_test")
+    tests = ("--tests", "le_fit_alloc_test,ne_fit_alloc_test", "--profile", "perf")
     first = rig(*words, *tests)
     assert first.returncode == ExitCode.GOOD, first.stdout + first.stderr
     name = runs.find("latest").folder.name

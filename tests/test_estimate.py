@@ -42,8 +42,8 @@ def test_the_ratio_is_that_of_the_medians_and_the_interval_holds_it() -> None:
 
 
 def test_one_boot_gives_a_ratio_and_no_more() -> None:
-    assert estimate.estimate([51.0], [102.0]) == Estimate(0.5)
-    assert estimate.estimate([50.0, 52.0], [100.0]) == Estimate(0.51)
+    assert estimate.estimate([51.0], [102.0]) == Estimate(0.5, 1)
+    assert estimate.estimate([50.0, 52.0], [100.0]) == Estimate(0.51, 1)
 
 
 def test_the_same_figures_give_the_same_estimate() -> None:
@@ -76,7 +76,7 @@ def test_what_repeats_exactly_has_an_interval_without_width(measured: float, ver
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = estimate.estimate([measured] * 3, [1000.0] * 3)
-    assert found == Estimate(measured / 1000, (measured / 1000, measured / 1000), p)
+    assert found == Estimate(measured / 1000, 3, (measured / 1000, measured / 1000), p)
     assert estimate.verdict(found, 1.0) == verdict
 
 
@@ -109,7 +109,7 @@ def test_whatever_was_measured_gives_an_interval_around_the_ratio_without_a_warn
     verdict = estimate.verdict(found, 1.0)
     assert verdict in ("same", "faster", "slower", "undecided")
     if verdict == "undecided":
-        assert 1 <= estimate.more_boots(found, min(len(a), len(b)), 1.0) <= MOST
+        assert max(1, 3 - min(len(a), len(b))) <= estimate.more_boots(found, 1.0) <= MOST
 
 
 def test_holm_as_in_the_paper() -> None:
@@ -146,35 +146,69 @@ def test_holm_keeps_the_order_and_is_between_none_and_bonferroni(p: list[float])
 )
 def test_the_verdict(interval: tuple[float, float], p: float, margin: float, verdict: str) -> None:
     middle = (interval[0] * interval[1]) ** 0.5
-    assert estimate.verdict(Estimate(middle, interval, p), margin) == verdict
+    assert estimate.verdict(Estimate(middle, 3, interval, p), margin) == verdict
+    assert estimate.verdict(Estimate(middle, 2, interval, p), margin) == "undecided"
 
 
-def test_a_single_boot_decides_nothing_and_three_are_asked_for() -> None:
-    assert estimate.verdict(Estimate(0.2), 1.0) == "undecided"
-    assert estimate.more_boots(Estimate(0.2), 1, 1.0) == 2
-    assert estimate.more_boots(Estimate(0.2), 2, 1.0) == 1
+@pytest.mark.parametrize(("measured", "stock"), [([500.0] * 2, [1000.0] * 5), ([1000.0] * 5, [1000.0] * 2), ([9.0], [9.0])])
+def test_fewer_than_three_boots_decide_nothing_and_three_are_asked_for(measured: list[float], stock: list[float]) -> None:
+    found = estimate.estimate(measured, stock)
+    assert estimate.verdict(found, 1.0) == "undecided"
+    assert estimate.more_boots(found, 1.0) == 3 - found.boots
 
 
-def test_more_boots_shrink_the_interval_by_the_root_of_their_count() -> None:
-    far = Estimate(1.05, (1.05 / 1.10, 1.05 * 1.10), 0.3)
-    assert estimate.more_boots(far, 4, 1.0) == 12  # ln 1.10 / ln 1.05 is 1.95: 3.8 times as many
-    near = Estimate(1.0, (1 / 1.04, 1.04), 0.9)
-    assert estimate.more_boots(near, 3, 1.0) == 44  # ln 1.04 / ln 1.01 is 3.94: 15.5 times as many
-    assert estimate.more_boots(near, 3, 5.0) == 1
-    assert estimate.more_boots(Estimate(1.1, (1.05, 1.15), 0.06), 3, 1.0) == 1
-    assert estimate.more_boots(Estimate(1.0, (0.9, 1.1), 1.0), 3, 0.0) == MOST
+def test_what_repeats_and_stays_undecided_is_decided_by_no_boots() -> None:
+    assert estimate.more_boots(Estimate(1.01, 3, (1.01, 1.01), 1.0), 0.0) == MOST
+
+
+def test_the_p_values_of_a_family_allow_for_each_other() -> None:
+    family = [Estimate(1.1, 3, (1.0, 1.2), p) for p in (0.01, 0.04, 0.03, 0.005)]
+    made = estimate.adjusted([*family, Estimate(0.5, 1)])
+    assert [one.p for one in made[:4]] == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert [one.among for one in made] == [3, 1, 2, 4, 1]
+    assert made[4] == Estimate(0.5, 1)
+
+
+def wide(reach: float, ratio: float = 1.0, count: int = 4, among: int = 1) -> Estimate:
+    """Return an estimate whose interval reaches so far to both sides, as a share of the ratio."""
+    return Estimate(ratio, count, (ratio / (1 + reach), ratio * (1 + reach)), 0.3, among)
+
+
+def test_what_is_less_sure_takes_more_boots() -> None:
+    by_reach = [estimate.more_boots(wide(reach, 1.05), 1.0) for reach in (0.051, 0.07, 0.1, 0.2)]
+    assert by_reach == sorted(set(by_reach))
+    by_margin = [estimate.more_boots(wide(0.04), margin) for margin in (5.0, 3.0, 1.0, 0.5)]
+    assert by_margin == sorted(set(by_margin))
+    by_family = [estimate.more_boots(wide(0.04, 1.05, among=among), 1.0) for among in (1, 5, 20)]
+    assert by_family == sorted(set(by_family))
+    assert estimate.more_boots(wide(9.0, count=8), 1.0) == MOST
+
+
+def family(random: np.random.Generator, noise: float, count: int, cost: float = 1000.0) -> list[Estimate]:
+    """Return what is known of five tests of a kernel that costs `cost` where stock costs 1000."""
+    return estimate.adjusted([estimate.estimate(boots(random, noise, count, cost), boots(random, noise, count)) for _ in range(5)])
+
+
+def verdicts(of: list[Estimate], margin: float) -> list[str]:
+    return [estimate.verdict(one, margin) for one in of]
 
 
 @pytest.mark.usefixtures("hasty")
-def test_the_boots_asked_for_mostly_decide() -> None:
+@pytest.mark.parametrize("excludes", [True, False], ids=["for Holm alone", "at all"])
+def test_the_boots_asked_for_decide_four_of_five(excludes: bool) -> None:
+    """The rates over some 400 cases each are 86 % and 84 %: fewer than 16 of 24 would be no chance."""
     random, decided, asked = np.random.default_rng(4), 0, 0
-    while asked < 30:
-        found = estimate.estimate(boots(random, 0.05, 4, 1060.0), boots(random, 0.05, 4))
-        if estimate.verdict(found, 1.0) == "undecided" and (more := estimate.more_boots(found, 4, 1.0)) < 200:
-            again = estimate.estimate(boots(random, 0.05, 4 + more, 1060.0), boots(random, 0.05, 4 + more))
-            decided += estimate.verdict(again, 1.0) != "undecided"
-            asked += 1
-    assert decided >= asked / 2
+    while asked < 24:
+        count, cost = 3 + asked % 3, (1050.0, 1075.0, 1100.0)[asked // 3 % 3]
+        for place, found in enumerate(family(random, 0.05, count, cost)):
+            low, high = found.interval or (1, 1)
+            if estimate.verdict(found, 1.0) == "undecided" and (low <= 1 <= high) is not excludes:
+                more = estimate.more_boots(found, 1.0)
+                if more < 150:
+                    decided += verdicts(family(random, 0.05, count + more, cost), 1.0)[place] != "undecided"
+                    asked += 1
+                    break
+    assert decided >= 16
 
 
 @pytest.mark.usefixtures("hasty")
@@ -189,19 +223,12 @@ def test_19_of_20_intervals_hold_the_truth(noise: Callable[[np.random.Generator,
     assert held >= 54
 
 
-def family(random: np.random.Generator, noise: float, count: int, margin: float, cost: float = 1000.0) -> list[str]:
-    """Return the verdicts on five tests of a kernel that costs `cost` where stock costs 1000."""
-    found = [estimate.estimate(boots(random, noise, count, cost), boots(random, noise, count)) for _ in range(5)]
-    adjusted = estimate.holm([one.p or 0.0 for one in found])
-    return [estimate.verdict(Estimate(e.ratio, e.interval, p), margin) for e, p in zip(found, adjusted, strict=True)]
-
-
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("count", [3, 5])
 def test_twins_that_repeat_to_the_fourth_digit_are_the_same(count: int) -> None:
     random = np.random.default_rng(6)
     for margin in (1.0, 5.0):
-        assert {verdict for _ in range(10) for verdict in family(random, 0.0001, count, margin)} == {"same"}
+        assert {verdict for _ in range(10) for verdict in verdicts(family(random, 0.0001, count), margin)} == {"same"}
 
 
 @pytest.mark.usefixtures("hasty")
@@ -209,13 +236,16 @@ def test_twins_that_repeat_to_the_fourth_digit_are_the_same(count: int) -> None:
 def test_noisy_twins_raise_an_alarm_in_one_of_20_families_at_most(count: int) -> None:
     """The rate over 40,000 families is 2.7 % with three boots and 3.8 % with five: more than 7 of 60 would be no chance."""
     random = np.random.default_rng(6)
-    said = [family(random, 0.05, count, 1.0) for _ in range(60)]
-    assert sum("faster" in verdicts or "slower" in verdicts for verdicts in said) <= 7
+    said = [verdicts(family(random, 0.05, count), 1.0) for _ in range(60)]
+    assert sum("faster" in told or "slower" in told for told in said) <= 7
 
 
 @pytest.mark.usefixtures("hasty")
 def test_what_differs_by_more_than_the_margin_is_found() -> None:
     random = np.random.default_rng(7)
-    assert {v for _ in range(10) for v in family(random, 0.0001, 3, 1.0, 1012.0)} == {"slower"}
-    assert {v for _ in range(10) for v in family(random, 0.0001, 3, 1.0, 800.0)} == {"faster"}
-    assert {v for _ in range(10) for v in family(random, 0.05, 5, 5.0, 400.0)} == {"faster"}
+    for noise, count, margin, cost, verdict in (
+        (1e-4, 3, 1.0, 1012.0, "slower"),
+        (1e-4, 3, 1.0, 800.0, "faster"),
+        (0.05, 5, 5.0, 400.0, "faster"),
+    ):
+        assert {v for _ in range(10) for v in verdicts(family(random, noise, count, cost), margin)} == {verdict}

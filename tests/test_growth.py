@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import warnings
 from collections.abc import Callable, Sequence
@@ -50,8 +51,7 @@ def test_a_power_of_the_size_is_found_again(exponent: float, kind: str) -> None:
         made = fitted(lambda size: 40 * size**exponent)
     assert made.exponent == pytest.approx(exponent)
     assert made.interval == pytest.approx((exponent, exponent), abs=1e-6)
-    assert (made.worst, made.tail) == pytest.approx((exponent, exponent))
-    assert made.r_squared == pytest.approx(1.0 if exponent else 0.0)
+    assert made.tail == pytest.approx(exponent)
     assert made.kind == kind
 
 
@@ -75,7 +75,7 @@ def test_a_constant_hides_a_linear_term_from_the_fit_but_not_from_the_tail() -> 
     made = fitted(lambda size: 10000 + size)
     assert made.exponent is not None
     assert made.tail is not None
-    assert made.exponent < 0.5 < made.tail == made.worst
+    assert made.exponent < 0.5 < made.tail
     assert made.tail == pytest.approx(0.728, abs=0.001)
 
 
@@ -92,17 +92,45 @@ def test_what_may_be_flat_as_well_as_linear_is_called_neither() -> None:
     assert made.kind == "unclear"
 
 
-def test_the_steepest_part_need_not_be_the_last() -> None:
-    costs = {1000: 100.0, 5000: 100.0, 15000: 900.0, 50000: 900.0}
-    made = fitted(costs.__getitem__)
-    assert made.worst == pytest.approx(2.0)
-    assert made.tail == 0.0
+@pytest.mark.parametrize(
+    ("interval", "kind"),
+    [
+        ((0.90, 1.02), "linear"),
+        ((0.92, 1.01), "linear"),
+        ((0.78, 1.03), "linear"),
+        ((0.9999, 0.9999), "linear"),
+        ((1.0, 1.3), "linear"),
+        ((0.03, 0.09), "flat"),
+        ((0.01, 0.10), "flat"),
+        ((-0.1, 0.1), "flat"),
+        ((0.04, 0.11), "sublinear"),
+        ((0.3, 0.89), "sublinear"),
+        ((1.01, 1.05), "superlinear"),
+        ((1.2, 3.0), "superlinear"),
+        ((0.19, 1.35), "unclear"),
+        ((0.5, 1.0), "unclear"),
+        ((0.3, 0.95), "unclear"),
+        ((0.93, 0.98), "unclear"),
+        ((-0.05, 0.12), "unclear"),
+        ((-0.8, -0.2), "unclear"),
+        ((-0.11, -0.05), "unclear"),
+        ((-3.0, 3.0), "unclear"),
+    ],
+)
+def test_the_whole_interval_decides_the_kind(interval: tuple[float, float], kind: str) -> None:
+    of = Growth("x86_64", "perf", Clock.ICOUNT, "stock", "churn", "busy", "instructions/op", (), sum(interval) / 2, interval)
+    assert of.kind == kind
+
+
+def test_the_logarithm_of_the_size_is_sublinear_at_most() -> None:
+    assert fitted(math.log2).kind == "sublinear"
+    assert fitted(lambda size: 50 + math.log2(size)).kind in ("flat", "sublinear")
 
 
 @pytest.mark.parametrize("sizes", [(1000,), (1000, 5000), (0, 1000, 5000)])
 def test_fewer_than_three_sizes_give_no_exponent(sizes: tuple[int, ...]) -> None:
     made = fitted(lambda size: 1.0 + size, sizes)
-    assert (made.exponent, made.interval, made.r_squared, made.worst, made.tail, made.kind) == (None, None, None, None, None, "")
+    assert (made.exponent, made.interval, made.tail, made.kind) == (None, None, None, "")
     assert [size.size for size in made.sizes] == list(sizes)
 
 

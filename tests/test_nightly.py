@@ -13,15 +13,15 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness import archive, compare, matrix, nightly, paths, vm
+from harness import archive, compare, matrix, nightly, paths, retention, vm
 from harness.errors import BuildError, RigError, UsageError
 from harness.history import History
-from harness.matrix import Base, Clock
-from harness.nightly import LOG, Parts
+from harness.matrix import Base
+from harness.nightly import Parts
 from harness.outcome import ExitCode, Outcome
 from harness.plan import Plan
 from harness.records import Run, Sample
-from harness.retention import Limits
+from harness.retention import LOG, Limits
 from harness.selection import Selection
 from tests import make
 
@@ -53,7 +53,7 @@ class Night:
     def build(self, wanted: Selection) -> Plan:
         self.seen.append(wanted)
         print("build x86_64/stock/perf: built")
-        return make.plan(self.base, boots=5, loops=1.0)
+        return make.plan(self.base, boots=5, tests=("le_fit_alloc_test", "mix_stress_test", "sweep_churn"))
 
     def test(self, made: Plan, wanted: Selection, command: str) -> Outcome:
         self.seen += [made, wanted, command]
@@ -61,6 +61,7 @@ class Night:
         run = make.stored(paths.RESULTS, TONIGHT, self.samples, **self.provenance)
         if self.unexpected:
             run.add("findings.jsonl", [make.finding()])
+        archive.keep(run)
         return self.outcome(run)
 
     def show(self, outcome: Outcome) -> None:
@@ -90,8 +91,15 @@ def summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+def earlier(name: str, samples: Sequence[Sample] = (), **provenance: object) -> Run:
+    """Return a run that another night left."""
+    run = make.stored(paths.RESULTS, name, samples, **provenance)
+    (run.folder / LOG).write_text("the night's log\n")
+    return run
+
+
 def baseline(samples: Sequence[Sample], **provenance: object) -> None:
-    make.stored(paths.RESULTS, LAST_NIGHT, samples, **provenance)
+    earlier(LAST_NIGHT, samples, **provenance)
     archive.accept(LAST_NIGHT)
 
 
@@ -104,7 +112,9 @@ def test_a_good_night(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
     assert night.seen[2:] == [selected, "invoke nightly"]
     with archive.opened() as history:
         assert history.samples(TONIGHT) == night.samples
-    assert f"No regressions against {LAST_NIGHT}; tests: 1 same." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"Held against {LAST_NIGHT}: it is the baseline.\n" in said
+    assert "No regressions; tests: 1 same.\n" in said
 
 
 def test_the_log_has_all_that_was_said_with_times(night: Night, capfd: pytest.CaptureFixture[str]) -> None:
@@ -148,6 +158,21 @@ def test_slower_than_stock_is_no_regression_where_there_is_a_baseline(night: Nig
     assert night.run() == ExitCode.GOOD
 
 
+def test_what_the_baseline_lacks_is_held_against_stock(night: Night, summary: Path) -> None:
+    baseline([*measured(100.0), *measured(50.0, variant="mine")])
+    night.samples = [*measured(100.0), *measured(50.0, variant="mine"), *measured(150.0, variant="new")]
+    night.outcome = held_against_stock
+    assert night.run() == ExitCode.REGRESSION
+    for line in (
+        f"Held against {LAST_NIGHT}: it is the baseline.",
+        "Note: x86_64/new/perf/icount le_fit_alloc_test: not in the baseline, held against stock.",
+        "REGRESSION: x86_64/new/perf icount le_fit_alloc_test: -50.0 % against stock",
+        "1 regression; tests: 2 same, 1 slower.",
+    ):
+        assert line in night.log
+        assert line in summary.read_text()
+
+
 def held_against_stock(run: Run) -> Outcome:
     provenance = run.provenance()
     found = compare.compare(run.samples(), ["le_fit_alloc_test"], provenance.margins, provenance.threshold)
@@ -162,56 +187,12 @@ def test_without_a_baseline_stock_is_the_measure(night: Night) -> None:
     assert "REGRESSION: x86_64/mine/perf icount le_fit_alloc_test: -50.0 % against stock" in night.log
 
 
-@pytest.mark.parametrize(
-    ("other", "told"),
-    [
-        ({"scale": "published"}, "scale published there, quick here"),
-        ({"loops": 0.5}, "share of the scale's operations 0.5 there, 1 here"),
-        ({"kernel": "6.1"}, "kernel 6.1 there, 4.18 here"),
-    ],
-)
-def test_a_baseline_of_another_kind_is_no_measure(night: Night, other: dict[str, object], told: str) -> None:
-    baseline(measured(50.0), **other)
-    assert night.run() == ExitCode.GOOD
-    assert f"Held against stock: the baseline {LAST_NIGHT} is another kind of run: {told}." in night.log
-
-
-def test_a_baseline_of_other_cells_is_no_measure(night: Night) -> None:
-    baseline(measured(50.0, machine="aarch64"))
-    assert night.run() == ExitCode.GOOD
-    assert f"Held against stock: the baseline {LAST_NIGHT} has no test of these cells." in night.log
-
-
-def test_the_night_that_is_the_baseline_is_not_held_against_itself(night: Night) -> None:
-    make.stored(paths.RESULTS, TONIGHT, measured(50.0))
-    archive.accept(TONIGHT)
-    night.run()
-    assert f"Held against stock: {TONIGHT} is the baseline itself." in night.log
-
-
 def test_what_could_explain_a_difference_is_told(night: Night) -> None:
-    kept = [*measured(100.0), *measured(100.0, variant="gone")]
-    baseline(kept, tools={"gcc": "gcc 12.1"}, host="another")
-    night.samples = [
-        *measured(100.0),
-        *measured(100.0, variant="new"),
-        make.sample(5.0, clock=Clock.WALL, variant="walled", warmup=True),
-    ]
+    baseline(measured(100.0), tools={"gcc": "gcc 12.1"})
+    night.samples = [*measured(100.0), *measured(1.0, test="mix_stress_test"), *measured(1.0, test="sweep_churn")]
     assert night.run() == ExitCode.GOOD
-    for note in (
-        "Note: gcc: gcc 12.1 there, gcc 12.2 here.",
-        "Note: x86_64/gone/perf/icount le_fit_alloc_test: in the baseline, not in this run.",
-        "Note: x86_64/new/perf/icount le_fit_alloc_test: not in the baseline, held against nothing.",
-        "Note: host: another there, Linux x86_64, 4 CPUs here.",
-    ):
-        assert note in night.log
-    assert "walled" not in night.log, "warm-up is held against nothing"
-
-
-def test_the_host_does_not_matter_where_instructions_are_counted(night: Night) -> None:
-    baseline(measured(100.0), host="another")
-    night.run()
-    assert "host:" not in night.log
+    notes = re.findall(r" Note: (.*)", night.log)
+    assert notes == ["gcc: gcc 12.1 there, gcc 12.2 here."], "what is no performance test is held against nothing"
 
 
 def test_the_worst_wins(night: Night) -> None:
@@ -224,16 +205,54 @@ def test_the_worst_wins(night: Night) -> None:
     assert "the rig failed, or the run is not complete (exit code 1)" in night.log
 
 
-def test_old_runs_go_but_for_the_baseline_and_stay_in_the_history(night: Night) -> None:
+OLD = [f"202512{day}-030405-abcd" for day in (28, 29, 30)]
+
+
+def folders() -> list[str]:
+    return sorted(path.name for path in paths.RESULTS.iterdir() if path.is_dir())
+
+
+def test_old_nights_go_but_for_the_baseline_and_stay_in_the_history(night: Night) -> None:
     baseline(measured(100.0))
-    older = [f"202512{day}-030405-abcd" for day in (28, 29, 30)]
-    for name in older:
-        make.stored(paths.RESULTS, name, measured(100.0))
+    for name in OLD:
+        earlier(name, measured(100.0))
     night.run(runs=2)
-    assert sorted(path.name for path in paths.RESULTS.iterdir() if path.is_dir()) == [LAST_NIGHT, TONIGHT]
-    assert re.search(r"3 old runs removed, .* KiB; the history keeps their figures", night.log)
+    assert folders() == [LAST_NIGHT, TONIGHT]
+    assert re.search(r"3 old nights removed, .* KiB; the history keeps samples and findings$", night.log, re.M)
     with archive.opened() as history:
-        assert history.samples(older[0]) == measured(100.0)
+        assert history.samples(OLD[0]) == measured(100.0)
+
+
+def test_what_somebody_ran_by_hand_stays_and_makes_no_night_go(night: Night) -> None:
+    for name in OLD:
+        make.stored(paths.RESULTS, name, measured(100.0))
+    earlier(LAST_NIGHT)
+    night.run(runs=2)
+    assert folders() == [*OLD, LAST_NIGHT, TONIGHT]
+    assert "removed" not in night.log
+
+
+def test_what_the_history_has_not_stays(night: Night) -> None:
+    """Its folder is the only place where its records are, also when it is from another version of the rig."""
+    (earlier(OLD[0]).folder / "samples.jsonl").write_text('{"of": "another version"}\n')
+    (earlier(OLD[1]).folder / "run.json").write_text("{}")
+    earlier(OLD[2])
+    night.run(runs=1)
+    assert folders() == [*OLD[:2], TONIGHT]
+    assert "1 old night removed" in night.log
+    assert night.log.count("not in the history: ") == 2
+
+
+def test_the_verdict_is_said_before_anything_is_removed(night: Night, summary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise RigError("The old run cannot be removed: Operation not permitted.")
+
+    monkeypatch.setattr(retention, "prune", refused)
+    assert night.run(runs=1) == ExitCode.GOOD
+    heading = f"Nightly run {TONIGHT}: nothing unexpected, no regression (exit code 0)"
+    told = re.sub(r"^\S+ ", "", night.log, flags=re.M).splitlines()
+    assert told[-2:] == [heading, "Note: old nights were not removed: The old run cannot be removed: Operation not permitted."]
+    assert summary.read_text().startswith(f"earlier\n## {heading}\n")
 
 
 def test_a_baseline_whose_folder_is_gone_is_still_the_measure(night: Night) -> None:
@@ -291,6 +310,26 @@ def test_a_report_is_not_lost_when_the_history_fails_after_it(night: Night, summ
     page = summary.read_text()
     assert "exit code 1)\n\nhistory.sqlite cannot be used: database or disk is full.\n\n# Report of" in page
     assert "disk is full" in night.log
+
+
+def test_a_night_is_stored_once(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = []
+    store = History.store
+
+    def counted(history: History, run: Run) -> None:
+        stored.append(run.folder.name)
+        store(history, run)
+
+    monkeypatch.setattr(History, "store", counted)
+    night.run()
+    assert stored == [TONIGHT]
+
+
+def test_a_night_that_was_not_stored_is_taken_up(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "keep", lambda _: "The history was busy.")
+    assert night.run() == ExitCode.GOOD
+    with archive.opened() as history:
+        assert history.samples(TONIGHT) == night.samples
 
 
 def test_a_history_that_cannot_be_used_ends_the_night_before_it_begins(night: Night) -> None:
@@ -370,41 +409,3 @@ def test_no_summary_is_written_where_none_is_asked_for(tmp_path: Path, monkeypat
     assert not list(tmp_path.iterdir())
     with pytest.raises(RigError, match=r"none/summary\.md, which GITHUB_STEP_SUMMARY names, cannot be written: No such file"):
         nightly.summarise("page", str(tmp_path / "none/summary.md"))
-
-
-def test_a_run_is_made_the_baseline_by_any_of_its_names(night: Night) -> None:
-    run = make.stored(paths.RESULTS, LAST_NIGHT, measured(1.0))
-    (paths.RESULTS / "latest").symlink_to(LAST_NIGHT)
-    for name in (LAST_NIGHT, "latest", str(run.folder)):
-        assert archive.accept(name) == LAST_NIGHT
-    run.folder.rename(paths.RESULTS / "moved")
-    assert archive.accept(LAST_NIGHT) == LAST_NIGHT, "the history knows it without its folder"
-    with pytest.raises(UsageError, match="There is no run 'none'"):
-        archive.accept("none")
-
-
-def test_a_look_takes_up_what_the_history_lacks(night: Night) -> None:
-    make.stored(paths.RESULTS, LAST_NIGHT, measured(100.0))
-    unfinished = make.stored(paths.RESULTS, TONIGHT, measured(100.0), finished="")
-    (make.stored(paths.RESULTS, "20260104-030405-abcd").folder / "run.json").write_text("{}")
-    seen = archive.look()
-    assert [row.name for row in seen.runs] == [LAST_NIGHT, TONIGHT]
-    assert len(seen.unread) == 1
-    assert "run.json is damaged" in seen.unread[0]
-    assert LAST_NIGHT in seen.page.read_text()
-    unfinished.add("samples.jsonl", measured(90.0, test="b_fit_alloc_test"))
-    assert {trend.of.test for trend in archive.look().trends} == {"le_fit_alloc_test", "b_fit_alloc_test"}
-    assert {trend.of.test for trend in archive.look("b_fit_alloc_test").trends} == {"b_fit_alloc_test"}
-
-
-def test_the_times_of_stress_tests_are_shown_when_asked_for(night: Night) -> None:
-    make.stored(paths.RESULTS, LAST_NIGHT, [make.sample(), make.sample(test="mix_stress_test")])
-    assert [trend.of.test for trend in archive.look().trends] == ["le_fit_alloc_test"]
-    assert [trend.of.test for trend in archive.look("mix_stress_test").trends] == ["mix_stress_test"]
-
-
-def test_a_run_from_elsewhere_is_not_kept(night: Night, tmp_path: Path) -> None:
-    archive.keep(make.stored(tmp_path / "sent-by-mail", LAST_NIGHT))
-    archive.keep(make.stored(paths.RESULTS, TONIGHT))
-    with archive.opened() as history:
-        assert [row.name for row in history.runs()] == [TONIGHT]

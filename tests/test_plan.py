@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import tasks
-from harness import paths, pipeline, plan, protocol, rootfs, runs, source
+from harness import paths, pipeline, plan, protocol, rootfs, runs, selection, source
 from harness.errors import UsageError
 from harness.matrix import Base, Clock, Variant
 from harness.plan import Plan
@@ -88,6 +88,11 @@ def test_a_profile_with_a_tracer_runs_what_it_is_good_for(made: Plan) -> None:
     (session,) = traced.sessions
     assert {step.test.kind for step in session.steps} == {"performance"}
     assert protocol.profile_use("perf").tracer == ""
+
+
+def test_a_profile_fits_the_tests_that_its_kernels_run() -> None:
+    assert selection.profiles_for("all") == ["perf", "latency"]
+    assert selection.profiles_for("mix_stress_test") == ["perf"]
 
 
 def test_a_sweep_has_a_step_for_every_size_of_every_axis(made: Plan) -> None:

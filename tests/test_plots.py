@@ -16,24 +16,24 @@ from harness.records import Point
 from harness.report import svg
 from harness.report.plots import canvas, distributions, latency, memory, publication, sections
 from harness.report.plots import growth as growths
-from harness.report.plots.canvas import Palette, Plot
+from harness.report.plots.canvas import Palette
 from tests import content
 
 PALETTE = Palette(("stock", "mine", "other"))
 XLINK = "{http://www.w3.org/1999/xlink}href"
 
 
-def drawn(plot: Plot | None) -> ElementTree.Element:
+def drawn(plot: str | None) -> ElementTree.Element:
     """Return a drawing as a browser would read it, which knows the prefix xlink in a page of HTML."""
     assert plot is not None
-    return ElementTree.fromstring(plot.drawn.replace("<svg ", '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1))
+    return ElementTree.fromstring(plot.replace("<svg ", '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1))
 
 
-def words(plot: Plot | None) -> list[str]:
+def words(plot: str | None) -> list[str]:
     return ["".join(text.itertext()) for text in drawn(plot).iter("text")]
 
 
-def dots(plot: Plot | None, colour: str) -> list[tuple[float, float]]:
+def dots(plot: str | None, colour: str) -> list[tuple[float, float]]:
     """Return where the dots of a colour stand, in pixels from the left and the top."""
     found = []
     for group in drawn(plot).iter("g"):
@@ -42,33 +42,33 @@ def dots(plot: Plot | None, colour: str) -> list[tuple[float, float]]:
     return found
 
 
-def grown(*points: Point) -> Plot | None:
+def grown(*points: Point) -> str | None:
     return growths.plot(growth.fit(points), PALETTE, "g", "h")
 
 
-def distribution() -> Plot | None:
+def distribution() -> str | None:
     return distributions.plot([content.comparison()], PALETTE, "d", "h")
 
 
-def curve(name: str = "l") -> Plot | None:
+def curve(name: str = "l") -> str | None:
     curves = {"a_test": {"stock": [(50.0, 5100.0), (99.0, 5200.0), (99.95, 90210.0)], "mine": [(50.0, 2000.0), (99.95, 2100.0)]}}
     return latency.plot(curves, "instructions", PALETTE, name, "h")
 
 
-def bars(clock: Clock = Clock.ICOUNT, *microseconds: float) -> Plot | None:
+def bars(clock: Clock = Clock.ICOUNT, *microseconds: float) -> str | None:
     return sections.plot([content.section(clock=clock, microseconds=m) for m in microseconds or (2000.0,)], PALETTE, "s", "h")
 
 
-def over_time(*seconds: int, **other: int) -> Plot | None:
+def over_time(*seconds: int, **other: int) -> str | None:
     looks = [content.look("during", t, values={"areas": t, "lazy": 7, "slab:x": t, **other}) for t in seconds]
     return memory.plot(looks, PALETTE, "m", "h")
 
 
-def beside() -> Plot | None:
-    return publication.plot(published.beside(published.load(), [content.comparison()]), PALETTE, "p")
+def beside() -> str | None:
+    return publication.plot(published.beside(published.load(), [content.comparison()], "quick"), PALETTE, "p")
 
 
-ALL: dict[str, Callable[[], Plot | None]] = {
+ALL: dict[str, Callable[[], str | None]] = {
     "distributions": distribution,
     "latency": curve,
     "sections": bars,
@@ -79,22 +79,22 @@ ALL: dict[str, Callable[[], Plot | None]] = {
 
 
 @pytest.mark.parametrize("made", ALL.values(), ids=list(ALL))
-def test_a_drawing_fits_into_a_page(made: Callable[[], Plot | None]) -> None:
+def test_a_drawing_fits_into_a_page(made: Callable[[], str | None]) -> None:
     plot = made()
     assert plot is not None
     tree = drawn(plot)
     assert tree.tag == "svg"
     assert tree.get("role") == "img"
     assert tree.get("aria-label")
-    assert "#0102" not in plot.drawn, "every colour is the page's"
-    assert "currentColor" in plot.drawn
-    assert not re.search(r"(?:fill|stroke): #", plot.drawn)
-    assert "DejaVu" not in plot.drawn
-    assert "<style" not in plot.drawn
-    assert "http" not in plot.drawn
+    assert "#0102" not in plot, "every colour is the page's"
+    assert "currentColor" in plot
+    assert not re.search(r"(?:fill|stroke): #", plot)
+    assert "DejaVu" not in plot
+    assert "<style" not in plot
+    assert "http" not in plot
     ids = {element.get("id") for element in tree.iter() if element.get("id")}
     assert {use.get(XLINK, "")[1:] for use in tree.iter("use")} <= ids
-    assert set(re.findall(r"url\(#([^)]*)\)", plot.drawn)) <= ids
+    assert set(re.findall(r"url\(#([^)]*)\)", plot)) <= ids
     assert made() == plot, "it is the same each time"
 
 
@@ -150,7 +150,7 @@ def test_a_curve_of_thousands_of_buckets_is_thinned_but_keeps_its_end() -> None:
     long = [(100 * (1 - 1 / (2 + n)), 1000.0 + n) for n in range(20000)]
     plot = latency.plot({"a": {"stock": long}}, "ns", PALETTE, "l", "h")
     assert plot is not None
-    assert len(plot.drawn) < 20_000
+    assert len(plot) < 20_000
     assert len(dots(plot, "var(--v0)")) == 1
 
 
@@ -159,6 +159,8 @@ def test_sections_have_the_line_of_a_millisecond() -> None:
     assert "1M" in words(bars()), "2 ms of the guest's clock are a million instructions"
     wall = words(bars(Clock.WALL))
     assert "1 ms" in wall
+    assert "2k" in wall, "2 ms, in microseconds"
+    assert "us of the longest stretch with preemption off, log scale" in wall
     assert not any("instructions" in word for word in wall)
 
 
@@ -221,6 +223,13 @@ def test_the_publication_has_all_rows_of_both() -> None:
     assert len(dots(plot, "currentColor")) == 5
     assert len(dots(plot, "var(--v1)")) == 2
     assert "x86_64 (icount) and i5-3320M" in words(plot)
+
+
+def test_a_test_of_another_size_is_marked() -> None:
+    both = [content.comparison(), content.comparison(test="long_busy_list_alloc_test")]
+    for scale, marks in (("quick", 1), ("published", 0)):
+        plot = publication.plot(published.beside(published.load(), both, scale), PALETTE, "p")
+        assert words(plot).count("(other size)") == marks
 
 
 def test_nothing_to_draw_gives_no_drawing() -> None:

@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Old runs make room, and nothing but old runs does."""
+"""Old nights make room, and nothing but old nights does."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from harness import retention
 from harness.errors import RigError
-from harness.records import Run
-from harness.retention import Limits
+from harness.retention import LOG, Limits
 from tests import make
 
 DAYS = [f"202601{day:02}-030405-abcd" for day in range(1, 7)]
@@ -22,10 +20,10 @@ NO_LIMIT = 1 << 40
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """Six finished runs with a log of 100,000 bytes each, of six days."""
+    """Six nights with a log of 100,000 bytes each."""
     folder = tmp_path / "results"
     for name in DAYS:
-        (make.stored(folder, name).folder / "serial.log").write_bytes(b"x" * 100_000)
+        (make.stored(folder, name).folder / LOG).write_bytes(b"x" * 100_000)
     return folder
 
 
@@ -33,8 +31,8 @@ def left(results: Path) -> list[str]:
     return sorted(path.name for path in results.iterdir())
 
 
-def removed(results: Path, runs: int, size: int = NO_LIMIT, keep: tuple[str, ...] = ()) -> list[str]:
-    return [old.run for old in retention.prune(results, Limits(runs, size), keep)]
+def removed(results: Path, runs: int, size: int = NO_LIMIT, stored: Sequence[str] = DAYS) -> list[str]:
+    return [old.run for old in retention.prune(results, Limits(runs, size), stored)]
 
 
 def test_nothing_goes_within_the_limits(results: Path) -> None:
@@ -48,7 +46,7 @@ def test_the_oldest_go_by_count(results: Path) -> None:
 
 
 def test_the_oldest_go_by_size_which_is_told(results: Path) -> None:
-    gone = retention.prune(results, Limits(runs=100, size=350_000))
+    gone = retention.prune(results, Limits(runs=100, size=350_000), DAYS)
     assert [old.run for old in gone] == DAYS[:3]
     assert all(100_000 < old.size < 102_000 for old in gone)
     assert left(results) == DAYS[3:]
@@ -60,40 +58,18 @@ def test_the_newest_always_stays(results: Path, limits: tuple[int, int]) -> None
     assert left(results) == DAYS[-1:]
 
 
-def test_the_baseline_and_the_latest_stay_and_count(results: Path) -> None:
+def test_what_is_not_stored_and_the_latest_stay_and_count(results: Path) -> None:
     (results / "latest").symlink_to(DAYS[1])
-    assert removed(results, 3, keep=(DAYS[0],)) == DAYS[2:5]
+    assert removed(results, 3, stored=DAYS[1:]) == DAYS[2:5]
     assert left(results) == [DAYS[0], DAYS[1], DAYS[5], "latest"]
 
 
-def test_a_run_that_is_being_written_stays(results: Path) -> None:
-    make.stored(results, DAYS[0], finished="")
-    assert removed(results, 1) == DAYS[1:-1]
-    assert left(results) == [DAYS[0], DAYS[-1]]
-
-
-def test_a_run_that_was_given_up_goes(results: Path) -> None:
-    folder = make.stored(results, DAYS[0], finished="").folder
-    for path in (*folder.iterdir(), folder):
-        os.utime(path, (time.time() - 90_000,) * 2)
-    assert removed(results, 5) == [DAYS[0]]
-
-
-def test_a_run_that_is_taken_up_again_after_days_stays(results: Path) -> None:
-    """Its name is old, and so is all but the file that grows."""
-    folder = make.stored(results, DAYS[0], finished="").folder
-    for path in (*folder.iterdir(), folder):
-        os.utime(path, (time.time() - 90_000,) * 2)
-    Run(folder).add("samples.jsonl", [make.sample()])
-    assert removed(results, 5) == [DAYS[1]]
-
-
-def test_damaged_provenance_does_not_keep_an_old_run(results: Path) -> None:
-    folder = results / DAYS[0]
-    (folder / "run.json").write_text("nonsense")
-    for path in (*folder.iterdir(), folder):
-        os.utime(path, (time.time() - 90_000,) * 2)
-    assert removed(results, 5) == [DAYS[0]]
+def test_what_no_night_made_stays_and_does_not_count(results: Path) -> None:
+    for name in DAYS[:2]:
+        (results / name / LOG).unlink()
+    assert removed(results, 4) == []
+    assert removed(results, 3) == [DAYS[2]]
+    assert left(results) == [*DAYS[:2], *DAYS[3:]]
 
 
 def test_what_is_no_run_is_not_touched_and_not_counted(results: Path) -> None:
@@ -113,7 +89,7 @@ def test_links_are_not_followed(results: Path, tmp_path: Path) -> None:
     shutil.rmtree(results / DAYS[0])
     (results / DAYS[0]).symlink_to(elsewhere)
     (results / DAYS[1] / "link").symlink_to(elsewhere, target_is_directory=True)
-    gone = retention.prune(results, Limits(1, NO_LIMIT))
+    gone = retention.prune(results, Limits(1, NO_LIMIT), DAYS)
     assert [old.run for old in gone] == DAYS[1:-1]
     assert gone[0].size < 102_000
     assert (results / DAYS[0]).is_symlink()
@@ -127,7 +103,7 @@ def test_a_removal_that_was_cut_short_is_finished(results: Path, monkeypatch: py
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
-            retention.prune(results, Limits(5, NO_LIMIT))
+            retention.prune(results, Limits(5, NO_LIMIT), DAYS)
     assert len(retention.folders(results)) == 5, "what is half removed is no run any more"
     assert removed(results, 6) == []
     assert left(results) == DAYS[1:]
@@ -139,8 +115,8 @@ def test_what_cannot_be_removed_is_named(results: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(shutil, "rmtree", refused)
     with pytest.raises(RigError, match=rf"The old run .*{DAYS[0]} cannot be removed: Operation not permitted"):
-        retention.prune(results, Limits(5, NO_LIMIT))
+        retention.prune(results, Limits(5, NO_LIMIT), DAYS)
 
 
 def test_no_results_are_no_error(tmp_path: Path) -> None:
-    assert retention.prune(tmp_path / "none", Limits()) == []
+    assert retention.prune(tmp_path / "none", Limits(), DAYS) == []

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
 import re
-import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from invoke.collection import Collection
 from invoke.parser import Parser
@@ -16,6 +18,7 @@ from ruamel.yaml import YAML
 
 import tasks
 from harness import history, matrix, nightly, paths, protocol
+from harness.outcome import ExitCode
 
 FILE = paths.PROJECT / ".github/workflows/nightly.yml"
 WORKFLOW: dict[str, Any] = YAML(typ="safe").load(FILE)
@@ -28,16 +31,34 @@ def uses(action: str) -> list[dict[str, Any]]:
     return [step for step in STEPS if step.get("uses", "").partition("@")[0] == action]
 
 
-def commands(**variables: str) -> list[list[str]]:
-    """Return what the steps hand to Invoke when the shell runs them with these variables."""
-    called = []
-    for step in STEPS:
-        script = step.get("run", "")
-        if "./bootstrap" in script:
-            told = script.replace("./bootstrap", 'printf "%s\\n"')
-            done = subprocess.run(("sh", "-euc", told), env=variables, capture_output=True, text=True, check=True)
-            called.append(done.stdout.splitlines())
-    return called
+def named(name: str) -> dict[str, Any]:
+    (step,) = [step for step in STEPS if step.get("name") == name]
+    return step
+
+
+NIGHT, BASELINE = named("Build, test, compare"), named("Make it the baseline")
+
+
+class Ran(msgspec.Struct):
+    """What a step's script did."""
+
+    code: int
+    words: list[str]
+    """that it handed to Invoke"""
+    output: str
+    """that GitHub reads from it"""
+
+
+def ran(step: dict[str, Any], folder: Path, code: int = 0, series: str = "") -> Ran:
+    """Run a step's script as GitHub does in a container, with a rig that says what it is called with and ends with `code`."""
+    rig = folder / "bootstrap"
+    rig.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > words\nexit {code}\n')
+    rig.chmod(0o755)
+    (folder / "output").touch()
+    variables = {"MACHINE": "x86_64", "SCALE": "quick", "CLOCK": "icount", "SERIES": series, "GITHUB_OUTPUT": "output"}
+    done = subprocess.run(("sh", "-e", "-c", step["run"]), cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return Ran(done.returncode, (folder / "words").read_text().splitlines(), (folder / "output").read_text())
 
 
 def test_it_keeps_to_the_published_schema() -> None:
@@ -47,8 +68,8 @@ def test_it_keeps_to_the_published_schema() -> None:
 
 
 @pytest.mark.parametrize("series", ["", "free-list", "$(kill $$) `kill $$`; kill $$ --keep"])
-def test_its_commands_are_tasks_with_these_options(series: str) -> None:
-    called = commands(MACHINE="x86_64", SCALE="quick", CLOCK="icount", SERIES=series)
+def test_its_commands_are_tasks_with_these_options(tmp_path: Path, series: str) -> None:
+    called = [ran(step, tmp_path, series=series).words for step in (NIGHT, BASELINE)]
     assert [words[0] for words in called] == ["nightly", "baseline"]
     known = Parser(contexts=Collection.from_module(tasks).to_contexts())
     for words in called:
@@ -73,8 +94,8 @@ def test_its_inputs_are_the_rigs() -> None:
         assert f"inputs.{name} || '{INPUTS[name]['default']}'" in FILE.read_text(), "there are no inputs on schedule"
 
 
-def test_no_night_falls_back_to_another_kernel() -> None:
-    words = commands(MACHINE="x86_64", SCALE="quick", CLOCK="icount", SERIES="")[0]
+def test_no_night_falls_back_to_another_kernel(tmp_path: Path) -> None:
+    words = ran(NIGHT, tmp_path).words
     assert words[words.index("--kernel") + 1] in matrix.base_names()
 
 
@@ -89,8 +110,9 @@ def test_it_may_read_and_no_more() -> None:
     assert checkout["with"]["persist-credentials"] is False
 
 
-def test_it_ends_before_the_runner_is_taken_away() -> None:
-    assert 60 < JOB["timeout-minutes"] < 360
+def test_it_ends_before_the_runner_is_taken_away_and_in_time_to_keep_what_it_has() -> None:
+    assert 60 < NIGHT["timeout-minutes"] <= JOB["timeout-minutes"] - 15
+    assert JOB["timeout-minutes"] < 360
 
 
 def test_nights_follow_one_another() -> None:
@@ -105,31 +127,53 @@ def test_actions_are_pinned_by_major_version() -> None:
 
 
 def test_what_is_saved_is_restored_whatever_came_of_the_night() -> None:
-    restored = {tuple(step["with"]["path"].split()): step for step in uses("actions/cache/restore")}
+    restored = {step["with"]["path"]: step for step in uses("actions/cache/restore")}
     saved = uses("actions/cache/save")
-    assert {tuple(step["with"]["path"].split()) for step in saved} == set(restored)
+    assert {step["with"]["path"] for step in saved} == set(restored)
     assert all(step["if"].startswith(("always()", "${{ always()")) for step in saved)
     for step in saved:
-        before = restored[tuple(step["with"]["path"].split())]
+        before = restored[step["with"]["path"]]
         own = step["with"]["key"] == before["with"]["key"]
         assert own or step["with"]["key"] == f"${{{{ steps.{before['id']}.outputs.cache-primary-key }}}}"
 
 
-def test_the_history_goes_from_night_to_night_on_each_machine() -> None:
-    (step,) = [step for step in uses("actions/cache/restore") if history.FILE in step["with"]["path"]]
-    assert step["with"]["path"] == str((paths.RESULTS / history.FILE).relative_to(paths.PROJECT))
-    key, prefix = step["with"]["key"], step["with"]["restore-keys"]
-    assert prefix == "history-${{ matrix.machine }}-"
-    assert key.startswith(prefix)
-    assert "github.run_id" in key
-    assert "github.run_attempt" in key
+@pytest.mark.parametrize(("name", "what"), [("History of the nights before", "history"), ("Compiler cache", "ccache")])
+def test_what_grows_goes_from_night_to_night_on_each_machine(name: str, what: str) -> None:
+    """An exact key would keep for ever what the first night left, which may have been cut short."""
+    key, prefix = named(name)["with"]["key"], named(name)["with"]["restore-keys"]
+    assert prefix == f"{what}-${{{{ matrix.machine }}}}-"
+    assert key == f"{prefix}${{{{ github.run_id }}}}-${{{{ github.run_attempt }}}}"
+
+
+def test_the_history_is_kept_where_it_is() -> None:
+    path = str((paths.RESULTS / history.FILE).relative_to(paths.PROJECT))
+    assert named("History of the nights before")["with"]["path"] == f"{path}*", "with its journal"
+
+
+def test_a_lost_history_is_told_of(tmp_path: Path) -> None:
+    restore, tell = named("History of the nights before"), named("Tell when there is no history")
+    assert tell["if"] == f"${{{{ steps.{restore['id']}.outputs.cache-matched-key == '' }}}}"
+    done = subprocess.run(("sh", "-e", "-c", tell["run"]), capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"::warning title=[^:]+::.+\n", done.stdout)
+    assert STEPS.index(restore) < STEPS.index(tell) < STEPS.index(NIGHT)
+
+
+def test_what_is_cached_fits_github() -> None:
+    """All machines together, and the night before beside this one, within the 10 GB of a repository."""
+    trim, keep = named("Trim the compiler cache"), named("Keep the compiler cache")
+    assert trim["env"]["CCACHE_DIR"] == keep["with"]["path"] == f"{JOB['env']['RIG_CACHE']}/ccache"
+    assert trim["if"] == "always()"
+    assert STEPS.index(NIGHT) < STEPS.index(trim) < STEPS.index(keep)
+    size, unit = int(trim["env"]["CCACHE_MAXSIZE"][:-1]), trim["env"]["CCACHE_MAXSIZE"][-1]
+    assert unit == "G"
+    assert size * len(JOB["strategy"]["matrix"]["machine"]) * 2 < 10
 
 
 def test_what_is_cached_lies_in_the_rigs_cache() -> None:
     root = JOB["env"]["RIG_CACHE"]
     for step in uses("actions/cache/restore"):
         for path in step["with"]["path"].split():
-            assert path.startswith(f"{root}/") or path == f"results/{history.FILE}"
+            assert path.startswith(f"{root}/") or path == f"results/{history.FILE}*"
 
 
 def test_results_are_kept_whatever_came_of_the_night() -> None:
@@ -140,8 +184,18 @@ def test_results_are_kept_whatever_came_of_the_night() -> None:
     assert "matrix.machine" in upload["with"]["name"]
 
 
-def test_a_failed_night_fails_the_job() -> None:
-    (step,) = [step for step in STEPS if "nightly" in step.get("run", "")]
-    assert "continue-on-error" not in step
-    assert shlex.split(step["run"].strip().splitlines()[-1])[:2] == ["./bootstrap", "nightly"]
+@pytest.mark.parametrize("code", [ExitCode.GOOD, ExitCode.RIG_FAILED, ExitCode.FINDING, ExitCode.REGRESSION, 130])
+def test_a_failed_night_fails_the_job_and_says_how(tmp_path: Path, code: int) -> None:
+    done = ran(NIGHT, tmp_path, code)
+    assert (done.code, done.output) == (code, f"code={code}\n")
+    assert "continue-on-error" not in NIGHT
     assert nightly.SUMMARY not in FILE.read_text(), "GitHub sets it"
+
+
+def test_only_a_night_that_can_be_trusted_becomes_the_baseline() -> None:
+    asked, listed = re.fullmatch(
+        r"\$\{\{ !cancelled\(\) && (.+) && contains\(fromJSON\('(.+)'\), steps\.night\.outputs\.code\) \}\}", BASELINE["if"]
+    ).groups()  # type: ignore[union-attr]
+    assert NIGHT["id"] == "night"
+    assert asked == "inputs.baseline"
+    assert json.loads(listed) == [str(ExitCode.GOOD), str(ExitCode.REGRESSION)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness import latency, published
+from harness import latency
 from harness.compare import Comparison
 from harness.records import Provenance
 from harness.report import rows, text, verdicts, views
@@ -15,7 +15,6 @@ from harness.report.plots.canvas import Palette
 
 _LINES = 6
 """of a finding's log"""
-_DIRECTIONS = {"same": "yes", "other": "NO", "flat": "theirs: none", "open": "undecided", "": "-"}
 
 
 def mail(content: Content) -> str:
@@ -94,7 +93,7 @@ def _sections(content: Content, palette: Palette) -> Iterator[str]:
         yield heading(f"Longest stretch with preemption off, {group.heading}")
         longest = views.ordered(latency.longest(group.items), palette)
         unit = text.stretch(0, group.clock)[1]
-        told = [(_short(s.test), s.variant, text.stretch(s.microseconds, s.clock)[0], s.ended) for s in longest]
+        told = [(_short(s.test), s.variant, f"{text.stretch(s.microseconds, s.clock)[0]:,.0f}", s.ended) for s in longest]
         yield table(("test", "variant", unit, "ended in"), _once(told, 1), left=2)
 
     if content.sections:
@@ -111,10 +110,11 @@ def _growths(content: Content, palette: Palette) -> Iterator[str]:
 
 
 def _published(content: Content) -> Iterator[str]:
-    items = published.beside(content.published, content.comparisons)
+    items = views.beside(content)
     if not items:
         return
-    yield heading("Published (RFC, October 2018) and ours, change in %")
+    yield heading(f"Published (RFC, October 2018) and ours (scale {text.work(content.provenance)}), change in %")
+    yield paragraph(text.size_beside(content.provenance))
     for variant, profile, clock in dict.fromkeys((b.variant, b.profile, b.clock) for b in items):
         mine = [b for b in items if (b.variant, b.profile, b.clock) == (variant, profile, clock)]
         yield paragraph(f"{variant}, profile {profile}, clock {clock}:")
@@ -122,18 +122,15 @@ def _published(content: Content) -> Iterator[str]:
             (
                 b.machine,
                 _short(b.test),
-                f"{text.percent(min(b.their_changes))} to {text.percent(max(b.their_changes))}",
+                text.percents(b.their_changes),
                 "-" if b.change is None else text.percent(b.change),
                 "-" if b.factor is None else f"{b.factor:.2f}",
-                _DIRECTIONS[b.direction],
+                text.DIRECTIONS[b.direction],
             )
             for b in mine
         ]
         yield table(("machine", "test", "published", "ours", "factor", "direction"), figures, left=2)
-    yield paragraph(
-        "The factor is how far the speed-ups, stock by patched, are apart. Theirs has no direction where its median is within"
-        " 1 % of zero or its rows go both ways."
-    )
+    yield paragraph(f"The factor is how far the speed-ups are apart. {text.BESIDE}")
 
 
 def _findings(content: Content) -> Iterator[str]:
@@ -167,8 +164,7 @@ def _provenance(content: Content) -> Iterator[str]:
 
 
 def _facts(run: Provenance) -> Iterator[str]:
-    share = "" if run.loops == 1 else f", {run.loops * 100:g} % of its operations"
-    yield f"run {run.run}, {run.started} to {run.finished or 'not finished'}, scale {run.scale}{share}"
+    yield f"run {run.run}, {run.started} to {run.finished or 'not finished'}, scale {text.work(run)}"
     if run.resumed:
         yield f"resumed {', '.join(run.resumed)}"
     yield f"repeat: {run.command}"

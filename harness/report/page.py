@@ -3,39 +3,41 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import Counter
 from typing import Any
 
-import jinja2
-
-from harness import latency, published
-from harness.published import Beside
-from harness.records import Memory
+from harness import latency
 from harness.report import rows, text, verdicts, views
 from harness.report.content import Content
 from harness.report.plots import distributions, growth, memory, publication, sections
 from harness.report.plots import latency as latency_plot
-from harness.report.plots.canvas import Palette, Plot
+from harness.report.plots.canvas import Palette
+from harness.report.rendering import render
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _FILTERS = {
     name: getattr(text, name)
-    for name in ("figure", "size", "value", "count", "counts", "change", "interval", "verdict", "baseline", "percent", "exponent")
+    for name in (
+        "figure",
+        "size",
+        "value",
+        "counts",
+        "change",
+        "interval",
+        "verdict",
+        "percent",
+        "percents",
+        "exponent",
+        "of_the_clock",
+    )
 }
 
 
 def html(content: Content) -> str:
     """Return the whole page; what `content` has nothing of is left out."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(_FILTERS)
     palette = views.palette(content)
-    page = environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
+        _FILTERS,
         content=content,
         run=content.provenance,
         title=views.title(content),
@@ -51,9 +53,9 @@ def html(content: Content) -> str:
         stress=rows.stress(content.samples, (c.test for c in content.comparisons)),
         limits=views.limits(content),
         missing=views.missing(content),
+        outcomes=text.outcomes(Counter(result.outcome for result in content.results)),
         text=text,
     )
-    return text.plain(page)
 
 
 def _comparisons(content: Content, palette: Palette) -> list[dict[str, Any]]:
@@ -83,7 +85,7 @@ def _sections(content: Content, palette: Palette) -> list[dict[str, Any]]:
     for group in views.groups(content.sections):
         plot = sections.plot(group.items, palette, f"sections-{group.id}", group.heading)
         longest = sorted(latency.longest(group.items), key=lambda item: -item.microseconds)
-        made.append({"group": group, "rows": longest, "plot": plot, "clock": text.of_the_clock(group.clock)})
+        made.append({"group": group, "rows": longest, "plot": plot})
     return made
 
 
@@ -104,20 +106,15 @@ def _memories(content: Content, palette: Palette) -> list[dict[str, Any]]:
     for group in views.groups(content.memory):
         told = rows.grown(group.items, palette)
         names = list(dict.fromkeys(name for row in told for name in row.values))
-        made.append({"group": group, "rows": told, "names": names, "plot": _over_time(group, palette)})
+        plot = memory.plot(group.items, palette, f"memory-{group.id}", group.heading)
+        made.append({"group": group, "rows": told, "names": names, "plot": plot})
     return made
 
 
-def _over_time(group: views.Group[Memory], palette: Palette) -> Plot | None:
-    return memory.plot(group.items, palette, f"memory-{group.id}", group.heading)
-
-
 def _published(content: Content, palette: Palette) -> dict[str, Any]:
-    found = published.beside(content.published, content.comparisons)
-    items: list[Beside] = [item for group in views.groups(found) for item in views.ordered(group.items, palette)]
+    items = [item for group in views.groups(views.beside(content)) for item in views.ordered(group.items, palette)]
     return {
         "published": items,
         "boards": {item.board: item.machine for item in items},
         "publication": publication.plot(items, palette, "published"),
-        "published_unit": published.UNIT,
     }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich import box
@@ -37,9 +38,9 @@ def _table(items: Sequence[Comparison]) -> Table:
     table.add_column(escape(first.against), justify="right")
     if first.variant:
         table.add_column(escape(first.variant), justify="right")
-        table.add_column("change", justify="right")
-        table.add_column("95 % interval", justify="right")
-        table.add_column("verdict")
+        table.add_column("change", justify="right", no_wrap=True)
+        table.add_column("95 % interval", justify="right", no_wrap=True)
+        table.add_column("verdict", no_wrap=True)
     for item in items:
         row = [escape(item.test), text.value(item.baseline)]
         if first.variant:
@@ -91,9 +92,7 @@ def summary(
         if result.outcome == "error":
             where = f"{result.machine}/{result.variant}/{result.profile} {result.test}"
             lines.append(Text(text.plain(f"RIG FAILED: {where}: {result.reason}"), style="bold red"))
-    counts = {name: sum(r.outcome == name for r in results) for name in ("passed", "xfailed", "failed", "skipped", "error")}
-    words = {"xfailed": "known bugs seen", "error": "rig failures"}
-    counted = ", ".join(f"{n} {words.get(name, name)}" for name, n in counts.items() if n or name == "passed")
+    counted = ", ".join(text.outcomes(Counter(result.outcome for result in results))) or "none"
     worse = sum(c.regression for c in comparisons)
     compared = f"Regressions: {f'{worse} past the threshold of {provenance.threshold:g} %' if worse else 'none'}."
     if undecided := sum(c.verdict == "undecided" for c in comparisons):

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from harness import clock
+from collections.abc import Mapping, Sequence
+
+from harness import clock, published
 from harness.compare import Comparison, Summary
-from harness.estimate import MOST
+from harness.estimate import FEWEST, MOST
 from harness.growth import Growth
 from harness.matrix import STOCK, Clock
+from harness.records import Provenance
 
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -23,6 +26,28 @@ LIMITS = {
     ),
 }
 POSITIVE = "A change is positive where the variant costs less."
+DIRECTIONS = {
+    "same": "same",
+    "other": "not the same",
+    "flat": "theirs: none",
+    "open": "ours: open",
+    "size": "other size",
+    "": "-",
+}
+BESIDE = (
+    "A change is the median of the rows' changes; a row of ours is a boot, the mean of its samples. The speed-ups, stock by"
+    f" patched, are of these. Theirs has no direction where it is within {published.FLAT:g} % of zero or the rows go both"
+    f" ways; ours is open where its rows go both ways or are fewer than {FEWEST}."
+)
+_OUTCOMES = {
+    "passed": "passed",
+    "xfailed": "known bugs seen",
+    "failed": "failed",
+    "skipped": "skipped",
+    "error": "rig failures",
+}
+_HUGE = 1e5
+"""per cent: more is as good as a power of ten"""
 
 
 def plain(said: str) -> str:
@@ -75,8 +100,15 @@ def counts(of: Comparison) -> str:
 
 
 def percent(number: float) -> str:
-    """Return a change in per cent; tenths, and hundredths where it is small enough for them to matter."""
-    return f"{number:+.{2 if abs(number) < 1 else 1}f}"
+    """Return a change in per cent; hundredths where it is small enough for them to matter, no decimals from 100 on."""
+    if abs(number) >= _HUGE:
+        return f"{number:+.0e}"
+    return f"{number:+.{2 if abs(number) < 1 else 1 if abs(number) < 99.95 else 0}f}"
+
+
+def percents(numbers: Sequence[float]) -> str:
+    """Return the range of changes in per cent, such as ``+5.9 to +7.7``; ``-`` without one."""
+    return f"{percent(min(numbers))} to {percent(max(numbers))}" if numbers else "-"
 
 
 def change(of: Comparison) -> str:
@@ -88,8 +120,7 @@ def interval(of: Comparison) -> str:
     """Return the change's 95 % interval, such as ``+4.9 to +5.3``, lowest first."""
     if of.interval is None:
         return "-"
-    low, high = sorted((1 - ratio) * 100 for ratio in of.interval)
-    return f"{percent(low)} to {percent(high)}"
+    return percents([(1 - ratio) * 100 for ratio in of.interval])
 
 
 def verdict(of: Comparison) -> str:
@@ -97,8 +128,8 @@ def verdict(of: Comparison) -> str:
     if of.verdict != "undecided" or not of.more:
         return of.verdict
     if of.more >= MOST:
-        return f"undecided (more than {MOST} boots)"
-    return f"undecided ({of.more} more boot{'s' if of.more > 1 else ''})"
+        return f"undecided, >{MOST} boots"
+    return f"undecided, +{of.more} boot{'s' if of.more > 1 else ''}"
 
 
 def baseline(of: Comparison) -> str:
@@ -112,10 +143,27 @@ def unit(of: Comparison) -> str:
     return side.unit if side else ""
 
 
-def stretch(microseconds: float, of: Clock) -> tuple[str, str]:
+def stretch(microseconds: float, of: Clock) -> tuple[float, str]:
     """Return a stretch of the guest's clock in what it counts, instructions or microseconds, and which it is."""
     worth, name = clock.unit(of)
-    return (f"{microseconds * 1000 * worth:,.0f}", name) if of is Clock.ICOUNT else (f"{microseconds:,.0f}", "us")
+    return (microseconds * 1000 * worth, name) if of is Clock.ICOUNT else (microseconds, "us")
+
+
+def outcomes(counts: Mapping[str, int]) -> list[str]:
+    """Return how many tests went which way, in words, the good ones first; what did not happen is left out."""
+    return [f"{counts[name]} {word}" for name, word in _OUTCOMES.items() if counts.get(name)]
+
+
+def work(run: Provenance) -> str:
+    """Return the amount of work, such as ``quick`` or ``published, 10 % of its operations``."""
+    return run.scale if run.loops == 1 else f"{run.scale}, {run.loops * 100:g} % of its operations"
+
+
+def size_beside(run: Provenance) -> str:
+    """Return how large ours is by the publication."""
+    if run.scale in published.SMALLER:
+        return f"Ours had fewer than the {published.BUSY} of the publication, which is in {published.UNIT}."
+    return f"Ours had {published.BUSY}, as the publication, which is in {published.UNIT}."
 
 
 def exponent(of: Growth) -> str:

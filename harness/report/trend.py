@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 
-import jinja2
 import msgspec
 from rich import box
 from rich.console import Group, RenderableType
@@ -16,9 +14,9 @@ from rich.text import Text
 
 from harness.matrix import STOCK
 from harness.report import text
+from harness.report.rendering import render
 from harness.trend import RunRow, Trend
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _BARS = "▁▂▃▄▅▆▇"
 """an odd number, so that what does not move lies in the middle of one and noise does not flicker between two"""
 _LAST = 30
@@ -26,7 +24,6 @@ _LAST = 30
 _FLAT = 0.04
 """share of the middle that a sparkline spans at least, so that noise is drawn flat"""
 _LIMIT = "Changes here are of medians alone; whether they mean anything is for a comparison to say, with `invoke compare`."
-_WENT = {"passed": "passed", "xfailed": "known bugs seen", "failed": "failed", "skipped": "skipped", "error": "rig failures"}
 
 
 class _Table(msgspec.Struct, frozen=True):
@@ -86,7 +83,7 @@ def changes(trend: Trend) -> tuple[str, str]:
 
 def went(row: RunRow) -> str:
     """Return how a run's tests went, in words."""
-    parts = [f"{row.outcomes[name]} {word}" for name, word in _WENT.items() if row.outcomes.get(name)]
+    parts = text.outcomes(row.outcomes)
     if not row.complete:
         parts.append(f"{row.planned - row.results} missing")
     if row.unexpected:
@@ -100,22 +97,18 @@ def page(rows: Sequence[RunRow], trends: Sequence[Trend]) -> str:
     from harness.report.plots import trends as plots
     from harness.report.plots.canvas import Palette
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(changes=changes, went=went, value=text.value)
     palette = Palette(tuple(sorted({trend.of.variant for trend in trends}, key=lambda name: (name != STOCK, name))))
     groups = [
         (group, plots.plot(group.trends, palette, f"trend-{number}", group.title)) for number, group in enumerate(_groups(trends))
     ]
-    made = environment.get_template("history.html.j2").render(
-        runs=rows[::-1], groups=groups, palette=palette, limit=f"{text.POSITIVE} {_LIMIT}"
+    return render(
+        "history.html.j2",
+        {"changes": changes, "went": went, "value": text.value},
+        runs=rows[::-1],
+        groups=groups,
+        palette=palette,
+        limit=f"{text.POSITIVE} {_LIMIT}",
     )
-    return text.plain(made)
 
 
 def _groups(trends: Sequence[Trend]) -> list[_Table]:

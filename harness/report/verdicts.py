@@ -81,7 +81,8 @@ def _growths(content: Content, machine: str) -> list[Part]:
     for variant in views.palette(content).ordered(fit.variant for fit in fits):
         mine = [fit for fit in fits if fit.variant == variant]
         steep = sum(fit.kind in ("linear", "superlinear") for fit in mine)
-        told.append(f"{variant} in {steep} of {len(mine)}")
+        unclear = sum(fit.kind == "unclear" for fit in mine)
+        told.append(f"{variant} in {steep} of {len(mine)}" + (f" ({unclear} unclear)" if unclear else ""))
     return [Part("", f"cost grows in line with the size, or faster: {', '.join(told)}")] if told else []
 
 

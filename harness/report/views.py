@@ -8,8 +8,10 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from harness import published
 from harness.compare import Comparison
 from harness.matrix import STOCK, Clock
+from harness.published import Beside
 from harness.report import text
 from harness.report.content import Content
 from harness.report.plots.canvas import Palette
@@ -114,6 +116,11 @@ def limits(content: Content) -> list[str]:
     """Return what the clocks that were used cannot tell, once each."""
     kinds = (content.comparisons, content.histograms, content.points)
     return [text.LIMITS[clock] for clock in sorted({item.clock for kind in kinds for item in kind})]
+
+
+def beside(content: Content) -> list[Beside]:
+    """Return what of the publication stands beside what was compared."""
+    return published.beside(content.published, content.comparisons, content.provenance.scale)
 
 
 def missing(content: Content) -> list[str]:

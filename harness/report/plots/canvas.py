@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What all plots share: a heading with its drawing, the looks of each variant, axes and legends."""
+"""What all plots share: a plot for each test, the looks of each variant, axes and legends."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 from matplotlib.axes import Axes
@@ -16,13 +16,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLo
 
 from harness.report import svg, text
 
-
-class Plot(msgspec.Struct, frozen=True):
-    """A drawing and what it is of."""
-
-    heading: str
-    drawn: str
-    """an ``<svg>`` element"""
+Drawn = TypeVar("Drawn")
+_LOG_FROM = 6.0
+"""the highest by the lowest value, from which on an axis is logarithmic"""
 
 
 class Palette(msgspec.Struct, frozen=True):
@@ -46,6 +42,20 @@ class Palette(msgspec.Struct, frozen=True):
     def marker(self, name: str) -> str:
         """Return the shape of a variant's dots."""
         return svg.MARKERS[self.number(name) % len(svg.MARKERS)]
+
+
+def small_multiples(
+    of: Mapping[str, Drawn],
+    draw: Callable[[Axes, Drawn], None],
+    *,
+    height: int = 210,
+    margins: tuple[int, int, int, int] = (58, 10, 30, 30),
+) -> Figure:
+    """Return a figure with three plots to a row, one for each title, drawn by `draw`; `margins` as those of svg.facets()."""
+    figure, axes = svg.facets(list(of), columns=3, height=height, margins=margins)
+    for each, drawn in zip(axes, of.values(), strict=True):
+        draw(each, drawn)
+    return figure
 
 
 def legend(figure: Figure, palette: Palette, names: Iterable[str], shape: str = "line", more: Sequence[Line2D] = ()) -> None:
@@ -82,6 +92,18 @@ def linear(axis: Axis, *, ticks: int = 5) -> None:
 
     axis.set_major_locator(MaxNLocator(ticks))
     axis.set_major_formatter(FuncFormatter(told))
+
+
+def fitting(axis: Axis, values: Sequence[float], *, floor: float = 0.02) -> None:
+    """Make an axis hold the values: logarithmic where they span a multiple, else linear as bounds() has it."""
+    low, high = min(values), max(values)
+    limit = axis.axes.set_xlim if axis is axis.axes.xaxis else axis.axes.set_ylim
+    if low > 0 and high / low > _LOG_FROM:
+        log(axis, low, high)
+        limit(low / 1.2, high * 1.2)
+    else:
+        limit(*bounds(values, floor=floor))
+        linear(axis)
 
 
 def binary(span: float) -> MultipleLocator:

@@ -10,26 +10,22 @@ from matplotlib.axes import Axes
 from harness.compare import Comparison, Summary
 from harness.report import svg, text
 from harness.report.plots import canvas
-from harness.report.plots.canvas import Palette, Plot
+from harness.report.plots.canvas import Palette
 
-_LOG_FROM = 6.0
-"""the highest by the lowest sample, from which on a plot is logarithmic"""
 _WIDE = 0.36
 """how far a variant's dots reach to both sides"""
 
 
-def plot(items: Sequence[Comparison], palette: Palette, name: str, heading: str) -> Plot | None:
+def plot(items: Sequence[Comparison], palette: Palette, name: str, heading: str) -> str | None:
     """Draw what was compared on one machine, in one profile and under one clock; None without a sample."""
     tests = {test: _sides([item for item in items if item.test == test]) for test in dict.fromkeys(item.test for item in items)}
     tests = {test: sides for test, sides in tests.items() if sides}
     if not tests:
         return None
     with svg.drawing():
-        figure, facets = svg.facets(list(tests), columns=3, height=210, margins=(58, 10, 30, 30))
-        for axes, sides in zip(facets, tests.values(), strict=True):
-            _facet(axes, sides, palette)
+        figure = canvas.small_multiples(tests, lambda axes, sides: _facet(axes, sides, palette))
         canvas.legend(figure, palette, (side for sides in tests.values() for side in sides), "dot")
-        return Plot(heading, svg.text(figure, name, f"Every sample of {heading}, by test, variant and boot"))
+        return svg.text(figure, name, f"Every sample of {heading}, by test, variant and boot")
 
 
 def _sides(items: Sequence[Comparison]) -> dict[str, Summary]:
@@ -53,12 +49,7 @@ def _facet(axes: Axes, sides: dict[str, Summary], palette: Palette) -> None:
             markeredgewidth=0,
         )
         axes.plot([place - 0.44, place + 0.44], [side.median] * 2, color=looks["color"], linewidth=1.4)
-    if min(values) > 0 and max(values) / min(values) > _LOG_FROM:
-        canvas.log(axes.yaxis, min(values), max(values))
-        axes.set_ylim(min(values) / 1.2, max(values) * 1.2)
-    else:
-        axes.set_ylim(*canvas.bounds(values))
-        canvas.linear(axes.yaxis)
+    canvas.fitting(axes.yaxis, values)
     canvas.bare(axes, "x")
     axes.set_xticks(range(len(names)), [svg.label(name, 60 // max(len(names), 2)) for name in names])
     axes.set_xlim(-0.6, len(names) - 0.4)

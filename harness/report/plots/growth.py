@@ -10,14 +10,14 @@ from matplotlib.axes import Axes
 from harness.growth import Growth
 from harness.report import svg, text
 from harness.report.plots import canvas
-from harness.report.plots.canvas import Palette, Plot
+from harness.report.plots.canvas import Palette
 
 _AXES = {"busy": "busy areas", "holes": "free holes"}
 _LEGEND = 15
 """pixels that a line of a legend takes"""
 
 
-def plot(fits: Sequence[Growth], palette: Palette, name: str, heading: str) -> Plot | None:
+def plot(fits: Sequence[Growth], palette: Palette, name: str, heading: str) -> str | None:
     """Draw how cost grows on one machine along one axis; sizes and costs of 0 have no place on such a plot."""
     fits = [fit for fit in fits if _drawn(fit)]
     if not fits:
@@ -30,7 +30,7 @@ def plot(fits: Sequence[Growth], palette: Palette, name: str, heading: str) -> P
             axes.set_title(svg.label(workload), pad=8 + legend)
             _facet(axes, [fit for fit in fits if fit.workload == workload], palette)
             axes.set_xlabel(_AXES.get(fits[0].axis, svg.label(fits[0].axis)))
-        return Plot(heading, svg.text(figure, name, f"{fits[0].unit} against size, {heading}, by workload and variant"))
+        return svg.text(figure, name, f"{fits[0].unit} against size, {heading}, by workload and variant")
 
 
 def _drawn(fit: Growth) -> list[tuple[int, float]]:

@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from harness.report import svg
 from harness.report.plots import canvas
-from harness.report.plots.canvas import Palette, Plot
+from harness.report.plots.canvas import Palette
 
 Curve = Sequence[tuple[float, float]]
 """percentiles above 0 and below 100, ascending, and what so many per cent of the operations stay within"""
@@ -19,19 +19,17 @@ _POINTS = 160
 """of a curve: more than a plot of this width can show apart"""
 
 
-def plot(curves: Mapping[str, Mapping[str, Curve]], unit: str, palette: Palette, name: str, heading: str) -> Plot | None:
+def plot(curves: Mapping[str, Mapping[str, Curve]], unit: str, palette: Palette, name: str, heading: str) -> str | None:
     """Draw the curves of one machine, in one profile and under one clock, by test and variant."""
     tests = {test: {variant: curve for variant, curve in by.items() if curve} for test, by in curves.items()}
     tests = {test: by for test, by in tests.items() if by}
     if not tests:
         return None
     with svg.drawing():
-        figure, facets = svg.facets(list(tests), columns=3, height=220, margins=(58, 14, 30, 42))
-        for axes, by in zip(facets, tests.values(), strict=True):
-            _facet(axes, by, palette)
-        facets[0].set_ylabel(unit, labelpad=2)
+        figure = canvas.small_multiples(tests, lambda axes, by: _facet(axes, by, palette), height=220, margins=(58, 14, 30, 42))
+        figure.axes[0].set_ylabel(unit, labelpad=2)
         canvas.legend(figure, palette, (variant for by in tests.values() for variant in by))
-        return Plot(heading, svg.text(figure, name, f"Latency over percentile, {heading}, by test and variant"))
+        return svg.text(figure, name, f"Latency over percentile, {heading}, by test and variant")
 
 
 def _facet(axes: Axes, by: Mapping[str, Curve], palette: Palette) -> None:

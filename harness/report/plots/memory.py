@@ -12,7 +12,7 @@ from harness import clock
 from harness.records import Memory
 from harness.report import svg, text
 from harness.report.plots import canvas
-from harness.report.plots.canvas import Palette, Plot
+from harness.report.plots.canvas import Palette
 
 AREAS = "areas"
 """the one value that is a count and not bytes"""
@@ -23,7 +23,7 @@ _MOST_LINES = 2
 _HEIGHT = 168
 
 
-def plot(looks: Sequence[Memory], palette: Palette, name: str, heading: str) -> Plot | None:
+def plot(looks: Sequence[Memory], palette: Palette, name: str, heading: str) -> str | None:
     """Draw the looks at one machine, in one profile and under one clock; None where no test was looked at while it ran."""
     watched = {(look.test, look.variant, look.boot) for look in looks if look.at == "during"}
     looks = [look for look in looks if (look.test, look.variant, look.boot) in watched]
@@ -43,7 +43,7 @@ def plot(looks: Sequence[Memory], palette: Palette, name: str, heading: str) -> 
             axes.set_title(svg.label(value.replace("_", " "), 20), fontweight="normal", fontsize=11)
             _facet(axes, [look for look in looks if look.test == test and value in look.values], value, palette)
         canvas.legend(figure, palette, (look.variant for look in looks))
-        return Plot(heading, svg.text(figure, name, f"Memory over time, {heading}, by test and variant"))
+        return svg.text(figure, name, f"Memory over time, {heading}, by test and variant")
 
 
 def _values(looks: Sequence[Memory]) -> list[str]:

@@ -11,25 +11,25 @@ from matplotlib.lines import Line2D
 from harness.published import Beside
 from harness.report import svg
 from harness.report.plots import canvas
-from harness.report.plots.canvas import Palette, Plot
+from harness.report.plots.canvas import Palette
 
 
-def plot(items: Sequence[Beside], palette: Palette, name: str) -> Plot | None:
+def plot(items: Sequence[Beside], palette: Palette, name: str) -> str | None:
     """Draw all machines beside one another."""
     if not items:
         return None
-    groups: dict[tuple[str, str, str, str], list[Beside]] = {}
+    groups: dict[tuple[str, str, str], list[Beside]] = {}
     for item in items:
-        groups.setdefault((item.machine, item.board, item.profile, item.clock), []).append(item)
+        groups.setdefault((item.machine, item.board, item.clock), []).append(item)
     rows = max(len({item.test for item in group}) * (1 + len({item.variant for item in group})) for group in groups.values())
     with svg.drawing():
-        titles = [f"{machine} ({clock}) and {board}" for machine, board, _, clock in groups]
+        titles = [f"{machine} ({clock}) and {board}" for machine, board, clock in groups]
         figure, facets = svg.facets(titles, columns=2, height=rows * 20 + 90, margins=(180, 14, 26, 40))
         for axes, group in zip(facets, groups.values(), strict=True):
             _facet(axes, group, palette)
         theirs = Line2D([], [], linestyle="", marker="D", color=svg.INK, markersize=5, label="published")
         canvas.legend(figure, palette, (item.variant for item in items), "dot", [theirs])
-        return Plot("", svg.text(figure, name, "Change from stock to patched in per cent, published and ours"))
+        return svg.text(figure, name, "Change from stock to patched in per cent, published and ours")
 
 
 def _facet(axes: Axes, group: Sequence[Beside], palette: Palette) -> None:
@@ -43,7 +43,8 @@ def _facet(axes: Axes, group: Sequence[Beside], palette: Palette) -> None:
             _range(axes, row - 0.4 + step * (place + 0.5), item.our_changes, palette.looks(item.variant)["color"], marker)
     axes.axvline(0, color=svg.INK, linewidth=1)
     axes.set_ylim(len(tests) - 0.5, -0.5)
-    axes.set_yticks(range(len(tests)), [svg.label(test, 28) for test in tests])
+    other = {item.test for item in group if item.direction == "size"}
+    axes.set_yticks(range(len(tests)), [svg.label(test, 28) + ("\n(other size)" if test in other else "") for test in tests])
     canvas.bare(axes, "y")
     canvas.linear(axes.xaxis)
     axes.set_xlabel("change in per cent, positive is cheaper")

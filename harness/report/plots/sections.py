@@ -6,26 +6,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness import clock, latency
+from harness import latency
 from harness.records import Section
 from harness.report import svg, text
 from harness.report.plots import canvas
-from harness.report.plots.canvas import Palette, Plot
+from harness.report.plots.canvas import Palette
 
 LINE = 1000.0
 """microseconds: what the proposal says that audio and a user interface can wait"""
 
 
-def plot(sections: Sequence[Section], palette: Palette, name: str, heading: str) -> Plot | None:
+def plot(sections: Sequence[Section], palette: Palette, name: str, heading: str) -> str | None:
     """Draw the sections of one machine, in one profile and under one clock."""
     if not sections:
         return None
     most = latency.longest(sections)
     tests = list(dict.fromkeys(item.test for item in most))
     variants = palette.ordered(item.variant for item in most)
-    worth, unit = clock.unit(most[0].clock)
-    by = {(item.test, item.variant): item.microseconds * 1000 * worth for item in most}
-    line = LINE * 1000 * worth
+    by = {(item.test, item.variant): text.stretch(item.microseconds, item.clock)[0] for item in most}
+    line, unit = text.stretch(LINE, most[0].clock)
     thick = 0.8 / len(variants)
     with svg.drawing():
         height = len(tests) * (14 * len(variants) + 14) + 62
@@ -41,7 +40,7 @@ def plot(sections: Sequence[Section], palette: Palette, name: str, heading: str)
                 axes.barh(y, max(value, low) - low, left=low, height=thick * 0.86, color=palette.looks(variant)["color"])
                 axes.annotate(text.short(value), (max(value, low), y), (4, 0), textcoords="offset points", va="center", fontsize=10)
         axes.axvline(line, color=svg.WARN, linestyle=(0, (4, 3)), linewidth=1.4)
-        label = f"1 ms = {text.short(line)} instructions" if worth != 1 else "1 ms"
+        label = f"1 ms = {text.short(line)} {unit}" if text.of_the_clock(most[0].clock) else "1 ms"
         axes.annotate(label, (line, 1), (4, 2), xycoords=("data", "axes fraction"), textcoords="offset points", color=svg.WARN)
         canvas.log(axes.xaxis, low, high)
         axes.set_xlim(low, high)
@@ -50,4 +49,4 @@ def plot(sections: Sequence[Section], palette: Palette, name: str, heading: str)
         canvas.bare(axes, "y")
         axes.set_xlabel(f"{unit} of the longest stretch with preemption off, log scale")
         canvas.legend(figure, palette, variants, "bar")
-        return Plot(heading, svg.text(figure, name, f"Longest stretch with preemption off, {heading}, by test and variant"))
+        return svg.text(figure, name, f"Longest stretch with preemption off, {heading}, by test and variant")

@@ -9,23 +9,18 @@ from matplotlib.axes import Axes
 
 from harness.report import svg
 from harness.report.plots import canvas
-from harness.report.plots.canvas import Palette, Plot
+from harness.report.plots.canvas import Palette
 from harness.trend import Trend
 
-_LOG_FROM = 6.0
-"""the highest by the lowest figure, from which on a plot is logarithmic"""
 
-
-def plot(trends: Sequence[Trend], palette: Palette, name: str, heading: str) -> Plot:
+def plot(trends: Sequence[Trend], palette: Palette, name: str, heading: str) -> str:
     """Draw the trends of one machine, clock and amount of work, a facet for each test; there has to be one."""
-    tests = dict.fromkeys(trend.of.test for trend in trends)
+    tests = {test: [trend for trend in trends if trend.of.test == test] for test in dict.fromkeys(t.of.test for t in trends)}
     runs = sorted({(figure.started, figure.run) for trend in trends for figure in trend.figures})
     with svg.drawing():
-        figure, facets = svg.facets(list(tests), columns=3, height=210, margins=(58, 10, 30, 30))
-        for axes, test in zip(facets, tests, strict=True):
-            _facet(axes, [trend for trend in trends if trend.of.test == test], runs, palette)
+        figure = canvas.small_multiples(tests, lambda axes, members: _facet(axes, members, runs, palette))
         canvas.legend(figure, palette, (trend.of.variant for trend in trends))
-        return Plot(heading, svg.text(figure, name, f"{heading}: each test's figure from run to run, by variant"))
+        return svg.text(figure, name, f"{heading}: each test's figure from run to run, by variant")
 
 
 def _facet(axes: Axes, trends: Sequence[Trend], runs: Sequence[tuple[str, str]], palette: Palette) -> None:
@@ -47,12 +42,7 @@ def _facet(axes: Axes, trends: Sequence[Trend], runs: Sequence[tuple[str, str]],
             if figure.baseline:
                 axes.axvline(place, color=svg.INK, linewidth=0.8, linestyle=(0, (1, 2)))
     values = [value for trend in trends for figure in trend.figures for value in (figure.low, figure.high)]
-    if min(values) > 0 and max(values) / min(values) > _LOG_FROM:
-        canvas.log(axes.yaxis, min(values), max(values))
-        axes.set_ylim(min(values) / 1.2, max(values) * 1.2)
-    else:
-        axes.set_ylim(*canvas.bounds(values, floor=0.05))
-        canvas.linear(axes.yaxis)
+    canvas.fitting(axes.yaxis, values, floor=0.05)
     canvas.bare(axes, "x")
     ends = sorted({0, len(runs) - 1})
     axes.set_xticks(ends, [runs[place][0][:10] for place in ends])

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Mistakes on the command line: one clear sentence, exit code 1, and nothing done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import paths
+from harness.outcome import ExitCode
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("test", "--resume", "--boots", "2"), "of the other options only --jobs goes with it"),
+        (("test", "--resume"), "was interrupted"),
+        (("test", "--resume", "nowhere"), "There is no run 'nowhere'"),
+        (("sweep", "--tests", "le_fit_alloc_test"), "--tests le_fit_alloc_test has tests that are no sweep"),
+        (("sweep", "--profile", "latency"), "The profile 'latency' runs none of the chosen tests"),
+        (("selfcheck", "--experiments", "none"), "--experiments has to be a number of at least 1, not 'none'"),
+        (("selfcheck", "--variant", "stock"), "--variant has no meaning in a self check"),
+        (("compare", "here", "there"), "There is no run 'here'"),
+        (("baseline", "nowhere"), "There is no run 'nowhere'"),
+        (("history", "no_such_test"), "no_such_test"),
+        (("nightly", "--keep-runs", "0"), "--keep-runs has to be a number of at least 1, not '0'"),
+        (("build", "--boots", "many"), "An option has a value of the wrong kind"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
+)
+def test_a_mistake_is_said_in_a_sentence(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    env = {**os.environ, "RIG_CACHE": str(tmp_path / "cache"), "RIG_RESULTS": str(tmp_path / "results")}
+    command = (sys.executable, "-m", "invoke", *words)
+    done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.RIG_FAILED, done.stdout + done.stderr
+    assert said in done.stderr
+    assert done.stderr.startswith("kernel-patch-rig: ")
+    assert len(done.stderr.strip().splitlines()) == 1
