@@ -20,8 +20,8 @@ _FLAT = 0.1
 """an exponent of no more, up or down, is a cost that does not change: from 1,000 to 50,000 it is a factor of 1.5"""
 _BELOW_LINEAR = 0.9
 """an exponent of no less can be that of a linear cost, to which a constant was added"""
-_NEAR_LINEAR = 0.5
-"""an interval that goes as low can be that of a square root"""
+_ROOT = 0.5
+"""the exponent of a square root, which a linear cost has to be told from"""
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -58,20 +58,20 @@ class Growth(msgspec.Struct, frozen=True):
         """Return ``flat``, ``sublinear``, ``linear``, ``superlinear``, or ``unclear``; empty without an exponent.
 
         The whole interval decides, as it is shown, to hundredths: flat lies within 0.1 of 0,
-        sublinear between 0 and 0.9 (a logarithm of the size is about 0.1), linear holds 1 and
-        stays above 0.5, superlinear is above 1. What fits none is unclear: it is too wide, falls
-        with the size, or lies so close below 1 that it may be linear after a constant.
+        sublinear between 0.1 and 0.9 or between 0 and 0.5 (a logarithm of the size is about 0.1),
+        linear holds 1 and is above 0.5, superlinear is above 1. What fits none is unclear: it is too
+        wide, falls with the size, or lies so close below 1 that it may be linear after a constant.
         """
         if self.interval is None:
             return ""
         low, high = (round(end, 2) for end in self.interval)
         if low >= -_FLAT and high <= _FLAT:
             return "flat"
-        if low > 0 and high < _BELOW_LINEAR:
+        if low > 0 and high < (_ROOT if low < _FLAT else _BELOW_LINEAR):
             return "sublinear"
         if low > 1:
             return "superlinear"
-        return "linear" if low > _NEAR_LINEAR and high >= 1 else "unclear"
+        return "linear" if low > _ROOT and high >= 1 else "unclear"
 
 
 def fit(points: Iterable[Point]) -> list[Growth]:

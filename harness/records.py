@@ -19,16 +19,26 @@ from harness.matrix import Clock
 Record = TypeVar("Record", bound=msgspec.Struct)
 
 
-class Sample(msgspec.Struct, frozen=True):
-    """One measured value."""
+class Place(msgspec.Struct, frozen=True):
+    """Which kernel it was, and under which clock."""
 
     machine: str
     variant: str
     profile: str
     clock: Clock
+
+
+class Seen(Place, frozen=True):
+    """What was running there."""
+
     test: str
     boot: int
-    """which boot of the cell in this run, from 0"""
+    """which boot of the cell under its clock in this run, from 0"""
+
+
+class Sample(Seen, frozen=True):
+    """One measured value."""
+
     repeat: int
     thread: int
     value: float
@@ -40,15 +50,9 @@ class Sample(msgspec.Struct, frozen=True):
     """kept, but no part of any statistic: the first sample after a load pays for cold caches and page tables"""
 
 
-class Histogram(msgspec.Struct, frozen=True):
+class Histogram(Seen, frozen=True):
     """How long each single operation of a test took, in a pass of its own."""
 
-    machine: str
-    variant: str
-    profile: str
-    clock: Clock
-    test: str
-    boot: int
     unit: str
     """``instructions`` or ``ns``"""
     overhead: float
@@ -59,15 +63,9 @@ class Histogram(msgspec.Struct, frozen=True):
     """lower bound, ascending, and count; a bucket is as wide as three significant digits allow"""
 
 
-class Section(msgspec.Struct, frozen=True):
+class Section(Seen, frozen=True):
     """The longest stretch without preemption in a test's timed loop, as the kernel's tracer saw it."""
 
-    machine: str
-    variant: str
-    profile: str
-    clock: Clock
-    test: str
-    boot: int
     microseconds: float
     """of the guest's clock, which under icount is a count of instructions in disguise: see clock.py"""
     began: str
@@ -79,15 +77,9 @@ class Section(msgspec.Struct, frozen=True):
     """which round of the boot"""
 
 
-class Memory(msgspec.Struct, frozen=True):
+class Memory(Seen, frozen=True):
     """A look at the guest's memory and vmalloc space before, during or after a test."""
 
-    machine: str
-    variant: str
-    profile: str
-    clock: Clock
-    test: str
-    boot: int
     at: str
     """``before``, ``during`` or ``after``"""
     seconds: float
@@ -97,13 +89,9 @@ class Memory(msgspec.Struct, frozen=True):
     ``slab:NAME`` what a cache's objects take"""
 
 
-class Point(msgspec.Struct, frozen=True):
+class Point(Place, frozen=True):
     """One measured value of a sweep: the cost of an operation at one size of the allocator's state."""
 
-    machine: str
-    variant: str
-    profile: str
-    clock: Clock
     workload: str
     axis: str
     """what grows: ``busy`` areas or free ``holes``"""
@@ -115,15 +103,9 @@ class Point(msgspec.Struct, frozen=True):
     operations: int
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(Seen, frozen=True):
     """A problem that a kernel or the test module reported."""
 
-    machine: str
-    variant: str
-    profile: str
-    clock: Clock
-    test: str
-    boot: int
     kind: str
     """what kernlog.py calls it, or ``test-failed``, ``hang``, ``died``, ``not-seen``"""
     title: str
@@ -136,15 +118,9 @@ class Finding(msgspec.Struct, frozen=True):
     excerpt: str
 
 
-class Result(msgspec.Struct, frozen=True):
+class Result(Seen, frozen=True):
     """How one test of one cell went."""
 
-    machine: str
-    variant: str
-    profile: str
-    clock: Clock
-    test: str
-    boot: int
     round: int
     outcome: str
     """passed, failed, xfailed (a known bug was seen), skipped or error (the rig's own)"""

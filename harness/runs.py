@@ -19,7 +19,7 @@ from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.outcome import Outcome
 from harness.plan import Plan, Session
-from harness.records import Provenance, Run
+from harness.records import Place, Provenance, Run
 from harness.report.content import Content
 from harness.selection import Selection
 from harness.sensitivity import Sensitivity
@@ -27,13 +27,9 @@ from harness.sensitivity import Sensitivity
 RECORDS = ("samples.jsonl", "findings.jsonl", "latency.jsonl", "sections.jsonl", "memory.jsonl", "sweep.jsonl", "results.jsonl")
 
 
-class _Placed(msgspec.Struct):
+class _Booted(Place, frozen=True):
     """What all records say of where they come from."""
 
-    machine: str
-    variant: str
-    profile: str
-    clock: Clock
     boot: int
 
 
@@ -112,7 +108,7 @@ def _place(session: Session) -> tuple[str, str, str, Clock, int]:
 
 
 def _place_of(line: bytes) -> tuple[str, str, str, Clock, int]:
-    place = msgspec.json.decode(line, type=_Placed)
+    place = msgspec.json.decode(line, type=_Booted)
     return place.machine, place.variant, place.profile, place.clock, place.boot
 
 

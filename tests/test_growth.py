@@ -105,6 +105,8 @@ def test_what_may_be_flat_as_well_as_linear_is_called_neither() -> None:
         ((-0.1, 0.1), "flat"),
         ((0.04, 0.11), "sublinear"),
         ((0.3, 0.89), "sublinear"),
+        ((0.06, 0.25), "sublinear"),
+        ((0.04, 0.82), "unclear"),
         ((1.01, 1.05), "superlinear"),
         ((1.2, 3.0), "superlinear"),
         ((0.19, 1.35), "unclear"),

@@ -109,7 +109,7 @@ def test_every_sample_is_a_dot() -> None:
     plot = distributions.plot([item], PALETTE, "d", "h")
     stock = dots(plot, "var(--v0)")
     assert len(stock) == 6
-    assert len(dots(plot, "var(--v1)")) == 4
+    assert len(dots(plot, "var(--v1)")) == 6
     across = [x for x, _ in stock]
     assert across == sorted(across), "boots stand side by side, in their order"
     assert {"stock", "mine", "le_fit_alloc_test"} <= set(words(plot))
@@ -117,8 +117,8 @@ def test_every_sample_is_a_dot() -> None:
 
 def test_stock_is_drawn_once_beside_all_its_variants() -> None:
     plot = distributions.plot([content.comparison(), content.comparison(variant="other")], PALETTE, "d", "h")
-    assert len(dots(plot, "var(--v0)")) == 4
-    assert len(dots(plot, "var(--v2)")) == 4
+    assert len(dots(plot, "var(--v0)")) == 6
+    assert len(dots(plot, "var(--v2)")) == 6
 
 
 def test_an_axis_of_samples_that_hardly_differ_does_not_blow_them_up() -> None:
@@ -131,6 +131,16 @@ def test_samples_of_many_sizes_are_drawn_logarithmically() -> None:
     spread = content.summary((100.0, 1000.0, 10000.0))
     ys = [y for _, y in dots(distributions.plot([content.comparison(baseline=spread)], PALETTE, "d", "h"), "var(--v0)")]
     assert ys[0] - ys[1] == pytest.approx(ys[1] - ys[2], abs=0.3)
+
+
+def test_both_kinds_of_axis_hold_all_values() -> None:
+    with svg.drawing():
+        _, (narrow, wide) = svg.facets(["a", "b"], columns=2)
+        canvas.fitting(narrow.yaxis, [100.0, 200.0])
+        canvas.fitting(wide.xaxis, [1.0, 700.0])
+    assert (narrow.get_yscale(), wide.get_xscale(), wide.get_yscale()) == ("linear", "log", "linear")
+    assert narrow.get_ylim() == (92.0, 208.0)
+    assert wide.get_xlim() == pytest.approx((1 / 1.2, 840))
 
 
 @pytest.mark.parametrize("samples", [(0.0,), (5.0,), (-1.0, 1.0), (1e-9, 1e12)])
@@ -221,7 +231,7 @@ def test_what_is_large_and_moves_little_is_drawn_as_what_it_lost() -> None:
 def test_the_publication_has_all_rows_of_both() -> None:
     plot = beside()
     assert len(dots(plot, "currentColor")) == 5
-    assert len(dots(plot, "var(--v1)")) == 2
+    assert len(dots(plot, "var(--v1)")) == 3
     assert "x86_64 (icount) and i5-3320M" in words(plot)
 
 

@@ -13,11 +13,13 @@ import pytest
 from rich.console import Console, RenderableType
 
 from harness import published
+from harness.clock import ICOUNT_SHIFT
 from harness.compare import Comparison
 from harness.matrix import Clock
 from harness.report import page as pages
 from harness.report import terminal, text
 from harness.report.content import Content
+from harness.report.mail import mail
 from tests import content, make
 
 EVIL = '<script>alert(1)</script>\x1b[31mred\x1b[0m\x1b]0;title\x07 & "quoted" [bold]x[/y] $x_1$'
@@ -62,9 +64,9 @@ def seen(**other: Any) -> str:
     return Page(page(**other)).text
 
 
-def on_terminal(*shown: RenderableType, terminal: bool = False) -> str:
+def on_terminal(*shown: RenderableType, terminal: bool = False, width: int = 200) -> str:
     file = io.StringIO()
-    console = Console(file=file, width=200, force_terminal=terminal, color_system=None)
+    console = Console(file=file, width=width, force_terminal=terminal, color_system=None)
     console.print(*shown)
     return file.getvalue()
 
@@ -80,7 +82,7 @@ def test_a_figure_has_its_unit_clock_spread_and_count() -> None:
     for words in (
         "5,120 ±0.2 %",
         "2,560 ±0.2 %",
-        "4 / 2",
+        "6 / 3",
         "+50.0 %",
         "+49.5 to +50.5",
         "<0.001",
@@ -93,17 +95,17 @@ def test_a_figure_has_its_unit_clock_spread_and_count() -> None:
 
 
 def test_sides_of_different_counts_show_both() -> None:
-    assert "4 / 2, 1 / 1" in seen(comparisons=(content.comparison(measured=content.summary((2560.0,))),))
+    assert "6 / 3, 1 / 1" in seen(comparisons=(content.comparison(measured=content.summary((2560.0,))),))
 
 
 def test_what_is_undecided_says_what_would_decide() -> None:
     open_ = content.comparison(verdict="undecided", more=3)
     shown = seen(comparisons=(open_,))
-    assert "undecided (3 more boots)" in shown
+    assert "undecided, +3 boots" in shown
     assert "x86_64: 1 undecided" in shown
-    assert text.verdict(msgspec.structs.replace(open_, more=1)) == "undecided (1 more boot)"
+    assert text.verdict(msgspec.structs.replace(open_, more=1)) == "undecided, +1 boot"
     assert text.verdict(msgspec.structs.replace(open_, more=0)) == "undecided"
-    assert text.verdict(msgspec.structs.replace(open_, more=999)) == "undecided (more than 999 boots)"
+    assert text.verdict(msgspec.structs.replace(open_, more=999)) == "undecided, >999 boots"
 
 
 def test_a_verdict_has_the_colour_of_the_worst_in_it() -> None:
@@ -257,6 +259,13 @@ def test_a_sweeps_page_has_its_plots_and_exponents_and_nothing_else() -> None:
         assert words in made.text
 
 
+def test_a_sweeps_verdict_counts_what_is_unclear_apart() -> None:
+    bent = tuple(content.point(size, 10000 + size, workload="churn") for size in (1000, 5000, 15000, 50000))
+    flat = tuple(content.point(size, 500, workload="none") for size in (1000, 5000, 15000, 50000))
+    made = seen(comparisons=(), results=(), samples=(), points=(*content.points(), *bent, *flat))
+    assert "in line with the size, or faster: stock in 1 of 3 (1 unclear)." in made
+
+
 def test_two_runs_are_compared_under_their_names() -> None:
     before = make.provenance(run="20260101-000000-aaaa", selfcheck="smallest change found: 1 %")
     shown = seen(comparisons=(content.comparison(against=before.run, variant="stock"),), results=(), samples=(), before=before)
@@ -306,6 +315,41 @@ def test_the_publication_stands_beside_ours() -> None:
     assert "linux-mm" not in seen(published=published.load(), comparisons=())
 
 
+def test_ours_is_the_median_of_our_rows_on_the_page_and_in_the_mail() -> None:
+    """The comparison says 0 %: it is of the boots' medians, where the publication's rows are means."""
+    swings = content.comparison(
+        baseline=content.summary(*[(100.0, 100.0, 1000.0)] * 3), measured=content.summary(*[(100.0,) * 3] * 3), ratio=1.0
+    )
+    shown = seen(published=published.load(), comparisons=(swings,))
+    mailed = mail(Content(make.provenance(), comparisons=(swings,), published=published.load()))
+    (row,) = (line for line in mailed.splitlines() if line.split()[:2] == ["x86_64", "le_fit"])
+    assert "+75.0 to +75.0+75.0same3.73×" in shown
+    assert row.split()[5:] == ["+75.0", "3.73", "same"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "loops", "told", "busy"),
+    [
+        ("quick", 1.0, "scale quick", "Ours had fewer than the 15,000 busy areas of the publication"),
+        ("published", 0.1, "scale published, 10 % of its operations", "Ours had 15,000 busy areas, as the publication"),
+    ],
+)
+def test_the_publications_heading_says_how_ours_was_measured(scale: str, loops: float, told: str, busy: str) -> None:
+    run = make.provenance(scale=scale, loops=loops)
+    both = (content.comparison(), content.comparison(test="long_busy_list_alloc_test"))
+    shown = seen(provenance=run, published=published.load(), comparisons=both)
+    mailed = " ".join(mail(Content(run, comparisons=both, published=published.load())).split())
+    assert f"Published and ours {told}" in shown
+    assert f"and ours ({told})" in mailed
+    for said in (shown, mailed):
+        assert busy in said
+        assert ("other size" in said) is (scale == "quick")
+
+
+def test_kernels_that_are_not_for_speed_do_not_stand_beside_the_publication() -> None:
+    assert "linux-mm" not in seen(published=published.load(), comparisons=(content.comparison(profile="debug"),))
+
+
 def test_a_run_can_be_repeated_from_its_page() -> None:
     told = make.provenance(loops=0.25, resumed=("2026-01-02T03:04:30+00:00",), selfcheck="A/A: same in 10 of 10")
     shown = seen(provenance=told)
@@ -328,15 +372,29 @@ def test_a_run_can_be_repeated_from_its_page() -> None:
 def test_the_terminals_table_has_unit_spread_count_and_interval() -> None:
     shown = on_terminal(terminal.comparison([content.comparison(), content.comparison(verdict="undecided", more=3)]))
     for words in (
-        "x86_64, perf, icount: median instructions/op ±spread, samples / boots 4 / 2",
+        "x86_64, perf, icount: median instructions/op ±spread, samples / boots 6 / 3",
         "5,120 ±0.2 %",
         "+50.0 %",
         "+49.5 to +50.5",
         "faster",
-        "undecided (3 more boots)",
+        "undecided, +3 boots",
         "mine",
     ):
         assert words in shown
+
+
+def test_a_verdict_keeps_to_its_line_on_110_columns() -> None:
+    swings = content.comparison(
+        test="long_busy_list_alloc_test",
+        baseline=content.summary((112345.0,), (612345.0,), (1112345.0,)),
+        measured=content.summary((22345.0,), (412345.0,), (1112345.0,)),
+        interval=(0.001, 98.7),
+        verdict="undecided",
+        more=771,
+    )
+    lines = on_terminal(terminal.comparison([swings, content.comparison()]), width=110).splitlines()
+    (line,) = (line for line in lines if "long_busy_list_alloc_test" in line)
+    assert line.split("  ")[1:] == ["612,345 ±82 %", "412,345 ±132 %", "+50.0 %", "-9770 to +99.9", "undecided, +771 boots "]
 
 
 def test_a_regression_stands_out_on_the_terminal() -> None:
@@ -399,6 +457,28 @@ def test_figures_have_no_more_digits_than_they_are_worth(values: list[float], sh
 def test_what_is_not_there_is_a_dash() -> None:
     nothing: Comparison = content.comparison(measured=None, baseline=None, ratio=None, interval=None)
     assert {text.value(nothing.measured), text.change(nothing), text.interval(nothing), text.counts(nothing)} == {"-"}
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(0.0, "+0.00"), (-0.123, "-0.12"), (5.25, "+5.2"), (99.94, "+99.9"), (99.96, "+100"), (-1234.5, "-1234"), (-3e9, "-3e+09")],
+)
+def test_a_change_has_no_more_digits_than_it_is_worth(number: float, shown: str) -> None:
+    assert text.percent(number) == shown
+
+
+def test_a_stretch_under_icount_is_a_count_of_instructions() -> None:
+    assert text.stretch(1000.0, Clock.ICOUNT) == (1_000_000 / 2**ICOUNT_SHIFT, "instructions")
+    assert text.stretch(1000.0, Clock.WALL) == (1000.0, "us")
+
+
+def test_outcomes_are_told_in_words_and_in_order() -> None:
+    assert text.outcomes({"error": 2, "xfailed": 1, "passed": 3, "failed": 0}) == [
+        "3 passed",
+        "1 known bugs seen",
+        "2 rig failures",
+    ]
+    assert "2 results: 1 passed, 1 known bugs seen" in seen(results=(make.result("xfailed"), make.result(boot=1)))
 
 
 def test_an_interval_goes_from_the_worst_to_the_best() -> None:

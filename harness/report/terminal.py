@@ -33,7 +33,7 @@ def _table(items: Sequence[Comparison]) -> Table:
     first = items[0]
     counts = "; ".join(dict.fromkeys(text.counts(item) for item in items))
     title = f"{first.machine}, {first.profile}, {first.clock}: median {text.unit(first)} ±spread, samples / boots {counts}"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("test", no_wrap=True)
     table.add_column(escape(first.against), justify="right")
     if first.variant:
