@@ -68,8 +68,8 @@ def test_ours_stands_beside_theirs_row_by_row() -> None:
 
 
 def test_rows_that_one_side_alone_has_are_kept() -> None:
-    (made,) = published.beside(rows((10, 5), (10, 6), (10, 7)), [content.comparison()], "default")
-    assert [ours is not None for _, ours in made.rows] == [True, True, False]
+    (made,) = published.beside(rows(*[(10, 5)] * 4), [content.comparison()], "default")
+    assert [ours is not None for _, ours in made.rows] == [True, True, True, False]
 
 
 def test_a_row_is_the_mean_of_a_boot_as_it_is_in_the_publication() -> None:
