@@ -98,7 +98,7 @@ def _sections(content: Content, palette: Palette) -> Iterator[str]:
 
     if content.sections:
         said = dict.fromkeys(text.of_the_clock(s.clock) for s in content.sections)
-        yield paragraph(" ".join(["The proposal's bound is 1 ms.", *(f"{each}." for each in said if each)]))
+        yield paragraph(" ".join(["The proposal's bound is 1 ms.", *(f"{each}." for each in said if each), text.FULL_LENGTH]))
 
 
 def _growths(content: Content, palette: Palette) -> Iterator[str]:

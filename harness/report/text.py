@@ -25,6 +25,7 @@ LIMITS = {
         " what else it does."
     ),
 }
+FULL_LENGTH = "What ends early where somebody waits, as with cond_resched_lock(), is shown at its full length if nobody did."
 POSITIVE = "A change is positive where the variant costs less."
 DIRECTIONS = {
     "same": "same",
