@@ -44,6 +44,7 @@ _OPTIONS = {
     "scale": "quick, default or published (default: default)",
     "boots": "boots of each cell for the performance tests (default: the scale's)",
     "loops": "share of the scale's operations to do, such as 0.1 (default: 1)",
+    "unsettled": "let samples find what those before them left, as in a running system: stock swings then",
     "jobs": "how many compilers, and how many VMs, at once (default: one a core)",
     "keep": "leave up the first VM of each cell that is booted",
     "source": "kernel source: a folder, a tarball, or URL#REF of a git repository (default: RIG_SOURCE, the cache, kernel.org)",
@@ -70,7 +71,7 @@ def _selection_task(body: Callable[..., None], more: dict[str, str] | None = Non
             body(refine(_chosen, given), **{name: options[name] for name in own})
 
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    flags = {name: False if name == "keep" else None for name in (*_OPTIONS, *own)}
+    flags = {name: False if getattr(Selection(), name, None) is False else None for name in (*_OPTIONS, *own)}
     parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default) for name, default in flags.items()]
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
     made: Task[Any] = task(name=body.__name__.strip("_"), help={**_OPTIONS, **own}, optional=optional, auto_shortflags=False)(run)

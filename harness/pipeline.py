@@ -81,6 +81,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         base=found.base,
         loops=wanted.loops,
         boots=wanted.boots,
+        unsettled=wanted.unsettled,
         cells=built,
         tests=protocol.choose(wanted.tests),
         suite=protocol.digest(),

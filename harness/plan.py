@@ -84,6 +84,8 @@ class Plan(msgspec.Struct, frozen=True):
     """share of the scale's operations to do"""
     boots: int = 0
     """in place of the scale's"""
+    unsettled: bool = False
+    """let each sample find what those before it left, whatever the scale says"""
     suite: str = ""
     """digest of what test_module/suite.toml said"""
     keep: bool = False
@@ -98,7 +100,8 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def size(self) -> Scale:
         """How much of everything is to be done."""
-        return protocol.suite().scales[self.scale]
+        size = protocol.suite().scales[self.scale]
+        return msgspec.structs.replace(size, settle=False) if self.unsettled else size
 
     @property
     def at_once(self) -> bool:

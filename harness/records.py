@@ -142,6 +142,7 @@ class Provenance(msgspec.Struct, frozen=True):
     source_tree: str
     stock_only: bool
     scale: str
+    """with ``unsettled`` behind it where samples found what others left: such runs are of another kind"""
     loops: float
     """share of the scale's operations that was done"""
     threshold: float

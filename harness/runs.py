@@ -44,7 +44,7 @@ def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
         source=made.origin,
         source_tree=made.tree,
         stock_only=made.stock_only,
-        scale=made.scale,
+        scale=f"{made.scale} unsettled" if made.unsettled else made.scale,
         loops=made.loops,
         threshold=wanted.threshold,
         margins=wanted.margins,

@@ -34,6 +34,7 @@ class Selection(msgspec.Struct, frozen=True):
     scale: str = "default"
     boots: int = 0
     loops: float = 1.0
+    unsettled: bool = False
     jobs: int = 0
     keep: bool = False
     source: str = ""

@@ -83,6 +83,12 @@ def test_the_published_protocol_is_that_of_the_publication(made: Plan) -> None:
     assert {tenth.loops_of(step.test) for step in tenth.sessions[0].steps} == {100_000}
 
 
+def test_samples_that_are_not_settled_have_the_other_passes_in_a_round_of_their_own(made: Plan) -> None:
+    whole = msgspec.structs.replace(made, unsettled=True)
+    assert (made.size.settle, whole.size.settle) == (True, False)
+    assert [step.round for step in whole.sessions[0].steps] == [0, 1]
+
+
 def test_a_profile_with_a_tracer_runs_what_it_is_good_for(made: Plan) -> None:
     traced = msgspec.structs.replace(machines_of(made, "stock", profile="latency"), tests=protocol.choose("all"), boots=3)
     (session,) = traced.sessions
