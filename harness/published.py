@@ -164,7 +164,7 @@ def beside(rows: Sequence[Row], comparisons: Sequence[Comparison], scale: str) -
                 unit=_unit(item),
                 theirs=tuple(Pair(row.stock, row.patched) for row in sorted(theirs, key=lambda row: row.run)),
                 ours=_ours(item),
-                same_size=scale not in SMALLER or item.test not in _SIZED,
+                same_size=scale.split()[0] not in SMALLER or item.test not in _SIZED,
             )
         )
     return made
