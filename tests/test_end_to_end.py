@@ -205,16 +205,16 @@ def test_rig_killed_outright_leaves_no_vm(quick: Plan) -> None:
     words = ("test", "--machine", "aarch64", "--variant", "stock", "--tests", "le_fit_alloc_test", "--scale", "published")
     rig_ = subprocess.Popen([sys.executable, "-m", "invoke", *words, "--kernel", quick.base.name], cwd=paths.PROJECT)
     deadline = time.monotonic() + 60
-    while not owned() and time.monotonic() < deadline:
+    while not (machines := owned(rig_.pid)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    (qemu,) = owned()
+    assert machines
     rig_.kill()
     rig_.wait()
-    while Path(f"/proc/{qemu}").exists() and time.monotonic() < deadline + 10:
+    while any(Path(f"/proc/{qemu}").exists() for qemu in machines.values()) and time.monotonic() < deadline + 10:
         time.sleep(0.1)
-    assert not Path(f"/proc/{qemu}").exists()
+    assert not [qemu for qemu in machines.values() if Path(f"/proc/{qemu}").exists()]
     rig("status")
-    assert not list((paths.cache() / "vms").glob("vm-*"))
+    assert not [folder for folder in machines if folder.exists()]
 
 
 def test_an_interrupted_run_is_finished_by_resume(quick: Plan) -> None:
@@ -278,13 +278,14 @@ def test_a_night_is_held_against_its_baseline(quick: Plan) -> None:
     assert name in rig("history", "le_fit_alloc_test").stdout
 
 
-def owned() -> list[int]:
-    """Process ids of the QEMUs that run."""
-    found = []
+def owned(rig_: int) -> dict[Path, int]:
+    """Folders and process ids of the QEMUs that workers of the rig with the process id `rig_` have started."""
+    found = {}
     for file in (paths.cache() / "vms").glob("vm-*/state.json"):
-        pid = json.loads(file.read_text())["pid"]
-        if Path(f"/proc/{pid}").exists():
-            found.append(pid)
+        state = json.loads(file.read_text())
+        worker = Path(f"/proc/{state['owner']}/stat")
+        if worker.exists() and int(worker.read_text().rpartition(")")[2].split()[1]) == rig_:
+            found[file.parent] = int(state["pid"])
     return found
 
 
