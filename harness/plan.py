@@ -103,6 +103,10 @@ class Plan(msgspec.Struct, frozen=True):
         size = protocol.suite().scales[self.scale]
         return msgspec.structs.replace(size, settle=False) if self.unsettled else size
 
+    def patience(self, step: Step) -> float:
+        """Return how many times as long as at scale quick `step` may take."""
+        return self.size.patience * max(1.0, self.loops) * (protocol.suite().sweep.patience if step.axis else 1)
+
     @property
     def at_once(self) -> bool:
         """Whether VMs may run side by side: measuring time, each would disturb the others."""

@@ -70,6 +70,8 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     axes: tuple[Axis, ...]
     sizes: tuple[int, ...]
+    patience: int
+    """how many times as long as other tests it may take: preparing the largest sizes is most of the work"""
 
 
 class _Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

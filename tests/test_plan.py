@@ -96,6 +96,15 @@ def test_a_profile_with_a_tracer_runs_what_it_is_good_for(made: Plan) -> None:
     assert protocol.profile_use("perf").tracer == ""
 
 
+def test_what_does_more_may_take_longer(made: Plan) -> None:
+    step = made.sessions[0].steps[0]
+    swept = msgspec.structs.replace(made, tests=("sweep_churn",))
+    assert made.patience(step) == 1
+    assert msgspec.structs.replace(made, loops=0.1).patience(step) == 1
+    assert msgspec.structs.replace(made, loops=20).patience(step) == 20
+    assert swept.patience(swept.sessions[0].steps[0]) > 1
+
+
 def test_a_profile_fits_the_tests_that_its_kernels_run() -> None:
     assert selection.profiles_for("all") == ["perf", "latency"]
     assert selection.profiles_for("mix_stress_test") == ["perf"]

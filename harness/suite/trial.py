@@ -110,7 +110,7 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     except GuestDied as died:
         return trial.died(died, lab.last_log(session))
     first = station.vm.console.line
-    said, log, end = _watch(station, load.command(plan, session, step), _PATIENCE * plan.size.patience * max(1.0, plan.loops))
+    said, log, end = _watch(station, load.command(plan, session, step), _PATIENCE * plan.patience(step))
     reading = Reading(plan, session, step)
     if end:
         lab.lose(session)
