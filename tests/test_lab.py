@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import plan as plans
 from harness import protocol, vm
 from harness.errors import VmLost
 from harness.matrix import Base
@@ -155,4 +154,3 @@ def test_a_clock_that_only_ticks_is_the_rigs_failure(hosts: Hosts, made: Plan, t
 def test_sessions_have_names_of_their_own(made: Plan) -> None:
     whole = msgspec.structs.replace(made, tests=protocol.choose("all"))
     assert len({session.name for session in whole.sessions}) == len(whole.sessions) == 4
-    assert isinstance(whole.sessions[0], plans.Session)

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import ktap, protocol
+from harness import ktap
+from harness.errors import UsageError
 from harness.ktap import Latency, Look, Report, Timing
 from harness.matrix import Base, Clock
 from harness.plan import Plan, Session, Step
@@ -109,11 +110,13 @@ def test_a_guest_that_was_cut_off_gives_what_there_is(base: Base) -> None:
 @pytest.mark.parametrize("file", sorted(Observed().records()))
 def test_every_kind_of_record_has_a_reader(file: str, tmp_path: Path) -> None:
     name = {"latency.jsonl": "histograms", "sweep.jsonl": "points"}.get(file, file.removesuffix(".jsonl"))
-    assert getattr(make.stored(tmp_path / "run"), name)() is not None
+    run = make.stored(tmp_path)
+    (run.folder / file).write_text("{}\n")
+    with pytest.raises(UsageError, match=f"{file} is damaged"):
+        getattr(run, name)()
 
 
 def test_an_outcome_travels(base: Base) -> None:
     outcome = Observed(samples=(make.sample(),), findings=(make.finding(),), skipped="why")
     assert msgspec.convert(msgspec.to_builtins(outcome), Observed) == outcome
     assert isinstance(outcome.records()["samples.jsonl"][0], Sample)
-    assert protocol.profile_use("latency").tracer
