@@ -14,7 +14,7 @@ from harness import paths
 from harness.matrix import load_machine, machine_names
 
 TIERS = {
-    "values": ("errors", "paths", "tables", "matrix", "clock", "records"),
+    "values": ("errors", "paths", "tables", "matrix", "clock", "trouble", "records"),
     "pure": (
         "kconfig",
         "qemu_args",
