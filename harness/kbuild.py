@@ -28,13 +28,21 @@ _IDENTITY = {
     "KBUILD_BUILD_VERSION": "1",
 }
 _CCACHE = {
-    # Objects are shared between the folders of all variants; their paths inside are relative.
+    # Objects are shared between the folders of all variants; no path in them tells where they were made.
     "CCACHE_NOHASHDIR": "1",
     # Kbuild asks the compiler for dependencies anyway: with them a miss costs no extra preprocessing.
     "CCACHE_DEPEND": "1",
     "CCACHE_SLOPPINESS": "time_macros,include_file_ctime,include_file_mtime",
     "CCACHE_MAXSIZE": "8G",
 }
+# What debug information calls a source file: its name in the kernel's tree, wherever the tree and the build are. The
+# compiler runs in the build folder and sees the source as "../". The image bears a digest of the debug information, and
+# ccache takes no account of these options, so that all that ever differs between two builds has to be mapped away.
+_SOURCE_NAMES = ("-fdebug-prefix-map=../=", "-fdebug-prefix-map={folder}=.")
+# Those of the module, which is built where it will lie; a WARN() in it says the same name.
+_MODULE_NAMES = ("-fdebug-prefix-map={work}=test_module", "-fmacro-prefix-map={work}=test_module")
+_SKEW = 5.0
+"""seconds by which the clock may go back without a word"""
 _OBJECT = re.compile(r"^\s+(CC|AS|LDS)\s+(\[M\]\s+)?\S+$")
 _ERROR = re.compile(r"^(\S+?):(\d+)(:\d+)?: (?:fatal )?error: |^make.*\*\*\*|^ERROR: |\bundefined reference\b")
 
@@ -47,8 +55,19 @@ class Kernel(msgspec.Struct, frozen=True):
     image: Path
     config: Path
     module: Path
+    """as it is loaded, without debug information"""
     key: str
     release: str
+
+    @property
+    def vmlinux(self) -> Path:
+        """The kernel with its debug information, in which sources are named as in its tree."""
+        return self.folder / "vmlinux"
+
+    @property
+    def debug_module(self) -> Path:
+        """The module with its debug information, in which sources are named ``test_module/...``."""
+        return self.module.parent / "debug" / self.module.name
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -66,7 +85,11 @@ class Metadata(msgspec.Struct, frozen=True):
 
 def configuration(base: Base, cell: Cell) -> dict[str, str]:
     """Return the symbols that the kernel of `cell` is asked to have."""
-    names = ["common.config", base.fragment, f"arch-{cell.machine.name}.config", f"profile-{cell.profile}.config"]
+    machine = f"arch-{cell.machine.name}"
+    names = ["common.config", base.fragment, f"{machine}.config", f"profile-{cell.profile}.config"]
+    # What only this release, or only this machine, has of a profile.
+    own = [f"{of}-{cell.profile}.config" for of in (Path(base.fragment).stem, machine)]
+    names += [name for name in own if (paths.FRAGMENTS / name).exists()]
     try:
         return kconfig.merge((paths.FRAGMENTS / name).read_text() for name in names if name)
     except FileNotFoundError as error:
@@ -81,14 +104,16 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line) 
     """
     asked = configuration(base, cell)
     tools = _tools(cell.machine)
-    command = _make(base, cell.machine)
+    command = make(base, cell.machine)
     outputs = (cell.machine.build.target, cell.machine.build.image)
-    key = store.digest(patched.tree, *outputs, kconfig.render(asked), *tools, *command, *map("=".join, _IDENTITY.items()))[:16]
+    key = store.digest(
+        patched.tree, *outputs, kconfig.render(asked), *tools, *command, *_SOURCE_NAMES, *map("=".join, _IDENTITY.items())
+    )[:16]
     kernel = _cache(cell.variant) / "kernels" / key
     tree = tree_of(base, cell.variant)
     with store.locked(tree.with_name(f"{tree.name}-{cell.machine.name}-{cell.profile}")):
         with store.locked(kernel):  # another variant may come to the same source
-            if not (kernel / "build.json").exists():
+            if not store.whole(kernel):
                 _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
         module = _module(base, cell, patched, tree, kernel, asked, jobs, say)
     metadata = msgspec.json.decode((kernel / "build.json").read_bytes(), type=Metadata)
@@ -104,7 +129,8 @@ def _cache(variant: Variant) -> Path:
     return paths.cache() / variant.apart
 
 
-def _make(base: Base, machine: Machine) -> tuple[str, ...]:
+def make(base: Base, machine: Machine) -> tuple[str, ...]:
+    """Return how make is called for a kernel, or a module of it, but for the folders and the targets."""
     build_ = machine.build
     return (
         "make",
@@ -118,6 +144,12 @@ def _make(base: Base, machine: Machine) -> tuple[str, ...]:
     )
 
 
+def _flags(names: tuple[str, ...], folder: Path, work: Path | None = None) -> tuple[str, ...]:
+    """Return the variables that tell make what sources are to be called, for C and for assembly."""
+    told = " ".join(name.format(folder=folder, work=work) for name in names)
+    return f"KCFLAGS={told}", f"KAFLAGS={told}"
+
+
 @functools.cache
 def _tools(machine: Machine) -> tuple[str, str]:
     """Return the versions of the compiler and the linker."""
@@ -126,7 +158,7 @@ def _tools(machine: Machine) -> tuple[str, str]:
     return compiler, linker
 
 
-def _environment(jobs: Jobserver, variant: Variant) -> dict[str, str]:
+def environment(jobs: Jobserver, variant: Variant) -> dict[str, str]:
     """Return all that make sees: KCFLAGS, LLVM and the like of the user's would be in no cache's key."""
     own = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
     if variant.scratch:
@@ -134,7 +166,7 @@ def _environment(jobs: Jobserver, variant: Variant) -> dict[str, str]:
     return {**own, "LC_ALL": "C", **_IDENTITY, **_CCACHE, "CCACHE_DIR": str(paths.cache() / "ccache"), "MAKEFLAGS": jobs.makeflags}
 
 
-def _folder(tree: Path, cell: Cell) -> Path:
+def folder_of(tree: Path, cell: Cell) -> Path:
     """Return the build folder.
 
     It lies right below the source, because only then does the kernel's Makefile use relative
@@ -150,17 +182,21 @@ def _kernel(
     with store.locked(tree):
         say("checking out the source")
         git.worktree(tree, patched.commit)
-    folder = _folder(tree, cell)
+    folder = folder_of(tree, cell)
+    log = folder / "build.log"
+    if log.exists() and log.stat().st_mtime > time.time() + _SKEW:
+        # Make goes by the time: what it made in what is the future now would count as newer than any source.
+        say("the clock was set back; building from scratch")
+        shutil.rmtree(folder)
     folder.mkdir(exist_ok=True)
     (folder / "rig-key").unlink(missing_ok=True)
-    log = folder / "build.log"
     log.unlink(missing_ok=True)
-    command = (*_make(base, cell.machine), "-C", str(tree), f"O={folder}")
+    command = (*make(base, cell.machine), *_flags(_SOURCE_NAMES, folder), "-C", str(tree), f"O={folder}")
     say("configuring")
-    _configure(cell, folder, command, asked, log, _environment(jobs, cell.variant))
+    _configure(cell, folder, command, asked, log, environment(jobs, cell.variant))
     count = _Count(say, folder / "objects")
     targets = (cell.machine.build.target, "modules")
-    code = shell.follow((*command, *targets), log=log, env=_environment(jobs, cell.variant), pass_fds=jobs.fds, line=count)
+    code = shell.follow((*command, *targets), log=log, env=environment(jobs, cell.variant), pass_fds=jobs.fds, line=count)
     if code:
         raise BuildError(f"{cell.name}: the kernel does not build: {first_error(log)}; the whole log is {log}.")
     count.keep()
@@ -182,6 +218,7 @@ def _kernel(
             count.seen,
         )
         store.write(made / "build.json", msgspec.json.format(msgspec.json.encode(metadata)))
+        store.seal(made)
     store.write(folder / "rig-key", kernel.name)
 
 
@@ -206,11 +243,11 @@ def _module(
 ) -> Path:
     sources = sorted(path for path in paths.TEST_MODULE.iterdir() if path.suffix in (".c", ".h") or path.name == "Kbuild")
     sources = [path for path in sources if not path.name.endswith(".mod.c")]
-    key = store.digest(kernel.name, *(part for path in sources for part in (path.name, path)))[:16]
+    key = store.digest(kernel.name, *_MODULE_NAMES, *(part for path in sources for part in (path.name, path)))[:16]
     made = _cache(cell.variant) / "modules" / key
-    if (made / f"{MODULE}.ko").exists():
+    if store.whole(made):
         return made / f"{MODULE}.ko"
-    folder = _folder(tree, cell)
+    folder = folder_of(tree, cell)
     if not (folder / "rig-key").exists() or (folder / "rig-key").read_text() != kernel.name:
         # The folder holds another kernel by now; bring it back, so that the module fits.
         _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
@@ -220,11 +257,22 @@ def _module(
             shutil.copy(path, work)
         log = folder / "module.log"
         log.unlink(missing_ok=True)
-        command = (*_make(base, cell.machine), "-C", str(folder), f"M={work}", "modules")
-        if shell.follow(command, log=log, env=_environment(jobs, cell.variant), pass_fds=jobs.fds):
+        flags = _flags((*_SOURCE_NAMES, *_MODULE_NAMES), folder, work)
+        command = (*make(base, cell.machine), *flags, "-C", str(folder), f"M={work}", "modules")
+        if shell.follow(command, log=log, env=environment(jobs, cell.variant), pass_fds=jobs.fds):
             raise BuildError(f"{cell.name}: the test module does not build: {first_error(log)}; the whole log is {log}.")
         shutil.copy(log, work / "build.log")
+        _part(cell.machine, work / f"{MODULE}.ko")
+        store.seal(work)
     return made / f"{MODULE}.ko"
+
+
+def _part(machine: Machine, module: Path) -> None:
+    """Keep `module` as it is in a folder beside it, and take its debug information away: it is sent to every guest."""
+    whole = module.parent / "debug" / module.name
+    whole.parent.mkdir()
+    shutil.copy(module, whole)
+    shell.output((f"{machine.build.cross_compile}objcopy", "--strip-debug", whole, module), error=BuildError)
 
 
 def first_error(log: Path) -> str:

@@ -11,9 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 from filelock import FileLock
 
 from harness.errors import RigError
+
+_SEAL = "seal.json"
+_LARGE = 64 << 20
+"""bytes above which a file is known by its size alone: reading it whole each time would take too long"""
 
 
 def digest(*parts: str | bytes | Path) -> str:
@@ -47,6 +52,26 @@ def write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
         raise RigError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def seal(folder: Path) -> None:
+    """Write down what the files of `folder` are, so that `whole` can tell whether they still are."""
+    sums = {file.name: _state(file) for file in sorted(folder.iterdir()) if file.is_file() and file.name != _SEAL}
+    write(folder / _SEAL, msgspec.json.encode(sums))
+
+
+def whole(folder: Path) -> bool:
+    """Return whether `folder` was sealed and none of its files is gone, cut short or changed."""
+    try:
+        sums = msgspec.json.decode((folder / _SEAL).read_bytes(), type=dict[str, str])
+        return all(_state(folder / name) == state for name, state in sums.items())
+    except (OSError, msgspec.DecodeError):
+        return False
+
+
+def _state(file: Path) -> str:
+    size = file.stat().st_size
+    return f"{size} bytes" if size > _LARGE else file_sha256(file)
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import kbuild
+from harness import kbuild, shell
 from harness.errors import RigError
-from harness.matrix import Base, Cell, Machine, Variant, load_machine
+from harness.matrix import Base, Cell, Machine, Variant, load_machine, machine_names
 
 LOG = """\
 $ make ARCH=x86_64 bzImage
@@ -67,3 +67,67 @@ def test_a_missing_fragment_is_named(base: Base, lacking: object, named: str) ->
     with pytest.raises(RigError) as caught:
         kbuild.configuration(changed, Cell(machine, Variant("stock"), "perf"))
     assert named in str(caught.value)
+
+
+@pytest.fixture(params=machine_names())
+def machine(request: pytest.FixtureRequest) -> Machine:
+    return load_machine(request.param)
+
+
+def words(machine: Machine, folder: Path, work: Path | None = None) -> list[str]:
+    """Return how the compiler is called in the build folder of a tree, for the kernel or for the module in `work`."""
+    names = kbuild._SOURCE_NAMES + (kbuild._MODULE_NAMES if work else ())
+    flags, for_assembly = (told.split("=", 1)[1].split() for told in kbuild._flags(names, folder, work))
+    assert flags == for_assembly
+    return [machine.build.compiler, *flags, "-c", "-o", "made.o"]
+
+
+def named(machine: Machine, file: Path) -> list[str]:
+    """Return the names and the folders of the compilation units in `file`."""
+    told = shell.output((f"{machine.build.cross_compile}readelf", "--debug-dump=info", "--dwarf-depth=1", file))
+    return [line.rsplit(": ", 1)[1] for line in told.splitlines() if "DW_AT_name" in line or "DW_AT_comp_dir" in line]
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "option"),
+    [("a.c", 'const char *name = __FILE__;\n#include "../mm/b.h"\n', "-gdwarf-4"), ("a.S", "entry:\n\tnop\n", "-Wa,-gdwarf-2")],
+)
+def test_debug_information_is_the_same_wherever_the_tree_is(
+    tmp_path: Path, machine: Machine, source: str, text: str, option: str
+) -> None:
+    made = []
+    for tree in (tmp_path / "one", tmp_path / "another/place"):
+        folder = tree / "build"
+        folder.mkdir(parents=True)
+        (tree / "mm").mkdir()
+        (tree / "mm" / source).write_text(text)
+        (tree / "mm/b.h").write_text("static inline int b(void)\n{\n\treturn 1;\n}\nint c(void)\n{\n\treturn b();\n}\n")
+        shell.output((*words(machine, folder), "-fmacro-prefix-map=../=", option, f"../mm/{source}"), cwd=folder)
+        assert named(machine, folder / "made.o") == [f"mm/{source}", "."]
+        made.append((folder / "made.o").read_bytes())
+    assert made[0] == made[1]
+    assert str(tmp_path).encode() not in made[0]
+
+
+def test_a_modules_sources_are_named_by_its_folder_in_the_project(tmp_path: Path, machine: Machine) -> None:
+    folder, work = tmp_path / "tree/build", tmp_path / "modules/.key.abc"
+    folder.mkdir(parents=True)
+    work.mkdir(parents=True)
+    (work / "main.c").write_text("const char *name = __FILE__;\n")
+    shell.output((*words(machine, folder, work), "-g", work / "main.c"), cwd=folder)
+    assert named(machine, folder / "made.o") == ["test_module/main.c", "."]
+    assert b"\0test_module/main.c\0" in (folder / "made.o").read_bytes()
+    assert str(tmp_path).encode() not in (folder / "made.o").read_bytes()
+
+
+def test_what_guests_are_sent_has_no_debug_information(tmp_path: Path, machine: Machine) -> None:
+    (tmp_path / "main.c").write_text("int tested(int value)\n{\n\treturn value + 1;\n}\n")
+    shell.output((*words(machine, tmp_path, tmp_path), "-g", "main.c"), cwd=tmp_path)
+    whole = (tmp_path / "made.o").read_bytes()
+    module = (tmp_path / "made.o").rename(tmp_path / "m.ko")
+    kbuild._part(machine, module)
+    kernel = kbuild.Kernel(tmp_path, tmp_path / "image", tmp_path / "config", module, "0", "4.18.0")
+    assert kernel.debug_module.read_bytes() == whole
+    assert b".debug_info\0" in whole
+    assert b".debug" not in module.read_bytes()
+    assert b"\0tested\0" in module.read_bytes()

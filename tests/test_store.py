@@ -8,6 +8,7 @@ import hashlib
 import os
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,46 @@ def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert paths.cache() == tmp_path / "home/.cache/kernel-patch-rig"
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    """A folder of the cache with two files."""
+    folder = tmp_path / "sealed"
+    folder.mkdir()
+    (folder / "image").write_bytes(b"kernel")
+    (folder / "config").write_text("CONFIG_MMU=y\n")
+    store.seal(folder)
+    return folder
+
+
+def test_a_sealed_folder_is_whole(sealed: Path) -> None:
+    assert store.whole(sealed)
+    (sealed / "more").touch()
+    assert store.whole(sealed), "what was not sealed does not count"
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda folder: (folder / "image").unlink(),
+        lambda folder: (folder / "image").write_bytes(b"kern"),
+        lambda folder: (folder / "image").write_bytes(b"kernal"),
+        lambda folder: (folder / "seal.json").write_bytes(b'{"image":'),
+        lambda folder: (folder / "seal.json").write_bytes(b"[1]"),
+        lambda folder: (folder / "seal.json").unlink(),
+    ],
+    ids=["gone", "cut short", "changed", "torn seal", "odd seal", "no seal"],
+)
+def test_a_damaged_folder_is_not_whole(sealed: Path, harm: Callable[[Path], object]) -> None:
+    harm(sealed)
+    assert not store.whole(sealed)
+
+
+def test_a_large_file_is_known_by_its_size(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_LARGE", 3)
+    store.seal(sealed)
+    (sealed / "image").write_bytes(b"kernal")
+    assert store.whole(sealed)
+    (sealed / "image").write_bytes(b"kern")
+    assert not store.whole(sealed)
