@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import tempfile
 from pathlib import Path
@@ -18,6 +19,9 @@ _DIFF = re.compile(r"^diff --git a/(\S+) b/(\S+)$")
 _NULL = "0" * 40
 _INDEX = re.compile(r"^index ([0-9a-f]+)\.\.([0-9a-f]+)")
 _HUNK = re.compile(r"^@@ -(\d+)")
+_LINK = "120000"
+"""git's mode of a symbolic link"""
+_LARGEST = 64 << 20
 _ENOUGH = 12
 """digits of a blob's name that make it certain"""
 
@@ -91,7 +95,8 @@ def apply(source: Tree, variant: Variant) -> Patched:
             except _Refused as refused:
                 raise UsageError(_explain(patch, refused)) from refused
             notes += _differing(patch, "makes", {c.path: c.after for c in changes}, env)
-            commit = git.commit(git.run("write-tree", env=env), patch.name, commit)
+            before, commit = commit, git.commit(git.run("write-tree", env=env), patch.name, commit)
+            _check_links(patch, before, commit)
     return Patched(commit, git.tree_of(commit), tuple(p.name for p in series), tuple(notes))
 
 
@@ -99,7 +104,24 @@ class _Refused(UsageError):
     """git apply did not take a patch."""
 
 
+def _check_links(patch: Patch, before: str, after: str) -> None:
+    """Raise UsageError for a link that would lead a build out of the tree."""
+    for line in git.run("diff-tree", "-r", "--no-renames", "-z", before, after).split("\0:"):
+        told, _, path = line.removeprefix(":").partition("\0")
+        _, mode, _, blob, _ = told.split() if told else ("",) * 5
+        path = path.rstrip("\0")
+        if mode == _LINK:
+            target = git.run("cat-file", "blob", blob)
+            if posixpath.normpath(posixpath.join(posixpath.dirname(path), target)).startswith(("/", "..")):
+                what = f"it makes {path} a link to '{target}', outside of the source tree"
+                raise UsageError(f"{patch.name} is refused: {what}; nothing was changed.")
+
+
 def _patch(file: Path, strip: int = 1, name: str = "") -> Patch:
+    if file.exists() and not file.is_file():
+        raise UsageError(f"The patch {file} is not a file.")
+    if file.exists() and file.stat().st_size > _LARGEST:
+        raise UsageError(f"The patch {file} has {file.stat().st_size >> 20} MiB; more than {_LARGEST >> 20} MiB are no series.")
     try:
         return Patch(name or file.name, file.read_bytes(), strip)
     except OSError as error:

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from harness import git, patches
 from harness.errors import UsageError
@@ -200,6 +204,52 @@ def test_a_patch_that_reaches_through_a_link_is_refused(tree: Tree, tmp_path: Pa
     said = refused(tree, file)
     assert "evil.patch is refused: it reaches outside of the source tree" in said
     assert "away/passwd" in said
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "good"),
+    [
+        ("away", "/etc", False),
+        ("mm/away", "../../secret", False),
+        ("away", "..", False),
+        ("mm/x/../near", "vmalloc.c", None),
+        ("mm/near", "vmalloc.c", True),
+        ("mm/near", "../mm/vmalloc.c", True),
+    ],
+)
+def test_a_link_may_not_lead_out_of_the_tree(tree: Tree, tmp_path: Path, path: str, target: str, good: bool | None) -> None:
+    file = tmp_path / "link.patch"
+    file.write_text(
+        f"diff --git a/{path} b/{path}\nnew file mode 120000\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+{target}\n"
+        "\\ No newline at end of file\n"
+    )
+    if good:
+        assert text(patches.apply(tree, of(file)), path) == target
+    elif good is None:
+        assert "link.patch is refused: it reaches outside" in refused(tree, file)
+    else:
+        assert f"link.patch is refused: it makes {path} a link to '{target}', outside" in refused(tree, file)
+
+
+def test_a_giant_is_no_patch(tree: Tree, tmp_path: Path) -> None:
+    with (tmp_path / "giant.patch").open("wb") as file:
+        file.truncate(65 << 20)
+    assert "giant.patch has 65 MiB; more than 64 MiB are no series" in refused(tree, tmp_path / "giant.patch")
+
+
+def test_a_pipe_is_no_patch(tree: Tree, series: Path) -> None:
+    os.mkfifo(series / "pipe.patch")
+    assert f"The patch {series / 'pipe.patch'} is not a file" in refused(tree, series)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=300), st.integers(0, 200), st.booleans())
+def test_no_patch_makes_anything_but_a_tree_or_an_error(tree: Tree, tmp_path: Path, noise: bytes, at: int, mail: bool) -> None:
+    good = (message("a subject", diff(10)) if mail else diff(10)).encode()
+    file = tmp_path / "noise.patch"
+    file.write_bytes(good[:at] + noise + good[at:])
+    with contextlib.suppress(UsageError):
+        assert len(patches.apply(tree, of(file)).tree) == 40
 
 
 @pytest.mark.parametrize("name", ["../outside.patch", "/etc/passwd", "link.patch"])
