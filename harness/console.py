@@ -20,6 +20,14 @@ class Console:
         """The number of the first line that `read` has not returned yet."""
         return self._line
 
+    @property
+    def size(self) -> int:
+        """How many bytes the guest has written."""
+        try:
+            return self.log.stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def read(self) -> str:
         """Return the whole lines that came since the last call; a line in the making is left for later."""
         return self._take(whole_lines=True)

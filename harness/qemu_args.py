@@ -18,6 +18,13 @@ _CMDLINE = (
     # virtio-rng seeds the random numbers that SSH waits for; by default its word counts nothing.
     " rng_core.default_quality=1000"
 )
+_SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+CONSOLE = "console"
+"""QEMU's name of the character device behind the guest's serial line"""
+CONSOLE_SOCKET = "serial"
+"""socket in a VM's folder at which the serial line can be spoken to"""
+LOG = "serial.log"
+"""file in a VM's folder that holds what the guest wrote to its serial line"""
 
 
 class Boot(msgspec.Struct, frozen=True):
@@ -32,6 +39,10 @@ class Boot(msgspec.Struct, frozen=True):
     """on 127.0.0.1, forwarded to the guest's SSH"""
     address: str
     """the guest's"""
+    pauses: bool = False
+    """whether a guest that ends is kept as it is, for a debugger or a dump of its memory, instead of ending QEMU"""
+    sandbox: bool = False
+    """whether this QEMU can deny itself the system calls that it has no need of"""
 
     @property
     def cpus(self) -> int:
@@ -42,12 +53,14 @@ class Boot(msgspec.Struct, frozen=True):
 def command(boot: Boot, folder: Path) -> tuple[str, ...]:
     """Return the command that starts `boot` with its socket and its console's log in `folder`."""
     qemu = boot.machine.qemu
+    log = folder / LOG
     icount = ("-icount", f"shift={ICOUNT_SHIFT}") if boot.clock is Clock.ICOUNT else ()
     return (
         qemu.binary,
         "-nodefaults",
         "-no-user-config",
-        "-no-reboot",
+        *("-action", f"reboot=shutdown,shutdown={'pause' if boot.pauses else 'poweroff'}"),
+        *(("-sandbox", _SANDBOX) if boot.sandbox else ()),
         *("-display", "none"),
         *("-machine", qemu.machine),
         *("-accel", boot.accelerator),
@@ -58,8 +71,8 @@ def command(boot: Boot, folder: Path) -> tuple[str, ...]:
         *("-kernel", str(boot.kernel)),
         *("-initrd", str(boot.initramfs)),
         *("-append", _append(boot)),
-        *("-chardev", f"file,id=console,path={_escaped(folder / 'serial.log')}"),
-        *("-serial", "chardev:console"),
+        *("-chardev", f"socket,id={CONSOLE},path={_escaped(folder / CONSOLE_SOCKET)},server=on,wait=off,logfile={_escaped(log)}"),
+        *("-serial", f"chardev:{CONSOLE}"),
         *("-qmp", f"unix:{_escaped(folder / 'qmp')},server=on,wait=off"),
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{boot.port}-{boot.address}:22"),
         *("-device", "virtio-net-pci,netdev=net,romfile="),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from qemu.qmp import ConnectError, ExecuteError, QMPClient
@@ -16,8 +17,8 @@ from harness.errors import VmLost
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # it logs a traceback for every QEMU that quits
 
 
-def execute(socket: Path, command: str, deadline: float = 5.0) -> object:
-    """Have the QEMU behind `socket` do `command`, and return its answer.
+def execute(socket: Path, command: str, arguments: Mapping[str, object] | None = None, *, deadline: float = 5.0) -> object:
+    """Have the QEMU behind `socket` do `command` with `arguments`, and return its answer.
 
     Raises VmLost when nobody answers within `deadline` seconds, or with a refusal.
     """
@@ -26,7 +27,7 @@ def execute(socket: Path, command: str, deadline: float = 5.0) -> object:
         client = QMPClient("kernel-patch-rig")
         await client.connect(str(socket))
         try:
-            return await client.execute(command)
+            return await client.execute(command, dict(arguments or {}))
         finally:
             with contextlib.suppress(EOFError):  # what a QEMU that quits leaves behind
                 await client.disconnect()

@@ -5,20 +5,19 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
+from filelock import FileLock, Timeout
 
-from harness import paths, qemu_args, qmp, rootfs, store
+from harness import paths, process, qemu_args, qmp, rootfs, shell, store
 from harness.clock import POLL, Deadline
 from harness.console import Console
 from harness.errors import VmLost
@@ -27,12 +26,16 @@ from harness.qemu_args import Boot
 
 BOOT_SECONDS = 90.0
 """the longest that a boot may take on a loaded host under emulation; usual are one to three"""
+_SILENT_SECONDS = 45.0
+"""the longest that a guest may say nothing while it boots"""
+_USUAL_BOOT = 2.0
+"""seconds that a boot takes where deadlines are as they are written; where it takes longer, so may everything else"""
+LONGEST_LOG = 8 << 20
+"""bytes that a guest may write to its serial line; nothing more is kept, and the guest is of no more use"""
 _PORTS = 5
 """how often a port is picked, should somebody else take it first"""
-
-# The signal that ends QEMU with the rig is tied to the thread that starts QEMU;
-# the thread of this pool lives as long as the rig.
-_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="qemu")
+_LOOK = 0.2
+"""seconds between two questions to QEMU whether its guest has ended"""
 
 
 class GuestDied(VmLost):
@@ -61,6 +64,10 @@ class State(msgspec.Struct, frozen=True):
     port: int
     accelerator: str
     command: tuple[str, ...]
+    pauses: bool = False
+    """whether QEMU stays when its guest ends"""
+    kept: str = ""
+    """the test after whose failure it was left up; empty for one that is sound"""
     boot_seconds: float = 0.0
     """from QEMU's start to the guest's word that SSH listens"""
 
@@ -69,31 +76,78 @@ class Vm:
     """A running virtual machine."""
 
     def __init__(self, folder: Path, state: State) -> None:
-        """Wrap the VM whose socket and log are in `folder`."""
+        """Wrap the VM whose sockets and log are in `folder`."""
         self.folder = folder
         self.state = state
-        self.console = Console(folder / "serial.log")
+        self.console = Console(folder / qemu_args.LOG)
+        self._claim = FileLock(folder / "claim", timeout=0)
+        self._next_look = 0.0
+        self._halted = False
+
+    @property
+    def running(self) -> bool:
+        """Whether its QEMU still runs."""
+        return process.alive(self.state.pid, self.state.started)
 
     @property
     def alive(self) -> bool:
-        """Whether its QEMU still runs."""
-        return _alive(self.state.pid, self.state.started)
+        """Whether its guest may still do something that is seen."""
+        if self.running and self.state.pauses and not self._halted and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK
+            with contextlib.suppress(VmLost):
+                self._halted = self.status() != "running"
+        return self.running and not self._halted and self.console.size < LONGEST_LOG
+
+    def ended(self, what: str) -> str:
+        """Return `what` happened, and how QEMU ended where that is known and tells more."""
+        if self.console.size >= LONGEST_LOG:
+            return f"{what}: its console's log had reached its limit of {LONGEST_LOG >> 20} MiB"
+        said = process.end(self.state.pid)
+        return f"{what}: QEMU ended {said}" if said and said != "with exit code 0" else what
+
+    @property
+    def pace(self) -> float:
+        """How many times slower than usual it is, which is what deadlines have to be multiplied with: at least 1."""
+        return max(1.0, self.state.boot_seconds / _USUAL_BOOT)
+
+    def claim(self) -> bool:
+        """Take it for this process, which no other can do until this one ends or releases it; return whether that worked."""
+        try:
+            self._claim.acquire()
+        except (Timeout, OSError):
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let another process find it."""
+        self._claim.release()
 
     def status(self) -> str:
         """Return QEMU's word for its state, such as ``running``."""
         answer = qmp.execute(self.folder / "qmp", "query-status")
         return str(answer["status"]) if isinstance(answer, dict) else "unknown"
 
+    def monitor(self, line: str) -> str:
+        """Return what QEMU's monitor says to `line`; raises VmLost if it does not answer."""
+        return str(qmp.execute(self.folder / "qmp", "human-monitor-command", {"command-line": line})).replace("\r", "")
+
+    def keep(self, test: str) -> None:
+        """Leave it up, as it is after `test`, for a person to look at."""
+        self.state = msgspec.structs.replace(self.state, owner=0, owner_started=0, kept=test)
+        _save(self)
+        self.release()
+
     def stop(self) -> None:
         """End it, by QMP or by force, and remove its folder."""
-        if self.alive:
+        if self.running:
             with contextlib.suppress(VmLost):
-                qmp.execute(self.folder / "qmp", "quit", 2.0)
+                qmp.execute(self.folder / "qmp", "quit", deadline=2.0)
             deadline = Deadline(2.0)
-            while self.alive and not deadline.over:
+            while self.running and not deadline.over:
                 time.sleep(POLL)
-        _kill(self.state.pid, self.state.started)
+        process.kill(self.state.pid, self.state.started)
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.release()
 
 
 def identity(boot: Boot) -> str:
@@ -109,6 +163,7 @@ def start(boot: Boot, cell: str, *, keep: bool, seconds: float = BOOT_SECONDS) -
     """
     if not keep:
         atexit.register(stop_own)
+    boot = msgspec.structs.replace(boot, sandbox=_has_sandbox(boot.machine.qemu.binary))
     root = paths.cache() / "vms"
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="vm-", dir=root))
@@ -117,7 +172,7 @@ def start(boot: Boot, cell: str, *, keep: bool, seconds: float = BOOT_SECONDS) -
         vm = _launch(boot, folder, cell, keep=keep)
     except BaseException:
         if state := _load(folder):
-            _kill(state.pid, state.started)
+            process.kill(state.pid, state.started)
         shutil.rmtree(folder, ignore_errors=True)
         raise
     try:
@@ -133,15 +188,18 @@ def start(boot: Boot, cell: str, *, keep: bool, seconds: float = BOOT_SECONDS) -
 def running() -> Iterator[Vm]:
     """Return the VMs that were left up on purpose."""
     for vm in _all():
-        if vm.alive and not vm.state.owner:
+        if vm.running and not vm.state.owner:
             yield vm
 
 
 def find(cell: str, boot: Boot) -> Vm | None:
-    """Return the VM of `cell` that was left up or that this rig booted, if it is just what `boot` would boot."""
+    """Return the VM of `cell` that was left up or that this rig booted, if it is just what `boot` would boot.
+
+    It is this process's from now on: no other finds it.
+    """
     for vm in _all():
-        mine = vm.state.owner in (0, os.getpid(), os.getppid())
-        if mine and vm.alive and (vm.state.cell, vm.state.identity) == (cell, identity(boot)):
+        mine = vm.state.owner in (0, os.getpid(), os.getppid()) and not vm.state.kept
+        if mine and vm.alive and (vm.state.cell, vm.state.identity) == (cell, identity(boot)) and vm.claim():
             return vm
     return None
 
@@ -165,8 +223,8 @@ def sweep() -> int:
             continue
         # A VM that has an owner is the owner's to read and remove, dead or alive.
         pid, started = (state.owner, state.owner_started) if state.owner else (state.pid, state.started)
-        if not _alive(pid, started):
-            _kill(state.pid, state.started)
+        if not process.alive(pid, started):
+            process.kill(state.pid, state.started)
             shutil.rmtree(folder, ignore_errors=True)
             swept += 1
     return swept
@@ -195,84 +253,63 @@ def _launch(boot: Boot, folder: Path, cell: str, *, keep: bool) -> Vm:
     for _ in range(_PORTS):
         boot = msgspec.structs.replace(boot, port=_free_port())
         command = qemu_args.command(boot, folder)
-        process = _starter.submit(_spawn, command, folder, keep).result()
+        qemu = process.start(command, folder / "qemu.log", keep=keep or boot.pauses, largest=LONGEST_LOG)
         owner = 0 if keep else os.getpid()
         state = State(
             cell,
             boot.clock,
             identity(boot),
-            process.pid,
-            _start_time(process.pid),
+            qemu.pid,
+            process.start_time(qemu.pid),
             owner,
-            _start_time(owner) if owner else 0,
+            process.start_time(owner) if owner else 0,
             boot.port,
             boot.accelerator,
             command,
+            pauses=boot.pauses,
         )
         vm = Vm(folder, state)
+        vm.claim()
         _save(vm)
         deadline = Deadline(BOOT_SECONDS)
-        while process.poll() is None and not deadline.over:
+        while qemu.poll() is None and not deadline.over:
             if (folder / "qmp").exists():
                 return vm
             time.sleep(POLL / 2)
-        process.kill()
-        process.wait()
+        qemu.kill()
+        qemu.wait()
         said = (folder / "qemu.log").read_text(errors="replace").strip()
         if "forwarding" not in said:
             break
     raise VmLost(f"{cell}: {boot.machine.qemu.binary} did not start: {said.splitlines()[-1] if said else 'it said nothing'}")
 
 
-def _spawn(command: tuple[str, ...], folder: Path, keep: bool) -> subprocess.Popen[bytes]:
-    end = () if keep else ("setpriv", "--pdeathsig", "KILL")
-    with (folder / "qemu.log").open("wb") as log:
-        try:
-            return subprocess.Popen((*end, *command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        except OSError as error:
-            raise VmLost(f"`{command[0]}` cannot be run: {error.strerror}; ./bootstrap installs what the rig needs.") from error
-
-
 def _ready(vm: Vm, began: float, seconds: float) -> float:
-    deadline = Deadline(seconds)
+    deadline, silence = Deadline(seconds), Deadline(_SILENT_SECONDS)
     log = ""
     while True:
         alive = vm.alive
-        log += vm.console.read() if alive else vm.console.rest()
+        new = vm.console.read() if alive else vm.console.rest()
+        if new:
+            silence = Deadline(_SILENT_SECONDS)
+        log += new
         if rootfs.READY in log:
             return time.monotonic() - began
         if not alive:
-            raise GuestDied(f"{vm.state.cell}: the guest ended while it booted.", log)
+            raise GuestDied(f"{vm.ended(f'{vm.state.cell}: the guest ended while it booted')}.", log)
         if deadline.over:
             raise GuestDied(f"{vm.state.cell}: the guest was not ready {seconds:.0f} s after its start.", log)
+        if silence.over:
+            raise GuestDied(f"{vm.state.cell}: the guest said nothing for {_SILENT_SECONDS:.0f} s while it booted.", log)
         time.sleep(POLL)
+
+
+@functools.cache
+def _has_sandbox(binary: str) -> bool:
+    return "-sandbox" in shell.output((binary, "-help"), error=VmLost)
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _start_time(pid: int) -> int:
-    """Return when a process started, in clock ticks since the host's boot; 0 if there is none."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return 0 if fields[0] == "Z" else int(fields[19])
-
-
-def _alive(pid: int, started: int) -> bool:
-    return pid > 0 and started > 0 and _start_time(pid) == started
-
-
-def _kill(pid: int, started: int) -> None:
-    if _alive(pid, started):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        deadline = Deadline(5.0)
-        while _alive(pid, started) and not deadline.over:
-            time.sleep(POLL)

@@ -15,14 +15,16 @@ from harness.plan import BuiltCell, Plan
 from harness.qemu_args import Boot
 from harness.records import Finding, Provenance, Result, Run, Sample
 from harness.rootfs import Rootfs
+from harness.trouble import Frame, Severity, Trouble
 
 FAKE = """\
 #!/bin/sh
+[ "$1" = -help ] && exit
 pids={pids}
 echo $$ >> "$pids"
 for word; do
     case $word in
-        file,id=console,path=*) log=${{word##*path=}} ;;
+        socket,id=console,*) log=${{word##*logfile=}} ;;
         unix:*) qmp=${{word#unix:}} qmp=${{qmp%%,*}} ;;
     esac
 done
@@ -47,23 +49,39 @@ def sample(value: float = 1000.0, **other: Any) -> Sample:
     return Sample(value=value, **{**fields, **other})
 
 
-def finding(**other: Any) -> Finding:
-    """Return the finding of the BUG in stock 4.18, not expected."""
+def trouble(**other: Any) -> Trouble:
+    """Return the BUG in stock 4.18, as the kernel's log has it."""
     fields: dict[str, Any] = {
-        "machine": "x86_64",
-        "variant": "stock",
-        "profile": "perf",
-        "clock": Clock.WALL,
-        "test": "align_shift_alloc_test",
-        "boot": 0,
         "kind": "bug",
+        "severity": Severity.FATAL,
         "title": "kernel BUG at mm/vmalloc.c:512!",
-        "expected": "",
-        "log": "x86_64-stock-perf-wall-0.serial.log",
-        "lines": (417, 450),
-        "excerpt": "[    3.1] kernel BUG at mm/vmalloc.c:512!",
+        "first": 417,
+        "last": 450,
+        "text": "[    3.1] kernel BUG at mm/vmalloc.c:512!",
+        "function": "alloc_vmap_area",
+        "where": "mm/vmalloc.c:512",
+        "frames": (Frame("alloc_vmap_area", 0x4A0, 0x5C0, exact=True), Frame("run", 0x10, 0x80, "vmalloc_test")),
     }
-    return Finding(**{**fields, **other})
+    return Trouble(**{**fields, **other})
+
+
+def finding(
+    *, expected: str = "", evidence: str = "", left: str = "", test: str = "align_shift_alloc_test", **other: Any
+) -> Finding:
+    """Return the finding of the BUG in stock 4.18, not expected; `other` is what differs in its trouble."""
+    return Finding(
+        machine="x86_64",
+        variant="stock",
+        profile="perf",
+        clock=Clock.WALL,
+        test=test,
+        boot=0,
+        trouble=trouble(**other),
+        expected=expected,
+        log="x86_64-stock-perf-wall-0.serial.log",
+        evidence=evidence,
+        left=left,
+    )
 
 
 def result(outcome: str = "passed", **other: Any) -> Result:

@@ -76,7 +76,19 @@ def test_the_kernel_dies_of_an_oops_and_says_so(name: str) -> None:
     words = option(command, "-append").split()
     assert {"oops=panic", "panic=-1", "nokaslr"} <= set(words)
     assert words[0] == f"console={load_machine(name).qemu.console}"
-    assert "-no-reboot" in command
+    assert option(command, "-action") == "reboot=shutdown,shutdown=poweroff"
+
+
+def test_a_guest_that_ends_can_be_kept_as_it_is() -> None:
+    boot = msgspec.structs.replace(make.boot(), pauses=True)
+    assert option(qemu_args.command(boot, FOLDER), "-action") == "reboot=shutdown,shutdown=pause"
+
+
+def test_qemu_denies_itself_what_it_has_no_need_of() -> None:
+    assert "-sandbox" not in qemu_args.command(make.boot(), FOLDER)
+    denied = option(qemu_args.command(msgspec.structs.replace(make.boot(), sandbox=True), FOLDER), "-sandbox").split(",")
+    assert denied[0] == "on"
+    assert {"elevateprivileges=deny", "spawn=deny"} <= set(denied)
 
 
 def test_a_machine_has_parameters_of_its_own() -> None:
@@ -98,7 +110,7 @@ def test_under_kvm_the_cpu_is_the_hosts() -> None:
 
 def test_a_comma_in_a_path_is_doubled() -> None:
     command = qemu_args.command(make.boot(), Path("/cache,of/mine"))
-    assert option(command, "-chardev").endswith("path=/cache,,of/mine/serial.log")
+    assert option(command, "-chardev").endswith("logfile=/cache,,of/mine/serial.log")
     assert option(command, "-qmp").startswith("unix:/cache,,of/mine/qmp,server=on")
 
 

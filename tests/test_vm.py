@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import rootfs, vm
+from harness import process, rootfs, vm
 from harness.errors import VmLost
 from harness.matrix import Clock, Qemu
 from harness.qemu_args import Boot
@@ -44,14 +44,14 @@ def sleeper() -> Iterator[Sleeper]:
         return made[-1]
 
     yield start
-    for process in made:
-        process.kill()
-        process.wait()
+    for qemu in made:
+        qemu.kill()
+        qemu.wait()
 
 
 def folder(cache: Path, name: str, pid: int, owner: int, **other: object) -> Path:
     """Make the folder of a VM."""
-    started = (vm._start_time(pid), vm._start_time(owner) or 1)
+    started = (process.start_time(pid), process.start_time(owner) or 1)
     state = State("x86_64/stock/perf", Clock.ICOUNT, "key", pid, started[0], owner, started[1], 2222, "tcg", ("qemu",))
     made = cache / "vms" / name
     made.mkdir(parents=True)
@@ -71,36 +71,36 @@ def test_the_folder_of_a_dead_vm_is_swept(cache: Path) -> None:
 
 
 def test_an_orphan_is_killed(cache: Path, sleeper: Sleeper) -> None:
-    process = sleeper()
-    left = folder(cache, "vm-1", process.pid, DEAD)
+    qemu = sleeper()
+    left = folder(cache, "vm-1", qemu.pid, DEAD)
     assert vm.sweep() == 1
-    assert process.wait(5) == -signal.SIGKILL
+    assert qemu.wait(5) == -signal.SIGKILL
     assert not left.exists()
 
 
 def test_one_that_was_left_up_on_purpose_is_not_touched(cache: Path, sleeper: Sleeper) -> None:
-    process = sleeper()
-    left = folder(cache, "vm-1", process.pid, 0)
+    qemu = sleeper()
+    left = folder(cache, "vm-1", qemu.pid, 0)
     assert vm.sweep() == 0
-    assert process.poll() is None
+    assert qemu.poll() is None
     assert (left / "state.json").exists()
     assert [machine.folder for machine in vm.running()] == [left]
 
 
 def test_one_of_a_rig_that_lives_is_not_touched(cache: Path, sleeper: Sleeper) -> None:
-    process = sleeper()
-    left = folder(cache, "vm-1", process.pid, os.getpid())
+    qemu = sleeper()
+    left = folder(cache, "vm-1", qemu.pid, os.getpid())
     assert vm.sweep() == 0
-    assert process.poll() is None
+    assert qemu.poll() is None
     assert left.exists()
     assert list(vm.running()) == [], "it was not left up on purpose"
 
 
 def test_a_stranger_with_the_same_pid_is_not_killed(cache: Path, sleeper: Sleeper) -> None:
-    process = sleeper()
-    left = folder(cache, "vm-1", process.pid, DEAD, started=vm._start_time(process.pid) + 1)
+    qemu = sleeper()
+    left = folder(cache, "vm-1", qemu.pid, DEAD, started=process.start_time(qemu.pid) + 1)
     vm.sweep()
-    assert process.poll() is None
+    assert qemu.poll() is None
     assert not left.exists()
 
 
@@ -168,8 +168,12 @@ def test_a_vm_is_up_when_its_guest_says_so(cache: Path, fake: Fake, keep: bool) 
     assert made.alive
     assert made.state.boot_seconds > 0
     assert [machine.state for machine in vm.running()] == ([made.state] if keep else [])
-    assert (found := vm.find("cell", msgspec.structs.replace(boot, port=0)))
+    wanted = msgspec.structs.replace(boot, port=0)
+    assert vm.find("cell", wanted) is None, "whoever booted it has it until it is released"
+    made.release()
+    assert (found := vm.find("cell", wanted))
     assert found.state == made.state
+    assert vm.find("cell", wanted) is None, "two rigs must not use the same VM"
     os.kill(made.state.pid, signal.SIGKILL)
     wait_for(lambda: not made.alive)
     made.stop()
@@ -186,7 +190,7 @@ def test_a_guest_that_dies_leaves_its_last_words_but_no_folder(cache: Path, fake
 def test_a_guest_that_is_never_ready_is_ended(cache: Path, fake: Fake, pids: Path) -> None:
     with pytest.raises(GuestDied, match="the guest was not ready"):
         vm.start(fake('echo hello > "$log"; touch "$qmp"; exec sleep 60'), "cell", keep=True, seconds=1.0)
-    wait_for(lambda: vm._start_time(int(pids.read_text())) == 0)
+    wait_for(lambda: process.start_time(int(pids.read_text())) == 0)
     assert list((cache / "vms").iterdir()) == []
 
 
@@ -211,7 +215,7 @@ def test_missing_qemu_is_named_with_what_to_do(cache: Path) -> None:
         vm.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", keep=True)
     with pytest.raises(VmLost, match="no-such-qemu"):
         vm.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", keep=False)
-    assert list((cache / "vms").iterdir()) == []
+    assert list((cache / "vms").glob("*")) == []
 
 
 def test_an_interrupted_start_leaves_no_qemu(cache: Path, fake: Fake, pids: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,5 +230,39 @@ def test_an_interrupted_start_leaves_no_qemu(cache: Path, fake: Fake, pids: Path
     monkeypatch.setattr(time, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         vm.start(boot, "cell", keep=True)
-    wait_for(lambda: vm._start_time(int(pids.read_text())) == 0)
+    wait_for(lambda: process.start_time(int(pids.read_text())) == 0)
     assert list((cache / "vms").iterdir()) == []
+
+
+def test_a_guest_that_says_nothing_is_ended(cache: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vm, "_SILENT_SECONDS", 0.3)
+    with pytest.raises(GuestDied, match="cell: the guest said nothing for 0 s while it booted"):
+        vm.start(fake('touch "$qmp"; exec sleep 60'), "cell", keep=False)
+    assert list((cache / "vms").iterdir()) == []
+
+
+def test_a_guest_that_floods_its_console_is_ended_and_that_is_said(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vm, "LONGEST_LOG", 100_000)
+    with pytest.raises(GuestDied, match="ended while it booted: its console's log had reached its limit") as caught:
+        vm.start(fake("trap '' XFSZ; " + 'touch "$qmp"; yes > "$log"; exec sleep 60'), "cell", keep=False)
+    assert len(caught.value.log) == 100_000
+
+
+def test_how_qemu_ended_is_told(fake: Fake) -> None:
+    made = vm.start(fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", keep=False)
+    assert made.ended("it ended") == "it ended"
+    os.kill(made.state.pid, signal.SIGKILL)
+    wait_for(lambda: not made.alive)
+    assert made.ended("it ended") == "it ended: QEMU ended by signal 9 (Killed)"
+    made.stop()
+
+
+def test_a_kept_vm_is_up_but_nobody_runs_tests_in_it(fake: Fake) -> None:
+    boot = fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60')
+    made = vm.start(boot, "cell", keep=False)
+    made.keep("le_fit_alloc_test")
+    assert [machine.state.kept for machine in vm.running()] == ["le_fit_alloc_test"]
+    assert vm.find("cell", boot) is None
+    vm.stop_own()
+    assert made.running
+    made.stop()
