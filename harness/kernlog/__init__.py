@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Finds what a kernel complained of, in its log.
+
+The log may be what a serial console, dmesg or a journal made of it: with or without time stamps, callers'
+tags, levels and colours, with the lines of several CPUs mixed, cut anywhere, with garbage in between.
+
+`find` reads a log at once, `scan` a file, `Reader` what comes in piece by piece. All three return Troubles
+(harness/trouble.py), ordered by where they begin; KINDS says which kinds there are. What follows from a
+trouble, and when one is told again, is in cascade.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from harness.kernlog.kinds import KINDS, Kind
+from harness.kernlog.reader import Reader
+from harness.trouble import Trouble
+
+__all__ = ["KINDS", "Kind", "Reader", "Trouble", "find", "scan"]
+
+_PIECE = 1 << 20
+
+
+def find(log: str, first_line: int = 1) -> list[Trouble]:
+    """Return the troubles in `log`, whose first line has the number `first_line`."""
+    reader = Reader(first_line)
+    found = reader.feed(log.encode(errors="replace"))
+    return found + reader.close()
+
+
+def scan(file: BinaryIO) -> Iterator[Trouble]:
+    """Yield the troubles in a file as soon as they are complete, in memory that does not depend on its size."""
+    reader = Reader()
+    while data := file.read(_PIECE):
+        yield from reader.feed(data)
+    yield from reader.close()

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lines of one report, as they come in, and which lines can be part of one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from harness.kernlog.kinds import DEATHS, SANITIZERS
+
+HEAD, TAIL = 320, 40
+"""lines of a report that are kept: its first and its last"""
+_ROOM = 1 << 16
+"""characters of a report that are kept, besides its last lines"""
+MOST = 3000
+"""lines after which a report is taken to be over"""
+_PATIENCE = 15
+"""lines of something else in a row after which a report is taken to be over"""
+_LONG_PATIENCE = 60
+"""the same for reports that say when they are over"""
+_ENDED = frozenset({"warning", "kasan", "kmsan", "kcsan", "kfence", *DEATHS})
+_END = re.compile(r"---\[ end (?:trace|Kernel panic)|={20,}$")
+_ENTRY = re.compile(
+    r"\.?[A-Za-z_$][\w.$]*(?:\+0x|/0x| .*\+0x| \[inline\]| \(\w)|[0-9a-f]{8,16}[: ]|>[0-9a-f]{6,}|[\[({}<>*\-=+.#^|~]"
+)
+_BLANK = ("", " ", "\t")
+_WORD = re.compile(r"[A-Za-z_]+")
+_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    All Allocated BAD BUG Backtrace Bad BadVA Bad_RIP Bytes CFAR CM CONFIG_KASAN_INLINE CPU CR CS CTR Call Cause Chain Code Comm
+    Control Corrupted D DAR DMA DR DS DSISR Data Disabling Dumping EA EAX EBP EBX EC ECX EDAC EDI EDX EFLAGS EIP ES ESI ESP ESR
+    Exception FAR FIX FS FSC Fixing Flags FnV Free Freed GPF GPR GPRS GS Hardware HighMem HugeTLB INFO INITIAL IP ISS ISV Insn
+    Instruction Internal KASAN Kernel Kernel_Offset Killed Krnl LR Last Last_Breaking Local MSR Machine Mem Memory Modules Movable
+    NIP NMI Node Normal Not ODEBUG Object Oops Out P PACATMSCRATCH PC PF PGD PMD PSW PTE PUD Padding Pid Possible PrId Preemption
+    Process R RAX RBP RBX RCU RCX RDI RDX REGS RIP RSI RSP Read Rebooting Redzone Register Registers Reported SET SError SMP SOFTE
+    SS Sending Showing Slab Stack Status Supervisor Swap TRAP Tainted Tasks The This Thread Total Trace Trying Uninit Unwind User
+    WARNING WnR Workqueue Write XER active_anon active_file all already and assert backtrace badaddr block buggy but cache cause
+    comm delayed dirty drivers epc error_code event expected fbcon flags fp fs gp hardirqs head hex hi holding idle in in_atomic
+    inactive_anon include invalid ip irq is kasan kernel last lib list_add list_del lo lock locks lowmem_reserve lr mce memory mm
+    net no note object oom oom_reaper other page pages pc pending pgd pool preempt preempt_count preemption psr pstate r ra race
+    raw rcu read refcount_t ret secondary_startup security slab_reclaimable softirqs sound sp stack start_kernel status swap_cache
+    task task_struct the to traps unevictable usercopy value which workqueue workqueues write x
+    """,
+    )
+)
+"""with which lines of reports begin"""
+
+
+@dataclass(slots=True)
+class Block:
+    """A report whose lines still come in."""
+
+    kind: str
+    stream: str
+    first: int
+    time: float | None
+    lines: list[str] = field(default_factory=list)
+    """cleaned"""
+    raw: list[str] = field(default_factory=list)
+    end: list[str] = field(default_factory=list)
+    """the last raw lines, where there are too many"""
+    count: int = 0
+    last: int = 0
+    over: bool = False
+    message: str = ""
+    """what a WARNING or a BUG says of itself on a line of its own"""
+    _size: int = 0
+    _others: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def add(self, number: int, raw: str, text: str) -> None:
+        """Take a line of the report's own stream, if it can be part of it."""
+        if text[:1] == " " and self.count < HEAD and self._size < _ROOM and not self._others and number - self.first <= MOST:
+            # As below, but without the calls: so are most lines.
+            self.count += 1
+            self.last = number
+            self._size += len(raw)
+            self.lines.append(text)
+            self.raw.append(raw)
+            return
+        if text[:1] not in _BLANK:
+            if not self._mine(text):
+                self._others.append((number, raw, text))
+                self.over = len(self._others) > (_LONG_PATIENCE if self.kind in _ENDED else _PATIENCE)
+                return
+            if text[0] in "-=" and _END.match(text):
+                self.over = True
+                if text[0] == "=" and self.kind not in SANITIZERS:
+                    return
+        elif not text:
+            return
+        if self._others:
+            for other in self._others:
+                self.put(*other)
+            self._others.clear()
+        self.put(number, raw, text)
+
+    def put(self, number: int, raw: str, text: str) -> None:
+        """Take a line that is known to be the report's."""
+        self.count += 1
+        self.last = number
+        if number - self.first > MOST:
+            self.over = True
+        if self.count <= HEAD and self._size < _ROOM:
+            self._size += len(raw)
+            self.lines.append(text)
+            self.raw.append(raw)
+            return
+        self.end.append(raw)
+        if len(self.end) > 2 * TAIL:
+            del self.end[:TAIL]
+
+    def _mine(self, text: str) -> bool:
+        word = _WORD.match(text)
+        if word is None:
+            return text[:1].isdigit() or _ENTRY.match(text) is not None
+        return word[0] in _WORDS or _ENTRY.match(text) is not None
+
+    def text(self) -> str:
+        """Return the lines as the log has them; where there are too many, a line says how many were left out."""
+        if not self.end:
+            return "\n".join(self.raw)
+        end = self.end[-TAIL:]
+        left = self.count - len(self.raw) - len(end)
+        return "\n".join([*self.raw, *([f"... {left} lines left out ..."] if left else []), *end])

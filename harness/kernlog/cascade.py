@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What belongs together: the reports that follow from an earlier one, and those that are told again.
+
+- What the kernel says in two reports, as ``Trying to vfree()`` and the WARNING of it, or a BUG and the
+  ``invalid opcode`` by which it is done, is one finding.
+- The consequences of a finding are titles in its ``followed``: the panic after any other report, what a
+  task says on its way out after an Oops, lockups and stalls after a death or after one another, an Oops of the
+  task that KASAN has just complained of, one allocation that is refused or one task that is killed after another.
+- The same trouble again is told once: where kind, function and callers are the same, as the fingerprint has it;
+  a stall also where the task is the same, for it is found elsewhere each time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import msgspec
+
+from harness.kernlog import blame, block, fingerprint
+from harness.kernlog.kinds import ANNOUNCED, DEATHS, STALLS
+from harness.trouble import Severity, Trouble
+
+WINDOW = 2000
+"""lines after which nothing is taken for a consequence any more"""
+_ADJACENT = 12
+"""lines between two parts of one report"""
+_NEAR = 150
+"""lines within which a task that died says more"""
+_SOON = 30.0
+"""seconds within which a task says more of what befell it"""
+_LATER = 300.0
+"""seconds within which stalls have the same cause, or that a task died with a lock that others wait for"""
+_OUT_OF_REACH = WINDOW + 2 * block.MOST
+"""lines after which no report that is under way can be a consequence"""
+_HELD = 8
+_REMEMBERED = 4096
+_ROOM = 1 << 17
+"""characters of a finding's text from which on no consequence is added"""
+_MORE = "... more lines left out ..."
+_TITLES = 20
+"""consequences that are named"""
+_RECURSIVE = "Fixing recursive fault"
+_ORDER = (Severity.WARNING, Severity.ERROR, Severity.FATAL)
+_PANIC = "Kernel panic - not syncing"
+_NO_ROOM = frozenset({"allocation-failure", "vmap-exhausted", "out-of-memory"})
+_DAMAGE = frozenset({"bad-page", "slab"})
+
+
+class _Held(msgspec.Struct, eq=False):
+    """A finding that may still have consequences."""
+
+    trouble: Trouble
+    stream: str
+    end: float | None
+    """when its last part began"""
+
+
+class Cascade:
+    """Joins reports, in the order in which they end, to findings."""
+
+    def __init__(self) -> None:
+        self._held: list[_Held] = []
+        self._done: list[Trouble] = []
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, report: Trouble, stream: str) -> None:
+        """Take the next report."""
+        self._release(report.first)
+        for held in reversed(self._held):
+            if _same(held, report, stream):
+                held.trouble = _joined(held.trouble, report)
+                self._settle(held)
+                return
+        self._held.append(_Held(report, stream, report.time))
+        self._settle(self._held[-1])
+
+    def _settle(self, new: _Held) -> None:
+        """Make a finding part of the one from which it follows, if there is one."""
+        if not new.trouble.process and new.trouble.kind in ANNOUNCED | DEATHS and not new.trouble.title.startswith(_RECURSIVE):
+            return  # Its other part, which is still to come, says which task it is about.
+        for held in reversed(self._held[: self._held.index(new)]):
+            if _follows(held, new.trouble, new.stream):
+                held.trouble = _extended(held.trouble, new.trouble)
+                held.end = new.end if new.end is not None else held.end
+                self._held.remove(new)
+                return
+
+    def _release(self, number: int) -> None:
+        done = [held for held in self._held if number - held.trouble.last > _OUT_OF_REACH] or self._held[:-_HELD]
+        if done:
+            self._held = [held for held in self._held if held not in done]
+            self._done += self._new(done)
+
+    def ready(self, number: int) -> list[Trouble]:
+        """Return the findings that are complete when line `number` is reached, and forget them."""
+        self._release(number)
+        done, self._done = self._done, []
+        return done
+
+    def close(self) -> list[Trouble]:
+        """Return all that is left."""
+        done, self._held = self._done + self._new(self._held), []
+        return done
+
+    def _new(self, done: list[_Held]) -> list[Trouble]:
+        found = []
+        for held in sorted(done, key=lambda held: held.trouble.first):
+            keys = [held.trouble.fingerprint]
+            if held.trouble.kind in STALLS and held.trouble.process:
+                keys.append(f"{held.trouble.kind} {held.trouble.process}")
+            if not any(key in self._seen for key in keys):
+                found.append(held.trouble)
+            for key in keys:
+                self._seen[key] = None
+                self._seen.move_to_end(key)
+            while len(self._seen) > _REMEMBERED:
+                self._seen.popitem(last=False)
+        return found
+
+
+def _same(held: _Held, report: Trouble, stream: str) -> bool:
+    """Whether `report` is but another part of the finding."""
+    before = held.trouble
+    if stream != held.stream or not 0 < report.first - before.last <= _ADJACENT or report.title.startswith((_PANIC, _RECURSIVE)):
+        return False
+    if before.kind in ANNOUNCED:
+        return report.kind in ("warning", "bug", *DEATHS)
+    if before.kind == "warning" and (report.kind in ANNOUNCED or report.kind == "hard-lockup"):
+        return report.first - before.first <= 2
+    if before.kind in DEATHS:
+        return report.kind in DEATHS - {"bug"} and (not before.process or not report.process)
+    if before.kind == report.kind == "rcu-stall":
+        return True
+    if before.kind == "inconsistency" and report.kind == "warning":
+        return not before.frames
+    if before.kind == report.kind == "memory-leak":
+        return not before.frames and report.first - before.last == 1
+    if before.kind in ("out-of-memory", "machine-check", "ubsan") and before.kind == report.kind:
+        return report.kind != "ubsan" or not before.frames
+    return before.kind == "allocation-failure" == report.kind and before.process in ("", report.process)
+
+
+def _follows(held: _Held, report: Trouble, stream: str) -> bool:
+    """Whether `report` is a consequence of the finding."""
+    before = held.trouble
+    gap = report.first - before.last
+    waited = 0.0 if held.end is None or report.time is None else report.time - held.end
+    if gap > WINDOW or waited > _LATER or waited < -1:
+        return False
+    ours = stream == held.stream
+    one_task = not before.process or not report.process or before.process == report.process
+    if report.title.startswith(_PANIC):
+        return (ours or gap <= _NEAR) and waited <= _SOON
+    if report.kind in STALLS or "spinlock lockup" in report.title:
+        if before.kind in DEATHS or before.kind == "panic":
+            return True
+        if before.kind in STALLS:
+            return held.end is not None or gap <= _NEAR
+        return before.kind in ("lockdep", "spinlock", "atomic") and before.process == report.process != "" and waited <= _SOON
+    if not ours or gap > _NEAR or waited > _SOON:
+        return False
+    if before.kind in DEATHS or (before.kind in ANNOUNCED and _PANIC in before.followed):
+        return one_task or report.title.startswith(_RECURSIVE)
+    if before.kind == "panic":
+        return True
+    if report.kind in DEATHS and before.severity is Severity.ERROR and before.kind not in STALLS:
+        return one_task and gap <= 2 * _ADJACENT
+    if report.kind in _NO_ROOM:
+        return before.kind in _NO_ROOM
+    if "atomic" in (before.kind, report.kind) and {before.kind, report.kind} <= {"atomic", "lockdep"}:
+        return before.process == report.process != ""
+    return before.kind == report.kind and before.kind in _DAMAGE and one_task
+
+
+def _text(before: Trouble, after: Trouble) -> str:
+    if len(before.text) > _ROOM:
+        return before.text if before.text.endswith(_MORE) else f"{before.text}\n{_MORE}"
+    left = after.first - before.last - 1
+    return "\n".join([before.text, *([f"... {left} lines left out ..."] if left else []), after.text])
+
+
+def _worst(before: Trouble, after: Trouble) -> Severity:
+    ended = after.title.startswith(_PANIC) or after.kind in DEATHS
+    return (
+        Severity.FATAL
+        if ended
+        else max(before.severity, after.severity, key=_ORDER.index)
+        if before.kind == "warning"
+        else before.severity
+    )
+
+
+def _joined(before: Trouble, after: Trouble) -> Trouble:
+    """Return a report of which `after` is another part: what the first part does not say, the second may."""
+    told = after if before.kind == "warning" and after.kind in ANNOUNCED | {"hard-lockup"} else before
+    frames = after.frames if len(before.frames) <= 1 < len(after.frames) else before.frames or after.frames
+    whole = after if frames is after.frames else before
+    function = whole.function or before.function or after.function
+    if told.kind != whole.kind and told.kind not in DEATHS:
+        # Whom to blame depends on the kind, which the part that has the trace did not know.
+        culprit = blame.blamed(told.kind, None, next((f for f in frames if f.exact), None), frames)
+        function = blame.plain(culprit.function) if culprit else function
+    return msgspec.structs.replace(
+        before,
+        kind=told.kind,
+        severity=_worst(before, after),
+        title=told.title,
+        last=after.last,
+        text=_text(before, after),
+        function=function,
+        where=before.where or after.where,
+        frames=frames,
+        process=before.process or after.process,
+        cpu=before.cpu if before.cpu is not None else after.cpu,
+        fingerprint=fingerprint.of(told.kind, told.title, function, frames),
+    )
+
+
+def _extended(before: Trouble, after: Trouble) -> Trouble:
+    """Return a finding with one more consequence."""
+    grown = before
+    if after.title.startswith(_PANIC) and len(before.frames) <= 1 < len(after.frames) and after.first - before.last <= _NEAR:
+        grown = _joined(before, after)
+    else:
+        grown = msgspec.structs.replace(before, text=_text(before, after), last=after.last)
+    titles = before.followed if len(before.followed) >= _TITLES else (*before.followed, after.title)
+    return msgspec.structs.replace(grown, severity=_worst(before, after), last=max(grown.last, after.last), followed=titles)

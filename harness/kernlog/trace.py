@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Call traces and registers of a report, as the architectures print them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from harness.kernlog import blame
+from harness.trouble import Frame
+
+_MOST = 64
+"""frames that are kept"""
+_NAME = r"\.?(?P<name>(?![0-9a-f]{8,16}\b)[A-Za-z_$][\w.$]*)"
+_WHERE = r"(?P<file>[\w./+-]+\.(?:[chS]|rs|cpp)|<[\w ]+>):(?P<line>\d+)"
+_PLACE = (
+    _NAME
+    + r"(?:\+0x(?P<offset>[0-9a-f]{1,8})(?:/0x(?P<size>[0-9a-f]{1,8}))?)?"
+    + r"(?: \[(?P<module>[\w-]+)(?: [0-9a-f]{8,40})?\])?"
+    + r"(?: \(?"
+    + _WHERE
+    + r"(?: \(discriminator \d+\))?\)?)?"
+    + r"(?P<rest>(?: \[inline\]| \(inlined\)| \(inline\))?)"
+    + r"(?: (?P<after>[A-Za-z][\w-]*)$)?"
+)
+_ADDRESS = r"(?:\(?\[<?(?:0x)?[0-9a-f]{4,16}>?\]\)? *){0,2}"
+_ENTRY = re.compile(r" *(?:(?:</?[A-Z]{3,9}> *)+)?" + _ADDRESS + r"(?P<doubt>\? |= )?\(?" + _PLACE)
+_CALLED = re.compile(r" *" + _ADDRESS + r"\(?" + _NAME + r"\)? from " + _ADDRESS + r"\(?(?P<caller>[A-Za-z_].*)")
+_PC = re.compile(
+    r" *(?:\S{1,12}  ?)?(?:RIP|EIP|IP|NIP|epc|pc|PC|Krnl PSW|LR|lr)(?: is at)?\b *:? *"
+    r"(?:[0-9a-f]{4}:)?"
+    r"(?:[\[(]{0,2}<?(?:0x)?[0-9a-f]{8,16}\b>?\]? *:? *){0,3}\(?" + _PLACE
+)
+_PC_STARTS = ("RIP", "EIP", "IP:", "NIP", "epc", "pc ", "PC ", "Krnl PSW", "[<")
+_STOP = re.compile(
+    r"(?:\w{4}-)?(?:Allocated by|Freed by|Last potentially|Second to last|Memory state|The buggy|Uninit was|Local variable|"
+    r"Showing all|"
+    r"NMI backtrace|value changed|Reported by|irq event stamp|(?:read|write)(?:-write|-read)? (?:\(\w+\) )?to 0x|"
+    r"-----|=====|---\[|Kernel panic|Kernel Offset|Mem-Info|which lock|the existing dep|Backtrace for|\d+ locks? held|"
+    r"page last|Sending NMI|INFO: |BUG: |Task dump|kworker|[\w.:/-]{1,16} +[RSDTZXI] )"
+)
+_ENTERED = re.compile(r"el1h?_\w+|__(?:irq|dabt|und|pabt)_svc")
+"""what an exception enters: the frame below is that of the instruction itself"""
+_INTERRUPTED = re.compile(
+    r"el1_irq|el1h_64_irq\w*|__irq_svc|ret_from_exception|handle_exception|restore_all|apic_timer_interrupt|asm_sysvec_\w+"
+)
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """Where a report says that the kernel was."""
+
+    pc: Frame | None
+    """of the instruction itself, where registers are shown"""
+    link: Frame | None
+    """where that would return to, by the link register"""
+    frames: tuple[Frame, ...]
+    """of what called what there, innermost first; without what came on top: an exception, or the timer that noticed"""
+
+
+def frame(text: str) -> Frame | None:
+    """Return the entry of a call trace that a line is; None for other lines."""
+    found = _ENTRY.match(text)
+    if not found:
+        return None
+    return _frame(found, sure=not found["doubt"])
+
+
+def _frame(found: re.Match[str], *, sure: bool = True, exact: bool = False) -> Frame | None:
+    name, offset, size, module, file, line, rest, after = found.group(
+        "name", "offset", "size", "module", "file", "line", "rest", "after"
+    )
+    if offset is None and file is None:
+        return None
+    if file and file[0] == "<":
+        file, line = "", "0"
+    return Frame(
+        function=name,
+        offset=int(offset or "0", 16),
+        size=int(size or "0", 16),
+        module=module or (after if after and file else ""),
+        sure=sure,
+        exact=exact,
+        inlined=bool(rest),
+        file=file or "",
+        line=int((line or "0")[:9]),
+    )
+
+
+def place(text: str) -> Frame | None:
+    """Return the function that `text` begins with, such as ``fill_pages+0x5c/0xf0 [vmalloc_test]``."""
+    found = re.match(_PLACE, text)
+    return _frame(found, exact=True) if found else None
+
+
+def read(lines: Sequence[str], *, stalled: bool = False) -> Trace:
+    """Return the first trace in a report's lines, with the registers that go with it.
+
+    `stalled` is for reports of a CPU that was found by an interrupt: the interrupt's frames are left out.
+    """
+    pc: Frame | None = None
+    link: Frame | None = None
+    frames: list[Frame] = []
+    before = 0
+    for text in lines:
+        if stalled and frames and ("<EOI>" in text or "</IRQ>" in text):
+            frames.clear()
+        if "+0x" not in text and ".c:" not in text and ".h:" not in text and ".S:" not in text and ".rs:" not in text:
+            if before < len(frames) and text[:1] != " " and _STOP.match(text) and any(f.sure for f in frames[before:]):
+                break
+            continue
+        bare = text.lstrip()
+        if not pc and bare.startswith(_PC_STARTS):
+            pc = _pc(bare)
+            if pc:
+                before = len(frames)
+                continue
+        if not link and bare.startswith(("LR is at ", "lr : ")) and (at := _pc(bare)):
+            link = msgspec.structs.replace(at, exact=False)
+            continue
+        got = _caller(text) if " from " in text else frame(text)
+        if got and len(frames) < _MOST:
+            if stalled and _INTERRUPTED.fullmatch(got.function):
+                frames.clear()
+            elif frames and _ENTERED.fullmatch(frames[-1].function):
+                frames.append(msgspec.structs.replace(got, exact=True))
+            else:
+                frames.append(got)
+        elif not got and any(f.sure for f in frames[before:]) and _STOP.match(bare):
+            break
+    if pc and any(f.sure and not blame.reports(f.function) for f in frames[:before]) and not stalled:
+        # An interrupt was reported, and these are the registers of what it interrupted.
+        return Trace(None, link, (*frames[:before], pc, *frames[before:]))
+    return Trace(pc, link, _kept(pc, frames, before) if pc or not link else (link, *frames))
+
+
+def _kept(pc: Frame | None, frames: list[Frame], before: int) -> tuple[Frame, ...]:
+    after = frames[before:] if pc and before and any(f.sure for f in frames[before:]) else frames
+    if pc and not (after and after[0].function == pc.function and after[0].offset == pc.offset):
+        return (pc, *after)
+    if pc:
+        return (pc, *after[1:])
+    return tuple(after)
+
+
+def _pc(text: str) -> Frame | None:
+    found = _PC.match(text)
+    return _frame(found, exact=True) if found else None
+
+
+def _caller(text: str) -> Frame | None:
+    """Return the frame of an arm line, ``CALLED from CALLER+0x5c/0xf0``."""
+    found = _CALLED.match(text)
+    return place(found["caller"]) if found else frame(text)
