@@ -8,7 +8,7 @@ import inspect
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from invoke.tasks import Task, task
 from rich.console import Console
 from rich.table import Table
 
-from harness import archive, growth, pipeline, protocol, runs, shell, vm
+from harness import archive, growth, logs, pipeline, protocol, runs, shell, vm
 from harness import check as checks
 from harness import nightly as nights
 from harness import selfcheck as selfchecks
@@ -27,7 +27,8 @@ from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.outcome import ExitCode, Outcome, exit_code
 from harness.records import Run
-from harness.report import sensitivity, terminal, trend
+from harness.report import logs as log_tables
+from harness.report import sensitivity, terminal, text, trend
 from harness.retention import Limits
 from harness.selection import Selection, refine
 
@@ -47,6 +48,8 @@ _OPTIONS = {
     "unsettled": "let samples find what those before them left, as in a running system: stock swings then",
     "jobs": "how many compilers, and how many VMs, at once (default: one a core)",
     "keep": "leave up the first VM of each cell that is booted",
+    "on_failure": "after a test that failed: keep, which leaves its VM up for invoke ssh and invoke gdb, or core, which writes its"
+    " memory to the run's folder for crash and drgn (default: neither; a fresh VM is booted in any case)",
     "source": "kernel source: a folder, a tarball, or URL#REF of a git repository (default: RIG_SOURCE, the cache, kernel.org)",
     "series": "a series outside of the project: a folder, an mbox or a patch; it takes the place of the default one",
     "kernel": "kernel base, as in kernel_patches/; forbids the fallback to the distribution's kernel (default: 4.18)",
@@ -86,7 +89,10 @@ class _errors:  # noqa: N801 - reads as a statement
 
     def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
         if isinstance(error, RigError):
-            raise Exit(f"kernel-patch-rig: {error}", code=ExitCode.RIG_FAILED) from error
+            raise Exit(text.plain(f"kernel-patch-rig: {error}"), code=ExitCode.RIG_FAILED) from error
+        if isinstance(error, OSError):
+            where = f"{error.filename} cannot be used" if error.filename else "the system refuses"
+            raise Exit(f"kernel-patch-rig: {where}: {error.strerror or error}.", code=ExitCode.RIG_FAILED) from error
         if isinstance(error, KeyboardInterrupt):
             raise Exit("kernel-patch-rig: interrupted; what was recorded so far is kept.", code=130) from error
 
@@ -164,22 +170,32 @@ def report_(_: Context, run: str) -> None:
         _show(runs.conclude(runs.find(run)))
 
 
+_VM = {"machine": "the VM's machine", "variant": "its variant", "profile": "its profile", "clock": "icount or wall (default: any)"}
+
+
 @task(
     positional=["machine", "variant"],
-    help={
-        "machine": "the VM's machine",
-        "variant": "its variant",
-        "profile": "its profile",
-        "clock": "icount or wall (default: any)",
-        "command": "run this and return, instead of a shell",
-    },
+    help={**_VM, "command": "run this and return, instead of a shell"},
     auto_shortflags=False,
 )
 def ssh(_: Context, machine: str, variant: str, profile: str = "perf", clock: str = "", command: str = "") -> None:
-    """Open a shell in a VM that is up."""
+    """Open a shell in a VM that is up; one that was kept after a failure comes first."""
     with _errors():
         words = pipeline.ssh(f"{machine}/{variant}/{profile}", clock)
     os.execvp(words[0], [*words, *([command] if command else [])])
+
+
+@task(
+    positional=["machine", "variant"],
+    iterable=["command"],
+    help={**_VM, "command": "have gdb do this and return, instead of a prompt; may be given more than once"},
+    auto_shortflags=False,
+)
+def gdb(_: Context, machine: str, variant: str, command: Sequence[str], profile: str = "perf", clock: str = "") -> None:
+    """Debug the kernel of a VM that is up, which stands still meanwhile; one that was kept after a failure comes first."""
+    with _errors():
+        words = pipeline.debug(f"{machine}/{variant}/{profile}", clock, command)
+    os.execvp(words[0], words)
 
 
 @task
@@ -255,6 +271,45 @@ def compare(_: Context, before: str, after: str, threshold: str = "") -> None:
         _show(outcome, runs.report_name(old))
 
 
+def _kernlog(
+    _: Context,
+    log: str,
+    json: bool = False,
+    jsonl: bool = False,
+    vmlinux: str = "",
+    module: Sequence[str] = (),
+    source: str = "",
+) -> None:
+    """Find what a kernel complained of in its log; the exit code is 2 if it did, 0 if not, 1 for an error."""
+    with _errors(), logs.opened(log) as file:
+        given = logs.debug(vmlinux, module, source)
+        if jsonl:
+            code = logs.convert(file, given, sys.stdout.write, lambda error: print(error, file=sys.stderr))
+        else:
+            troubles = logs.look(file, given)
+            code = ExitCode.FINDING if troubles else ExitCode.GOOD
+            sys.stdout.write(log_tables.as_json(troubles) + "\n") if json else _CONSOLE.print(log_tables.table(troubles))
+    if code:
+        raise Exit(code=code)
+
+
+_kernlog.__doc__ = f"{_kernlog.__doc__}\n\nKinds of finding:\n\n{log_tables.kinds()}"
+kernlog = task(
+    name="kernlog",
+    positional=["log"],
+    iterable=["module"],
+    auto_shortflags=False,
+    help={
+        "log": "a file, or - for standard input",
+        "json": "print the findings as a JSON array",
+        "jsonl": 'the input\'s lines are {"id": ..., "log": ...}; print a line {"id": ..., "findings": [...]} for each',
+        "vmlinux": "the kernel with debug information: source lines are shown",
+        "module": "a module with debug information; may be given more than once",
+        "source": "the kernel's source: the text of the lines is shown",
+    },
+)(_kernlog)
+
+
 def _show(outcome: Outcome, report: str = "report") -> None:
     _print(outcome, report)
     code = exit_code(outcome)
@@ -285,10 +340,18 @@ def _number(option: str, given: str, least: float = 0) -> float:
 
 
 def _show_running() -> None:
-    table = Table("machine/variant/profile", "clock", "state", "SSH port", "accelerator", box=None)
+    table = Table("machine/variant/profile", "clock", "state", "SSH port", "accelerator", "kept after", box=None)
     for machine in vm.running():
-        table.add_row(machine.state.cell, machine.state.clock, machine.status(), str(machine.state.port), machine.state.accelerator)
+        state = machine.state
+        table.add_row(state.cell, state.clock, _state(machine), str(state.port), state.accelerator, state.kept)
     _CONSOLE.print(table if table.row_count else "No VM is up.")
+
+
+def _state(machine: vm.Vm) -> str:
+    try:
+        return machine.status()
+    except RigError:
+        return "does not answer"
 
 
 def _command() -> str:

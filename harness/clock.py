@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
 
+from harness.errors import UsageError
 from harness.matrix import Clock
 
 ICOUNT_SHIFT = 1
@@ -24,6 +27,18 @@ class Deadline:
     def over(self) -> bool:
         """Whether it has passed."""
         return time.monotonic() >= self._end
+
+
+def patience() -> float:
+    """Return how many times longer than usual a test may take by the user's word, RIG_PATIENCE: by default 1."""
+    told = os.environ.get("RIG_PATIENCE", "1")
+    try:
+        factor = float(told)
+    except ValueError:
+        factor = math.nan
+    if not 0 < factor < math.inf:
+        raise UsageError(f"RIG_PATIENCE has to be a number above 0, such as 3, not '{told}'.")
+    return factor
 
 
 def unit(clock: Clock) -> tuple[float, str]:

@@ -61,24 +61,25 @@ class Command:
 class Guest:
     """An SSH connection to a guest, as root."""
 
-    def __init__(self, port: int) -> None:
-        """Connect to the guest behind `port` of 127.0.0.1.
+    def __init__(self, port: int, pace: float = 1.0) -> None:
+        """Connect to the guest behind `port` of 127.0.0.1, which is `pace` times slower than usual.
 
         Raises VmLost when it does not answer, or answers with another host key.
         """
         pair = keys.ensure()
+        self._patience = _CONNECT_SECONDS * pace
         self._connection = fabric.Connection(
             "127.0.0.1",
             user="root",
             port=port,
             config=fabric.Config(ssh_config=paramiko.SSHConfig()),
-            connect_timeout=int(_CONNECT_SECONDS),
+            connect_timeout=int(self._patience),
             connect_kwargs={
                 "pkey": paramiko.Ed25519Key.from_private_key_file(str(pair.login_private)),
                 "allow_agent": False,
                 "look_for_keys": False,
-                "banner_timeout": _CONNECT_SECONDS,
-                "auth_timeout": _CONNECT_SECONDS,
+                "banner_timeout": self._patience,
+                "auth_timeout": self._patience,
                 "disabled_algorithms": _SLOW,
             },
         )
@@ -95,10 +96,22 @@ class Guest:
         """End the connection."""
         self._connection.close()
 
-    def start(self, *words: str, stdin: bytes = b"") -> Command:
-        """Start a command, hand it `stdin`, and return without waiting for it."""
+    def answers(self, seconds: float) -> bool:
+        """Return whether it still does a command, within `seconds`."""
         try:
-            channel = self._connection.transport.open_session(timeout=_CONNECT_SECONDS)
+            self.run("true", seconds=seconds)
+        except VmLost:
+            return False
+        return True
+
+    def start(self, *words: str, stdin: bytes = b"", seconds: float | None = None) -> Command:
+        """Start a command, hand it `stdin`, and return without waiting for it.
+
+        Raises VmLost when the guest has not started it within `seconds`, by default those of a connection.
+        """
+        try:
+            channel = self._connection.transport.open_session(timeout=seconds or self._patience)
+            channel.settimeout(seconds or self._patience)
             channel.set_combine_stderr(True)
             channel.exec_command(shlex.join(words))
             channel.sendall(stdin)
@@ -107,16 +120,17 @@ class Guest:
             raise VmLost(f"The guest's SSH broke off: {error or type(error).__name__}.") from error
         return Command(channel)
 
-    def run(self, *words: str, stdin: bytes = b"", seconds: float = 30.0) -> str:
+    def run(self, *words: str, stdin: bytes = b"", seconds: float | None = None) -> str:
         """Run a command to its end and return what it printed, errors included.
 
         Raises VmLost when it fails, or is not done after `seconds`.
         """
-        command = self.start(*words, stdin=stdin)
-        deadline = Deadline(seconds)
+        most = seconds or self._patience
+        deadline = Deadline(most)
+        command = self.start(*words, stdin=stdin, seconds=most)
         while not command.done:
             if deadline.over:
-                raise VmLost(f"`{shlex.join(words)}` was not done in the guest after {seconds:.0f} s.")
+                raise VmLost(f"`{shlex.join(words)}` was not done in the guest after {most:.0f} s.")
             time.sleep(POLL / 2)
         if command.code:
             raise VmLost(f"`{shlex.join(words)}` failed in the guest with exit code {command.code}: {command.said().strip()}")

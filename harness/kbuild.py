@@ -184,10 +184,7 @@ def _kernel(
         git.worktree(tree, patched.commit)
     folder = folder_of(tree, cell)
     log = folder / "build.log"
-    if log.exists() and log.stat().st_mtime > time.time() + _SKEW:
-        # Make goes by the time: what it made in what is the future now would count as newer than any source.
-        say("the clock was set back; building from scratch")
-        shutil.rmtree(folder)
+    _drop_what_is_to_come(folder, log, say)
     folder.mkdir(exist_ok=True)
     (folder / "rig-key").unlink(missing_ok=True)
     log.unlink(missing_ok=True)
@@ -220,6 +217,16 @@ def _kernel(
         store.write(made / "build.json", msgspec.json.format(msgspec.json.encode(metadata)))
         store.seal(made)
     store.write(folder / "rig-key", kernel.name)
+
+
+def _drop_what_is_to_come(folder: Path, log: Path, say: Line) -> None:
+    """Remove a build folder whose last `log` is of a time that has not come yet, as when the clock was set back.
+
+    Make goes by the time: what it made then would count as newer than any source.
+    """
+    if log.exists() and log.stat().st_mtime > time.time() + _SKEW:
+        say("the clock was set back; building from scratch")
+        shutil.rmtree(folder)
 
 
 def _configure(

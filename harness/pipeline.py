@@ -17,6 +17,8 @@ from filelock import FileLock, Timeout
 from harness import (
     accel,
     archive,
+    clock,
+    gdb,
     guest,
     kbuild,
     patches,
@@ -88,6 +90,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         clock=wanted.timed,
         scale=wanted.scale,
         keep=wanted.keep,
+        on_failure=wanted.on_failure,
         version=found.tree.version,
         origin=found.tree.origin,
         tree=found.tree.tree,
@@ -114,7 +117,7 @@ def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
             cell = session.built.cell.name
             name = f"{cell}/{session.clock}"
             progress.say(name, "booting")
-            wanted_ = lab.booting(session.built, session.clock)
+            wanted_ = lab.booting(session.built, session.clock, pauses=bool(made.on_failure))
             try:
                 up = vm.find(cell, wanted_)
                 machine = up or vm.start(wanted_, cell, keep=keep)
@@ -125,6 +128,7 @@ def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
                 log = paths.cache() / "boot-failed" / f"{session.name}.serial.log"
                 store.write(log, died.log)
                 raise GuestDied(f"{died} Its console's log is {log}.", died.log) from died
+            machine.release()
             progress.done(name, "was up" if up else f"up in {machine.state.boot_seconds:.1f} s")
 
         _side_by_side(one, sessions, workers)
@@ -168,6 +172,7 @@ def _alone(run: Run) -> Iterator[None]:
 
 
 def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
+    clock.patience()
     if not made.at_once and (up := [machine.state.cell for machine in vm.running()]):
         raise UsageError(f"Time is measured with one VM at a time, but {', '.join(up)} is up; run `invoke down` first.")
     number = len(run.provenance().resumed)
@@ -180,17 +185,26 @@ def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
         *("--junitxml", str(run.folder / f"junit{suffix}.xml"), "--report-log", str(run.folder / f"report-log{suffix}.jsonl")),
         *("-n", str(_workers(made, jobs)), "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "8"),
     ]
-    try:
-        with Progress("test") as progress:
-            code = pytest.main(arguments, plugins=[SuiteProgress(progress)])
-    finally:
-        vm.stop_own()
+    with Progress("test") as progress:
+        shown = SuiteProgress(progress)
+        try:
+            code = pytest.main(arguments, plugins=[shown])
+        except OSError as error:
+            shown.stopped = f"The run cannot be recorded: {error.strerror}."
+        finally:
+            vm.stop_own()
+    if shown.stopped:
+        raise RigError(f"{shown.stopped} What was recorded before is kept; `invoke test --resume {run.folder.name}` goes on.")
     if code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise RigError(f"pytest ended with {pytest.ExitCode(code).name}; what it recorded so far is in {run.folder}.")
     runs.finished(run)
-    outcome = runs.conclude(run)
+    try:
+        outcome = runs.conclude(run)
+    except RigError as error:
+        again = f"`invoke report {run.folder.name}` writes the report once that is mended."
+        raise RigError(f"{error} What the run found is whole: {again}") from error
     note = archive.keep(run)
     if not note:
         return outcome
@@ -203,9 +217,33 @@ def ssh(cell: str, clock: str) -> tuple[str, ...]:
 
     Raises UsageError if there is none up.
     """
-    for machine in vm.running():
-        if machine.state.cell == cell and clock in ("", machine.state.clock):
-            return guest.command(machine.state.port, machine.folder)
+    machine = _up(cell, clock)
+    return guest.command(machine.state.port, machine.folder)
+
+
+def debug(cell: str, clock: str, script: Sequence[str]) -> tuple[str, ...]:
+    """Open a VM of `cell` to a debugger, and return the command that debugs it, or does `script` and ends.
+
+    Raises UsageError if there is none up, or the kernel that it runs is no longer in the cache.
+    """
+    machine = _up(cell, clock)
+    socket = machine.folder / "gdb"
+    machine.monitor(f"gdbserver unix:{socket},server=on,wait=off")
+    image = Path(machine.state.command[machine.state.command.index("-kernel") + 1])
+    made = plan.load(paths.cache() / "plan.json")
+    built = next((built for built in made.cells if built.kernel.image == image), None)
+    if built is None:
+        raise UsageError(f"The VM of {cell} runs a kernel that was not built last; run `invoke build` as it was booted with first.")
+    return gdb.command(
+        built.kernel.vmlinux, built.kernel.debug_module, socket, kbuild.tree_of(made.base, built.cell.variant), script
+    )
+
+
+def _up(cell: str, clock: str) -> vm.Vm:
+    """Return the VM of `cell` that is up, one that was kept after a failure before any other."""
+    found = [machine for machine in vm.running() if machine.state.cell == cell and clock in ("", machine.state.clock)]
+    if found:
+        return max(found, key=lambda machine: bool(machine.state.kept))
     up = sorted({machine.state.cell for machine in vm.running()})
     raise UsageError(f"No VM of {cell} is up; {tables.closest(cell, up) if up else 'run `invoke boot` first.'}")
 

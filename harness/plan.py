@@ -90,6 +90,8 @@ class Plan(msgspec.Struct, frozen=True):
     """digest of what test_module/suite.toml said"""
     keep: bool = False
     """leave up the first VM of each cell that the suite boots"""
+    on_failure: str = ""
+    """what becomes of a VM after a test that failed: ``keep`` it, save its memory as a ``core``; else a fresh one is booted"""
     notes: tuple[str, ...] = ()
     """what limits what a run of this plan can say"""
 

@@ -83,6 +83,19 @@ class SuiteProgress:
         self._progress = progress
         self._total: dict[str, int] = {}
         self._count: dict[str, int] = {}
+        self.stopped = ""
+        """why the suite was given up; empty if it was not"""
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Learn why, which is no interrupt if a reason is given."""
+        if isinstance(excinfo.value, pytest.exit.Exception):
+            self.stopped = str(excinfo.value)
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        """Learn why, where it is the system's doing and not pytest's: that needs no traceback."""
+        if isinstance(excinfo.value, OSError):
+            self.stopped = f"The run cannot be recorded: {excinfo.value.strerror}."
+        return bool(self.stopped)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:

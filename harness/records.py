@@ -15,6 +15,7 @@ import msgspec
 from harness import paths
 from harness.errors import RigError, UsageError
 from harness.matrix import Clock
+from harness.trouble import Trouble
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -106,16 +107,16 @@ class Point(Place, frozen=True):
 class Finding(Seen, frozen=True):
     """A problem that a kernel or the test module reported."""
 
-    kind: str
-    """what kernlog.py calls it, or ``test-failed``, ``hang``, ``died``, ``not-seen``"""
-    title: str
+    trouble: Trouble
+    """of a kind that kernlog knows, or ``test-failed``, ``load-failed``, ``hang``, ``died``, ``not-seen``"""
     expected: str
     """the reason why it was to be expected; empty for one that was not"""
     log: str
     """file in the run's folder that holds it"""
-    lines: tuple[int, int]
-    """first and last line in that file, counted from 1"""
-    excerpt: str
+    evidence: str = ""
+    """what the guest still told when it was asked: call traces and registers of its CPUs; empty where there was no need"""
+    left: str = ""
+    """what was left for a person to look at: the VM itself, or the file with its memory"""
 
 
 class Result(Seen, frozen=True):

@@ -34,7 +34,10 @@ class _Booted(Place, frozen=True):
 
 
 def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
-    """Write down what is to be run, and with what; `command` is what repeats it."""
+    """Write down what is to be run, and with what; `command` is what repeats it.
+
+    The folder is a run's only when all is in it. Raises RigError where there is no room for that.
+    """
     provenance = Provenance(
         run=run.folder.name,
         started=records.now(),
@@ -57,13 +60,16 @@ def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
         notes=made.notes,
         selfcheck=told.sentence() if (told := last_selfcheck()) else "",
     )
-    _write(run, provenance)
-    plan.save(made, run.folder / "plan.json")
-    for built in made.cells:
-        name = built.cell.file_name
-        shutil.copyfile(built.kernel.config, run.folder / f"{name}.config")
-        shutil.copyfile(built.kernel.folder / "build.json", run.folder / f"{name}.build.json")
-        shutil.copyfile(built.rootfs.image.with_name("rootfs.json"), run.folder / f"{built.cell.machine.name}.rootfs.json")
+    try:
+        plan.save(made, run.folder / "plan.json")
+        for built in made.cells:
+            name = built.cell.file_name
+            shutil.copyfile(built.kernel.config, run.folder / f"{name}.config")
+            shutil.copyfile(built.kernel.folder / "build.json", run.folder / f"{name}.build.json")
+            shutil.copyfile(built.rootfs.image.with_name("rootfs.json"), run.folder / f"{built.cell.machine.name}.rootfs.json")
+        _write(run, provenance)
+    except OSError as error:
+        raise RigError(f"The run's folder {run.folder} cannot be filled: {error.strerror}.") from error
 
 
 def host() -> str:
@@ -76,11 +82,11 @@ def host() -> str:
 def resume(run: Run, made: Plan) -> None:
     """Note that the run goes on, and set aside what was recorded in boots that were not finished: they are made again.
 
-    What is set aside goes to the folder ``interrupted``. Raises UsageError where the run is finished, or
-    test_module/suite.toml is not what it was.
+    What is set aside goes to the folder ``interrupted``. A run that came to its end is taken up again for the boots in
+    which the rig failed. Raises UsageError where there is nothing to do, or test_module/suite.toml is not what it was.
     """
     provenance = run.provenance()
-    if provenance.finished:
+    if provenance.finished and not undone(run, made):
         raise UsageError(f"{provenance.run} is finished; there is nothing to resume.")
     if made.suite != protocol.digest():
         raise UsageError(f"{provenance.run} cannot be resumed: test_module/suite.toml has changed; start a new run.")
@@ -93,7 +99,7 @@ def resume(run: Run, made: Plan) -> None:
         if old:
             Run(run.folder / "interrupted").append(name, b"".join(old))
             store.write(file, b"".join(line for line in lines if line not in old))
-    _change(run, resumed=(*provenance.resumed, records.now()))
+    _change(run, resumed=(*provenance.resumed, records.now()), finished="")
 
 
 def undone(run: Run, made: Plan) -> list[Session]:
@@ -121,9 +127,13 @@ def conclude(run: Run) -> Outcome:
     """Write the report of a run from its records alone, and point ``results/latest`` to it."""
     provenance = run.provenance()
     results = tuple(run.results())
+    notes = provenance.notes
     if len(results) < provenance.planned:
-        note = f"This run is not complete: {len(results)} of {provenance.planned} tests have a result."
-        provenance = msgspec.structs.replace(provenance, notes=(*provenance.notes, note))
+        notes += (f"This run is not complete: {len(results)} of {provenance.planned} tests have a result.",)
+    if provenance.resumed:
+        when = ", ".join(provenance.resumed)
+        notes += (f"This run was interrupted, and resumed at {when}; boots that were not finished were made again.",)
+    provenance = msgspec.structs.replace(provenance, notes=notes)
     samples = tuple(run.samples())
     comparisons = tuple(compare.compare(samples, protocol.performance(), provenance.margins, provenance.threshold))
     outcome = Outcome(run.folder, comparisons, tuple(run.findings()), results, provenance)
@@ -190,12 +200,13 @@ def _write_report(folder: Path, name: str, content: Content) -> None:
 
 
 def interrupted() -> Run:
-    """Return the newest run of results/ that is not finished; UsageError if there is none."""
+    """Return the newest run of results/ that is not finished, or in which the rig failed; UsageError if there is none."""
     for file in sorted(paths.RESULTS.glob("*/run.json"), reverse=True):
         run = Run(file.parent)
-        if file.parent.name != "latest" and not run.provenance().finished:
+        whole = run.provenance().finished and not any(result.outcome == "error" for result in run.results())
+        if file.parent.name != "latest" and not whole:
             return run
-    raise UsageError(f"No run in {paths.RESULTS} was interrupted.")
+    raise UsageError(f"No run in {paths.RESULTS} was interrupted, and in none the rig failed.")
 
 
 def find(name: str) -> Run:

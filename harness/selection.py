@@ -19,6 +19,7 @@ DEFAULT = "4.18"
 FALLBACK = "6.1"
 """the base whose source a Debian machine can always have"""
 PROFILE = "perf"
+ON_FAILURE = ("keep", "core")
 MARGINS = {Clock.ICOUNT: 1.0, Clock.WALL: 5.0}
 """per cent: differences that do not matter even if they are real"""
 
@@ -37,6 +38,7 @@ class Selection(msgspec.Struct, frozen=True):
     unsettled: bool = False
     jobs: int = 0
     keep: bool = False
+    on_failure: str = ""
     source: str = ""
     series: str = ""
     kernel: str = ""
@@ -80,6 +82,8 @@ def check(wanted: Selection) -> None:
         raise UsageError(f"--jobs has to be 1 or more, not {wanted.jobs}.")
     if wanted.keep and wanted.timed is Clock.WALL:
         raise UsageError("--keep and --clock wall exclude each other: time is measured with one VM at a time.")
+    if wanted.on_failure not in ("", *ON_FAILURE):
+        raise UsageError(f"--on-failure takes {' or '.join(ON_FAILURE)}, not '{wanted.on_failure}'.")
     if wanted.boots < 0:
         raise UsageError(f"--boots has to be 1 or more, not {wanted.boots}.")
     if not 0 < wanted.loops < math.inf:

@@ -151,8 +151,8 @@ class Vm:
 
 
 def identity(boot: Boot) -> str:
-    """Return what tells VMs apart that were booted from other files or with other options."""
-    return store.digest(msgspec.json.encode(msgspec.structs.replace(boot, port=0), enc_hook=str))[:16]
+    """Return what tells VMs apart that were booted from other files or with other options than the rig's own."""
+    return store.digest(msgspec.json.encode(msgspec.structs.replace(boot, port=0, sandbox=False), enc_hook=str))[:16]
 
 
 def start(boot: Boot, cell: str, *, keep: bool, seconds: float = BOOT_SECONDS) -> Vm:
@@ -271,13 +271,11 @@ def _launch(boot: Boot, folder: Path, cell: str, *, keep: bool) -> Vm:
         vm = Vm(folder, state)
         vm.claim()
         _save(vm)
-        deadline = Deadline(BOOT_SECONDS)
-        while qemu.poll() is None and not deadline.over:
-            if (folder / "qmp").exists():
-                return vm
+        deadline = Deadline(_SILENT_SECONDS)
+        while qemu.poll() is None and not vm.console.size and not deadline.over:
             time.sleep(POLL / 2)
-        qemu.kill()
-        qemu.wait()
+        if vm.console.size or not qemu.poll():
+            return vm
         said = (folder / "qemu.log").read_text(errors="replace").strip()
         if "forwarding" not in said:
             break
@@ -285,7 +283,7 @@ def _launch(boot: Boot, folder: Path, cell: str, *, keep: bool) -> Vm:
 
 
 def _ready(vm: Vm, began: float, seconds: float) -> float:
-    deadline, silence = Deadline(seconds), Deadline(_SILENT_SECONDS)
+    deadline, silence = Deadline(seconds), Deadline(_SILENT_SECONDS - (time.monotonic() - began))
     log = ""
     while True:
         alive = vm.alive

@@ -116,9 +116,9 @@ def test_stock_shows_its_bug_and_the_series_does_not(run: tuple[object, Run], ha
         (machine, "stock", "align_shift_alloc_test") for machine in matrix.machine_names()
     }
     for finding in findings:
-        assert finding.title == "kernel BUG at mm/vmalloc.c:512!"
+        assert finding.trouble.title == "kernel BUG at mm/vmalloc.c:512!"
         log = (run[1].folder / finding.log).read_text(errors="replace").splitlines()
-        assert finding.title in log[finding.lines[0] - 1]
+        assert finding.trouble.title in log[finding.trouble.first - 1]
 
 
 def test_series_helps_where_the_publication_says(run: tuple[object, Run], has_series: None) -> None:
@@ -171,7 +171,7 @@ def test_panic_is_a_finding_within_two_seconds(quick: Plan, lab: Lab, machine: s
     took = time.monotonic() - panicked.at  # type: ignore[attr-defined]
     trigger.join()
     assert outcome.findings
-    assert outcome.findings[0].kind in ("null-dereference", "panic"), "what the trigger does depends on the kernel"
+    assert outcome.findings[0].trouble.kind in ("null-dereference", "panic"), "what the trigger does depends on the kernel"
     assert took < 2, took
     assert trial.boot(lab, quick, used).findings == (), "the next test gets a fresh VM"
 
@@ -184,7 +184,7 @@ def test_killed_qemu_is_a_finding(quick: Plan, lab: Lab, machine: str) -> None:
     killer.start()
     outcome = trial.run(lab, msgspec.structs.replace(quick, scale="published"), used, used.steps[0])
     killer.join()
-    assert [f.kind for f in outcome.findings] == ["died"]
+    assert [f.trouble.kind for f in outcome.findings] == ["died"]
     assert lab.station(used).log_name != station.log_name
 
 

@@ -53,7 +53,7 @@ def kept(file: Path, table: str, record: type[Record]) -> list[Record]:
 
 def test_all_of_a_run_is_kept(history: History, file: Path, results: Path) -> None:
     run = make.stored(results, FIRST, SAMPLES)
-    findings = [make.finding(), make.finding(expected="an overflow", excerpt="a\0b \u2028 '; DROP TABLE runs; --")]
+    findings = [make.finding(), make.finding(expected="an overflow", text="a\0b \u2028 '; DROP TABLE runs; --")]
     run.add("findings.jsonl", findings)
     run.add("results.jsonl", [make.result("failed", boot=2, round=1, reason="why")])
     history.store(run)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -11,7 +13,7 @@ import pytest
 
 from harness import protocol, vm
 from harness.errors import VmLost
-from harness.matrix import Base
+from harness.matrix import Base, Clock
 from harness.plan import Plan
 from harness.suite import lab as labs
 from harness.suite.lab import Lab
@@ -25,13 +27,24 @@ class FakeVm:
     def __init__(self, folder: Path, owner: int) -> None:
         self.folder = folder
         self.alive = True
+        self.pace = 1.0
+        self.released = False
         folder.mkdir()
-        self.state = type("State", (), {"owner": owner, "port": 1})
+        self.state = SimpleNamespace(owner=owner, port=1, clock=Clock.ICOUNT, kept="")
         self.console = type("Console", (), {"log": folder / "serial.log", "line": 1, "rest": lambda _: "last words"})()
         self.console.log.write_text(f"said by {folder.name}")
 
     def stop(self) -> None:
         self.alive = False
+
+    def release(self) -> None:
+        self.released = True
+
+    def keep(self, test: str) -> None:
+        self.state.owner, self.state.kept = 0, test
+
+    def ended(self, what: str) -> str:
+        return f"{what}: killed"
 
 
 class Hosts:
@@ -58,7 +71,7 @@ def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hosts:
     made = Hosts(tmp_path)
 
     class FakeGuest:
-        def __init__(self, port: int) -> None:
+        def __init__(self, port: int, pace: float) -> None:
             pass
 
         def put(self, data: bytes, path: str) -> None:
@@ -115,13 +128,14 @@ def test_only_the_first_boot_uses_what_is_up(hosts: Hosts, made: Plan, tmp_path:
     assert used.station(made.sessions[1]).vm is hosts.started[0]  # type: ignore[comparison-overlap]
     used.close()
     assert hosts.up.alive
+    assert hosts.up.released, "another rig may have it now"
 
 
 def test_a_machine_that_ended_is_evidence_and_is_booted_afresh(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
     used = lab(tmp_path)
     first = used.station(made.sessions[0])
     hosts.started[0].alive = False
-    with pytest.raises(GuestDied, match="the VM ended between two tests") as caught:
+    with pytest.raises(GuestDied, match=r"the VM ended between two tests: killed\.") as caught:
         used.station(made.sessions[0])
     assert caught.value.log == "last words"
     second = used.station(made.sessions[0])
@@ -154,3 +168,36 @@ def test_a_clock_that_only_ticks_is_the_rigs_failure(hosts: Hosts, made: Plan, t
 def test_sessions_have_names_of_their_own(made: Plan) -> None:
     whole = msgspec.structs.replace(made, tests=protocol.choose("all"))
     assert len({session.name for session in whole.sessions}) == len(whole.sessions) == 4
+
+
+def test_a_vm_can_be_kept_as_it_is(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path, pauses=True)
+    used.station(made.sessions[0])
+    left = used.leave(made.sessions[0], "le_fit_alloc_test", "keep")
+    assert "`invoke gdb x86_64 stock --profile perf --clock icount`" in left
+    assert hosts.started[0].alive
+    assert hosts.started[0].state.kept == "le_fit_alloc_test"
+    assert used.station(made.sessions[0]).vm is hosts.started[1]  # type: ignore[comparison-overlap]
+    used.close()
+    assert hosts.started[0].alive
+    assert not hosts.started[1].alive
+
+
+def test_one_vm_of_a_cell_is_kept(hosts: Hosts, made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = type("Up", (), {"state": type("State", (), {"kept": "a test", "cell": "x86_64/stock/perf"})})
+    monkeypatch.setattr(vm, "running", lambda: iter([kept]))
+    used = lab(tmp_path, pauses=True)
+    used.station(made.sessions[0])
+    assert used.leave(made.sessions[0], "le_fit_alloc_test", "keep").startswith("nothing: a VM of x86_64/stock/perf")
+    assert not hosts.started[0].alive
+
+
+def test_a_core_that_would_fill_the_disk_is_not_written(
+    hosts: Hosts, made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1 << 30}))
+    used = lab(tmp_path, pauses=True)
+    used.station(made.sessions[0])
+    left = used.leave(made.sessions[0], "le_fit_alloc_test", "core")
+    assert left == f"no core: {tmp_path / 'run'} has 1024 MiB left, which its memory of 1024 MiB would fill"
+    assert not hosts.started[0].alive

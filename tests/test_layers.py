@@ -18,6 +18,7 @@ TIERS = {
     "pure": (
         "kconfig",
         "qemu_args",
+        "gdb",
         "kernlog",
         "ktap",
         "meminfo",
@@ -37,6 +38,7 @@ TIERS = {
     ),
     "outside": (
         "shell",
+        "process",
         "store",
         "qmp",
         "console",
@@ -50,13 +52,16 @@ TIERS = {
         "history",
         "retention",
         "transcript",
+        "symbols",
+        "gdb_modules",
+        "vmcore",
     ),
     # In the order of the data, which is also the order in which they may know each other's values.
-    "stages": ("source", "patches", "kbuild", "rootfs", "protocol", "plan", "vm", "accel", "guest", "suite"),
-    "wiring": ("selection", "runs", "pipeline", "selfcheck", "archive", "nightly", "check"),
+    "stages": ("source", "patches", "kbuild", "rootfs", "protocol", "plan", "vm", "accel", "witness", "guest", "suite"),
+    "wiring": ("logs", "selection", "runs", "pipeline", "selfcheck", "archive", "nightly", "check"),
 }
 _RANK = {module: rank for rank, modules in enumerate(TIERS.values()) for module in modules}
-_STARTS_PROCESSES = {"shell", "vm", "check"}
+_STARTS_PROCESSES = {"shell", "process", "check"}
 _OF_THE_WORLD = {"os", "shutil", "socket", "subprocess", "tempfile", "threading", "time", "urllib"}
 HARNESS = paths.PROJECT / "harness"
 

@@ -53,7 +53,7 @@ def test_long_and_odd_names_stay_within_the_columns(name: str) -> None:
             command=name, notes=(name,), patches={"stock": (), name: (name,)}, host=name, tools={name: name}, machines={name: name}
         ),
         comparisons=(content.comparison(test=name, variant=name, machine=name, against=name),),
-        findings=(make.finding(title=name, test=name, excerpt=f"{name}\n{name}"), make.finding(expected=name)),
+        findings=(make.finding(title=name, test=name, text=f"{name}\n{name}"), make.finding(expected=name)),
         results=(make.result("error", reason=name, test=name),),
         histograms=(content.histogram(test=name, variant=name, highest=1e15),),
         sections=(content.section(test=name, variant=name, ended=name),),
@@ -131,7 +131,7 @@ def test_the_publication_stands_beside_ours() -> None:
 
 def test_findings_have_their_first_lines() -> None:
     many = "\n".join(f"line {n}" for n in range(40))
-    made = mail(findings=(make.finding(excerpt=many), make.finding(expected="an overflow", excerpt="known lines")))
+    made = mail(findings=(make.finding(text=many), make.finding(expected="an overflow", text="known lines")))
     assert "    line 5\n" in made
     assert "line 6" not in made
     assert "Known bug: an overflow." in made

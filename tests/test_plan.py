@@ -106,8 +106,9 @@ def test_what_does_more_may_take_longer(made: Plan) -> None:
 
 
 def test_a_profile_fits_the_tests_that_its_kernels_run() -> None:
-    assert selection.profiles_for("all") == ["perf", "latency"]
-    assert selection.profiles_for("mix_stress_test") == ["perf"]
+    assert selection.profiles_for("all") == ["perf", "debug", "latency"]
+    assert selection.profiles_for("le_fit_alloc_test") == ["perf", "latency"]
+    assert selection.profiles_for("mix_stress_test") == ["perf", "debug"]
 
 
 def test_a_sweep_has_a_step_for_every_size_of_every_axis(made: Plan) -> None:

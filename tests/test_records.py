@@ -24,11 +24,11 @@ def test_records_are_read_back_in_order(run: Run) -> None:
     samples = [make.sample(1.5), make.sample(2.5, repeat=1)]
     run.add("samples.jsonl", samples[:1])
     run.add("samples.jsonl", samples[1:])
-    run.add("findings.jsonl", [make.finding(excerpt="one\ntwo \u2028 \x1b[31m")])
+    run.add("findings.jsonl", [make.finding(text="one\ntwo \u2028 \x1b[31m")])
     run.add("results.jsonl", [make.result("failed", reason="why")])
     again = Run(run.folder)
     assert again.samples() == samples
-    assert again.findings() == [make.finding(excerpt="one\ntwo \u2028 \x1b[31m")]
+    assert again.findings() == [make.finding(text="one\ntwo \u2028 \x1b[31m")]
     assert again.results() == [make.result("failed", reason="why")]
 
 

@@ -20,6 +20,7 @@ from harness.report import page as pages
 from harness.report import terminal, text
 from harness.report.content import Content
 from harness.report.mail import mail
+from harness.trouble import Frame
 from tests import content, make
 
 EVIL = '<script>alert(1)</script>\x1b[31mred\x1b[0m\x1b]0;title\x07 & "quoted" [bold]x[/y] $x_1$'
@@ -124,9 +125,14 @@ def test_clocks_are_never_in_one_table() -> None:
     assert "host" in Page(made).text, "what limits the other clock is said too"
 
 
-@pytest.mark.parametrize("field", ["title", "excerpt", "test", "kind", "log"])
+@pytest.mark.parametrize("field", ["title", "text", "test", "kind", "function", "where", "process", "evidence", "left"])
 def test_what_a_guest_says_in_a_finding_is_text(field: str) -> None:
     is_text(page(findings=(make.finding(**{field: EVIL}),)))
+
+
+def test_what_a_guest_says_in_a_call_trace_is_text() -> None:
+    frame = Frame(EVIL, 1, 2, EVIL, file=EVIL, line=3, source=EVIL)
+    is_text(page(findings=(make.finding(frames=(frame,), followed=(EVIL,)),)))
 
 
 def test_what_a_guest_says_elsewhere_is_text() -> None:

@@ -33,7 +33,7 @@ def run(made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     plan.save(made, run.folder / "plan.json")
     for boot, outcomes in enumerate((["passed"] * 3, ["passed", "error", "skipped"], ["passed"])):
         run.add("samples.jsonl", [make.sample(boot=boot)])
-        run.add("findings.jsonl", [make.finding(boot=boot, clock=Clock.ICOUNT)])
+        run.add("findings.jsonl", [msgspec.structs.replace(make.finding(), boot=boot, clock=Clock.ICOUNT)])
         run.add("results.jsonl", [make.result(o, test=name, boot=boot) for name, o in zip(NAMES, outcomes, strict=False)])
     return run
 
@@ -72,17 +72,37 @@ def test_the_newest_interrupted_run_is_found(run: Run) -> None:
     done = make.stored(paths.RESULTS, "20260103-000000-aaaa")
     (paths.RESULTS / "latest").symlink_to(done.folder.name)
     assert runs.interrupted().folder == run.folder
-    (run.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance()))
-    with pytest.raises(UsageError, match=r"No run in .*results was interrupted\."):
+    finish(run, "passed", "failed", "passed")
+    with pytest.raises(UsageError, match=r"No run in .*results was interrupted, and in none the rig failed\."):
         runs.interrupted()
 
 
-def test_a_finished_run_is_left_alone(made: Plan, run: Run) -> None:
+def finish(run: Run, *outcomes: str) -> None:
+    """Have the run come to its end, with these results in each of its boots."""
     (run.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance()))
+    (run.folder / "results.jsonl").unlink()
+    for boot in range(3):
+        run.add("results.jsonl", [make.result(o, test=name, boot=boot) for name, o in zip(NAMES, outcomes, strict=True)])
+
+
+def test_a_finished_run_is_left_alone(made: Plan, run: Run) -> None:
+    finish(run, "passed", "failed", "passed")
     before = {file.name: file.read_bytes() for file in run.folder.iterdir()}
     with pytest.raises(UsageError, match="is finished; there is nothing to resume"):
         runs.resume(run, made)
     assert {file.name: file.read_bytes() for file in run.folder.iterdir()} == before
+
+
+def test_a_finished_run_is_taken_up_again_for_what_the_rig_failed_in(made: Plan, run: Run) -> None:
+    finish(run, "passed", "passed", "passed")
+    run.add("results.jsonl", [make.result("error", test=NAMES[1], boot=1)])
+    lines = (run.folder / "results.jsonl").read_text().splitlines(keepends=True)
+    (run.folder / "results.jsonl").write_text("".join(line for number, line in enumerate(lines) if number != 4))
+    assert runs.interrupted().folder == run.folder
+    runs.resume(run, made)
+    assert boots(run.results()) == [0, 0, 0, 2, 2, 2]
+    assert not run.provenance().finished
+    assert len(run.provenance().resumed) == 1
 
 
 def test_a_suite_that_changed_meanwhile_is_refused(run: Run, made: Plan) -> None:

@@ -49,9 +49,11 @@ def test_a_kernel_that_dies_at_boot_is_a_finding_in_every_test(died: tuple[int, 
         ("le_fit_alloc_test", "failed"),
         ("end under icount", "skipped"),
     ]
-    assert [(f.kind, f.title, f.lines) for f in run.findings()] == [("bug", "kernel BUG at mm/vmalloc.c:512!", (2, 4))] * 2
+    assert [(f.trouble.kind, f.trouble.title, (f.trouble.first, f.trouble.last)) for f in run.findings()] == [
+        ("bug", "kernel BUG at mm/vmalloc.c:512!", (2, 4))
+    ] * 2
     assert {(f.machine, f.variant, f.profile, f.expected) for f in run.findings()} == {("x86_64", "stock", "perf", "")}
-    assert all("Kernel panic" in f.excerpt for f in run.findings())
+    assert all("Kernel panic" in f.trouble.text for f in run.findings())
     assert "bug: kernel BUG at mm/vmalloc.c:512!" in run.results()[0].reason
 
 
@@ -59,7 +61,7 @@ def test_the_log_of_a_kernel_that_dies_at_boot_is_kept(died: tuple[int, Run]) ->
     _, run = died
     for found in run.findings():
         assert found.log
-        assert "kernel BUG" in (run.folder / found.log).read_text().splitlines()[found.lines[0] - 1]
+        assert "kernel BUG" in (run.folder / found.log).read_text().splitlines()[found.trouble.first - 1]
 
 
 def test_a_known_bug_is_told_from_the_others(base: Base, tmp_path: Path) -> None:
@@ -76,7 +78,7 @@ def test_a_known_bug_that_is_not_seen_is_a_finding(base: Base, tmp_path: Path) -
     other = msgspec.structs.replace(BUG, title="something else")
     _, run = suite(msgspec.structs.replace(base, known_bugs=(other,)), tmp_path, PANIC)
     assert run.results()[1].outcome == "failed"
-    assert [f.kind for f in run.findings()] == ["bug", "bug", "not-seen"]
+    assert [f.trouble.kind for f in run.findings()] == ["bug", "bug", "not-seen"]
 
 
 def test_qemu_that_does_not_start_is_the_rigs_error(base: Base, tmp_path: Path) -> None:

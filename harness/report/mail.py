@@ -138,11 +138,15 @@ def _findings(content: Content) -> Iterator[str]:
         return
     yield heading("Findings")
     for f in sorted(content.findings, key=lambda f: bool(f.expected)):
-        yield item(f"{f.machine}/{f.variant}/{f.profile} {f.test}: {f.kind}: {f.title}")
+        yield item(f"{f.machine}/{f.variant}/{f.profile} {f.test}: {f.trouble.kind}: {f.trouble.title}")
+        if blamed := text.blamed(f.trouble):
+            yield paragraph(f"{blamed}.", "  ", "  ")
+        if f.left:
+            yield paragraph(f"Left to look at: {f.left}.", "  ", "  ")
         if f.expected:
             yield paragraph(f"Known bug: {f.expected}.", "  ", "  ")
-        elif f.excerpt.strip():
-            yield quoted(f.excerpt, _LINES)
+        elif f.trouble.text.strip():
+            yield quoted(f.trouble.text, _LINES)
     for r in content.results:
         if r.outcome in ("error", "failed"):
             yield item(f"{r.machine}/{r.variant}/{r.profile} {r.test}: {r.outcome}: {r.reason}")

@@ -85,9 +85,11 @@ def summary(
     for finding in findings:
         kind = "known bug" if finding.expected else "FINDING"
         where = f"{finding.machine}/{finding.variant}/{finding.profile} {finding.test}"
-        lines.append(
-            Text(text.plain(f"{kind}: {where}: {finding.kind}: {finding.title}"), style="" if finding.expected else "bold red")
-        )
+        blamed = text.blamed(finding.trouble)
+        said = f"{kind}: {where}: {finding.trouble.kind}: {finding.trouble.title}{f' ({blamed})' if blamed else ''}"
+        lines.append(Text(text.plain(said), style="" if finding.expected else "bold red"))
+        if finding.left:
+            lines.append(Text(text.plain(f"  left to look at: {finding.left}")))
     for result in results:
         if result.outcome == "error":
             where = f"{result.machine}/{result.variant}/{result.profile} {result.test}"

@@ -11,6 +11,7 @@ from harness.estimate import FEWEST, MOST
 from harness.growth import Growth
 from harness.matrix import STOCK, Clock
 from harness.records import Provenance
+from harness.trouble import Frame, Trouble
 
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -54,6 +55,24 @@ _HUGE = 1e5
 def plain(said: str) -> str:
     """Return a guest's words without the control characters that could steer a terminal."""
     return said.translate(_CONTROLS)
+
+
+def blamed(of: Trouble) -> str:
+    """Return what a trouble is blamed on, such as ``in alloc_vmap_area, mm/vmalloc.c:512``, and who ran into it."""
+    parts = [
+        f"in {of.function}" if of.function else "",
+        of.where,
+        f"process {of.process}" if of.process else "",
+        f"CPU {of.cpu}" if of.cpu is not None else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def framed(of: Frame) -> str:
+    """Return an entry of a call trace as the kernel writes it."""
+    place = f"+{of.offset:#x}/{of.size:#x}" if of.size else ""
+    module = f" [{of.module}]" if of.module else ""
+    return f"{'' if of.sure else '? '}{of.function}{place}{module}{' (inlined)' if of.inlined else ''}"
 
 
 def figure(number: float) -> str:

@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from harness import paths, plan, records
+from harness.errors import RigError
 from harness.matrix import STOCK, Clock
 from harness.plan import Plan, Session, Step
 from harness.progress import name, why
@@ -124,7 +125,7 @@ def chosen(request: pytest.FixtureRequest) -> Plan:
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest, chosen: Plan) -> Iterator[Lab]:
     """The VMs of this worker."""
-    made = Lab(request.config.stash[_RUN].folder, keep=chosen.keep)
+    made = Lab(request.config.stash[_RUN].folder, keep=chosen.keep, pauses=bool(chosen.on_failure))
     yield made
     made.close()
 
@@ -135,11 +136,11 @@ def judge(record_property: Callable[[str, object], None]) -> Judge:
 
     def decide(outcome: Observed) -> None:
         record_property("outcome", msgspec.to_builtins(outcome))
-        unexpected = [f"{f.kind}: {f.title}" for f in outcome.findings if not f.expected]
+        unexpected = [f"{f.trouble.kind}: {f.trouble.title}" for f in outcome.findings if not f.expected]
         if unexpected:
             pytest.fail("; ".join(unexpected), pytrace=False)
         if outcome.findings:
-            raise KnownBugSeen(outcome.findings[0].title)
+            raise KnownBugSeen(outcome.findings[0].trouble.title)
         if outcome.skipped:
             pytest.skip(outcome.skipped)
 
@@ -154,7 +155,13 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Append to the run's files when a test is over, or when the rig failed around it."""
+        """Append to the run's files when a test is over, or when the rig failed around it; stop if that cannot be done."""
+        try:
+            self._record(report)
+        except RigError as error:
+            pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+
+    def _record(self, report: pytest.TestReport) -> None:
         if report.when != "call" and not report.failed:
             return
         told = dict(report.user_properties).get("outcome") if report.when == "call" else None

@@ -8,7 +8,7 @@ import shutil
 import time
 from pathlib import Path
 
-from harness import rootfs, store, vm
+from harness import rootfs, store, vm, witness
 from harness.clock import POLL, Deadline
 from harness.errors import VmLost
 from harness.guest import Guest
@@ -31,7 +31,9 @@ class Station:
         self.vm = machine
         self.log_name = log.name
         self._log = log
-        self.guest = Guest(machine.state.port)
+        self.symbols = session.built.kernel.folder / "System.map"
+        """of its kernel"""
+        self.guest = Guest(machine.state.port, machine.pace)
         self.guest.put(session.built.kernel.module.read_bytes(), MODULE)
         self.clocksource = self.guest.run("cat", _CLOCKSOURCE).strip()
 
@@ -46,15 +48,21 @@ class Station:
         self.keep()
         if stop:
             self.vm.stop()
+        else:
+            self.vm.release()
 
 
 class Lab:
     """Gives each test the VM of its session."""
 
-    def __init__(self, logs: Path, *, keep: bool) -> None:
-        """Keep consoles' logs in `logs`; with `keep` leave up the first VM of every cell and clock."""
+    def __init__(self, logs: Path, *, keep: bool, pauses: bool = False) -> None:
+        """Keep consoles' logs in `logs`; with `keep` leave up the first VM of every cell and clock.
+
+        With `pauses` a VM whose guest ends can still be left for a person to look at.
+        """
         self._logs = logs
         self._keep = keep
+        self._pauses = pauses
         self._stations: dict[str, Station] = {}
         self._log_names: dict[str, str] = {}
 
@@ -71,7 +79,7 @@ class Lab:
         if held:
             first, said = held.vm.console.line, held.vm.console.rest()
             self.lose(session)
-            raise GuestDied(f"{session.built.cell.name}: the VM ended between two tests.", said, first)
+            raise GuestDied(f"{held.vm.ended(f'{session.built.cell.name}: the VM ended between two tests')}.", said, first)
         self._make_room()
         fresh = key not in self._log_names
         self._log_names[key] = self._free_name(key)
@@ -99,6 +107,27 @@ class Lab:
         if station:
             station.close(stop=True)
 
+    def leave(self, session: Session, test: str, how: str) -> str:
+        """Leave what a person can look at after `test` has failed; return what that is.
+
+        `how` is ``keep``, which leaves the VM itself, one of each cell; or ``core``, a file with its memory.
+        The next call of `station` boots a fresh VM.
+        """
+        station = self._stations.pop(session.name)
+        cell, state = session.built.cell, station.vm.state
+        if how == "core":
+            file = self._logs / station.log_name.replace(".serial.log", ".core")
+            left = witness.dump(station.vm, file, cell.machine.qemu.memory << 20, session.built.kernel)
+        elif any(up.state.kept and up.state.cell == cell.name for up in vm.running()):
+            left = f"nothing: a VM of {cell.name} has been kept already"
+        else:
+            station.close(stop=False)
+            station.vm.keep(test)
+            words = f"{cell.machine.name} {cell.variant.name} --profile {cell.profile} --clock {state.clock}"
+            return f"the VM itself: `invoke gdb {words}`, or `invoke ssh {words}` if it still answers; then `invoke down`"
+        station.close(stop=True)
+        return left
+
     def close(self) -> None:
         """Keep all logs, and end the VMs that were not left up on purpose."""
         for station in self._stations.values():
@@ -112,7 +141,7 @@ class Lab:
 
     def _connect(self, session: Session, *, may_find: bool) -> Station:
         name = self._log_names[session.name]
-        wanted = booting(session.built, session.clock)
+        wanted = booting(session.built, session.clock, pauses=self._pauses)
         cell = session.built.cell.name
         machine = vm.find(cell, wanted) if may_find else None
         try:
@@ -136,8 +165,8 @@ class Lab:
             self._stations.pop(key).close(stop=True)
 
 
-def booting(built: BuiltCell, clock: Clock) -> Boot:
-    """Return what the VM of a cell under a clock is booted with."""
+def booting(built: BuiltCell, clock: Clock, *, pauses: bool) -> Boot:
+    """Return what the VM of a cell under a clock is booted with; it `pauses` if what has ended is still to be looked at."""
     return Boot(
         machine=built.cell.machine,
         clock=clock,
@@ -146,6 +175,7 @@ def booting(built: BuiltCell, clock: Clock) -> Boot:
         accelerator="tcg" if clock is Clock.ICOUNT else built.accelerator,
         port=0,
         address=rootfs.ADDRESS,
+        pauses=pauses,
     )
 
 

@@ -4,25 +4,25 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Sequence
 
-from harness import kernlog, ktap
-from harness.clock import POLL, Deadline
-from harness.errors import VmLost
-from harness.kernlog import Trouble
+import msgspec
+
+from harness import kernlog, ktap, paths, symbols
+from harness.errors import RigError
+from harness.kbuild import tree_of
 from harness.matrix import STOCK, Base, Cell, KnownBug
 from harness.plan import Plan, Session, Step
 from harness.records import Finding
+from harness.report import text
 from harness.suite import load
-from harness.suite.lab import Lab, Station
+from harness.suite.lab import Lab
 from harness.suite.reading import Observed, Reading
+from harness.suite.watch import Bad, watch
+from harness.trouble import Frame, Severity, Trouble
 from harness.vm import GuestDied
+from harness.witness import Testimony
 
-_PATIENCE = 60.0
-"""seconds of host time, at scale quick, after which a test counts as hung"""
-_SETTLE = 5.0
-"""seconds that the console may take to show what SSH has shown"""
 _TAIL = 40
 """lines of the console that are evidence when the kernel itself reported nothing"""
 
@@ -38,6 +38,7 @@ class _Trial:
         self.cell: Cell = session.built.cell
         self.session = session
         self.test = test
+        self._base = base
         self.known = known_bugs(base, test)
 
     def finding(self, trouble: Trouble, log: str) -> Finding:
@@ -49,24 +50,29 @@ class _Trial:
             clock=self.session.clock,
             test=self.test,
             boot=self.session.boot,
-            kind=trouble.kind,
-            title=trouble.title,
+            trouble=trouble,
             expected=next((bug.reason for bug in known), ""),
             log=log,
-            lines=(trouble.first, trouble.last),
-            excerpt=trouble.text,
         )
 
     def died(self, death: GuestDied, log: str) -> Observed:
-        return Observed(findings=self.findings(_autopsy(death.log, death.first_line, "died", str(death)), log))
+        return Observed(findings=self.findings(_autopsy(death.log, death.first_line, Bad("died", str(death))), log))
 
     def findings(self, troubles: Sequence[Trouble], log: str) -> tuple[Finding, ...]:
-        found = tuple(self.finding(trouble, log) for trouble in troubles)
+        found = [self.finding(trouble, log) for trouble in self._resolved(troubles)]
         must = self.known if self.cell.variant.name == STOCK else ()
         missing = [bug for bug in must if not any(f.expected == bug.reason for f in found)]
-        return found + tuple(
-            self.finding(Trouble("not-seen", f"a known bug was not seen: {bug.reason}", 0, 0, ""), log) for bug in missing
-        )
+        unseen = (_own("not-seen", f"a known bug was not seen: {bug.reason}", 0, "") for bug in missing)
+        return (*found, *(self.finding(trouble, log) for trouble in unseen))
+
+    def _resolved(self, troubles: Sequence[Trouble]) -> Sequence[Trouble]:
+        """Return the troubles with their places in the source, as far as debug information tells them."""
+        kernel = self.session.built.kernel
+        try:
+            tree = tree_of(self._base, self.cell.variant)
+            return symbols.resolve(troubles, kernel.vmlinux, [kernel.debug_module], tree, paths.TEST_MODULE)
+        except RigError:
+            return troubles  # the places are a help, not the finding
 
 
 def known_bugs(base: Base, test: str) -> tuple[KnownBug, ...]:
@@ -94,7 +100,8 @@ def end(lab: Lab, plan: Plan, session: Session) -> Observed:
         return Observed(skipped="the VM was lost in an earlier test, which tells why")
     first, alive = station.vm.console.line, station.vm.alive
     log = station.vm.console.read() if alive else station.vm.console.rest()
-    troubles = kernlog.find(log, first) if alive else _autopsy(log, first, "died", "the VM ended after the last test")
+    gone = Bad("died", station.vm.ended("the VM ended after the last test"))
+    troubles = kernlog.find(log, first) if alive else _autopsy(log, first, gone)
     return Observed(findings=trial.findings(troubles, station.log_name))
 
 
@@ -102,7 +109,7 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     """Do `step` in its session's VM.
 
     A kernel that dies, hangs or complains is a finding, also if it did so since the test before.
-    Raises VmLost only when QEMU cannot be started.
+    Raises VmLost only when QEMU cannot be started, or its VM's folder is gone.
     """
     trial = _Trial(session, plan.base, step.name)
     try:
@@ -110,73 +117,71 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     except GuestDied as died:
         return trial.died(died, lab.last_log(session))
     first = station.vm.console.line
-    said, log, end = _watch(station, load.command(plan, session, step), _PATIENCE * plan.patience(step))
+    seen = watch(station, load.command(plan, session, step), plan.patience(step), harmless=bool(plan.on_failure))
     reading = Reading(plan, session, step)
-    if end:
-        lab.lose(session)
-        troubles = _autopsy(log, first, *end)
-        return Observed(reading.samples(ktap.parse(log)), trial.findings(troubles, station.log_name))
-    report = ktap.parse(said)
-    troubles = kernlog.find(log, first) + _failures(step, report, said, first, log)
+    if seen.bad:
+        findings = trial.findings(_autopsy(seen.log, first, seen.bad), station.log_name)
+        findings = (msgspec.structs.replace(findings[0], evidence=_words(seen.bad.testimony)), *findings[1:])
+        return Observed(reading.samples(ktap.parse(seen.log)), _leave(lab, plan, session, step, findings, lost=True))
+    report = ktap.parse(seen.said)
+    troubles = kernlog.find(seen.log, first) + _failures(step, report, seen.said, first, seen.log)
     if troubles:
         station.keep()
     return Observed(
         samples=reading.samples(report),
         points=reading.points(report),
-        findings=trial.findings(troubles, station.log_name),
+        findings=_leave(lab, plan, session, step, trial.findings(troubles, station.log_name), lost=False),
         histograms=reading.histograms(report),
-        sections=reading.sections(said),
-        memory=reading.memory(report, said),
+        sections=reading.sections(seen.said),
+        memory=reading.memory(report, seen.said),
         skipped=next((o.reason for o in report.outcomes if o.skipped), ""),
     )
 
 
-def _watch(station: Station, words: tuple[str, ...], seconds: float) -> tuple[str, str, tuple[str, str] | None]:
-    """Run a command and follow the console until both have ended.
-
-    Returns what the command printed, what the console said meanwhile, and how it ended if
-    not well: kind and title of a finding. The console is followed rather than SSH, because
-    traffic to the guest would cost instructions in the middle of a measurement.
-    """
-    console = station.vm.console
-    deadline = Deadline(seconds)
-    log = ""
-    try:
-        command = station.guest.start(*words)
-    except VmLost as lost:
-        return "", console.rest(), ("died", f"the guest's SSH broke off: {lost}")
-    while not command.done:
-        log += console.read()
-        if not station.vm.alive:
-            break
-        if deadline.over:
-            return "", log + console.rest(), ("hang", f"the test was not over after {seconds:.0f} s")
-        time.sleep(POLL)
-    code = command.code if command.done and station.vm.alive else -1
-    settle = Deadline(_SETTLE)
-    while station.vm.alive and not settle.over and (code < 0 or (code == 0 and load.END not in log)):
-        log += console.read()
-        time.sleep(POLL / 4)
-    log += console.read() if station.vm.alive else console.rest()
-    if code < 0:
-        what = "its SSH broke off" if station.vm.alive else "the VM ended"
-        return "", log, ("died", f"{what} in the middle of the test")
-    if code > 0:
-        return "", log, ("load-failed", command.said().strip() or "the module could not be loaded")
-    if load.END not in log:
-        return "", log, ("died", f"the console fell silent for {_SETTLE:.0f} s at the end of the test")
-    return command.said(), log, None
+def _leave(lab: Lab, plan: Plan, session: Session, step: Step, findings: tuple[Finding, ...], *, lost: bool) -> tuple[Finding, ...]:
+    """Do with a VM what is to be done after such findings; return them with what was left of it."""
+    failed = any(not finding.expected for finding in findings)
+    if failed and plan.on_failure:
+        left = lab.leave(session, step.name, plan.on_failure)
+        return (msgspec.structs.replace(findings[0], left=left), *findings[1:])
+    if lost:
+        lab.lose(session)
+    return findings
 
 
-def _autopsy(log: str, first: int, kind: str, title: str) -> list[Trouble]:
+def _autopsy(log: str, first: int, bad: Bad) -> list[Trouble]:
     """Return what the kernel reported before it ended, or how it ended if it reported nothing."""
     found = kernlog.find(log, first)
     if found:
         return found
     lines = log.splitlines()
     tail = lines[-_TAIL:]
-    last = first + max(len(lines) - 1, 0)
-    return [Trouble(kind, title, last - max(len(tail) - 1, 0), last, "\n".join(tail))]
+    own = _own(bad.kind, bad.title, first + len(lines) - len(tail), "\n".join(tail))
+    function, frames = _place(bad.testimony)
+    return [msgspec.structs.replace(own, severity=Severity.FATAL, function=function, frames=frames)]
+
+
+def _place(told: Testimony) -> tuple[str, tuple[Frame, ...]]:
+    """Return the function that a guest which hangs is in, and its call trace: in its own words, or else in QEMU's."""
+    for own in kernlog.find(told.said):
+        return own.function, own.frames
+    busy = next((cpu.frames for cpu in told.cpus if cpu.frames and not cpu.idle), ())
+    return (busy[0].function if busy and busy[0].size else "", busy)
+
+
+def _words(told: Testimony) -> str:
+    """Return a testimony as a person reads it."""
+    cpus = (
+        "\n".join((f"CPU {number}: {'idle' if cpu.idle else 'busy'}", *(f"  {text.framed(f)}" for f in cpu.frames), cpu.registers))
+        for number, cpu in enumerate(told.cpus)
+    )
+    return "\n\n".join(part for part in (*cpus, told.said.strip()) if part)
+
+
+def _own(kind: str, title: str, first: int, text: str) -> Trouble:
+    """Return a trouble that the rig saw, where the kernel did not."""
+    last = first + max(len(text.splitlines()) - 1, 0)
+    return Trouble(kind, Severity.ERROR, title, first, last, text, fingerprint=kind)
 
 
 def _failures(step: Step, report: ktap.Report, said: str, first: int, log: str) -> list[Trouble]:
@@ -186,4 +191,4 @@ def _failures(step: Step, report: ktap.Report, said: str, first: int, log: str) 
     elif not any(o.skipped for o in report.outcomes) and not report.timings:
         failed.append(f"{step.test.name} reported no sample")
     last = first + max(len(log.splitlines()) - 1, 0)
-    return [Trouble("test-failed", reason, first, last, said) for reason in failed]
+    return [msgspec.structs.replace(_own("test-failed", reason, first, said), last=last) for reason in failed]

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Follows one command in a guest to its end, and finds out what it can when that is not a good one."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from harness import clock, witness
+from harness.clock import POLL, Deadline
+from harness.errors import VmLost
+from harness.suite import load
+from harness.suite.lab import Station
+from harness.witness import Testimony
+
+PATIENCE = 60.0
+"""seconds of host time, at scale quick and the usual pace, after which a test counts as hung"""
+_SILENCE = PATIENCE / 2
+"""seconds after which it does if the console says nothing"""
+_SETTLE = 5.0
+"""seconds that the console may take to show what SSH has shown"""
+_ANSWER = 5.0
+"""seconds that a guest which hangs has to answer SSH"""
+
+
+class Bad(msgspec.Struct, frozen=True):
+    """An end that is not a good one."""
+
+    kind: str
+    """``died``, ``hang`` or ``load-failed``"""
+    title: str
+    testimony: Testimony = Testimony(heard=False)
+    """of a guest that was up but of no use"""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What there was to see."""
+
+    log: str
+    """what the console said meanwhile"""
+    said: str = ""
+    """what the command printed, if it ended well"""
+    bad: Bad | None = None
+
+
+def watch(station: Station, words: tuple[str, ...], factor: float, *, harmless: bool) -> Seen:
+    """Run a command and follow the console until both have ended; it may take `factor` times as long as at scale quick.
+
+    The console is followed rather than SSH, because traffic to the guest would cost instructions in the middle of a
+    measurement. A guest that hangs is asked what it does; `harmless` if it has to stay as it is. Raises VmLost when the
+    VM's folder is gone.
+    """
+    console, pace = station.vm.console, station.vm.pace
+    scaled = factor * pace * clock.patience()
+    patience, silence = PATIENCE * scaled, _SILENCE * scaled
+    deadline, silent = Deadline(patience), Deadline(silence)
+    log = ""
+    try:
+        command = station.guest.start(*words)
+    except VmLost as lost:
+        return _bad(station, console.rest(), "died", str(lost), harmless=harmless)
+    while not command.done and station.vm.alive:
+        new = console.read()
+        log += new
+        silent = Deadline(silence) if new else silent
+        if deadline.over or silent.over:
+            what = f"the test was not over after {patience:.0f} s"
+            return _bad(station, log + console.rest(), "hang", what if deadline.over else _silence(silence), harmless=harmless)
+        _check(station)
+        time.sleep(POLL)
+    code = command.code if command.done and station.vm.alive else -1
+    settle = Deadline(_SETTLE * pace)
+    while station.vm.alive and not settle.over and (code < 0 or (code == 0 and load.END not in log)):
+        log += console.read()
+        time.sleep(POLL / 4)
+    log += console.read() if station.vm.alive else console.rest()
+    if code > 0:
+        return Seen(log, bad=Bad("load-failed", command.said().strip() or "the module could not be loaded"))
+    if code == 0 and load.END in log:
+        return Seen(log, command.said())
+    if not station.vm.alive:
+        return Seen(log, bad=Bad("died", station.vm.ended("the VM ended in the middle of the test")))
+    what = "its SSH broke off in the middle of the test" if code < 0 else f"{_silence(_SETTLE * pace)} at the end of the test"
+    return _bad(station, log, "died" if code < 0 else "hang", what, harmless=harmless)
+
+
+def _silence(seconds: float) -> str:
+    return f"the console said nothing for {seconds:.0f} s"
+
+
+def _check(station: Station) -> None:
+    if not station.vm.console.log.exists():
+        raise VmLost(
+            f"{station.vm.folder}, where the VM's console was written to, is gone; leave the cache alone while the rig runs."
+        )
+
+
+def _bad(station: Station, log: str, kind: str, what: str, *, harmless: bool) -> Seen:
+    """Return what became of a guest that is up but of no use, and what it can still tell."""
+    if not station.vm.alive:
+        return Seen(log, bad=Bad("died", station.vm.ended(what)))
+    answers = station.guest.answers(_ANSWER * station.vm.pace)
+    told = witness.question(station.vm, station.symbols, harmless=harmless)
+    heard = f"SSH {'answers' if answers else 'does not answer'}, its console {'hears' if told.heard else 'does not hear'} SysRq"
+    return Seen(log, bad=Bad(kind, f"{what}; {heard}", told))
