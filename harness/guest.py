@@ -149,7 +149,13 @@ def command(port: int, folder: Path) -> tuple[str, ...]:
     pair = keys.ensure()
     known = folder / "known_hosts"
     store.write(known, f"[127.0.0.1]:{port} {pair.host_public.read_text()}")
-    options = {"UserKnownHostsFile": known, "StrictHostKeyChecking": "yes", "IdentitiesOnly": "yes", "LogLevel": "ERROR"}
+    options = {
+        "UserKnownHostsFile": known,
+        "StrictHostKeyChecking": "yes",
+        "IdentitiesOnly": "yes",
+        "LogLevel": "ERROR",
+        "ConnectTimeout": int(_CONNECT_SECONDS),
+    }
     return (
         "ssh",
         *("-F", "none", "-i", str(pair.login_private), "-p", str(port)),

@@ -61,6 +61,8 @@ class Qemu(_Table, frozen=True):
     """further kernel parameters"""
     cmdline_icount: str = ""
     """further ones when instructions are counted"""
+    cmdline_profile: dict[str, str] = {}
+    """further ones by profile"""
     arguments: tuple[str, ...] = ()
     tcg_crowded: str = "tcg"
     """the emulator to use when the host has fewer cores than this machine has CPUs"""

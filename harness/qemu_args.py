@@ -39,6 +39,8 @@ class Boot(msgspec.Struct, frozen=True):
     """on 127.0.0.1, forwarded to the guest's SSH"""
     address: str
     """the guest's"""
+    profile: str = ""
+    """of the kernel"""
     pauses: bool = False
     """whether a guest that ends is kept as it is, for a debugger or a dump of its memory, instead of ending QEMU"""
     sandbox: bool = False
@@ -88,7 +90,7 @@ def _escaped(path: Path) -> str:
 
 def _append(boot: Boot) -> str:
     qemu = boot.machine.qemu
-    parts = [f"console={qemu.console}", _CMDLINE, qemu.cmdline]
+    parts = [f"console={qemu.console}", _CMDLINE, qemu.cmdline, qemu.cmdline_profile.get(boot.profile, "")]
     if boot.clock is Clock.ICOUNT:
         # Without its tick an idle aarch64 guest of QEMU 7.2 sleeps through the network's interrupts.
         parts += ["nohz=off", qemu.cmdline_icount]

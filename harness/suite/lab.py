@@ -175,6 +175,7 @@ def booting(built: BuiltCell, clock: Clock, *, pauses: bool) -> Boot:
         accelerator="tcg" if clock is Clock.ICOUNT else built.accelerator,
         port=0,
         address=rootfs.ADDRESS,
+        profile=built.cell.profile,
         pauses=pauses,
     )
 
