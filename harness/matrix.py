@@ -45,6 +45,13 @@ class Build(_Table, frozen=True):
     compiler: str = "gcc"
 
 
+class Extra(_Table, frozen=True):
+    """Kernel parameters for the kernels of one profile."""
+
+    profile: str
+    cmdline: str
+
+
 class Qemu(_Table, frozen=True):
     """How QEMU emulates a machine."""
 
@@ -61,8 +68,7 @@ class Qemu(_Table, frozen=True):
     """further kernel parameters"""
     cmdline_icount: str = ""
     """further ones when instructions are counted"""
-    cmdline_profile: dict[str, str] = {}
-    """further ones by profile"""
+    extra: tuple[Extra, ...] = ()
     arguments: tuple[str, ...] = ()
     tcg_crowded: str = "tcg"
     """the emulator to use when the host has fewer cores than this machine has CPUs"""

@@ -90,7 +90,7 @@ def _escaped(path: Path) -> str:
 
 def _append(boot: Boot) -> str:
     qemu = boot.machine.qemu
-    parts = [f"console={qemu.console}", _CMDLINE, qemu.cmdline, qemu.cmdline_profile.get(boot.profile, "")]
+    parts = [f"console={qemu.console}", _CMDLINE, qemu.cmdline, *(e.cmdline for e in qemu.extra if e.profile == boot.profile)]
     if boot.clock is Clock.ICOUNT:
         # Without its tick an idle aarch64 guest of QEMU 7.2 sleeps through the network's interrupts.
         parts += ["nohz=off", qemu.cmdline_icount]
