@@ -212,9 +212,13 @@ def down(_: Context) -> None:
     with _errors():
         swept = vm.sweep()
         up = list(vm.running())
-        for machine in up:
+        free = [machine for machine in up if machine.claim()]
+        for machine in free:
             machine.stop()
-        _CONSOLE.print(f"{len(up)} taken down, {swept} swept.")
+        _say(f"{len(free)} taken down, {swept} swept.")
+        for machine in up:
+            if machine not in free:
+                _say(f"{machine.state.cell} is in use by a rig, and stays up.")
 
 
 @task(help={"fast": "leave out the end-to-end tests, which build and boot kernels"}, auto_shortflags=False)

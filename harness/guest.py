@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import shlex
+import threading
 import time
 from pathlib import Path
 
@@ -109,11 +110,18 @@ class Guest:
 
         Raises VmLost when the guest has not started it within `seconds`, by default those of a connection.
         """
+        most = seconds or self._patience
         try:
-            channel = self._connection.transport.open_session(timeout=seconds or self._patience)
-            channel.settimeout(seconds or self._patience)
+            channel = self._connection.transport.open_session(timeout=most)
+            channel.settimeout(most)
             channel.set_combine_stderr(True)
-            channel.exec_command(shlex.join(words))
+            # Paramiko waits for the answer to this one for ever, unless the channel is closed.
+            late = threading.Timer(most, channel.close)
+            late.start()
+            try:
+                channel.exec_command(shlex.join(words))
+            finally:
+                late.cancel()
             channel.sendall(stdin)
             channel.shutdown_write()
         except (paramiko.SSHException, OSError, EOFError) as error:

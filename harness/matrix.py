@@ -163,7 +163,13 @@ def load_machine(name: str) -> Machine:
     """Read the machine `name`; UsageError if there is none or its file is wrong."""
     if name not in machine_names():
         raise UsageError(f"There is no machine '{name}' in qemu_configs/; {tables.closest(name, machine_names())}")
-    return msgspec.structs.replace(tables.load(paths.MACHINES / f"{name}.toml", Machine), name=name)
+    machine = msgspec.structs.replace(tables.load(paths.MACHINES / f"{name}.toml", Machine), name=name)
+    for extra in machine.qemu.extra:
+        if extra.profile not in PROFILES:
+            raise UsageError(
+                f"qemu_configs/{name}.toml: there is no profile '{extra.profile}'; {tables.closest(extra.profile, list(PROFILES))}"
+            )
+    return machine
 
 
 def base_names() -> list[str]:

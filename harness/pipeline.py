@@ -156,6 +156,11 @@ def resume(name: str, jobs: int) -> Outcome:
         gone = [file for file in (built.kernel.image, built.kernel.module, built.rootfs.image) if not file.exists()]
         if gone:
             raise UsageError(f"{run.folder.name} cannot be resumed: {gone[0]} is no longer there; start a new run.")
+        damaged = [folder for folder in (built.kernel.folder, built.kernel.module.parent) if not store.whole(folder)]
+        if damaged:
+            raise UsageError(
+                f"{run.folder.name} cannot be resumed: {damaged[0]} is damaged; `invoke build` as before, then resume."
+            )
     with _alone(run):
         runs.resume(run, made)
         return _suite(run, made, jobs)
@@ -193,6 +198,7 @@ def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
             shown.stopped = f"The run cannot be recorded: {error.strerror}."
         finally:
             vm.stop_own()
+            vm.sweep()  # what a worker left that did not end as it should
     if shown.stopped:
         raise RigError(f"{shown.stopped} What was recorded before is kept; `invoke test --resume {run.folder.name}` goes on.")
     if code == pytest.ExitCode.INTERRUPTED:

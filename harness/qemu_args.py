@@ -23,6 +23,8 @@ CONSOLE = "console"
 """QEMU's name of the character device behind the guest's serial line"""
 CONSOLE_SOCKET = "serial"
 """socket in a VM's folder at which the serial line can be spoken to"""
+PIDFILE = "pid"
+"""file in a VM's folder by which its QEMU is found if the rig ended before it could note it"""
 LOG = "serial.log"
 """file in a VM's folder that holds what the guest wrote to its serial line"""
 
@@ -61,6 +63,7 @@ def command(boot: Boot, folder: Path) -> tuple[str, ...]:
         qemu.binary,
         "-nodefaults",
         "-no-user-config",
+        *("-pidfile", str(folder / PIDFILE)),
         *("-action", f"reboot=shutdown,shutdown={'pause' if boot.pauses else 'poweroff'}"),
         *(("-sandbox", _SANDBOX) if boot.sandbox else ()),
         *("-display", "none"),

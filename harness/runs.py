@@ -98,14 +98,15 @@ def resume(run: Run, made: Plan) -> None:
         old = [line for line in lines if _place_of(line) in again]
         if old:
             Run(run.folder / "interrupted").append(name, b"".join(old))
-            store.write(file, b"".join(line for line in lines if line not in old))
+            store.write(file, b"".join(line for line in lines if _place_of(line) not in again))
     _change(run, resumed=(*provenance.resumed, records.now()), finished="")
 
 
 def undone(run: Run, made: Plan) -> list[Session]:
     """Return the sessions of which not everything has a result, or in which the rig failed."""
-    good = collections.Counter((r.machine, r.variant, r.profile, r.clock, r.boot) for r in run.results() if r.outcome != "error")
-    return [session for session in made.sessions if good[_place(session)] < session.results]
+    of = collections.Counter((r.machine, r.variant, r.profile, r.clock, r.boot) for r in run.results())
+    failed = {(r.machine, r.variant, r.profile, r.clock, r.boot) for r in run.results() if r.outcome == "error"}
+    return [s for s in made.sessions if of[_place(s)] < s.results or _place(s) in failed]
 
 
 def _place(session: Session) -> tuple[str, str, str, Clock, int]:

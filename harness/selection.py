@@ -82,6 +82,8 @@ def check(wanted: Selection) -> None:
         raise UsageError(f"--jobs has to be 1 or more, not {wanted.jobs}.")
     if wanted.keep and wanted.timed is Clock.WALL:
         raise UsageError("--keep and --clock wall exclude each other: time is measured with one VM at a time.")
+    if wanted.on_failure == "keep" and wanted.timed is Clock.WALL:
+        raise UsageError("--on-failure keep and --clock wall exclude each other: time is measured with one VM at a time.")
     if wanted.on_failure not in ("", *ON_FAILURE):
         raise UsageError(f"--on-failure takes {' or '.join(ON_FAILURE)}, not '{wanted.on_failure}'.")
     if wanted.boots < 0:

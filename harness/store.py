@@ -56,7 +56,8 @@ def write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
 
 def seal(folder: Path) -> None:
     """Write down what the files of `folder` are, so that `whole` can tell whether they still are."""
-    sums = {file.name: _state(file) for file in sorted(folder.iterdir()) if file.is_file() and file.name != _SEAL}
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != _SEAL]
+    sums = {str(file.relative_to(folder)): _state(file) for file in files}
     write(folder / _SEAL, msgspec.json.encode(sums))
 
 

@@ -7,6 +7,9 @@ import enum
 
 import msgspec
 
+_IDLE = ("native_safe_halt", "default_idle", "arch_cpu_idle", "cpu_do_idle", "mwait_idle")
+"""where a CPU waits for something to do"""
+
 
 class Severity(enum.StrEnum):
     """How bad it is."""
@@ -70,3 +73,27 @@ class Trouble(msgspec.Struct, frozen=True):
     """titles of the reports that are this one's consequences, such as the panic after an Oops"""
     fingerprint: str = ""
     """the same for the same trouble in another boot: of kind, function and call trace, without numbers"""
+
+
+class Cpu(msgspec.Struct, frozen=True):
+    """What a CPU was at."""
+
+    registers: str
+    frames: tuple[Frame, ...]
+    """its call trace, innermost first; where it is outside of the kernel itself there are only addresses"""
+
+    @property
+    def idle(self) -> bool:
+        """Whether it had nothing to do."""
+        return any(frame.function in _IDLE for frame in self.frames)
+
+
+class Testimony(msgspec.Struct, frozen=True):
+    """What was learned."""
+
+    heard: bool
+    """whether the kernel still took interrupts from its console"""
+    cpus: tuple[Cpu, ...] = ()
+    """empty if QEMU did not tell"""
+    said: str = ""
+    """what the kernel put on its console"""

@@ -11,7 +11,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,9 +20,10 @@ from filelock import FileLock, Timeout
 from harness import paths, process, qemu_args, qmp, rootfs, shell, store
 from harness.clock import POLL, Deadline
 from harness.console import Console
-from harness.errors import VmLost
+from harness.errors import RigError, VmLost
 from harness.matrix import Clock
 from harness.qemu_args import Boot
+from harness.trouble import Testimony
 
 BOOT_SECONDS = 90.0
 """the longest that a boot may take on a loaded host under emulation; usual are one to three"""
@@ -46,6 +47,7 @@ class GuestDied(VmLost):
         super().__init__(message)
         self.log = log
         self.first_line = first_line
+        self.testimony = Testimony(heard=False)
 
 
 class State(msgspec.Struct, frozen=True):
@@ -112,10 +114,18 @@ class Vm:
 
     def claim(self) -> bool:
         """Take it for this process, which no other can do until this one ends or releases it; return whether that worked."""
+        if not (self.folder / "state.json").exists():
+            return False
         try:
             self._claim.acquire()
         except (Timeout, OSError):
             return False
+        state = _load(self.folder)
+        if state is None:  # it was stopped meanwhile; the lock's file is all there is
+            self.release()
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return False
+        self.state = state
         return True
 
     def release(self) -> None:
@@ -150,16 +160,20 @@ class Vm:
         self.release()
 
 
+Ask = Callable[[Vm], Testimony]
+"""finds out what a guest does that hangs"""
+
+
 def identity(boot: Boot) -> str:
     """Return what tells VMs apart that were booted from other files or with other options than the rig's own."""
     return store.digest(msgspec.json.encode(msgspec.structs.replace(boot, port=0, sandbox=False), enc_hook=str))[:16]
 
 
-def start(boot: Boot, cell: str, *, keep: bool, seconds: float = BOOT_SECONDS) -> Vm:
+def start(boot: Boot, cell: str, *, keep: bool, seconds: float = BOOT_SECONDS, ask: Ask | None = None) -> Vm:
     """Start QEMU and return once the guest says that SSH listens, which may take `seconds`.
 
     The VM ends with this process unless `keep`. Raises GuestDied when the guest ends or
-    is not ready in time, VmLost when QEMU itself does not start.
+    is not ready in time, after one that hangs was asked by `ask`; VmLost when QEMU itself does not start.
     """
     if not keep:
         atexit.register(stop_own)
@@ -173,10 +187,15 @@ def start(boot: Boot, cell: str, *, keep: bool, seconds: float = BOOT_SECONDS) -
     except BaseException:
         if state := _load(folder):
             process.kill(state.pid, state.started)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         raise
     try:
         ready = _ready(vm, began, seconds)
+    except GuestDied as died:
+        if ask and vm.alive:
+            died.testimony = ask(vm)
+        vm.stop()
+        raise
     except BaseException:
         vm.stop()
         raise
@@ -200,7 +219,9 @@ def find(cell: str, boot: Boot) -> Vm | None:
     for vm in _all():
         mine = vm.state.owner in (0, os.getpid(), os.getppid()) and not vm.state.kept
         if mine and vm.alive and (vm.state.cell, vm.state.identity) == (cell, identity(boot)) and vm.claim():
-            return vm
+            if not vm.state.kept:
+                return vm
+            vm.release()
     return None
 
 
@@ -219,15 +240,24 @@ def sweep() -> int:
         if state is None:
             with contextlib.suppress(FileNotFoundError):  # another rig may sweep as well
                 if time.time() - folder.stat().st_mtime > BOOT_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    _remove(folder)
             continue
         # A VM that has an owner is the owner's to read and remove, dead or alive.
         pid, started = (state.owner, state.owner_started) if state.owner else (state.pid, state.started)
-        if not process.alive(pid, started):
+        if not process.alive(pid, started) and Vm(folder, state).claim():
             process.kill(state.pid, state.started)
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
             swept += 1
     return swept
+
+
+def _remove(folder: Path) -> None:
+    """Remove a VM's folder, and end a QEMU of it that nobody came to note the state of."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int((folder / qemu_args.PIDFILE).read_text())
+        if str(folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+            process.kill(pid, process.start_time(pid))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _all() -> Iterator[Vm]:
@@ -269,8 +299,8 @@ def _launch(boot: Boot, folder: Path, cell: str, *, keep: bool) -> Vm:
             pauses=boot.pauses,
         )
         vm = Vm(folder, state)
-        vm.claim()
         _save(vm)
+        vm.claim()
         deadline = Deadline(_SILENT_SECONDS)
         while qemu.poll() is None and not vm.console.size and not deadline.over:
             time.sleep(POLL / 2)
@@ -304,7 +334,13 @@ def _ready(vm: Vm, began: float, seconds: float) -> float:
 
 @functools.cache
 def _has_sandbox(binary: str) -> bool:
-    return "-sandbox" in shell.output((binary, "-help"), error=VmLost)
+    """Return whether QEMU was built with it; its help lists the option in any case."""
+    shell.output((binary, "-version"), error=VmLost)
+    try:
+        shell.output((binary, "-sandbox", "on", "-version"))
+    except RigError:
+        return False
+    return True
 
 
 def _free_port() -> int:

@@ -11,13 +11,11 @@ import socket
 import time
 from pathlib import Path
 
-import msgspec
-
 from harness import process, qemu_args, qmp, vmcore
 from harness.clock import POLL, Deadline
 from harness.errors import RigError, VmLost
 from harness.kbuild import Kernel
-from harness.trouble import Frame
+from harness.trouble import Cpu, Frame, Testimony
 from harness.vm import Vm
 
 _SPARE = 1 << 30
@@ -29,7 +27,6 @@ _QUIET = 0.5
 """seconds without a word after which the guest has said all"""
 _HEARS_WITHIN = 3.0
 """seconds in which a guest that still takes interrupts answers a key"""
-_IDLE = ("native_safe_halt", "default_idle", "arch_cpu_idle", "cpu_do_idle", "mwait_idle")
 _CPU = re.compile(r"^\s*CPU#\d+", re.M)
 _FP = re.compile(r"\b(?:RBP|X29)=\s*([0-9a-f]{16})\b")
 _WORD = re.compile(r"\b0x([0-9a-f]{16})\b")
@@ -38,30 +35,6 @@ _DEEPEST = 32
 _PC = re.compile(r"\b(?:RIP|PC)=\s*([0-9a-f]{8,16})\b")
 _VECTORS = re.compile(r"^\s*(?:FCW|FPCW|FPCR|Q00)=.*", re.M | re.S)
 """where the registers begin that tell nothing of a kernel"""
-
-
-class Cpu(msgspec.Struct, frozen=True):
-    """What a CPU was at."""
-
-    registers: str
-    frames: tuple[Frame, ...]
-    """its call trace, innermost first; where it is outside of the kernel itself there are only addresses"""
-
-    @property
-    def idle(self) -> bool:
-        """Whether it had nothing to do."""
-        return any(frame.function in _IDLE for frame in self.frames)
-
-
-class Testimony(msgspec.Struct, frozen=True):
-    """What was learned."""
-
-    heard: bool
-    """whether the kernel still took interrupts from its console"""
-    cpus: tuple[Cpu, ...] = ()
-    """empty if QEMU did not tell"""
-    said: str = ""
-    """what the kernel put on its console"""
 
 
 def question(machine: Vm, symbols: Path, *, harmless: bool) -> Testimony:
@@ -84,16 +57,16 @@ def question(machine: Vm, symbols: Path, *, harmless: bool) -> Testimony:
 def dump(machine: Vm, file: Path, size: int, kernel: Kernel) -> str:
     """Write the memory of a guest that runs `kernel`, of `size` bytes, to `file` as an ELF core; say what there is now."""
     free = shutil.disk_usage(file.parent).free
-    if free < size + _SPARE:
-        return f"no core: {file.parent} has {free >> 20} MiB left, which its memory of {size >> 20} MiB would fill"
+    if free < 2 * size + _SPARE:
+        return f"no core: {file.parent} has {free >> 20} MiB left, which its memory of {size >> 20} MiB, written twice, would fill"
     raw, core = file.with_name(f".{file.name}.raw"), file.with_name(f".{file.name}")
-    process.unlimited(machine.state.pid)
     try:
+        process.unlimited(machine.state.pid)
         arguments = {"paging": False, "protocol": f"file:{raw}"}
         qmp.execute(machine.folder / "qmp", "dump-guest-memory", arguments, deadline=_DUMP_SECONDS)
         vmcore.convert(raw, core, kernel.vmlinux, kernel.config)
         core.replace(file)
-    except RigError as error:
+    except (RigError, OSError) as error:
         return f"no core: {error}"
     finally:
         raw.unlink(missing_ok=True)
@@ -115,7 +88,10 @@ def _walk(machine: Vm, registers: str, table: _Symbols) -> tuple[Frame, ...]:
     frames = [table.frame(int(at[1], 16), exact=True)] if at else []
     frame = int(pointer[1], 16) if pointer else 0
     while frame >> 63 and len(frames) < _DEEPEST:
-        words = _WORD.findall(machine.monitor(f"x /2gx {frame:#x}"))
+        try:
+            words = _WORD.findall(machine.monitor(f"x /2gx {frame:#x}"))
+        except VmLost:
+            break
         if len(words) != 2:
             break
         above, back = (int(word, 16) for word in words)

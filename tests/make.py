@@ -19,7 +19,7 @@ from harness.trouble import Frame, Severity, Trouble
 
 FAKE = """\
 #!/bin/sh
-[ "$1" = -help ] && exit
+case "$*" in *-version*) exit ;; esac
 pids={pids}
 echo $$ >> "$pids"
 for word; do

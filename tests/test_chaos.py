@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from harness import matrix, paths, pipeline, process, qmp, vm
 from harness.errors import VmLost
@@ -32,21 +33,27 @@ LONG, NEXT = "le_fit_alloc_test", "b_fit_alloc_test"
 """the test that is under way when something happens, and the one after it"""
 WHOLE = [("boot under icount", "passed"), (LONG, "passed"), (NEXT, "passed"), ("end under icount", "passed")]
 HURT = [("boot under icount", "passed"), (LONG, "failed"), (NEXT, "passed"), ("end under icount", "passed")]
-PATIENCE = 0.5
-"""of a test: however many operations it has, it is hung after 30 s, or 15 s of silence"""
+PATIENCE = 0.3
+"""of a test: however many operations it has, it is hung after 18 s, or 9 s of silence"""
 
 
 class Rig:
     """`invoke test` under way, as a user would call it: two tests in one VM."""
 
     def __init__(
-        self, machine: str, results: Path, loops: int = 100, wrapper: tuple[str, ...] = (), env: Mapping[str, str] | None = None
+        self,
+        machine: str,
+        results: Path,
+        *more: str,
+        loops: int = 100,
+        wrapper: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
     ) -> None:
         """Start it, with its results in a folder of their own and so many times the operations of scale quick."""
         self.machine, self.results = machine, results
         words = (
             *("--machine", machine, "--variant", "stock", "--tests", f"{LONG},{NEXT}", "--scale", "quick"),
-            *("--boots", "1", "--loops", str(loops)),
+            *("--boots", "1", "--loops", str(loops), *more),
         )
         self.log = results.with_suffix(".log")
         with self.log.open("wb") as log:
@@ -206,6 +213,42 @@ def test_a_guest_in_trouble_is_a_finding_and_the_suite_goes_on(
     is_whole(rig.run, finding)
 
 
+@pytest.mark.parametrize("machine", matrix.machine_names())
+def test_a_guest_that_panicked_can_be_debugged(modules: dict[str, bytes], tmp_path: Path, machine: str) -> None:
+    rig = Rig(machine, tmp_path / "results", "--on-failure", "keep")
+    provoking("panic")(rig.vm(), modules)
+    try:
+        assert rig.wait() == ExitCode.FINDING, rig.said
+        (finding,) = rig.run.findings()
+        assert f"`invoke gdb {machine} stock" in finding.left
+        assert outcomes(rig.run.results()) == HURT
+        assert rig.again("gdb", machine, "stock", "--command", "bt", "--command", "info line alloc_vmap_area") == 0
+        assert "emergency_restart () at kernel/reboot.c" in rig.said
+        assert 'of "mm/vmalloc.c" starts at address' in rig.said
+    finally:
+        rig.again("down")
+    assert "1 taken down" in rig.said
+
+
+@pytest.mark.parametrize("machine", matrix.machine_names())
+def test_a_guest_that_panicked_leaves_its_memory(modules: dict[str, bytes], tmp_path: Path, machine: str) -> None:
+    rig = Rig(machine, tmp_path / "results", "--on-failure", "core")
+    provoking("panic")(rig.vm(), modules)
+    assert rig.wait() == ExitCode.FINDING, rig.said
+    (finding,) = rig.run.findings()
+    (core,) = rig.run.folder.glob("*.core")
+    assert f"drgn -c {core} " in finding.left
+    with core.open("rb") as file:
+        elf = ELFFile(file)
+        notes = b"".join(segment.data() for segment in elf.iter_segments("PT_NOTE"))
+        memory = sum(segment["p_filesz"] for segment in elf.iter_segments("PT_LOAD"))
+    assert elf.header["e_type"] == "ET_CORE"
+    assert b"VMCOREINFO\0" in notes
+    assert memory >= matrix.load_machine(machine).qemu.memory << 20
+    assert core.stat().st_blocks * 512 < memory / 4, "what the guest never used takes no room"
+    core.unlink()
+
+
 def outcomes(results: list[Result]) -> list[tuple[str, str]]:
     return [(result.test, result.outcome) for result in results]
 
@@ -250,8 +293,8 @@ def test_the_rig_may_be_killed_at_any_moment(tmp_path: Path, machine: str) -> No
         while machine_.running and time.monotonic() < ended_by:
             time.sleep(0.05)
         assert not machine_.running
-        left = rig.run.results()
-        if len(left) < len(WHOLE):
+        interrupted = len(rig.run.results()) < len(WHOLE)
+        if interrupted:
             assert rig.again("test", "--resume") == ExitCode.GOOD, rig.said
             assert "This run was interrupted, and resumed at" in (rig.run.folder / "report.html").read_text()
         assert outcomes(rig.run.results()) == WHOLE
@@ -299,9 +342,9 @@ def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(tmp_path: Pa
     if not list(kept.glob("*/run.json")):
         assert kilobytes == 40, "there is a run once it has begun"
         return
-    again = ("report", str(rig.run.folder)) if rig.run.provenance().finished else ("test", "--resume")
-    assert again[0] in rig.said, "the rig has told what to do"
-    assert rig.again(*again) == ExitCode.GOOD, rig.said
+    again = "report" if rig.run.provenance().finished else "test --resume"
+    assert f"`invoke {again} {rig.run.folder.name}`" in rig.said, "the rig has told what to do"
+    assert rig.again(*again.split(), rig.run.folder.name) == ExitCode.GOOD, rig.said
     assert outcomes(rig.run.results()) == WHOLE
     is_whole(rig.run)
 

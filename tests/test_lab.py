@@ -28,7 +28,7 @@ class FakeVm:
         self.folder = folder
         self.alive = True
         self.pace = 1.0
-        self.released = False
+        self.released = self.stopped = False
         folder.mkdir()
         self.state = SimpleNamespace(owner=owner, port=1, clock=Clock.ICOUNT, kept="")
         self.console = type("Console", (), {"log": folder / "serial.log", "line": 1, "rest": lambda _: "last words"})()
@@ -36,6 +36,7 @@ class FakeVm:
 
     def stop(self) -> None:
         self.alive = False
+        self.stopped = True
 
     def release(self) -> None:
         self.released = True
@@ -43,8 +44,12 @@ class FakeVm:
     def keep(self, test: str) -> None:
         self.state.owner, self.state.kept = 0, test
 
+    @property
+    def running(self) -> bool:
+        return not self.stopped
+
     def ended(self, what: str) -> str:
-        return f"{what}: killed"
+        return what if self.stopped else f"{what}: killed"
 
 
 class Hosts:
@@ -57,7 +62,7 @@ class Hosts:
         self.up: FakeVm | None = None
         self.clocksource = "tsc"
 
-    def start(self, boot: object, cell: str, *, keep: bool) -> FakeVm:
+    def start(self, boot: object, cell: str, *, keep: bool, ask: vm.Ask) -> FakeVm:
         self.kept.append(keep)
         self.started.append(FakeVm(self.folder / f"vm{len(self.started)}", 0 if keep else 7))
         return self.started[-1]
@@ -199,5 +204,21 @@ def test_a_core_that_would_fill_the_disk_is_not_written(
     used = lab(tmp_path, pauses=True)
     used.station(made.sessions[0])
     left = used.leave(made.sessions[0], "le_fit_alloc_test", "core")
-    assert left == f"no core: {tmp_path / 'run'} has 1024 MiB left, which its memory of 1024 MiB would fill"
+    assert left == f"no core: {tmp_path / 'run'} has 1024 MiB left, which its memory of 1024 MiB, written twice, would fill"
     assert not hosts.started[0].alive
+
+
+@pytest.mark.parametrize("how", ["keep", "core"])
+def test_nothing_is_left_of_a_vm_whose_qemu_has_ended(hosts: Hosts, made: Plan, tmp_path: Path, how: str) -> None:
+    used = lab(tmp_path, pauses=True)
+    used.station(made.sessions[0])
+    hosts.started[0].stop()
+    assert used.leave(made.sessions[0], "le_fit_alloc_test", how) == "nothing: its QEMU has ended"
+    assert hosts.started[0].state.kept == ""
+
+
+def test_a_vm_whose_module_is_gone_does_not_stay(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    (tmp_path / "m.ko").unlink()
+    with pytest.raises(FileNotFoundError):
+        lab(tmp_path).station(made.sessions[0])
+    assert hosts.started[0].stopped

@@ -113,3 +113,11 @@ def test_cells_are_every_combination_with_stock_first() -> None:
 def test_an_unknown_profile_gets_a_hint() -> None:
     with pytest.raises(UsageError, match=r"no profile 'pref' in qemu_configs/kconfig; did you mean 'perf'\?"):
         cells([load_machine("x86_64")], [Variant("stock")], ["pref"])
+
+
+def test_parameters_for_a_profile_that_is_not_there_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = (paths.MACHINES / "x86_64.toml").read_text().replace('profile = "debug"', 'profile = "debgu"')
+    (tmp_path / "mine.toml").write_text(file)
+    monkeypatch.setattr(paths, "MACHINES", tmp_path)
+    with pytest.raises(UsageError, match=r"qemu_configs/mine.toml: there is no profile 'debgu'; .*debug"):
+        load_machine("mine")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from filelock import FileLock
 
-from harness import paths, pipeline, plan, protocol, runs
+from harness import paths, pipeline, plan, protocol, runs, store
 from harness.errors import UsageError
 from harness.matrix import Base, Clock
 from harness.plan import Plan
@@ -117,13 +117,17 @@ def test_a_kernel_that_is_gone_is_said_so(run: Run) -> None:
 
 
 def test_a_run_that_another_rig_writes_is_not_resumed(run: Run, made: Plan, tmp_path: Path) -> None:
-    there = tmp_path / "file"
+    there = tmp_path / "built" / "file"
+    there.parent.mkdir()
     there.touch()
     (built,) = made.cells
-    kernel = msgspec.structs.replace(built.kernel, image=there, module=there)
+    kernel = msgspec.structs.replace(built.kernel, folder=there.parent, image=there, module=there)
     rootfs = msgspec.structs.replace(built.rootfs, image=there)
     whole = msgspec.structs.replace(made, cells=(msgspec.structs.replace(built, kernel=kernel, rootfs=rootfs),))
     plan.save(whole, run.folder / "plan.json")
+    with pytest.raises(UsageError, match=r"built is damaged; `invoke build` as before, then resume"):
+        pipeline.resume(run.folder.name, 0)
+    store.seal(there.parent)
     with FileLock(run.folder / ".lock"), pytest.raises(UsageError, match="is in use by another rig"):
         pipeline.resume(run.folder.name, 0)
     assert len(run.results()) == 7

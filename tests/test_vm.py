@@ -266,3 +266,44 @@ def test_a_kept_vm_is_up_but_nobody_runs_tests_in_it(fake: Fake) -> None:
     vm.stop_own()
     assert made.running
     made.stop()
+
+
+@pytest.mark.parametrize(("code", "has"), [(0, True), (1, False)])
+def test_the_sandbox_is_used_where_it_is_built_in(tmp_path: Path, code: int, has: bool) -> None:
+    qemu = tmp_path / "qemu"
+    qemu.write_text(f'#!/bin/sh\n[ "$1" = -version ] || exit {code}\n')
+    qemu.chmod(0o755)
+    assert vm._has_sandbox(str(qemu)) == has
+
+
+def test_a_qemu_that_nobody_noted_is_ended_by_its_pid_file(cache: Path) -> None:
+    left = cache / "vms" / "vm-1"
+    left.mkdir(parents=True)
+    qemu = subprocess.Popen(("sh", "-c", "sleep 60; :", str(left)))
+    wait_for(lambda: b"sleep" in Path(f"/proc/{qemu.pid}/cmdline").read_bytes())
+    (left / "pid").write_text(f"{qemu.pid}\n")
+    os.utime(left, (0, 0))
+    vm.sweep()
+    assert qemu.wait(5) == -signal.SIGKILL
+    assert not left.exists()
+
+
+def test_a_pid_file_that_tells_of_a_stranger_harms_nobody(cache: Path, sleeper: Sleeper) -> None:
+    left = cache / "vms" / "vm-1"
+    left.mkdir(parents=True)
+    stranger = sleeper()
+    (left / "pid").write_text(f"{stranger.pid}\n")
+    os.utime(left, (0, 0))
+    vm.sweep()
+    assert stranger.poll() is None
+    assert not left.exists()
+
+
+def test_what_a_rig_uses_is_not_swept(cache: Path) -> None:
+    left = folder(cache, "vm-1", DEAD, 0, started=12345)
+    state = msgspec.json.decode((left / "state.json").read_bytes(), type=State)
+    user = vm.Vm(left, state)
+    assert user.claim()
+    assert vm.sweep() == 0
+    user.release()
+    assert vm.sweep() == 1

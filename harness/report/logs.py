@@ -63,7 +63,7 @@ def _where(trouble: Trouble) -> Text:
     cpu = [f"CPU {trouble.cpu}"] if trouble.cpu is not None else []
     if task or cpu:
         shown.append(f"\n{', '.join(task + cpu)}", style="not bold dim")
-    for frame in [frame for frame in trouble.frames if frame.source][:_FRAMES]:
+    for frame in [frame for frame in trouble.frames if frame.source and frame.sure][:_FRAMES]:
         shown.append(f"\n{_source(frame)}", style="not bold")
     return shown
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import time
 from pathlib import Path
 
@@ -40,16 +39,18 @@ class Station:
     def keep(self) -> None:
         """Keep what the console has said so far: it is evidence, should the rig be killed."""
         if self.vm.console.log.exists():
-            shutil.copyfile(self.vm.console.log, self._log)
+            store.write(self._log, self.vm.console.log.read_bytes())
 
     def close(self, *, stop: bool) -> None:
         """Keep the console's log, and end the VM if `stop`."""
         self.guest.close()
-        self.keep()
-        if stop:
-            self.vm.stop()
-        else:
-            self.vm.release()
+        try:
+            self.keep()
+        finally:
+            if stop:
+                self.vm.stop()
+            else:
+                self.vm.release()
 
 
 class Lab:
@@ -78,8 +79,9 @@ class Lab:
             return held
         if held:
             first, said = held.vm.console.line, held.vm.console.rest()
+            told = held.vm.ended(f"{session.built.cell.name}: the VM ended between two tests")
             self.lose(session)
-            raise GuestDied(f"{held.vm.ended(f'{session.built.cell.name}: the VM ended between two tests')}.", said, first)
+            raise GuestDied(f"{told}.", said, first)
         self._make_room()
         fresh = key not in self._log_names
         self._log_names[key] = self._free_name(key)
@@ -115,14 +117,16 @@ class Lab:
         """
         station = self._stations.pop(session.name)
         cell, state = session.built.cell, station.vm.state
-        if how == "core":
+        if not station.vm.running:
+            left = "nothing: its QEMU has ended"
+        elif how == "core":
             file = self._logs / station.log_name.replace(".serial.log", ".core")
             left = witness.dump(station.vm, file, cell.machine.qemu.memory << 20, session.built.kernel)
         elif any(up.state.kept and up.state.cell == cell.name for up in vm.running()):
             left = f"nothing: a VM of {cell.name} has been kept already"
         else:
-            station.close(stop=False)
             station.vm.keep(test)
+            station.close(stop=False)
             words = f"{cell.machine.name} {cell.variant.name} --profile {cell.profile} --clock {state.clock}"
             return f"the VM itself: `invoke gdb {words}`, or `invoke ssh {words}` if it still answers; then `invoke down`"
         station.close(stop=True)
@@ -145,7 +149,7 @@ class Lab:
         cell = session.built.cell.name
         machine = vm.find(cell, wanted) if may_find else None
         try:
-            machine = machine or vm.start(wanted, cell, keep=self._keep and session.boot == 0)
+            machine = machine or vm.start(wanted, cell, keep=self._keep and session.boot == 0, ask=self._asking(session))
             return Station(session, machine, self._logs / name)
         except GuestDied as died:
             store.write(self._logs / name, died.log)
@@ -156,8 +160,19 @@ class Lab:
             _settle(machine)
             said = machine.console.log.read_bytes().decode(errors="replace")
             store.write(self._logs / name, said)
+            dead = GuestDied(str(lost), said)
+            if machine.alive:
+                dead.testimony = self._asking(session)(machine)
             machine.stop()
-            raise GuestDied(str(lost), said) from lost
+            raise dead from lost
+        except BaseException:
+            if machine:
+                machine.stop()
+            raise
+
+    def _asking(self, session: Session) -> vm.Ask:
+        symbols = session.built.kernel.folder / "System.map"
+        return lambda machine: witness.question(machine, symbols, harmless=False)
 
     def _make_room(self) -> None:
         """End the VMs that are not in use: the memory of one for each worker is what the plan counts on."""

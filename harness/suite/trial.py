@@ -19,9 +19,8 @@ from harness.suite import load
 from harness.suite.lab import Lab
 from harness.suite.reading import Observed, Reading
 from harness.suite.watch import Bad, watch
-from harness.trouble import Frame, Severity, Trouble
+from harness.trouble import Frame, Severity, Testimony, Trouble
 from harness.vm import GuestDied
-from harness.witness import Testimony
 
 _TAIL = 40
 """lines of the console that are evidence when the kernel itself reported nothing"""
@@ -56,7 +55,8 @@ class _Trial:
         )
 
     def died(self, death: GuestDied, log: str) -> Observed:
-        return Observed(findings=self.findings(_autopsy(death.log, death.first_line, Bad("died", str(death))), log))
+        troubles = _autopsy(death.log, death.first_line, Bad("died", str(death), death.testimony))
+        return Observed(findings=_with_evidence(self.findings(troubles, log), death.testimony))
 
     def findings(self, troubles: Sequence[Trouble], log: str) -> tuple[Finding, ...]:
         found = [self.finding(trouble, log) for trouble in self._resolved(troubles)]
@@ -102,7 +102,8 @@ def end(lab: Lab, plan: Plan, session: Session) -> Observed:
     log = station.vm.console.read() if alive else station.vm.console.rest()
     gone = Bad("died", station.vm.ended("the VM ended after the last test"))
     troubles = kernlog.find(log, first) if alive else _autopsy(log, first, gone)
-    return Observed(findings=trial.findings(troubles, station.log_name))
+    findings = trial.findings(troubles, station.log_name)
+    return Observed(findings=_leave(lab, plan, session, "end", findings, lost=False))
 
 
 def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
@@ -121,8 +122,8 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     reading = Reading(plan, session, step)
     if seen.bad:
         findings = trial.findings(_autopsy(seen.log, first, seen.bad), station.log_name)
-        findings = (msgspec.structs.replace(findings[0], evidence=_words(seen.bad.testimony)), *findings[1:])
-        return Observed(reading.samples(ktap.parse(seen.log)), _leave(lab, plan, session, step, findings, lost=True))
+        findings = _with_evidence(findings, seen.bad.testimony)
+        return Observed(reading.samples(ktap.parse(seen.log)), _leave(lab, plan, session, step.name, findings, lost=True))
     report = ktap.parse(seen.said)
     troubles = kernlog.find(seen.log, first) + _failures(step, report, seen.said, first, seen.log)
     if troubles:
@@ -130,7 +131,7 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     return Observed(
         samples=reading.samples(report),
         points=reading.points(report),
-        findings=_leave(lab, plan, session, step, trial.findings(troubles, station.log_name), lost=False),
+        findings=_leave(lab, plan, session, step.name, trial.findings(troubles, station.log_name), lost=False),
         histograms=reading.histograms(report),
         sections=reading.sections(seen.said),
         memory=reading.memory(report, seen.said),
@@ -138,11 +139,11 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     )
 
 
-def _leave(lab: Lab, plan: Plan, session: Session, step: Step, findings: tuple[Finding, ...], *, lost: bool) -> tuple[Finding, ...]:
+def _leave(lab: Lab, plan: Plan, session: Session, test: str, findings: tuple[Finding, ...], *, lost: bool) -> tuple[Finding, ...]:
     """Do with a VM what is to be done after such findings; return them with what was left of it."""
     failed = any(not finding.expected for finding in findings)
     if failed and plan.on_failure:
-        left = lab.leave(session, step.name, plan.on_failure)
+        left = lab.leave(session, test, plan.on_failure)
         return (msgspec.structs.replace(findings[0], left=left), *findings[1:])
     if lost:
         lab.lose(session)
@@ -150,15 +151,15 @@ def _leave(lab: Lab, plan: Plan, session: Session, step: Step, findings: tuple[F
 
 
 def _autopsy(log: str, first: int, bad: Bad) -> list[Trouble]:
-    """Return what the kernel reported before it ended, or how it ended if it reported nothing."""
+    """Return what the kernel reported before it ended, and how it ended if no report tells that."""
     found = kernlog.find(log, first)
-    if found:
+    if any(trouble.severity is Severity.FATAL for trouble in found):
         return found
     lines = log.splitlines()
     tail = lines[-_TAIL:]
     own = _own(bad.kind, bad.title, first + len(lines) - len(tail), "\n".join(tail))
     function, frames = _place(bad.testimony)
-    return [msgspec.structs.replace(own, severity=Severity.FATAL, function=function, frames=frames)]
+    return [*found, msgspec.structs.replace(own, severity=Severity.FATAL, function=function, frames=frames)]
 
 
 def _place(told: Testimony) -> tuple[str, tuple[Frame, ...]]:
@@ -167,6 +168,12 @@ def _place(told: Testimony) -> tuple[str, tuple[Frame, ...]]:
         return own.function, own.frames
     busy = next((cpu.frames for cpu in told.cpus if cpu.frames and not cpu.idle), ())
     return (busy[0].function if busy and busy[0].size else "", busy)
+
+
+def _with_evidence(findings: tuple[Finding, ...], told: Testimony) -> tuple[Finding, ...]:
+    """Return the findings with what a guest told that hung, which the last but for bugs that were not seen is about."""
+    seen = [f for f in findings if f.trouble.kind != "not-seen"]
+    return tuple(msgspec.structs.replace(f, evidence=_words(told)) if f is seen[-1] else f for f in findings)
 
 
 def _words(told: Testimony) -> str:

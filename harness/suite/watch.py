@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import msgspec
@@ -12,7 +13,7 @@ from harness.clock import POLL, Deadline
 from harness.errors import VmLost
 from harness.suite import load
 from harness.suite.lab import Station
-from harness.witness import Testimony
+from harness.trouble import Testimony
 
 PATIENCE = 60.0
 """seconds of host time, at scale quick and the usual pace, after which a test counts as hung"""
@@ -20,6 +21,8 @@ _SILENCE = PATIENCE / 2
 """seconds after which it does if the console says nothing"""
 _SETTLE = 5.0
 """seconds that the console may take to show what SSH has shown"""
+_ROOM = 1 << 20
+"""bytes that the console's file system has left at least; QEMU does not say when it has none"""
 _ANSWER = 5.0
 """seconds that a guest which hangs has to answer SSH"""
 
@@ -76,7 +79,8 @@ def watch(station: Station, words: tuple[str, ...], factor: float, *, harmless: 
         time.sleep(POLL / 4)
     log += console.read() if station.vm.alive else console.rest()
     if code > 0:
-        return Seen(log, bad=Bad("load-failed", command.said().strip() or "the module could not be loaded"))
+        last = (command.said().strip().splitlines() or ["the module could not be loaded"])[-1]
+        return Seen(log, bad=Bad("load-failed", last))
     if code == 0 and load.END in log:
         return Seen(log, command.said())
     if not station.vm.alive:
@@ -94,10 +98,13 @@ def _check(station: Station) -> None:
         raise VmLost(
             f"{station.vm.folder}, where the VM's console was written to, is gone; leave the cache alone while the rig runs."
         )
+    if shutil.disk_usage(station.vm.folder).free < _ROOM:
+        raise VmLost(f"The file system of {station.vm.folder}, where the VM's console is written to, is full; make room.")
 
 
 def _bad(station: Station, log: str, kind: str, what: str, *, harmless: bool) -> Seen:
     """Return what became of a guest that is up but of no use, and what it can still tell."""
+    _check(station)
     if not station.vm.alive:
         return Seen(log, bad=Bad("died", station.vm.ended(what)))
     answers = station.guest.answers(_ANSWER * station.vm.pace)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Following a test to its end, and what is made of an end that is not a good one; guests that are not there."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness import clock, trouble, witness
+from harness.console import Console
+from harness.errors import UsageError, VmLost
+from harness.suite import load, trial, watch
+from harness.suite.watch import Bad
+from harness.trouble import Cpu, Frame, Severity
+from harness.vm import GuestDied
+
+WARNED = "[    1.0] vmap allocation for size 8192 failed: use vmalloc=<size> to increase size\n"
+DIED = "[    1.0] kernel BUG at mm/vmalloc.c:512!\n[    1.1] Kernel panic - not syncing: Fatal exception\n"
+
+
+class Command:
+    """A command in the guest that prints what it is told to, and ends when it is told to."""
+
+    def __init__(self, *, done: bool, code: int, said: str) -> None:
+        self.done, self.code, self._said = done, code, said
+
+    def said(self) -> str:
+        return self._said
+
+
+@pytest.fixture
+def station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A VM with a console, whose guest does what a test tells it."""
+    monkeypatch.setattr(watch, "PATIENCE", 0.3)
+    monkeypatch.setattr(watch, "_SILENCE", 0.15)
+    monkeypatch.setattr(watch, "_SETTLE", 0.1)
+    monkeypatch.setattr(witness, "question", lambda *_, **__: trouble.Testimony(heard=True, said="sysrq: told"))
+    (tmp_path / "serial.log").touch()
+    machine = SimpleNamespace(
+        folder=tmp_path, console=Console(tmp_path / "serial.log"), alive=True, pace=1.0, ended=lambda what: f"{what}: killed"
+    )
+    guest = SimpleNamespace(start=lambda *_: Command(done=True, code=0, said="all well"), answers=lambda _: False)
+    return SimpleNamespace(vm=machine, guest=guest, symbols=tmp_path / "System.map")
+
+
+def say(station: Any, text: str) -> None:
+    with station.vm.console.log.open("a") as log:
+        log.write(text)
+
+
+def test_a_good_end(station: Any) -> None:
+    say(station, f"{load.END}\n")
+    seen = watch.watch(station, ("x",), 1.0, harmless=False)
+    assert (seen.bad, seen.said) == (None, "all well")
+
+
+def test_silence_is_a_hang_of_which_the_guest_is_asked(station: Any) -> None:
+    station.guest.start = lambda *_: Command(done=False, code=0, said="")
+    bad = watch.watch(station, ("x",), 1.0, harmless=False).bad
+    assert bad is not None
+    assert bad.kind == "hang"
+    assert bad.title == "the console said nothing for 0 s; SSH does not answer, its console hears SysRq"
+    assert bad.testimony.said == "sysrq: told"
+
+
+def test_a_test_that_goes_on_and_on_is_a_hang(station: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    station.guest.start = lambda *_: Command(done=False, code=0, said="")
+    monkeypatch.setattr(time, "sleep", lambda _: say(station, "still here\n"))
+    bad = watch.watch(station, ("x",), 1.0, harmless=False).bad
+    assert bad is not None
+    assert bad.title.startswith("the test was not over after 0 s; ")
+
+
+def test_an_end_that_the_console_does_not_show_is_a_hang(station: Any) -> None:
+    bad = watch.watch(station, ("x",), 1.0, harmless=False).bad
+    assert bad is not None
+    assert bad.title.startswith("the console said nothing for 0 s at the end of the test; ")
+
+
+def test_a_vm_that_ends_is_no_hang(station: Any) -> None:
+    station.vm.alive = False
+    assert watch.watch(station, ("x",), 1.0, harmless=False).bad == Bad("died", "the VM ended in the middle of the test: killed")
+
+
+def test_the_last_line_says_why_a_module_could_not_be_loaded(station: Any) -> None:
+    station.guest.start = lambda *_: Command(done=True, code=1, said="MemTotal: 3\nslab\ninsmod: can't insert\n")
+    assert watch.watch(station, ("x",), 1.0, harmless=False).bad == Bad("load-failed", "insmod: can't insert")
+
+
+def test_a_console_that_is_gone_or_has_no_room_is_the_rigs_failure(station: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    station.guest.start = lambda *_: Command(done=False, code=0, said="")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(VmLost, match="is full; make room") as caught:
+        watch.watch(station, ("x",), 1.0, harmless=False)
+    assert not isinstance(caught.value, GuestDied)
+    station.vm.console.log.unlink()
+    with pytest.raises(VmLost, match="is gone; leave the cache alone"):
+        watch.watch(station, ("x",), 1.0, harmless=False)
+
+
+@pytest.mark.parametrize("told", ["0", "-1", "inf", "nan", "soon", ""])
+def test_patience_has_to_be_a_number(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    monkeypatch.setenv("RIG_PATIENCE", told)
+    with pytest.raises(UsageError, match=f"RIG_PATIENCE has to be a number above 0, such as 3, not '{told}'"):
+        clock.patience()
+
+
+def test_a_report_that_ends_the_kernel_explains_the_end() -> None:
+    (found,) = trial._autopsy(DIED, 10, Bad("died", "the VM ended"))
+    assert (found.kind, found.first, found.severity) == ("bug", 10, Severity.FATAL)
+
+
+def test_a_report_that_does_not_is_not_all_there_is() -> None:
+    warned, hung = trial._autopsy(WARNED, 10, Bad("hang", "the test was not over after 60 s"))
+    assert (warned.kind, warned.severity) == ("vmap-exhausted", Severity.WARNING)
+    assert (hung.kind, hung.severity) == ("hang", Severity.FATAL)
+    assert "vmap allocation" in hung.text
+
+
+def cpu(*functions: str) -> Cpu:
+    return Cpu("RIP=0", tuple(Frame(name, 1, 2 if not name.startswith("0x") else 0) for name in functions))
+
+
+@pytest.mark.parametrize(
+    ("cpus", "function"),
+    [
+        ((cpu("native_safe_halt", "default_idle"), cpu("alloc_vmap_area", "vmalloc")), "alloc_vmap_area"),
+        ((cpu("0xffffffffa0000000", "do_one_initcall"),), ""),
+        ((cpu("cpu_do_idle"),), ""),
+        ((), ""),
+    ],
+    ids=["busy", "in a module", "idle", "nothing known"],
+)
+def test_a_hang_is_blamed_on_what_a_cpu_is_busy_with(cpus: tuple[Cpu, ...], function: str) -> None:
+    (hung,) = trial._autopsy("", 1, Bad("hang", "it hung", trouble.Testimony(heard=False, cpus=cpus)))
+    assert hung.function == function
