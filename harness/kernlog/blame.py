@@ -22,7 +22,7 @@ _WHERE_IT_STANDS = frozenset(
 @functools.lru_cache(4096)
 def plain(function: str) -> str:
     """Return a function's name as the source has it, without what a compiler appended."""
-    return _SUFFIX.sub("", function)
+    return _SUFFIX.sub("", function) if "." in function or function.endswith("_addr") else function
 
 
 @functools.lru_cache(4096)

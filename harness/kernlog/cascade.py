@@ -44,6 +44,10 @@ _ORDER = (Severity.WARNING, Severity.ERROR, Severity.FATAL)
 _PANIC = "Kernel panic - not syncing"
 _NO_ROOM = frozenset({"allocation-failure", "vmap-exhausted", "out-of-memory"})
 _DAMAGE = frozenset({"bad-page", "slab"})
+_DEADLY = DEATHS | ANNOUNCED | {"panic"}
+"""kinds of which anything may be a consequence"""
+_FOLLOWING = DEATHS | _NO_ROOM | _DAMAGE | {"atomic", "lockdep"}
+"""kinds that may be a consequence of others"""
 
 
 class _Held(msgspec.Struct, eq=False):
@@ -67,7 +71,7 @@ class Cascade:
         """Take the next report."""
         self._release(report.first)
         for held in reversed(self._held):
-            if _same(held, report, stream):
+            if held.stream == stream and 0 < report.first - held.trouble.last <= _ADJACENT and _same(held, report):
                 held.trouble = _joined(held.trouble, report)
                 self._settle(held)
                 return
@@ -78,8 +82,12 @@ class Cascade:
         """Make a finding part of the one from which it follows, if there is one."""
         if not new.trouble.process and new.trouble.kind in ANNOUNCED | DEATHS and not new.trouble.title.startswith(_RECURSIVE):
             return  # Its other part, which is still to come, says which task it is about.
+        far = _reaches_far(new.trouble)
+        reach = WINDOW if far else _NEAR
         for held in reversed(self._held[: self._held.index(new)]):
-            if _follows(held, new.trouble, new.stream):
+            gap = new.trouble.first - held.trouble.last
+            likely = far or (held.stream == new.stream and (held.trouble.kind in _DEADLY or new.trouble.kind in _FOLLOWING))
+            if likely and gap <= reach and _follows(held, new.trouble, new.stream):
                 held.trouble = _extended(held.trouble, new.trouble)
                 held.end = new.end if new.end is not None else held.end
                 self._held.remove(new)
@@ -118,10 +126,10 @@ class Cascade:
         return found
 
 
-def _same(held: _Held, report: Trouble, stream: str) -> bool:
-    """Whether `report` is but another part of the finding."""
+def _same(held: _Held, report: Trouble) -> bool:
+    """Whether `report`, which comes soon after in the same stream, is but another part of the finding."""
     before = held.trouble
-    if stream != held.stream or not 0 < report.first - before.last <= _ADJACENT or report.title.startswith((_PANIC, _RECURSIVE)):
+    if report.title.startswith((_PANIC, _RECURSIVE)):
         return False
     if before.kind in ANNOUNCED:
         return report.kind in ("warning", "bug", *DEATHS)
@@ -138,6 +146,11 @@ def _same(held: _Held, report: Trouble, stream: str) -> bool:
     if before.kind in ("out-of-memory", "machine-check", "ubsan") and before.kind == report.kind:
         return report.kind != "ubsan" or not before.frames
     return before.kind == "allocation-failure" == report.kind and before.process in ("", report.process)
+
+
+def _reaches_far(report: Trouble) -> bool:
+    """Whether a report can be a consequence of what was long before it, and in other streams."""
+    return report.kind in STALLS or report.title.startswith(_PANIC) or "spinlock lockup" in report.title
 
 
 def _follows(held: _Held, report: Trouble, stream: str) -> bool:
@@ -196,7 +209,9 @@ def _joined(before: Trouble, after: Trouble) -> Trouble:
     frames = after.frames if len(before.frames) <= 1 < len(after.frames) else before.frames or after.frames
     whole = after if frames is after.frames else before
     function = whole.function or before.function or after.function
-    if told.kind != whole.kind and told.kind not in DEATHS:
+    if before.function and not blame.reports(before.function, told.kind):
+        function = before.function
+    elif told.kind != whole.kind and told.kind not in DEATHS:
         # Whom to blame depends on the kind, which the part that has the trace did not know.
         culprit = blame.blamed(told.kind, None, next((f for f in frames if f.exact), None), frames)
         function = blame.plain(culprit.function) if culprit else function

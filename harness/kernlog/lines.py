@@ -46,7 +46,12 @@ class Line(NamedTuple):
 
 def shown(raw: bytes) -> str:
     """Return a line as text, without its end and without anything that a terminal does not show."""
-    text = (raw if len(raw) <= LONGEST else raw[:LONGEST]).rstrip().decode(errors="ignore")
+    return visible((raw if len(raw) <= LONGEST else raw[:LONGEST]).decode(errors="ignore"))
+
+
+def visible(text: str) -> str:
+    """Return a line's text without its end and without anything that a terminal does not show."""
+    text = text.rstrip()
     if text.isprintable() or ("\t" in text and text.replace("\t", " ").isprintable()):
         return text
     text = _ANSI.sub("", text)

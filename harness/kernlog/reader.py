@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness.kernlog import headers, report
 from harness.kernlog.block import Block
 from harness.kernlog.cascade import Cascade
 from harness.kernlog.kinds import STALLS
-from harness.kernlog.lines import LONGEST, USUAL, Line, clean, shown, torn
+from harness.kernlog.lines import LONGEST, USUAL, Line, clean, shown, torn, visible
 from harness.trouble import Trouble
 
 _PIECE = 1 << 20
@@ -87,8 +89,7 @@ class Reader:
     def _others(self, data: bytes) -> None:
         """Read lines that begin no report, but may belong to one."""
         under_way, usual_form = self._open, USUAL.match
-        for number, raw in enumerate(data.split(b"\n"), self._number):
-            text = shown(raw)
+        for number, text in enumerate(_texts(data), self._number):
             self._number = number
             # Most lines of most reports are of this form, and there may be gigabytes of them.
             usual = usual_form(text)
@@ -170,6 +171,15 @@ class Reader:
         for block in {id(block): block for block in self._open.values()}.values():
             self._end(block)
         self._cut.clear()
+
+
+def _texts(data: bytes) -> Iterable[str]:
+    """Return the lines in `data`, each as `shown` returns it."""
+    if not data.isascii():
+        return map(shown, data.split(b"\n"))
+    texts = [text[:LONGEST].rstrip() for text in data.decode("ascii").split("\n")]
+    # That all of it can be shown is asked of the whole first: for each line alone it takes longer.
+    return texts if "".join(texts).isprintable() else map(visible, texts)
 
 
 def _header(line: Line) -> tuple[str, Line]:

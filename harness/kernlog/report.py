@@ -10,7 +10,7 @@ import msgspec
 
 from harness.kernlog import blame, fingerprint, trace
 from harness.kernlog.block import Block
-from harness.kernlog.kinds import SEVERITY, STALLS
+from harness.kernlog.kinds import DEATHS, SEVERITY, STALLS
 from harness.trouble import Frame, Trouble
 
 _LONGEST = 300
@@ -20,6 +20,7 @@ _ADDRESS = re.compile(
     r" (?P<bracket>\()?(?:0x[0-9a-f]{5,16}|[0-9a-f]{16}|(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{8,15}|_{2,}ptrval_{2,}"
     r"|\(_{2,}ptrval_{2,}\))\)?(?![\w.])"
 )
+_PERHAPS_ADDRESS = re.compile(r"[0-9a-f]{5}|ptrval")
 _IDS = re.compile(r"^WARNING: CPU: ?\d+ (?:UID: ?\d+ )?PID: ?\d+ |^WARNING: at |, CPU#\d+: .*$")
 _IN = re.compile(r"(?: in:? | at )(?=[A-Za-z_.][\w.$]*(?:\+0x|$| \[| /))")
 _AT = re.compile(r"\b(?:at|in) (?P<where>[^\s:!]{1,200}?\.(?:[chS]|rs|cpp):\d{1,7})\b")
@@ -38,7 +39,10 @@ _JUMPED = (
     "instruction fetch",
 )
 _CALLS = re.compile(r"(?:Call [Tt]race|Backtrace):")
-_LOCKING = re.compile(r" at: (?:\[<[0-9a-f]+>\] )?(?P<place>[A-Za-z_.].*)")
+_LOCKING = re.compile(r"(?: at: |^)(?:\[<[0-9a-f]+>\] )?(?P<place>[A-Za-z_.][\w.]*\+0x.*)")
+_HELD = re.compile(r" *#\d+: ")
+_WHOLLY_HELD = re.compile(r"still has locks held|lock held (?:when|at)")
+_NOT_THE_LOCK = re.compile(r"but |other info|stack backtrace|.{1,60} locks? held by |\{.*at:$")
 _NAMED = re.compile(r"BUG: K(?:ASAN|ASan|CSAN|MSAN|FENCE): ")
 _SECTION = re.compile(
     r"(?:NMI backtrace for|task:|Task dump|\S{1,16} +[RSDTIX] |CPU: ?\d+ |rcu: (?:Stack dump|\w+ kthread starved))"
@@ -76,7 +80,9 @@ def taken_apart(block: Block) -> Trouble:
         named = _work(block, _LAST_WORK)
     elif block.kind == "workqueue-lockup":
         named = _work(block, _WORK)
-    jumped = any(sign in text for text in block.lines[:20] for sign in _JUMPED)
+    elif block.kind == "atomic":
+        named = _left_disabled(block, told)
+    jumped = block.kind in DEATHS and any(sign in text for text in block.lines[:20] for sign in _JUMPED)
     if jumped:
         # What was jumped to is no code: who jumped there is in the link register, or on top of the stack.
         named = told.link or next((frame for frame in told.frames if not frame.exact), None)
@@ -114,6 +120,8 @@ def _title(header: str, message: str) -> str:
 
 def _without_addresses(text: str) -> str:
     """Return what is the same in the next boot; where an address is a word of the sentence, dots take its place."""
+    if not _PERHAPS_ADDRESS.search(text):
+        return text
     return _ADDRESS.sub(
         lambda found: (
             "" if found["bracket"] or (found["words"] or "").strip() not in ("", "object") else f"{found['words'] or ''} ..."
@@ -156,9 +164,23 @@ def _traced(block: Block) -> list[str]:
 
 
 def _locking(block: Block) -> Frame | None:
-    """Return where the lock that lockdep complains of is taken or released."""
-    found = next((found for text in block.lines[1:12] if (found := _LOCKING.search(text))), None)
+    """Return where the lock that lockdep complains of is taken or released; a lock that is merely held is not it."""
+    if _WHOLLY_HELD.search(block.lines[0]):
+        said = [text for text in block.lines[1:12] if _HELD.match(text)]
+    else:
+        said = list(itertools.takewhile(lambda text: not (_NOT_THE_LOCK.match(text) or _HELD.match(text)), block.lines[1:12]))
+    found = next((found for text in said if (found := _LOCKING.search(text))), None)
     return trace.place(found["place"]) if found else None
+
+
+def _left_disabled(block: Block, told: trace.Trace) -> Frame | None:
+    """Return where preemption was disabled, if that function has since returned without having enabled it."""
+    head = block.lines[:12]
+    start = next((number for number, text in enumerate(head) if text.startswith(trace.DISABLED)), None)
+    if start is None or any("in_atomic(): 0" in text for text in head):
+        return None
+    there = next(filter(None, map(trace.frame, (head[start].removeprefix(trace.DISABLED), *head[start + 1 : start + 2]))), None)
+    return None if there and any(f.function == there.function for f in told.frames) else there
 
 
 def _work(block: Block, pattern: re.Pattern[str]) -> Frame | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 
@@ -34,6 +35,8 @@ _PC = re.compile(
     r"(?:[\[(]{0,2}<?(?:0x)?[0-9a-f]{8,16}\b>?\]? *:? *){0,3}\(?" + _PLACE
 )
 _PC_STARTS = ("RIP", "EIP", "IP:", "NIP", "epc", "pc ", "PC ", "Krnl PSW", "[<")
+DISABLED = "Preemption disabled at:"
+"""before a place that is not of the trace"""
 _STOP = re.compile(
     r"(?:\w{4}-)?(?:Allocated by|Freed by|Last potentially|Second to last|Memory state|The buggy|Uninit was|Local variable|"
     r"Showing all|"
@@ -59,8 +62,9 @@ class Trace(msgspec.Struct, frozen=True):
     """of what called what there, innermost first; without what came on top: an exception, or the timer that noticed"""
 
 
+@functools.lru_cache(2048)
 def frame(text: str) -> Frame | None:
-    """Return the entry of a call trace that a line is; None for other lines."""
+    """Return the entry of a call trace that a line is; None for other lines. The same come again and again."""
     found = _ENTRY.match(text)
     if not found:
         return None
@@ -103,12 +107,17 @@ def read(lines: Sequence[str], *, stalled: bool = False) -> Trace:
     link: Frame | None = None
     frames: list[Frame] = []
     before = 0
+    aside = False
     for text in lines:
+        if aside:
+            aside = False
+            continue
         if stalled and frames and ("<EOI>" in text or "</IRQ>" in text):
             frames.clear()
         if "+0x" not in text and ".c:" not in text and ".h:" not in text and ".S:" not in text and ".rs:" not in text:
             if before < len(frames) and text[:1] != " " and _STOP.match(text) and any(f.sure for f in frames[before:]):
                 break
+            aside = text == DISABLED
             continue
         bare = text.lstrip()
         if not pc and bare.startswith(_PC_STARTS):
@@ -119,7 +128,7 @@ def read(lines: Sequence[str], *, stalled: bool = False) -> Trace:
         if not link and bare.startswith(("LR is at ", "lr : ")) and (at := _pc(bare)):
             link = msgspec.structs.replace(at, exact=False)
             continue
-        got = _caller(text) if " from " in text else frame(text)
+        got = _caller(text, frames) if " from " in text else frame(text)
         if got and len(frames) < _MOST:
             if stalled and _INTERRUPTED.fullmatch(got.function):
                 frames.clear()
@@ -149,7 +158,16 @@ def _pc(text: str) -> Frame | None:
     return _frame(found, exact=True) if found else None
 
 
-def _caller(text: str) -> Frame | None:
-    """Return the frame of an arm line, ``CALLED from CALLER+0x5c/0xf0``."""
+def _caller(text: str, frames: list[Frame]) -> Frame | None:
+    """Return the frame of an arm line, ``CALLED from CALLER+0x5c/0xf0``.
+
+    CALLED is right where the frame before, of the same function, is not: behind the call of a function
+    that does not return begins another function, and it is that one's first byte which was shown.
+    """
     found = _CALLED.match(text)
-    return place(found["caller"]) if found else frame(text)
+    if not found:
+        return frame(text)
+    if frames and frames[-1].size and not frames[-1].offset:
+        frames[-1] = Frame(function=found["name"], module=frames[-1].module)
+    caller = _ENTRY.match(found["caller"])
+    return _frame(caller) if caller else None
