@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import paths, rootfs, store, vm
+from harness import launch, paths, rootfs, store
 from harness.errors import VmLost
 from harness.matrix import Clock, Machine
 from harness.qemu_args import Boot
@@ -47,7 +47,7 @@ def _probe(machine: Machine, kernel: Path, initramfs: Rootfs) -> bool:
     """Boot `kernel` under KVM and return whether it gets to SSH in time."""
     boot = Boot(machine, Clock.WALL, kernel, initramfs.image, "kvm", 0, rootfs.ADDRESS)
     try:
-        vm.start(boot, f"probe of KVM for {machine.name}", keep=False, seconds=_SECONDS).stop()
+        launch.start(boot, f"probe of KVM for {machine.name}", keep=False, seconds=_SECONDS).stop()
     except VmLost:
         return False
     return True

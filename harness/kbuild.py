@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import shutil
 import time
 from pathlib import Path
 
 import msgspec
 
-from harness import git, kconfig, paths, shell, store
+from harness import buildlog, git, kconfig, paths, shell, store
 from harness.errors import BuildError, UsageError
 from harness.jobserver import Jobserver
 from harness.matrix import Base, Cell, Machine, Variant
@@ -43,8 +42,6 @@ _SOURCE_NAMES = ("-fdebug-prefix-map=../=", "-fdebug-prefix-map={folder}=.")
 _MODULE_NAMES = ("-fdebug-prefix-map={work}=test_module", "-fmacro-prefix-map={work}=test_module")
 _SKEW = 5.0
 """seconds by which the clock may go back without a word"""
-_OBJECT = re.compile(r"^\s+(CC|AS|LDS)\s+(\[M\]\s+)?\S+$")
-_ERROR = re.compile(r"^(\S+?):(\d+)(:\d+)?: (?:fatal )?error: |^make.*\*\*\*|^ERROR: |\bundefined reference\b")
 
 
 class Kernel(msgspec.Struct, frozen=True):
@@ -191,11 +188,11 @@ def _kernel(
     command = (*make(base, cell.machine), *_flags(_SOURCE_NAMES, folder), "-C", str(tree), f"O={folder}")
     say("configuring")
     _configure(cell, folder, command, asked, log, environment(jobs, cell.variant))
-    count = _Count(say, folder / "objects")
+    count = buildlog.Count(say, folder / "objects")
     targets = (cell.machine.build.target, "modules")
     code = shell.follow((*command, *targets), log=log, env=environment(jobs, cell.variant), pass_fds=jobs.fds, line=count)
     if code:
-        raise BuildError(f"{cell.name}: the kernel does not build: {first_error(log)}; the whole log is {log}.")
+        raise BuildError(f"{cell.name}: the kernel does not build: {buildlog.first_error(log)}; the whole log is {log}.")
     count.keep()
     if not git.is_at(tree, patched.commit):
         raise BuildError(f"{cell.name}: the source changed while it was built, by another rig most likely; build again.")
@@ -236,7 +233,7 @@ def _configure(
     store.write(wanted, kconfig.render(asked))
     code = shell.follow((*command, "allnoconfig"), log=log, env={**environment, "KCONFIG_ALLCONFIG": str(wanted)})
     if code:
-        raise BuildError(f"{cell.name}: the kernel cannot be configured: {first_error(log)}; the whole log is {log}.")
+        raise BuildError(f"{cell.name}: the kernel cannot be configured: {buildlog.first_error(log)}; the whole log is {log}.")
     missing = kconfig.lost(asked, kconfig.parse((folder / ".config").read_text()))
     if missing:
         raise BuildError(
@@ -267,7 +264,7 @@ def _module(
         flags = _flags((*_SOURCE_NAMES, *_MODULE_NAMES), folder, work)
         command = (*make(base, cell.machine), *flags, "-C", str(folder), f"M={work}", "modules")
         if shell.follow(command, log=log, env=environment(jobs, cell.variant), pass_fds=jobs.fds):
-            raise BuildError(f"{cell.name}: the test module does not build: {first_error(log)}; the whole log is {log}.")
+            raise BuildError(f"{cell.name}: the test module does not build: {buildlog.first_error(log)}; the whole log is {log}.")
         shutil.copy(log, work / "build.log")
         _part(cell.machine, work / f"{MODULE}.ko")
         store.seal(work)
@@ -280,33 +277,3 @@ def _part(machine: Machine, module: Path) -> None:
     whole.parent.mkdir()
     shutil.copy(module, whole)
     shell.output((f"{machine.build.cross_compile}objcopy", "--strip-debug", whole, module), error=BuildError)
-
-
-def first_error(log: Path) -> str:
-    """Return the first error that a build's log holds, with its file; else its last line."""
-    last = "the log is empty"
-    for line in log.read_text(errors="replace").splitlines():
-        if _ERROR.search(line):
-            return line.strip()
-        last = line.strip() or last
-    return last
-
-
-class _Count:
-    """Counts the objects of a build, and knows how many there were the last time."""
-
-    def __init__(self, say: Line, memory: Path) -> None:
-        self.seen = 0
-        self._say, self._memory = say, memory
-        self._total = int(memory.read_text()) if memory.exists() else 0
-
-    def __call__(self, line: str) -> None:
-        if _OBJECT.match(line):
-            self.seen += 1
-            total = f" of {self._total}" if self._total >= self.seen else ""
-            self._say(f"building file {self.seen}{total}")
-
-    def keep(self) -> None:
-        """Remember the count of a whole build; an incremental one says nothing of the total."""
-        if self.seen > self._total:
-            store.write(self._memory, str(self.seen))

@@ -21,6 +21,7 @@ from harness import (
     gdb,
     guest,
     kbuild,
+    launch,
     patches,
     paths,
     plan,
@@ -120,7 +121,7 @@ def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
             wanted_ = lab.booting(session.built, session.clock, pauses=bool(made.on_failure))
             try:
                 up = vm.find(cell, wanted_)
-                machine = up or vm.start(wanted_, cell, keep=keep)
+                machine = up or launch.start(wanted_, cell, keep=keep)
             except GuestDied as died:
                 if not keep:
                     progress.done(name, "did not come up; the suite will tell why")

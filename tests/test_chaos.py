@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from harness import matrix, paths, pipeline, process, qmp, vm
+from harness import launch, matrix, paths, pipeline, process, qmp, vm
 from harness.errors import VmLost
 from harness.guest import Guest
 from harness.outcome import ExitCode
@@ -360,7 +360,7 @@ def test_two_rigs_at_once_keep_out_of_each_others_way(tmp_path: Path, machine: s
 @pytest.mark.parametrize("machine", matrix.machine_names())
 def test_a_vm_that_is_up_is_used_by_one_rig_alone(built: Plan, tmp_path: Path, machine: str) -> None:
     (of,) = [of for of in built.cells if of.cell.machine.name == machine]
-    up = vm.start(lab.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=True)
+    up = launch.start(lab.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=True)
     up.release()
     try:
         both = [Rig(machine, tmp_path / f"results{number}", loops=30) for number in range(2)]
@@ -373,10 +373,10 @@ def test_a_vm_that_is_up_is_used_by_one_rig_alone(built: Plan, tmp_path: Path, m
 @pytest.mark.parametrize("machine", matrix.machine_names())
 def test_a_port_that_is_taken_is_not_the_end(built: Plan, monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
     (of,) = [of for of in built.cells if of.cell.machine.name == machine]
-    taken = vm.start(lab.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
-    ports = iter([taken.state.port, taken.state.port, vm._free_port()])
-    monkeypatch.setattr(vm, "_free_port", lambda: next(ports))
-    second = vm.start(lab.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
+    taken = launch.start(lab.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
+    ports = iter([taken.state.port, taken.state.port, launch._free_port()])
+    monkeypatch.setattr(launch, "_free_port", lambda: next(ports))
+    second = launch.start(lab.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
     assert second.state.port != taken.state.port
     second.stop()
     taken.stop()

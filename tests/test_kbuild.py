@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import kbuild, shell
+from harness import buildlog, kbuild, shell
 from harness.errors import RigError
 from harness.matrix import Base, Cell, Machine, Variant, load_machine, machine_names
 
@@ -32,22 +32,23 @@ make: *** [Makefile:146: sub-make] Error 2
         "../mm/vmalloc.c:24:10: fatal error: linux/nothing.h: No such file or directory",
         "mm/vmalloc.c:(.text+0x123): undefined reference to `foo'",
         'ERROR: "foo" [vmalloc_test.ko] undefined!',
+        "/tmp/ccXYZ.s:12: Error: no such instruction: `nonsense %rax'",
     ],
 )
 def test_the_first_error_is_found(tmp_path: Path, error: str) -> None:
     (tmp_path / "log").write_text(LOG.format(error=error))
-    assert kbuild.first_error(tmp_path / "log") == error
+    assert buildlog.first_error(tmp_path / "log") == error
 
 
 def test_without_a_compilers_error_it_is_makes(tmp_path: Path) -> None:
     (tmp_path / "log").write_text(LOG.format(error=""))
-    assert kbuild.first_error(tmp_path / "log").startswith("make[2]: ***")
+    assert buildlog.first_error(tmp_path / "log").startswith("make[2]: ***")
 
 
 @pytest.mark.parametrize(("content", "said"), [("", "the log is empty"), ("one\ntwo\n\n", "two"), ("\xff\n", "\xff")])
 def test_without_any_error_it_is_the_last_line(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "log").write_text(content)
-    assert kbuild.first_error(tmp_path / "log") == said
+    assert buildlog.first_error(tmp_path / "log") == said
 
 
 def without_fragment(base: Base, machine: Machine) -> tuple[Base, Machine]:

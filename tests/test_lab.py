@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import protocol, vm
+from harness import launch, protocol, vm
 from harness.errors import VmLost
 from harness.matrix import Base, Clock
 from harness.plan import Plan
@@ -62,7 +62,7 @@ class Hosts:
         self.up: FakeVm | None = None
         self.clocksource = "tsc"
 
-    def start(self, boot: object, cell: str, *, keep: bool, ask: vm.Ask) -> FakeVm:
+    def start(self, boot: object, cell: str, *, keep: bool, ask: launch.Ask) -> FakeVm:
         self.kept.append(keep)
         self.started.append(FakeVm(self.folder / f"vm{len(self.started)}", 0 if keep else 7))
         return self.started[-1]
@@ -88,7 +88,7 @@ def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hosts:
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr(vm, "start", made.start)
+    monkeypatch.setattr(launch, "start", made.start)
     monkeypatch.setattr(vm, "find", made.find)
     monkeypatch.setattr(labs, "Guest", FakeGuest)
     return made

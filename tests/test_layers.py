@@ -39,6 +39,7 @@ TIERS = {
     "outside": (
         "shell",
         "process",
+        "buildlog",
         "store",
         "qmp",
         "console",
@@ -57,7 +58,7 @@ TIERS = {
         "vmcore",
     ),
     # In the order of the data, which is also the order in which they may know each other's values.
-    "stages": ("source", "patches", "kbuild", "rootfs", "protocol", "plan", "vm", "accel", "witness", "guest", "suite"),
+    "stages": ("source", "patches", "kbuild", "rootfs", "protocol", "plan", "vm", "launch", "accel", "witness", "guest", "suite"),
     "wiring": ("logs", "selection", "runs", "pipeline", "selfcheck", "archive", "nightly", "check"),
 }
 _RANK = {module: rank for rank, modules in enumerate(TIERS.values()) for module in modules}

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import process, rootfs, vm
+from harness import launch, process, rootfs, vm
 from harness.errors import VmLost
 from harness.matrix import Clock, Qemu
 from harness.qemu_args import Boot
@@ -164,7 +164,7 @@ def fake(tmp_path: Path, pids: Path) -> Fake:
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_vm_is_up_when_its_guest_says_so(cache: Path, fake: Fake, keep: bool) -> None:
     boot = fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60')
-    made = vm.start(boot, "cell", keep=keep)
+    made = launch.start(boot, "cell", keep=keep)
     assert made.alive
     assert made.state.boot_seconds > 0
     assert [machine.state for machine in vm.running()] == ([made.state] if keep else [])
@@ -182,21 +182,23 @@ def test_a_vm_is_up_when_its_guest_says_so(cache: Path, fake: Fake, keep: bool) 
 
 def test_a_guest_that_dies_leaves_its_last_words_but_no_folder(cache: Path, fake: Fake) -> None:
     with pytest.raises(GuestDied, match="cell: the guest ended while it booted") as caught:
-        vm.start(fake('echo "Kernel panic - not" > "$log"; printf syncing >> "$log"; touch "$qmp"; sleep 0.5'), "cell", keep=False)
+        launch.start(
+            fake('echo "Kernel panic - not" > "$log"; printf syncing >> "$log"; touch "$qmp"; sleep 0.5'), "cell", keep=False
+        )
     assert caught.value.log == "Kernel panic - not\nsyncing"
     assert list((cache / "vms").iterdir()) == []
 
 
 def test_a_guest_that_is_never_ready_is_ended(cache: Path, fake: Fake, pids: Path) -> None:
     with pytest.raises(GuestDied, match="the guest was not ready"):
-        vm.start(fake('echo hello > "$log"; touch "$qmp"; exec sleep 60'), "cell", keep=True, seconds=1.0)
+        launch.start(fake('echo hello > "$log"; touch "$qmp"; exec sleep 60'), "cell", keep=True, seconds=1.0)
     wait_for(lambda: process.start_time(int(pids.read_text())) == 0)
     assert list((cache / "vms").iterdir()) == []
 
 
 def test_qemu_that_does_not_start_is_quoted(cache: Path, fake: Fake, pids: Path) -> None:
     with pytest.raises(VmLost) as caught:
-        vm.start(fake("echo one >&2; echo 'qemu: no such CPU' >&2; exit 1"), "cell", keep=False)
+        launch.start(fake("echo one >&2; echo 'qemu: no such CPU' >&2; exit 1"), "cell", keep=False)
     assert "cell: " in str(caught.value)
     assert "did not start: qemu: no such CPU" in str(caught.value)
     assert len(pids.read_text().split()) == 1
@@ -205,16 +207,16 @@ def test_qemu_that_does_not_start_is_quoted(cache: Path, fake: Fake, pids: Path)
 
 def test_a_port_that_somebody_else_took_is_not_the_end(fake: Fake, pids: Path) -> None:
     body = '[ $(wc -l < "$pids") -gt 2 ] || { echo "Could not set up host forwarding rule" >&2; exit 1; }\n'
-    made = vm.start(fake(body + f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", keep=False)
+    made = launch.start(fake(body + f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", keep=False)
     assert made.alive
     assert len(pids.read_text().split()) == 3
 
 
 def test_missing_qemu_is_named_with_what_to_do(cache: Path) -> None:
     with pytest.raises(VmLost, match=r"no-such-qemu.*\./bootstrap installs"):
-        vm.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", keep=True)
+        launch.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", keep=True)
     with pytest.raises(VmLost, match="no-such-qemu"):
-        vm.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", keep=False)
+        launch.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", keep=False)
     assert list((cache / "vms").glob("*")) == []
 
 
@@ -229,27 +231,27 @@ def test_an_interrupted_start_leaves_no_qemu(cache: Path, fake: Fake, pids: Path
     boot = fake("exec sleep 60")
     monkeypatch.setattr(time, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        vm.start(boot, "cell", keep=True)
+        launch.start(boot, "cell", keep=True)
     wait_for(lambda: process.start_time(int(pids.read_text())) == 0)
     assert list((cache / "vms").iterdir()) == []
 
 
 def test_a_guest_that_says_nothing_is_ended(cache: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vm, "_SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(launch, "_SILENT_SECONDS", 0.3)
     with pytest.raises(GuestDied, match="cell: the guest said nothing for 0 s while it booted"):
-        vm.start(fake('touch "$qmp"; exec sleep 60'), "cell", keep=False)
+        launch.start(fake('touch "$qmp"; exec sleep 60'), "cell", keep=False)
     assert list((cache / "vms").iterdir()) == []
 
 
 def test_a_guest_that_floods_its_console_is_ended_and_that_is_said(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vm, "LONGEST_LOG", 100_000)
     with pytest.raises(GuestDied, match="ended while it booted: its console's log had reached its limit") as caught:
-        vm.start(fake("trap '' XFSZ; " + 'touch "$qmp"; yes > "$log"; exec sleep 60'), "cell", keep=False)
+        launch.start(fake("trap '' XFSZ; " + 'touch "$qmp"; yes > "$log"; exec sleep 60'), "cell", keep=False)
     assert len(caught.value.log) == 100_000
 
 
 def test_how_qemu_ended_is_told(fake: Fake) -> None:
-    made = vm.start(fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", keep=False)
+    made = launch.start(fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", keep=False)
     assert made.ended("it ended") == "it ended"
     os.kill(made.state.pid, signal.SIGKILL)
     wait_for(lambda: not made.alive)
@@ -259,7 +261,7 @@ def test_how_qemu_ended_is_told(fake: Fake) -> None:
 
 def test_a_kept_vm_is_up_but_nobody_runs_tests_in_it(fake: Fake) -> None:
     boot = fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60')
-    made = vm.start(boot, "cell", keep=False)
+    made = launch.start(boot, "cell", keep=False)
     made.keep("le_fit_alloc_test")
     assert [machine.state.kept for machine in vm.running()] == ["le_fit_alloc_test"]
     assert vm.find("cell", boot) is None
@@ -273,7 +275,7 @@ def test_the_sandbox_is_used_where_it_is_built_in(tmp_path: Path, code: int, has
     qemu = tmp_path / "qemu"
     qemu.write_text(f'#!/bin/sh\n[ "$1" = -version ] || exit {code}\n')
     qemu.chmod(0o755)
-    assert vm._has_sandbox(str(qemu)) == has
+    assert launch._has_sandbox(str(qemu)) == has
 
 
 def test_a_qemu_that_nobody_noted_is_ended_by_its_pid_file(cache: Path) -> None:

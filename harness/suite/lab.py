@@ -7,7 +7,7 @@ import itertools
 import time
 from pathlib import Path
 
-from harness import rootfs, store, vm, witness
+from harness import launch, rootfs, store, vm, witness
 from harness.clock import POLL, Deadline
 from harness.errors import VmLost
 from harness.guest import Guest
@@ -149,7 +149,7 @@ class Lab:
         cell = session.built.cell.name
         machine = vm.find(cell, wanted) if may_find else None
         try:
-            machine = machine or vm.start(wanted, cell, keep=self._keep and session.boot == 0, ask=self._asking(session))
+            machine = machine or launch.start(wanted, cell, keep=self._keep and session.boot == 0, ask=self._asking(session))
             return Station(session, machine, self._logs / name)
         except GuestDied as died:
             store.write(self._logs / name, died.log)
@@ -170,7 +170,7 @@ class Lab:
                 machine.stop()
             raise
 
-    def _asking(self, session: Session) -> vm.Ask:
+    def _asking(self, session: Session) -> launch.Ask:
         symbols = session.built.kernel.folder / "System.map"
         return lambda machine: witness.question(machine, symbols, harmless=False)
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from harness import kbuild, paths, shell, store
+from harness import buildlog, kbuild, paths, shell, store
 from harness.errors import BuildError
 from harness.jobserver import Jobserver
 from harness.kbuild import Kernel
@@ -45,7 +45,7 @@ def build(base: Base, cell: Cell, kernel: Kernel) -> Path:
         names = f"KCFLAGS=-fmacro-prefix-map={work}=provoke -fdebug-prefix-map={work}=provoke"
         command = (*kbuild.make(base, cell.machine), names, "-C", str(folder), f"M={work}", "modules")
         if shell.follow(command, log=log, env=kbuild.environment(jobs, cell.variant), pass_fds=jobs.fds):
-            raise BuildError(f"{cell.name}: {MODULE}.ko does not build: {kbuild.first_error(log)}; the whole log is {log}.")
+            raise BuildError(f"{cell.name}: {MODULE}.ko does not build: {buildlog.first_error(log)}; the whole log is {log}.")
         shutil.copy(log, work / "build.log")
         # Debug information is most of it, and loading it takes the guest's memory and time.
         shell.output((f"{cell.machine.build.cross_compile}strip", "--strip-debug", work / f"{MODULE}.ko"), error=BuildError)

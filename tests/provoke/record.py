@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import pipeline, qmp, store, vm
+from harness import launch, pipeline, qmp, store
 from harness.clock import POLL, Deadline
 from harness.errors import VmLost
 from harness.guest import Guest
@@ -67,7 +67,7 @@ def _boot(built: BuiltCell, provocation: Provocation) -> Vm:
     qemu = built.cell.machine.qemu
     changed = msgspec.structs.replace(qemu, cmdline=f"{qemu.cmdline} {provocation.cmdline}".strip())
     boot = msgspec.structs.replace(boot, machine=msgspec.structs.replace(boot.machine, qemu=changed))
-    return vm.start(boot, f"{built.cell.name} for {provocation.name}", keep=False, seconds=_BOOT)
+    return launch.start(boot, f"{built.cell.name} for {provocation.name}", keep=False, seconds=_BOOT)
 
 
 def _provoke(made: Plan, built: BuiltCell, booted: Vm, provocation: Provocation) -> str:
