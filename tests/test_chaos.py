@@ -45,7 +45,7 @@ class Rig:
         machine: str,
         results: Path,
         *more: str,
-        loops: int = 100,
+        loops: int = 60,
         wrapper: tuple[str, ...] = (),
         env: Mapping[str, str] | None = None,
     ) -> None:
