@@ -298,7 +298,7 @@ def test_series_that_warns_is_a_finding(has_series: None) -> None:
     )
     assert done.returncode == ExitCode.FINDING, done.stdout + done.stderr
     assert "FINDING: x86_64/warns/perf" in done.stdout
-    assert "WARNING: " in done.stdout
+    assert "WARNING at " in done.stdout
 
 
 def test_fallback_is_forbidden_by_naming_a_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
