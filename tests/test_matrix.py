@@ -116,7 +116,7 @@ def test_an_unknown_profile_gets_a_hint() -> None:
 
 
 def test_parameters_for_a_profile_that_is_not_there_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = (paths.MACHINES / "x86_64.toml").read_text().replace('profile = "debug"', 'profile = "debgu"')
+    file = (paths.MACHINES / "aarch64.toml").read_text().replace('profile = "debug"', 'profile = "debgu"')
     (tmp_path / "mine.toml").write_text(file)
     monkeypatch.setattr(paths, "MACHINES", tmp_path)
     with pytest.raises(UsageError, match=r"qemu_configs/mine.toml: there is no profile 'debgu'; .*debug"):

@@ -138,6 +138,6 @@ def test_a_deadline_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_profile_has_kernel_parameters_of_its_own() -> None:
     boot = make.boot("aarch64")
-    assert "page_poison=1" not in option(qemu_args.command(boot, FOLDER), "-append").split()
+    assert "mem=1G" not in option(qemu_args.command(boot, FOLDER), "-append").split()
     debug = msgspec.structs.replace(boot, profile="debug")
-    assert {"page_poison=1", "mem=1G"} <= set(option(qemu_args.command(debug, FOLDER), "-append").split())
+    assert "mem=1G" in option(qemu_args.command(debug, FOLDER), "-append").split()
