@@ -234,13 +234,13 @@ def debug(cell: str, clock: str, script: Sequence[str]) -> tuple[str, ...]:
     Raises UsageError if there is none up, or the kernel that it runs is no longer in the cache.
     """
     machine = _up(cell, clock)
-    socket = machine.folder / "gdb"
-    machine.monitor(f"gdbserver unix:{socket},server=on,wait=off")
     image = Path(machine.state.command[machine.state.command.index("-kernel") + 1])
     made = plan.load(paths.cache() / "plan.json")
     built = next((built for built in made.cells if built.kernel.image == image), None)
     if built is None:
         raise UsageError(f"The VM of {cell} runs a kernel that was not built last; run `invoke build` as it was booted with first.")
+    socket = machine.folder / "gdb"
+    machine.monitor(f"gdbserver unix:{socket},server=on,wait=off")
     return gdb.command(
         built.kernel.vmlinux, built.kernel.debug_module, socket, kbuild.tree_of(made.base, built.cell.variant), script
     )

@@ -49,8 +49,9 @@ def question(machine: Vm, symbols: Path, *, harmless: bool) -> Testimony:
     heard = bool(_HEARD.search(said))
     if not heard and not harmless:
         with contextlib.suppress(VmLost):  # a machine without NMIs
+            start = machine.console.size
             qmp.execute(machine.folder / "qmp", "inject-nmi")
-            said += _listen(machine, None, _HEARS_WITHIN * machine.pace)
+            said += _listen(machine, start)
     return Testimony(heard, cpus, said)
 
 
@@ -106,25 +107,25 @@ def _press(machine: Vm, key: str) -> str:
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(str(machine.folder / qemu_args.CONSOLE_SOCKET))
             line.setblocking(False)
+            start = machine.console.size
             qmp.execute(machine.folder / "qmp", "chardev-send-break", {"id": qemu_args.CONSOLE})
             line.send(key.encode())
-            return _listen(machine, line, _HEARS_WITHIN * machine.pace)
+            return _listen(machine, start, line)
     except (OSError, VmLost):
         return ""
 
 
-def _listen(machine: Vm, line: socket.socket | None, seconds: float) -> str:
-    """Return what the guest says within `seconds`, or until it has said all.
+def _listen(machine: Vm, start: int, line: socket.socket | None = None) -> str:
+    """Return what the guest says from byte `start` of its console's log on: until it has said all, or if it says nothing.
 
     A `line` that is connected has to be read, or the guest would wait for its reader.
     """
-    start = machine.console.size
-    last, end, quiet = start, Deadline(seconds), Deadline(seconds)
-    while machine.running and not end.over and not quiet.over:
+    last, quiet = start, Deadline(_HEARS_WITHIN * machine.pace)
+    while machine.alive and not quiet.over:
         if line:
             _drain(line)
         if machine.console.size > last:
-            last, quiet, end = machine.console.size, Deadline(_QUIET), Deadline(seconds)
+            last, quiet = machine.console.size, Deadline(_QUIET)
         time.sleep(POLL)
     if machine.console.size <= start:
         return ""

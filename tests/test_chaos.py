@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ import msgspec
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from harness import launch, matrix, paths, pipeline, process, qmp, vm
+from harness import launch, matrix, pipeline, process, qmp, vm
 from harness.errors import VmLost
 from harness.guest import Guest
 from harness.outcome import ExitCode
@@ -27,83 +26,11 @@ from harness.selection import Selection
 from harness.suite import lab
 from harness.vm import Vm
 from tests import provoke
+from tests.rig import LONG, NEXT, Rig
 
 pytestmark = pytest.mark.kernel
-LONG, NEXT = "le_fit_alloc_test", "b_fit_alloc_test"
-"""the test that is under way when something happens, and the one after it"""
 WHOLE = [("boot under icount", "passed"), (LONG, "passed"), (NEXT, "passed"), ("end under icount", "passed")]
 HURT = [("boot under icount", "passed"), (LONG, "failed"), (NEXT, "passed"), ("end under icount", "passed")]
-PATIENCE = 0.3
-"""of a test: however many operations it has, it is hung after 18 s, or 9 s of silence"""
-
-
-class Rig:
-    """`invoke test` under way, as a user would call it: two tests in one VM."""
-
-    def __init__(
-        self,
-        machine: str,
-        results: Path,
-        *more: str,
-        loops: int = 60,
-        wrapper: tuple[str, ...] = (),
-        env: Mapping[str, str] | None = None,
-    ) -> None:
-        """Start it, with its results in a folder of their own and so many times the operations of scale quick."""
-        self.machine, self.results = machine, results
-        words = (
-            *("--machine", machine, "--variant", "stock", "--tests", f"{LONG},{NEXT}", "--scale", "quick"),
-            *("--boots", "1", "--loops", str(loops), *more),
-        )
-        self.log = results.with_suffix(".log")
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                (*wrapper, sys.executable, "-m", "invoke", "test", *words),
-                cwd=paths.PROJECT,
-                env={**os.environ, "RIG_RESULTS": str(results), "RIG_PATIENCE": str(PATIENCE / loops), **(env or {})},
-                stdout=log,
-                stderr=log,
-            )
-
-    def vm(self) -> Vm:
-        """Return its VM once the first test is under way in it."""
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and self.process.poll() is None:
-            for machine in vm._all():
-                begun = f"start test={LONG}" in machine.console.log.read_text(errors="replace") if machine.console.size else False
-                if begun and machine.state.owner and self.process.pid in (machine.state.owner, _parent(machine.state.owner)):
-                    return machine
-            time.sleep(0.02)
-        raise AssertionError(f"no VM: {self.said}")
-
-    def wait(self) -> int:
-        """Return its exit code."""
-        return self.process.wait(300)
-
-    @property
-    def said(self) -> str:
-        """What it printed."""
-        return self.log.read_text()
-
-    @property
-    def run(self) -> Run:
-        """The one run that it made."""
-        (file,) = [file for file in self.results.glob("*/run.json") if file.parent.name != "latest"]
-        return Run(file.parent)
-
-    def again(self, *words: str) -> int:
-        """Call the rig once more on the same results; return the exit code."""
-        env = {**os.environ, "RIG_RESULTS": str(self.results)}
-        command = (sys.executable, "-m", "invoke", *words)
-        with self.log.open("ab") as log:
-            return subprocess.run(command, cwd=paths.PROJECT, env=env, stdout=log, stderr=log, check=False).returncode
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +137,7 @@ def test_a_guest_in_trouble_is_a_finding_and_the_suite_goes_on(
         assert finding.trouble.function == harm.function
     assert outcomes(rig.run.results()) == HURT
     assert finding.trouble.title in rig.said
+    assert len(list(rig.run.folder.glob("*.serial.log"))) == 2, "the log of the guest in trouble stays beside the fresh one's"
     is_whole(rig.run, finding)
 
 
@@ -283,6 +211,7 @@ def test_what_a_guest_prints_is_text(modules: dict[str, bytes], tmp_path: Path, 
 
 @pytest.mark.parametrize("machine", matrix.machine_names())
 def test_the_rig_may_be_killed_at_any_moment(tmp_path: Path, machine: str) -> None:
+    interruptions = 0
     for number, seconds in enumerate((0.0, 0.4, 1.1, 2.3)):
         rig = Rig(machine, tmp_path / f"results{number}", loops=30)
         machine_ = rig.vm()
@@ -293,12 +222,18 @@ def test_the_rig_may_be_killed_at_any_moment(tmp_path: Path, machine: str) -> No
         while machine_.running and time.monotonic() < ended_by:
             time.sleep(0.05)
         assert not machine_.running
-        interrupted = len(rig.run.results()) < len(WHOLE)
-        if interrupted:
+        assert rig.again("status") == 0
+        assert not machine_.folder.exists()
+        if not rig.run.provenance().finished:
+            interruptions += 1
             assert rig.again("test", "--resume") == ExitCode.GOOD, rig.said
-            assert "This run was interrupted, and resumed at" in (rig.run.folder / "report.html").read_text()
+            page = (rig.run.folder / "report.html").read_text()
+            assert "This run was interrupted, and resumed at" in page
+            assert "not complete" not in page
+            assert len(rig.run.provenance().resumed) == 1
         assert outcomes(rig.run.results()) == WHOLE
         assert len(rig.run.samples()) == len({(s.test, s.repeat) for s in rig.run.samples()})
+    assert interruptions
 
 
 @pytest.mark.parametrize("machine", matrix.machine_names())

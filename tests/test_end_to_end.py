@@ -176,18 +176,6 @@ def test_panic_is_a_finding_within_two_seconds(quick: Plan, lab: Lab, machine: s
     assert trial.boot(lab, quick, used).findings == (), "the next test gets a fresh VM"
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
-def test_killed_qemu_is_a_finding(quick: Plan, lab: Lab, machine: str) -> None:
-    used = session(quick, machine, "long_busy_list_alloc_test")
-    station = lab.station(used)
-    killer = threading.Timer(1.0, subprocess.run, (["kill", "-9", str(station.vm.state.pid)],))
-    killer.start()
-    outcome = trial.run(lab, msgspec.structs.replace(quick, scale="published"), used, used.steps[0])
-    killer.join()
-    assert [f.trouble.kind for f in outcome.findings] == ["died"]
-    assert lab.station(used).log_name != station.log_name
-
-
 def test_boot_leaves_vms_up_until_down(quick: Plan) -> None:
     try:
         done = rig("boot", "--machine", "aarch64", "--variant", "stock", "--tests", "performance", "--kernel", quick.base.name)
@@ -199,45 +187,6 @@ def test_boot_leaves_vms_up_until_down(quick: Plan) -> None:
         down = rig("down")
     assert "1 taken down" in down.stdout
     assert "No VM is up." in rig("status").stdout
-
-
-def test_rig_killed_outright_leaves_no_vm(quick: Plan) -> None:
-    words = ("test", "--machine", "aarch64", "--variant", "stock", "--tests", "le_fit_alloc_test", "--scale", "published")
-    rig_ = subprocess.Popen([sys.executable, "-m", "invoke", *words, "--kernel", quick.base.name], cwd=paths.PROJECT)
-    deadline = time.monotonic() + 60
-    while not (machines := owned(rig_.pid)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert machines
-    rig_.kill()
-    rig_.wait()
-    while any(Path(f"/proc/{qemu}").exists() for qemu in machines.values()) and time.monotonic() < deadline + 10:
-        time.sleep(0.1)
-    assert not [qemu for qemu in machines.values() if Path(f"/proc/{qemu}").exists()]
-    rig("status")
-    assert not [folder for folder in machines if folder.exists()]
-
-
-def test_an_interrupted_run_is_finished_by_resume(quick: Plan) -> None:
-    words = ("test", "--machine", "aarch64", "--variant", "stock", "--tests", "performance", "--scale", "quick")
-    rig_ = subprocess.Popen([sys.executable, "-m", "invoke", *words, "--kernel", quick.base.name], cwd=paths.PROJECT)
-    before = {file.parent for file in paths.RESULTS.glob("*/results.jsonl")}
-    deadline = time.monotonic() + 60
-    while not (begun := {file.parent for file in paths.RESULTS.glob("*/results.jsonl")} - before) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    rig_.kill()
-    rig_.wait()
-    (folder,) = begun
-    left = Run(folder)
-    some, planned = len(left.results()), left.provenance().planned
-    assert 0 < some < planned
-    assert not left.provenance().finished
-    done = rig("test", "--resume")
-    assert done.returncode == ExitCode.GOOD, done.stdout + done.stderr
-    assert len(left.results()) == planned
-    assert len(left.provenance().resumed) == 1
-    page = (folder / "report.html").read_text()
-    assert "resumed" in page
-    assert "not complete" not in page
 
 
 def test_the_longest_critical_section_has_its_stack(quick: Plan) -> None:
@@ -278,17 +227,6 @@ def test_a_night_is_held_against_its_baseline(quick: Plan) -> None:
     assert compared.returncode == ExitCode.GOOD, compared.stdout
     assert compared.stdout.count(" same ") == 2
     assert name in rig("history", "le_fit_alloc_test").stdout
-
-
-def owned(rig_: int) -> dict[Path, int]:
-    """Folders and process ids of the QEMUs that workers of the rig with the process id `rig_` have started."""
-    found = {}
-    for file in (paths.cache() / "vms").glob("vm-*/state.json"):
-        state = json.loads(file.read_text())
-        worker = Path(f"/proc/{state['owner']}/stat")
-        if worker.exists() and int(worker.read_text().rpartition(")")[2].split()[1]) == rig_:
-            found[file.parent] = int(state["pid"])
-    return found
 
 
 def test_series_that_warns_is_a_finding(has_series: None) -> None:

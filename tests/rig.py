@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rig under way in a process of its own, as a user calls it, for tests that do something to it meanwhile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness import paths, vm
+from harness.records import Run
+from harness.vm import Vm
+
+LONG, NEXT = "le_fit_alloc_test", "b_fit_alloc_test"
+"""the test that is under way when something happens, and the one after it"""
+PATIENCE = 0.3
+"""of a test: however many operations it has, it is hung after 18 s, or 9 s of silence"""
+
+
+class Rig:
+    """`invoke test` under way, as a user would call it: two tests in one VM."""
+
+    def __init__(
+        self,
+        machine: str,
+        results: Path,
+        *more: str,
+        loops: int = 60,
+        wrapper: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start it, with its results in a folder of their own and so many times the operations of scale quick."""
+        self.machine, self.results = machine, results
+        words = (
+            *("--machine", machine, "--variant", "stock", "--tests", f"{LONG},{NEXT}", "--scale", "quick"),
+            *("--boots", "1", "--loops", str(loops), *more),
+        )
+        self.log = results.with_suffix(".log")
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                (*wrapper, sys.executable, "-m", "invoke", "test", *words),
+                cwd=paths.PROJECT,
+                env={**os.environ, "RIG_RESULTS": str(results), "RIG_PATIENCE": str(PATIENCE / loops), **(env or {})},
+                stdout=log,
+                stderr=log,
+            )
+
+    def vm(self) -> Vm:
+        """Return its VM once the first test is under way in it."""
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and self.process.poll() is None:
+            for machine in vm._all():
+                begun = f"start test={LONG}" in machine.console.log.read_text(errors="replace") if machine.console.size else False
+                if begun and machine.state.owner and self.process.pid in (machine.state.owner, _parent(machine.state.owner)):
+                    return machine
+            time.sleep(0.02)
+        raise AssertionError(f"no VM: {self.said}")
+
+    def wait(self) -> int:
+        """Return its exit code."""
+        return self.process.wait(300)
+
+    @property
+    def said(self) -> str:
+        """What it printed."""
+        return self.log.read_text()
+
+    @property
+    def run(self) -> Run:
+        """The one run that it made."""
+        (file,) = [file for file in self.results.glob("*/run.json") if file.parent.name != "latest"]
+        return Run(file.parent)
+
+    def again(self, *words: str) -> int:
+        """Call the rig once more on the same results; return the exit code."""
+        env = {**os.environ, "RIG_RESULTS": str(self.results)}
+        command = (sys.executable, "-m", "invoke", *words)
+        with self.log.open("ab") as log:
+            return subprocess.run(command, cwd=paths.PROJECT, env=env, stdout=log, stderr=log, check=False).returncode
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
