@@ -10,6 +10,7 @@ import msgspec
 
 from harness import paths, store, tables
 from harness.errors import UsageError
+from harness.matrix import Clock
 
 SCALES = ("quick", "default", "published")
 Kind = Literal["performance", "stress", "sweep"]
@@ -47,6 +48,12 @@ class SuiteTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     kind: Kind
     loops: dict[str, int]
+    threads: int = 0
+    """of a stress test; 0 for one a CPU"""
+    clock: Clock = Clock.WALL
+    """that a stress test runs under: icount has one CPU, and does the same every time"""
+    memory: dict[str, int] = {}
+    """MiB that its VM has, by profile; where none is given, the machine's own"""
 
     @property
     def stress(self) -> bool:
