@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from harness import protocol
 from harness.kbuild import Kernel
 from harness.matrix import Base, Cell, Clock, Machine, Variant, load_machine
 from harness.plan import BuiltCell, Plan
@@ -172,6 +174,13 @@ def plan(base: Base, machine: Machine | None = None, **other: Any) -> Plan:
         "stock_only": False,
     }
     return Plan(base=base, **{**fields, **other})
+
+
+def suite_with(monkeypatch: pytest.MonkeyPatch, **tests: dict[str, Any]) -> None:
+    """Let test_module/suite.toml be one that says more of some stress tests."""
+    said = protocol.suite()
+    changed = [msgspec.structs.replace(t, **tests.get(t.name, {})) for t in said.tests]
+    monkeypatch.setattr(protocol, "suite", lambda: msgspec.structs.replace(said, tests=tuple(changed)))
 
 
 def fake_qemu(folder: Path, body: str) -> Machine:

@@ -16,6 +16,23 @@ TRACE = "kernel-patch-rig: trace"
 _LOOK_EVERY = 1
 """milliseconds of the guest's time between two looks at memory; the module makes them rarer in a long test"""
 
+# Errors on demand come only where the module asks for one in its own thread (fail_nth): by chance there are none.
+_FAULTS = """\
+[ -e /sys/kernel/debug/failslab ] || mount -t debugfs debugfs /sys/kernel/debug 2> /dev/null
+set_faults() {
+    for way in /sys/kernel/debug/failslab /sys/kernel/debug/fail_page_alloc; do
+        [ -d $way ] || continue
+        echo 0 > $way/probability
+        echo 0 > $way/verbose
+        echo N > $way/task-filter
+        echo $1 > $way/ignore-gfp-wait
+        [ ! -e $way/ignore-gfp-highmem ] || echo $1 > $way/ignore-gfp-highmem
+        [ ! -e $way/min-order ] || echo $2 > $way/min-order
+    done
+}
+set_faults N 0
+"""
+_NO_FAULTS = "set_faults Y 1\n"
 _LOAD = """\
 insmod "$@" || exit 1
 rmmod vmalloc_test || exit 1
@@ -57,13 +74,20 @@ echo "{END}" > /dev/kmsg
 def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
     """Return the command that does `step` in the guest."""
     tracer = protocol.profile_use(session.built.cell.profile).tracer
-    looks = session.boot == 0 and step.round == (0 if step.test.stress else chosen.size.aside) and not tracer and not step.axis
+    looks = (
+        (session.boot == 0 or step.test.stress)
+        and step.round == (0 if step.test.stress else chosen.size.aside)
+        and not tracer
+        and not step.axis
+    )
     work = _LOAD
     if tracer:
         short = _words({"tests": step.test.name, "loops": 1, "repeat": 1, "busy": 1, "trace": 1})
         work = _TRACE.format(tracer=tracer, short=" ".join(short))
     elif looks:
         work = _LOOK.format(at="before") + _LOAD + _LOOK.format(at="after")
+    if step.test.faults:
+        work = _FAULTS + work + _NO_FAULTS
     wanted = parameters(chosen, step, tracer=bool(tracer), looks=looks)
     return ("sh", "-c", _script(work), "sh", step.name, MODULE, *_words(wanted))
 
@@ -86,5 +110,6 @@ def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool) -> Mappin
     if looks:
         found["memory"] = _LOOK_EVERY
     if step.test.stress:
-        return {**found, "repeat": 1}
+        threads = {"threads": step.test.threads} if step.test.threads else {}
+        return {**found, "repeat": 1, **threads}
     return {**found, "repeat": size.warmup + size.repeat, "settle": int(size.settle), "latency": int(step.round == size.aside)}

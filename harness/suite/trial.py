@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -38,10 +37,10 @@ class _Trial:
         self.session = session
         self.test = test
         self._base = base
-        self.known = known_bugs(base, test)
+        self.known = known_bugs(base, self.cell, test)
 
     def finding(self, trouble: Trouble, log: str) -> Finding:
-        known = (bug for bug in self.known if bug.kind == trouble.kind and re.search(bug.title, trouble.title))
+        known = (bug for bug in self.known if bug.explains(trouble))
         return Finding(
             machine=self.cell.machine.name,
             variant=self.cell.variant.name,
@@ -60,8 +59,8 @@ class _Trial:
 
     def findings(self, troubles: Sequence[Trouble], log: str) -> tuple[Finding, ...]:
         found = [self.finding(trouble, log) for trouble in self._resolved(troubles)]
-        must = self.known if self.cell.variant.name == STOCK else ()
-        missing = [bug for bug in must if not any(f.expected == bug.reason for f in found)]
+        must = [bug for bug in self.known if bug.always and self.cell.variant.name == STOCK]
+        missing = [bug for bug in must if not any(bug.explains(f.trouble) for f in found)]
         unseen = (_own("not-seen", f"a known bug was not seen: {bug.reason}", 0, "") for bug in missing)
         return (*found, *(self.finding(trouble, log) for trouble in unseen))
 
@@ -75,9 +74,9 @@ class _Trial:
             return troubles  # the places are a help, not the finding
 
 
-def known_bugs(base: Base, test: str) -> tuple[KnownBug, ...]:
-    """Return the bugs that `test` has to show in stock, and may show in a series that does not fix them."""
-    return tuple(bug for bug in base.known_bugs if bug.test == test)
+def known_bugs(base: Base, cell: Cell, test: str) -> tuple[KnownBug, ...]:
+    """Return the bugs that `test` shows in a cell if it is stock, and may show in a series that does not fix them."""
+    return tuple(bug for bug in base.known_bugs if bug.test == test and bug.concerns(cell))
 
 
 def boot(lab: Lab, plan: Plan, session: Session) -> Observed:
