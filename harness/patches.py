@@ -57,7 +57,8 @@ def read(variant: Variant) -> tuple[Patch, ...]:
     """Return the patches of `variant` in order; none for stock.
 
     A series is a folder with a quilt ``series`` file, a folder of ``.patch`` files,
-    an mbox or a single patch. Raises UsageError if it is none of these.
+    an mbox or a single patch. A ``series`` file may name patches of a series in the same
+    parent folder, as ``../fixes/a.patch``. Raises UsageError if it is none of these.
     """
     if variant.series is None:
         return ()
@@ -135,15 +136,22 @@ def _quilt(folder: Path) -> list[Patch]:
         if not words:
             continue
         file = (folder / words[0]).resolve()
-        if not file.is_relative_to(folder.resolve()):
-            raise UsageError(
-                f"{folder / 'series'} names '{words[0]}', which lies outside of the folder; patches have to lie in it."
-            )
+        if not _may_name(folder.resolve(), file):
+            where = "which lies outside of the folder; patches have to lie in it, or in a series beside it"
+            raise UsageError(f"{folder / 'series'} names '{words[0]}', {where}.")
         strips = [word[2:] for word in words[1:] if word.startswith("-p")]
         if strips and not strips[-1].isdigit():
             raise UsageError(f"{folder / 'series'}: '-p{strips[-1]}' of '{words[0]}' is not a number.")
         found.append(_patch(file, int(strips[-1]) if strips else 1, words[0]))
     return found
+
+
+def _may_name(folder: Path, file: Path) -> bool:
+    """Tell whether a series may name `file`: one of its own, or one of a series beside it, which two may share."""
+    if file.is_relative_to(folder):
+        return True
+    beside = file.relative_to(folder.parent).parts if file.is_relative_to(folder.parent) else ()
+    return len(beside) > 1 and (folder.parent / beside[0] / "series").is_file()
 
 
 def _mbox(file: Path) -> list[Patch]:

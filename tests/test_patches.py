@@ -252,6 +252,35 @@ def test_no_patch_makes_anything_but_a_tree_or_an_error(tree: Tree, tmp_path: Pa
         assert len(patches.apply(tree, of(file)).tree) == 40
 
 
+def test_a_series_may_share_the_patches_of_one_beside_it(tree: Tree, series: Path) -> None:
+    fixes = series.parent / "fixes"
+    fixes.mkdir()
+    (fixes / "fix.patch").write_text(diff(10))
+    (fixes / "series").write_text("fix.patch\n")
+    (series / "a.patch").write_text(diff(20))
+    (series / "series").write_text("../fixes/fix.patch\na.patch\n")
+    patched = patches.apply(tree, of(series))
+    assert patched.patches == ("../fixes/fix.patch", "a.patch")
+    assert "LINE 10" in text(patched)
+    assert "LINE 20" in text(patched)
+    first = patches.apply(tree, of(series, 1))
+    assert first.patches == ("../fixes/fix.patch",)
+    assert first.tree == patches.apply(tree, of(fixes)).tree
+
+
+@pytest.mark.parametrize("name", ["../other/a.patch", "../fixes/../../far/a.patch", "../fixes/link.patch", "../../far/a.patch"])
+def test_a_series_may_not_share_what_is_no_series_beside_it(tree: Tree, tmp_path: Path, name: str) -> None:
+    series = tmp_path / "near/mine"
+    for folder in (series, tmp_path / "near/other", tmp_path / "near/fixes", tmp_path / "far"):
+        folder.mkdir(parents=True)
+        (folder / "a.patch").write_text(diff(10))
+    for folder in (tmp_path / "near/fixes", tmp_path / "far"):
+        (folder / "series").write_text("a.patch\n")
+    (tmp_path / "near/fixes/link.patch").symlink_to(tmp_path / "far/a.patch")
+    (series / "series").write_text(f"{name}\n")
+    assert f"'{name}', which lies outside of the folder" in refused(tree, series)
+
+
 @pytest.mark.parametrize("name", ["../outside.patch", "/etc/passwd", "link.patch"])
 def test_a_series_may_not_name_files_outside_of_its_folder(tree: Tree, series: Path, name: str) -> None:
     (series.parent / "outside.patch").write_text(diff(10))
