@@ -22,6 +22,7 @@ TIERS = {
         "kernlog",
         "ktap",
         "meminfo",
+        "leaks",
         "tracer",
         "injection",
         "compare",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from harness import kernlog, ktap, paths, symbols
+from harness import kernlog, ktap, paths, protocol, symbols
 from harness.errors import RigError
 from harness.kbuild import tree_of
 from harness.matrix import STOCK, Base, Cell, KnownBug
@@ -117,14 +117,17 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     except GuestDied as died:
         return trial.died(died, lab.last_log(session))
     first = station.vm.console.line
-    seen = watch(station, load.command(plan, session, step), plan.patience(step), harmless=bool(plan.on_failure))
+    patience = plan.patience(step) + protocol.profile_use(session.built.cell.profile).leaks
+    seen = watch(station, load.command(plan, session, step), patience, harmless=bool(plan.on_failure))
     reading = Reading(plan, session, step)
     if seen.bad:
         findings = trial.findings(_autopsy(seen.log, first, seen.bad), station.log_name)
         findings = _with_evidence(findings, seen.bad.testimony)
         return Observed(reading.samples(ktap.parse(seen.log)), _leave(lab, plan, session, step.name, findings, lost=True))
     report = ktap.parse(seen.said)
-    troubles = kernlog.find(seen.log, first) + _failures(step, report, seen.said, first, seen.log)
+    troubles = reading.troubles(kernlog.find(seen.log, first), seen.said, first) + _failures(
+        step, report, seen.said, first, seen.log
+    )
     if troubles:
         station.keep()
     return Observed(
