@@ -23,6 +23,7 @@ TIERS = {
         "ktap",
         "meminfo",
         "leaks",
+        "known",
         "tracer",
         "injection",
         "compare",

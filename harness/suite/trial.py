@@ -10,6 +10,7 @@ import msgspec
 from harness import kernlog, ktap, paths, protocol, symbols
 from harness.errors import RigError
 from harness.kbuild import tree_of
+from harness.known import NOT_SEEN
 from harness.matrix import STOCK, Base, Cell, KnownBug
 from harness.plan import Plan, Session, Step
 from harness.records import Finding
@@ -61,7 +62,7 @@ class _Trial:
         found = [self.finding(trouble, log) for trouble in self._resolved(troubles)]
         must = [bug for bug in self.known if bug.always and self.cell.variant.name == STOCK]
         missing = [bug for bug in must if not any(bug.explains(f.trouble) for f in found)]
-        unseen = (_own("not-seen", f"a known bug was not seen: {bug.reason}", 0, "") for bug in missing)
+        unseen = (_own("not-seen", f"{NOT_SEEN}{bug.reason}", 0, "") for bug in missing)
         return (*found, *(self.finding(trouble, log) for trouble in unseen))
 
     def _resolved(self, troubles: Sequence[Trouble]) -> Sequence[Trouble]:
