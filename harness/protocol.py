@@ -72,6 +72,8 @@ class ProfileUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """at most so many; 0 for as many as the scale says"""
     tracer: str = ""
     """of the kernel's, which looks for the longest critical section; its cost makes timings worthless"""
+    leaks: bool = False
+    """whether kmemleak looks for what each test left behind"""
 
 
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

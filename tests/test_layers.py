@@ -22,6 +22,8 @@ TIERS = {
         "kernlog",
         "ktap",
         "meminfo",
+        "leaks",
+        "known",
         "tracer",
         "injection",
         "compare",

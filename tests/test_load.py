@@ -85,6 +85,16 @@ def test_errors_on_demand_are_prepared_and_put_back(made: Plan, monkeypatch: pyt
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_leaks_are_looked_for_when_the_module_is_gone(made: Plan) -> None:
+    debug = with_profile(made, "debug")
+    words = load.command(debug, *first(debug, "mix_stress_test"))
+    assert words[2].index("echo clear") < words[2].index("insmod") < words[2].index("rmmod") < words[2].index("echo scan >")
+    assert words[2].index("/proc/kallsyms") < words[2].index("rmmod"), "its functions have no names afterwards"
+    done = subprocess.run(("sh", "-n", "-c", words[2]), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "kmemleak" not in load.command(made, *first(made, "mix_stress_test"))[2]
+
+
 def test_under_a_tracer_nothing_is_timed_twice(made: Plan) -> None:
     traced = with_profile(made, "latency")
     words = load.command(traced, *first(traced, "long_busy_list_alloc_test"))

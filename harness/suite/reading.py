@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from harness import clock as clocks
-from harness import ktap, meminfo, protocol, tracer
+from harness import ktap, leaks, meminfo, protocol, tracer
 from harness.plan import Plan, Session, Step
 from harness.records import Finding, Histogram, Memory, Point, Sample, Section
 from harness.suite import load
+from harness.trouble import Trouble
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -143,6 +144,13 @@ class Reading:
             )
             for look in report.looks
         )
+
+    def troubles(self, found: Sequence[Trouble], said: str, line: int) -> list[Trouble]:
+        """Return what the log told of, with the leaks in detail; those of which it said nothing are told at its line `line`."""
+        if not self._use.leaks:
+            return list(found)
+        scans = (_between(said, load.LEAKS, what) for what in ("first", "again", "names"))
+        return leaks.instead(found, leaks.read(*scans), line)
 
 
 def _space(values: Mapping[str, int]) -> dict[str, int]:
