@@ -21,9 +21,10 @@ static int check_address(struct vmt_thread *t, const void *addr,
 {
 	unsigned long start = (unsigned long)addr;
 
-	if (!is_vmalloc_addr(addr))
+	if (start < VMALLOC_START || start > VMALLOC_END ||
+	    PAGE_ALIGN(size) + VMT_GUARD > VMALLOC_END - start)
 		return vmt_fail(t, -ERANGE,
-				"[%lx,%lx) is outside of the vmalloc range",
+				"outside of the vmalloc range: [%lx,%lx)",
 				start, start + size);
 	if (!IS_ALIGNED(start, align))
 		return vmt_fail(t, -EFAULT,

@@ -4,6 +4,7 @@
 #define VMALLOC_TEST_COMPAT_H
 
 #include <linux/version.h>
+#include <linux/vmalloc.h>
 #include <linux/vmstat.h>
 
 /* checkpatch is right about modules in the tree; this one is outside of it. */
@@ -41,6 +42,25 @@ static inline unsigned long vmt_lookup(const char *name)
 static inline unsigned long vmt_lookup(const char *name)
 {
 	return 0;
+}
+
+#endif
+
+/* Until 688fcbfc06e4 (5.4) a flag said whether an area has a vm_struct. */
+#if KERNEL_VERSION(5, 4, 0) > LINUX_VERSION_CODE
+
+#define VMT_VM_VM_AREA	0x04	/* VM_VM_AREA of mm/vmalloc.c */
+
+static inline const struct vm_struct *vmt_vm_of(const struct vmap_area *va)
+{
+	return va->flags & VMT_VM_VM_AREA ? va->vm : NULL;
+}
+
+#else
+
+static inline const struct vm_struct *vmt_vm_of(const struct vmap_area *va)
+{
+	return va->vm;
 }
 
 #endif

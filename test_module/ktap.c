@@ -120,6 +120,18 @@ void vmt_ktap_holes(const struct vmt_thread *t, unsigned long holes,
 		t->run->test->name, t->id, holes, hits);
 }
 
+/* What a thread of model_test met with that is no failure. */
+void vmt_ktap_model(const struct vmt_thread *t, unsigned long refused_once,
+		    unsigned long not_lowest)
+{
+	if (refused_once)
+		pr_info("# note test=%s thread=%u refused_once=%lu\n",
+			t->run->test->name, t->id, refused_once);
+	if (not_lowest)
+		pr_info("# note test=%s thread=%u not_lowest=%lu\n",
+			t->run->test->name, t->id, not_lowest);
+}
+
 static unsigned int next_number(const struct vmt_totals *totals)
 {
 	return totals->pass + totals->fail + totals->skip;

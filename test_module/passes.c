@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
+#include "books.h"
 #include "histogram.h"
 #include "ktap.h"
 #include "memory.h"
@@ -61,6 +62,8 @@ static bool nothing_allocated(const struct vmt_run *run)
 
 static int run_pass(struct vmt_run *run, char *reason)
 {
+	const bool stress = run->test->flags & VMT_STRESS;
+	struct vmt_books books = { };
 	int err;
 
 	vmt_settle_if_asked();
@@ -72,6 +75,8 @@ static int run_pass(struct vmt_run *run, char *reason)
 		return -ENOMEM;
 	}
 
+	if (stress)
+		vmt_books_open(&books);
 	err = vmt_start_threads(run);
 	if (err) {
 		scnprintf(reason, VMT_REASON_LEN,
@@ -88,6 +93,8 @@ static int run_pass(struct vmt_run *run, char *reason)
 	} else if (nothing_allocated(run)) {
 		scnprintf(reason, VMT_REASON_LEN, "no allocation succeeded");
 		err = -ENOMEM;
+	} else {
+		err = vmt_books_check(&books, reason);
 	}
 out_free:
 	kvfree(run->threads);

@@ -36,7 +36,7 @@ static int stress_loop(struct vmt_thread *t, unsigned int nr_blocks,
 	s->nr_blocks = nr_blocks;
 
 	began = ktime_get_ns();
-	for (s->step = 0; s->step < vmt_params.loops && !err; s->step++) {
+	for (s->step = 0; s->step < t->loops && !err; s->step++) {
 		err = op(t, s);
 		if (!err)
 			err = vmt_breathe(t);

@@ -176,7 +176,7 @@ int pcpu_alloc_test(struct vmt_thread *t)
 		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of objects");
 
 	began = ktime_get_ns();
-	for (i = 0; i < vmt_params.loops && !err; i++) {
+	for (i = 0; i < t->loops && !err; i++) {
 		err = pcpu_op(t, s);
 		if (!err)
 			err = vmt_breathe(t);

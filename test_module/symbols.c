@@ -12,7 +12,27 @@ static typeof(__get_vm_area_caller) *get_vm_area_in;
 static typeof(pcpu_get_vm_areas) *pcpu_get;
 static typeof(pcpu_free_vm_areas) *pcpu_free;
 static struct vmt_area_list area_list;
+static struct vmt_area_list free_list;
+/* Stands in where the free areas have no lock of their own. */
+static DEFINE_SPINLOCK(no_lock);
 static const int *lazy_nr;
+
+/*
+ * The names of 68ad4a330433 (5.2), with a lock of their own since e36176be1c39
+ * (5.4), or those of a series that keeps them under vmap_area_lock.
+ */
+static void find_free_list(void)
+{
+	free_list.head = (void *)vmt_lookup("free_vmap_area_list");
+	free_list.root = (void *)vmt_lookup("free_vmap_area_root");
+	free_list.lock = (void *)vmt_lookup("free_vmap_area_lock");
+	if (!free_list.head) {
+		free_list.head = (void *)vmt_lookup("vmap_free_list");
+		free_list.root = (void *)vmt_lookup("vmap_free_root");
+	}
+	if (!free_list.lock)
+		free_list.lock = &no_lock;
+}
 
 void vmt_find_symbols(void)
 {
@@ -24,6 +44,8 @@ void vmt_find_symbols(void)
 	/* Variables: only kernels with CONFIG_KALLSYMS_ALL know their names. */
 	area_list.lock = (void *)vmt_lookup("vmap_area_lock");
 	area_list.head = (void *)vmt_lookup("vmap_area_list");
+	area_list.root = (void *)vmt_lookup("vmap_area_root");
+	find_free_list();
 	/*
 	 * It was an atomic_t before 4d36e6f80404 (5.2) and is an
 	 * atomic_long_t since; on little endian an int reads either.
@@ -35,6 +57,15 @@ void vmt_find_symbols(void)
 bool vmt_have_range(void)
 {
 	return vmalloc_node_range;
+}
+
+void *vmt_vmalloc_window(unsigned long size, unsigned long align,
+			 unsigned long flags, unsigned long start,
+			 unsigned long end)
+{
+	return vmalloc_node_range(size, align, start, end, VMT_GFP,
+				  PAGE_KERNEL, flags, NUMA_NO_NODE,
+				  __builtin_return_address(0));
 }
 
 void *vmt_vmalloc_range(unsigned long size, unsigned long align)
@@ -75,6 +106,16 @@ void vmt_free_pcpu(struct vm_struct **areas, int nr)
 const struct vmt_area_list *vmt_area_list(void)
 {
 	return area_list.lock && area_list.head ? &area_list : NULL;
+}
+
+const struct vmt_area_list *vmt_free_list(void)
+{
+	return area_list.lock && free_list.head ? &free_list : NULL;
+}
+
+const struct vm_struct *vmt_area_vm(const struct vmap_area *va)
+{
+	return vmt_vm_of(va);
 }
 
 unsigned long vmt_slab_unreclaimable(void)

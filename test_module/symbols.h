@@ -5,6 +5,7 @@
 
 #include <linux/gfp.h>
 #include <linux/list.h>
+#include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -19,6 +20,14 @@ bool vmt_have_range(void);
  */
 #define VMT_GFP		(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
 
+/*
+ * One area within [@start, @end), with pages, allocated with VMT_GFP: nothing
+ * in the log says so when it is refused. @flags may have VM_NO_GUARD.
+ */
+void *vmt_vmalloc_window(unsigned long size, unsigned long align,
+			 unsigned long flags, unsigned long start,
+			 unsigned long end);
+
 /* One area anywhere in the vmalloc range, allocated with VMT_GFP. */
 void *vmt_vmalloc_range(unsigned long size, unsigned long align);
 
@@ -28,10 +37,22 @@ void *vmt_vmalloc_range(unsigned long size, unsigned long align);
 struct vmt_area_list {
 	spinlock_t *lock;	/* held while the list is read */
 	struct list_head *head;
+	struct rb_root *root;	/* the same areas; NULL where not visible */
 };
 
 /* NULL where it is not visible. */
 const struct vmt_area_list *vmt_area_list(void);
+
+/*
+ * The areas that are free, where the kernel keeps books of them under a name
+ * that is known here; NULL elsewhere. Of the two locks, this one comes first.
+ */
+const struct vmt_area_list *vmt_free_list(void);
+
+/* What a busy area was allocated as; NULL when it is being freed, or aliases. */
+struct vm_struct;
+struct vmap_area;
+const struct vm_struct *vmt_area_vm(const struct vmap_area *va);
 
 /* Bytes of slab memory that cannot be reclaimed. */
 unsigned long vmt_slab_unreclaimable(void);

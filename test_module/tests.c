@@ -35,6 +35,13 @@ const struct vmt_test vmt_tests[] = {
 	{ "sweep_free_merge", sweep_free_merge, VMT_SWEEP },
 	{ "sweep_free_no_merge", sweep_free_no_merge, VMT_SWEEP },
 	{ "sweep_pcpu", sweep_pcpu, VMT_SWEEP | VMT_NEEDS_PCPU },
+	{ "model_test", model_test,
+	  VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS },
+	{ "window_test", window_test, VMT_STRESS | VMT_NEEDS_RANGE },
+	{ "exact_hole_test", exact_hole_test,
+	  VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS },
+	{ "everything_test", everything_test,
+	  VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS },
 };
 
 const unsigned int vmt_nr_tests = ARRAY_SIZE(vmt_tests);

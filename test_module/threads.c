@@ -71,6 +71,7 @@ int vmt_start_threads(struct vmt_run *run)
 		t->run = run;
 		t->id = i;
 		t->cpu = cpu;
+		t->loops = vmt_params.loops;
 		vmt_rng_seed(&t->rng, vmt_params.seed, i,
 			     run->test->flags & VMT_STRESS ? run->repeat : 0);
 

@@ -46,6 +46,7 @@ struct vmt_thread;
 #define VMT_NEEDS_RANGE		BIT(1)	/* calls __vmalloc_node_range() */
 #define VMT_SWEEP		BIT(2)	/* cost against busy= and holes= */
 #define VMT_NEEDS_PCPU		BIT(3)	/* calls pcpu_get_vm_areas() */
+#define VMT_NEEDS_AREAS		BIT(4)	/* calls __get_vm_area_caller() */
 
 struct vmt_test {
 	const char *name;
@@ -79,6 +80,7 @@ struct vmt_thread {
 	unsigned int id;
 	unsigned int cpu;
 	struct vmt_rng rng;
+	unsigned long loops;	/* of a stress test, for this thread to do */
 
 	/* What the thread found out; read once it has finished. */
 	u64 ops;
@@ -138,6 +140,18 @@ int mix_stress_test(struct vmt_thread *t);
 
 /* stress_pcpu.c */
 int pcpu_alloc_test(struct vmt_thread *t);
+
+/* model.c */
+int model_test(struct vmt_thread *t);
+
+/* window.c */
+int window_test(struct vmt_thread *t);
+
+/* exact.c */
+int exact_hole_test(struct vmt_thread *t);
+
+/* everything.c */
+int everything_test(struct vmt_thread *t);
 
 /* sweep.c */
 int sweep_no_holes(struct vmt_thread *t);

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * window_test: requests whose windows straddle the ends of the vmalloc range,
+ * begin below it and reach deep into it, or are as large as what is asked for.
+ */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "block.h"
+#include "live.h"
+#include "request.h"
+#include "symbols.h"
+#include "vmalloc_test.h"
+
+#define MAX_HELD	24
+#define MAX_PAGES	16
+
+/* There may be but 64 KiB between the range and what comes after it. */
+#define BEYOND		8
+
+#define MAX_REPEATS	3
+
+struct held {
+	struct vmt_area area;
+	unsigned long pages;
+	void *addr;
+};
+
+struct windows {
+	unsigned long step;
+	struct held held[MAX_HELD];
+};
+
+enum kind {
+	STRADDLE_START, STRADDLE_END, FROM_BELOW, RANDOM, EXACT, TOO_SMALL,
+	ALIGNED, NR_KINDS
+};
+
+static unsigned long pages_below(struct vmt_rng *rng, unsigned int bound)
+{
+	return (1 + vmt_rng_below(rng, bound)) * PAGE_SIZE;
+}
+
+/* Of the lower quarter of the range, as the middle belongs to other tests. */
+static unsigned long draw_address(struct vmt_rng *rng)
+{
+	unsigned long pages = (VMALLOC_END - VMALLOC_START) / 4 / PAGE_SIZE;
+
+	return VMALLOC_START + vmt_rng_next(rng) % pages * PAGE_SIZE;
+}
+
+static void draw_window(struct vmt_rng *rng, unsigned int kind,
+			struct vmt_request *r)
+{
+	unsigned long quarter = (VMALLOC_END - VMALLOC_START) / 4;
+	unsigned long edge = VMALLOC_END & PAGE_MASK;
+
+	switch (kind) {
+	case STRADDLE_START:
+		r->start = VMALLOC_START - pages_below(rng, BEYOND);
+		r->end = VMALLOC_START + pages_below(rng, BEYOND);
+		break;
+	case STRADDLE_END:
+		r->start = edge - pages_below(rng, BEYOND);
+		r->end = edge + pages_below(rng, BEYOND);
+		break;
+	case FROM_BELOW:
+	case ALIGNED:
+		r->start = VMALLOC_START - pages_below(rng, BEYOND);
+		r->end = PAGE_ALIGN(VMALLOC_START + quarter);
+		break;
+	case RANDOM:
+		r->start = draw_address(rng);
+		r->end = r->start + pages_below(rng, 4 * MAX_PAGES);
+		break;
+	case EXACT:
+		r->start = draw_address(rng);
+		r->end = r->start + vmt_request_takes(r);
+		break;
+	default:
+		r->start = draw_address(rng);
+		r->end = r->start + pages_below(rng, MAX_PAGES) - PAGE_SIZE;
+		r->end = min(r->end, r->start + vmt_request_takes(r) -
+				     PAGE_SIZE);
+		break;
+	}
+}
+
+/* Whether there is room for all threads whatever they hold. */
+static bool has_room(unsigned int kind)
+{
+	return kind == FROM_BELOW;
+}
+
+static unsigned int draw(struct vmt_rng *rng, struct vmt_request *r)
+{
+	unsigned int kind = vmt_rng_below(rng, NR_KINDS);
+	bool small = kind == STRADDLE_START || kind == STRADDLE_END;
+
+	*r = (struct vmt_request){
+		.size = pages_below(rng, small ? 3 : MAX_PAGES),
+		.align = vmt_rng_below(rng, 2) ? PAGE_SIZE : 1,
+		.flags = vmt_rng_below(rng, 2) ? VM_NO_GUARD : 0,
+	};
+	if (kind == ALIGNED)
+		r->align = PAGE_SIZE << vmt_rng_below(rng, 27 - PAGE_SHIFT);
+	else if (!vmt_rng_below(rng, 4))
+		r->align = PAGE_SIZE << vmt_rng_below(rng, 4);
+	draw_window(rng, kind, r);
+	return kind;
+}
+
+static void *ask(struct vmt_thread *t, unsigned int kind,
+		 const struct vmt_request *r)
+{
+	void *addr = vmt_request(r);
+	unsigned int i;
+
+	t->lazy_pages_max = max(t->lazy_pages_max, vmt_lazy_pages());
+	for (i = 0; !addr && has_room(kind) && i < MAX_REPEATS; i++) {
+		vmt_settle();
+		addr = vmt_request(r);
+	}
+	if (!addr && has_room(kind))
+		vmt_fail(t, -ENOSPC,
+			 "refused: %lx bytes, align %lx, in [%lx,%lx)",
+			 vmt_request_takes(r), r->align, r->start, r->end);
+	return addr;
+}
+
+static void give_back(struct vmt_thread *t, struct held *held)
+{
+	if (!held->addr)
+		return;
+	/* First, as the area may be somebody else's once it is freed. */
+	vmt_live_del(&held->area);
+	vfree(held->addr);
+	held->addr = NULL;
+	t->live_pages -= held->pages;
+}
+
+/* Takes the place of the oldest; what may be refused often is. */
+static int window_op(struct vmt_thread *t, struct windows *w)
+{
+	struct held *held = &w->held[w->step++ % MAX_HELD];
+	struct vmt_request r;
+	unsigned int kind;
+	void *addr;
+	int err;
+
+	give_back(t, held);
+	kind = draw(&t->rng, &r);
+	held->pages = r.size / PAGE_SIZE;
+	if (!vmt_may_hold(t, held->pages))
+		return 0;
+	addr = ask(t, kind, &r);
+	if (!addr)
+		return has_room(kind) ? -ENOSPC : 0;
+
+	err = vmt_request_check(t, &r, addr);
+	if (err)
+		return err;
+	err = vmt_live_add(t, &held->area, addr, vmt_request_takes(&r));
+	if (err)
+		return err;
+	held->addr = addr;
+	t->live_pages += held->pages;
+	t->allocated++;
+	return 0;
+}
+
+int window_test(struct vmt_thread *t)
+{
+	struct windows *w;
+	unsigned int i;
+	u64 began;
+	int err = 0;
+
+	/* Not on the stack, as a thread that dies leaves its areas behind. */
+	w = kzalloc(sizeof(*w), GFP_KERNEL);
+	if (!w)
+		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of areas");
+
+	began = ktime_get_ns();
+	while (w->step < t->loops && !err)
+		err = window_op(t, w) ?: vmt_breathe(t);
+	t->ns = ktime_get_ns() - began;
+	t->ops = w->step;
+
+	for (i = 0; i < MAX_HELD; i++)
+		give_back(t, &w->held[i]);
+	kfree(w);
+	return err;
+}
