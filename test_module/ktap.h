@@ -21,6 +21,8 @@ void vmt_ktap_memory(const struct vmt_run *run,
 		     const struct vmt_memory *memory);
 void vmt_ktap_holes(const struct vmt_thread *t, unsigned long holes,
 		    unsigned long hits);
+__printf(2, 3)
+void vmt_ktap_note(const struct vmt_thread *t, const char *fmt, ...);
 void vmt_ktap_pass(struct vmt_totals *totals, const char *name);
 void vmt_ktap_fail(struct vmt_totals *totals, const char *name,
 		   const char *reason);

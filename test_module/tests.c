@@ -35,6 +35,8 @@ const struct vmt_test vmt_tests[] = {
 	{ "sweep_free_merge", sweep_free_merge, VMT_SWEEP },
 	{ "sweep_free_no_merge", sweep_free_no_merge, VMT_SWEEP },
 	{ "sweep_pcpu", sweep_pcpu, VMT_SWEEP | VMT_NEEDS_PCPU },
+	{ "pcpu_leak_test", pcpu_leak_test, VMT_STRESS },
+	{ "lazy_pages_test", lazy_pages_test, VMT_STRESS | VMT_NEEDS_RANGE },
 };
 
 const unsigned int vmt_nr_tests = ARRAY_SIZE(vmt_tests);
