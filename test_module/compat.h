@@ -3,6 +3,10 @@
 #ifndef VMALLOC_TEST_COMPAT_H
 #define VMALLOC_TEST_COMPAT_H
 
+#include <linux/mmzone.h>
+#include <linux/nodemask.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>
@@ -68,18 +72,47 @@ static inline const struct vm_struct *vmt_vm_of(const struct vmap_area *va)
 /* Since d42f3245c7e2 (5.9) the item has another name and another unit. */
 #if KERNEL_VERSION(5, 9, 0) > LINUX_VERSION_CODE
 
+#define VMT_SLAB_ITEM	NR_SLAB_UNRECLAIMABLE
+
 static inline unsigned long vmt_slab_pages(void)
 {
-	return global_node_page_state(NR_SLAB_UNRECLAIMABLE);
+	return global_node_page_state(VMT_SLAB_ITEM);
 }
 
 #else
 
+#define VMT_SLAB_ITEM	NR_SLAB_UNRECLAIMABLE_B
+
 static inline unsigned long vmt_slab_pages(void)
 {
-	return global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
+	return global_node_page_state_pages(VMT_SLAB_ITEM);
 }
 
+#endif
+
+/* What CPUs have counted and not yet added to the sum; may be negative. */
+static inline long vmt_slab_pages_noted(void)
+{
+	unsigned int cpu;
+	long pages = 0;
+	int node;
+
+	for_each_online_node(node) {
+		struct per_cpu_nodestat __percpu *stat =
+			NODE_DATA(node)->per_cpu_nodestats;
+
+		for_each_online_cpu(cpu)
+			pages += per_cpu_ptr(stat->vm_node_stat_diff,
+					     cpu)[VMT_SLAB_ITEM];
+	}
+	return pages;
+}
+
+/* cc252eae85e0 (4.20) made it an array for each kind of memory. */
+#if KERNEL_VERSION(4, 20, 0) > LINUX_VERSION_CODE
+#define VMT_KMALLOC_CACHE(shift)	(kmalloc_caches[shift])
+#else
+#define VMT_KMALLOC_CACHE(shift)	(kmalloc_caches[KMALLOC_NORMAL][shift])
 #endif
 
 #endif /* VMALLOC_TEST_COMPAT_H */

@@ -132,6 +132,19 @@ void vmt_ktap_model(const struct vmt_thread *t, unsigned long refused_once,
 			t->run->test->name, t->id, not_lowest);
 }
 
+/* Further figures, as NAME=NUMBER. */
+void vmt_ktap_note(const struct vmt_thread *t, const char *fmt, ...)
+{
+	struct va_format figures = { .fmt = fmt };
+	va_list args;
+
+	va_start(args, fmt);
+	figures.va = &args;
+	pr_info("# note test=%s thread=%u %pV\n", t->run->test->name, t->id,
+		&figures);
+	va_end(args);
+}
+
 static unsigned int next_number(const struct vmt_totals *totals)
 {
 	return totals->pass + totals->fail + totals->skip;

@@ -22,6 +22,7 @@ struct vmt_params vmt_params = {
 	.settle = true,
 	.threads = 0,
 	.live_pages = 2048,
+	.lazy_limit = 4,
 	.seed = 42,
 };
 
@@ -67,10 +68,13 @@ MODULE_PARM_DESC(cpus, "CPUs to run on, such as 0-3 (default: all online); perfo
 module_param_named(live_pages, vmt_params.live_pages, ulong, 0444);
 MODULE_PARM_DESC(live_pages, "Pages that a thread of a stress test may hold at a time (default 2048, at least 128)");
 
+module_param_named(lazy_limit, vmt_params.lazy_limit, uint, 0444);
+MODULE_PARM_DESC(lazy_limit, "Lazily freed pages that fail lazy_pages_test, as a multiple of lazy_max_pages() (default 4; 0: whatever there are)");
+
 module_param_named(seed, vmt_params.seed, ulong, 0444);
 MODULE_PARM_DESC(seed, "Seed of the pseudo random numbers (default 42)");
 
-#define MAX_THREADS	1024
+#define MAX_THREADS	4096
 #define MIN_LIVE_PAGES	128
 
 static int __init select_cpus(void)

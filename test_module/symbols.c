@@ -70,8 +70,13 @@ void *vmt_vmalloc_window(unsigned long size, unsigned long align,
 
 void *vmt_vmalloc_range(unsigned long size, unsigned long align)
 {
-	return vmalloc_node_range(size, align, VMALLOC_START, VMALLOC_END,
-				  VMT_GFP, PAGE_KERNEL, 0, NUMA_NO_NODE,
+	return vmt_vmalloc_range_gfp(size, align, VMT_GFP);
+}
+
+void *vmt_vmalloc_range_gfp(unsigned long size, unsigned long align, gfp_t gfp)
+{
+	return vmalloc_node_range(size, align, VMALLOC_START, VMALLOC_END, gfp,
+				  PAGE_KERNEL, 0, NUMA_NO_NODE,
 				  __builtin_return_address(0));
 }
 
@@ -121,6 +126,26 @@ const struct vm_struct *vmt_area_vm(const struct vmap_area *va)
 unsigned long vmt_slab_unreclaimable(void)
 {
 	return vmt_slab_pages() * PAGE_SIZE;
+}
+
+unsigned long vmt_slab_exact(void)
+{
+	return (vmt_slab_pages() + vmt_slab_pages_noted()) * PAGE_SIZE;
+}
+
+/* Shrinking a cache also empties KASAN's quarantine of its objects. */
+void vmt_shrink_slab(void)
+{
+	int i;
+
+	for (i = 0; i <= KMALLOC_SHIFT_HIGH; i++)
+		if (VMT_KMALLOC_CACHE(i))
+			kmem_cache_shrink(VMT_KMALLOC_CACHE(i));
+}
+
+bool vmt_have_lazy_pages(void)
+{
+	return lazy_nr;
 }
 
 unsigned long vmt_lazy_pages(void)

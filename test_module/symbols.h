@@ -30,6 +30,7 @@ void *vmt_vmalloc_window(unsigned long size, unsigned long align,
 
 /* One area anywhere in the vmalloc range, allocated with VMT_GFP. */
 void *vmt_vmalloc_range(unsigned long size, unsigned long align);
+void *vmt_vmalloc_range_gfp(unsigned long size, unsigned long align, gfp_t gfp);
 
 /*
  * The areas in use; before dd3b8353bae7 (5.5) lazily freed ones are among them.
@@ -70,6 +71,14 @@ bool vmt_have_pcpu(void);
 struct vm_struct **vmt_get_pcpu(const unsigned long *offsets,
 				const size_t *sizes, int nr, size_t align);
 void vmt_free_pcpu(struct vm_struct **areas, int nr);
+
+/* What per-CPU counters still keep to themselves included. */
+unsigned long vmt_slab_exact(void);
+
+/* Has the caches of kmalloc() give back what nobody uses. */
+void vmt_shrink_slab(void);
+
+bool vmt_have_lazy_pages(void);
 
 /* Lazily freed pages not purged yet; 0 where the counter is not visible. */
 unsigned long vmt_lazy_pages(void);

@@ -22,6 +22,17 @@ int vmt_fail(struct vmt_thread *t, int err, const char *fmt, ...)
 	return err;
 }
 
+/* The test cannot be run here; the reason is what follows "SKIP". */
+int vmt_skip(struct vmt_thread *t, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vscnprintf(t->reason, sizeof(t->reason), fmt, args);
+	va_end(args);
+	return -EOPNOTSUPP;
+}
+
 int vmt_breathe(const struct vmt_thread *t)
 {
 	cond_resched();

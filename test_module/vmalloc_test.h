@@ -32,6 +32,7 @@ struct vmt_params {
 	bool settle;
 	unsigned int threads;
 	unsigned long live_pages;
+	unsigned int lazy_limit;
 	unsigned long seed;
 	cpumask_t cpus;
 };
@@ -112,6 +113,8 @@ int vmt_run_passes(struct vmt_run *run, char *reason);
 /* threads.c */
 __printf(3, 4)
 int vmt_fail(struct vmt_thread *t, int err, const char *fmt, ...);
+__printf(2, 3)
+int vmt_skip(struct vmt_thread *t, const char *fmt, ...);
 int vmt_breathe(const struct vmt_thread *t);
 
 /* timed.c */
@@ -152,6 +155,12 @@ int exact_hole_test(struct vmt_thread *t);
 
 /* everything.c */
 int everything_test(struct vmt_thread *t);
+
+/* stress_pcpu_leak.c */
+int pcpu_leak_test(struct vmt_thread *t);
+
+/* stress_lazy.c */
+int lazy_pages_test(struct vmt_thread *t);
 
 /* sweep.c */
 int sweep_no_holes(struct vmt_thread *t);

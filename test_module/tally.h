@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a test may have left behind: areas, and memory of the slab caches. */
+#ifndef VMALLOC_TEST_TALLY_H
+#define VMALLOC_TEST_TALLY_H
+
+#include <linux/types.h>
+
+struct vmt_tally {
+	unsigned long areas;	/* in the vmalloc range */
+	unsigned long slab;	/* bytes that cannot be reclaimed */
+};
+
+/* Needs vmt_area_list(). */
+void vmt_take_tally(struct vmt_tally *tally);
+unsigned long vmt_count_areas(unsigned long start, unsigned long end);
+bool vmt_find_area(unsigned long addr, unsigned long *start,
+		   unsigned long *end);
+
+/* How much more @after is than @before; 0 if it is less. */
+static inline unsigned long vmt_growth(unsigned long before,
+				       unsigned long after)
+{
+	return after > before ? after - before : 0;
+}
+
+#endif /* VMALLOC_TEST_TALLY_H */
