@@ -21,6 +21,7 @@ from rich.table import Table
 
 from harness import archive, growth, logs, pipeline, protocol, runs, shell, vm
 from harness import check as checks
+from harness import mutants as mutation_runs
 from harness import nightly as nights
 from harness import selfcheck as selfchecks
 from harness.errors import RigError, UsageError
@@ -28,6 +29,7 @@ from harness.matrix import Clock
 from harness.outcome import ExitCode, Outcome, exit_code
 from harness.records import Run
 from harness.report import logs as log_tables
+from harness.report import mutants as mutant_tables
 from harness.report import sensitivity, terminal, text, trend
 from harness.retention import Limits
 from harness.selection import Selection, refine
@@ -118,7 +120,7 @@ def boot(wanted: Selection) -> None:
     """Boot the kernels and leave their VMs up, unless a test task follows that takes them down."""
     vm.sweep()
     names = [called.name for called in program.tasks]
-    followed = bool({"test", "sweep", "selfcheck", "nightly"} & set(names[names.index("boot") :]))
+    followed = bool({"test", "sweep", "selfcheck", "mutants", "nightly"} & set(names[names.index("boot") :]))
     pipeline.boot(_built(wanted), wanted, keep=wanted.keep or not followed)
     if not followed:
         _show_running()
@@ -161,6 +163,27 @@ def _selfcheck(wanted: Selection, experiments: str | None) -> None:
 
 
 selfcheck = _selection_task(_selfcheck, {"experiments": "how often to repeat it, each time with boots of its own (default: 3)"})
+
+
+def _mutants(wanted: Selection, only: str | None, resume: bool | None, all: bool | None) -> None:  # noqa: A002 - the option
+    """Build kernels with bugs made on purpose, and tell which of them the stress tests catch."""
+    vm.sweep()
+    found = mutation_runs.run(wanted, only or "", _command(), resume=bool(resume), everything=bool(all))
+    _CONSOLE.print(mutant_tables.tables(found))
+    _say(f"Page: {mutation_runs.file().with_suffix('.md')}")
+    if code := mutation_runs.exit_code(found):
+        raise Exit(code=code)
+
+
+mutants = _selection_task(
+    _mutants,
+    {
+        "only": "mutants by name, as in mutants.toml in the kernel's folder (default: all)",
+        "resume": "take over what the last call found out of mutants, kernels and tests that are still the same",
+        "all": "go on after a mutant's first finding, to learn of every test that catches it",
+    },
+    ("resume", "all"),
+)
 
 
 @task(name="report", positional=["run"], help={"run": "a run's name or folder such as latest"}, auto_shortflags=False)

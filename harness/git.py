@@ -87,6 +87,16 @@ def import_folder(folder: Path) -> str:
         return run("write-tree", env=env)
 
 
+def with_files(commit_id: str, files: Mapping[str, str], message: str) -> str:
+    """Return a commit on top of another in which `files` have other texts; they have to be there before."""
+    with scratch_index(commit_id) as env:
+        for path, text in files.items():
+            made = run("hash-object", "-w", "--stdin", stdin=text.encode())
+            mode = run("ls-files", "--stage", "--", path, env=env).split()[0]
+            run("update-index", "--cacheinfo", f"{mode},{made},{path}", env=env)
+        return commit(run("write-tree", env=env), message, commit_id)
+
+
 @contextmanager
 def scratch_index(commit_id: str) -> Iterator[dict[str, str]]:
     """Give the environment of a throw-away index that holds `commit_id`."""

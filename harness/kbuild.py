@@ -119,7 +119,7 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line) 
 
 def tree_of(base: Base, variant: Variant) -> Path:
     """Return the work tree in which the kernels of `variant` are built, for all machines and profiles."""
-    return _cache(variant) / "trees" / base.name / variant.name.replace("/", "-")
+    return _cache(variant) / "trees" / base.name / (variant.tree or variant.name.replace("/", "-"))
 
 
 def _cache(variant: Variant) -> Path:

@@ -150,6 +150,8 @@ class Variant(msgspec.Struct, frozen=True):
     """how many of its patches; None for all"""
     apart: str = ""
     """a folder of the cache's in which its tree, kernel and module are kept apart from all others"""
+    tree: str = ""
+    """its work tree there, where that is shared by variants which are built one after the other; empty for one of its own"""
     scratch: bool = False
     """whether it is built from scratch, without the compiler's cache"""
 

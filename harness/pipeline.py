@@ -72,7 +72,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
                 progress.done(cell.name, f"built {made.key}")
                 return made
 
-            kernels = _side_by_side(one, selected, jobs.at_once)
+            kernels = side_by_side(one, selected, jobs.at_once)
     proven = {cell.machine: kernel.image for cell, kernel in reversed(list(zip(selected, kernels, strict=True)))}
     accelerators = {machine: accel.choose(machine, image, roots[machine]) for machine, image in proven.items()}
     built = tuple(
@@ -110,8 +110,8 @@ def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
     does not come up. Else only as many as a suite uses at once, and it is left to the suite to tell
     of a kernel that does not come up. Raises VmLost where QEMU does not start.
     """
-    workers = _workers(made, wanted.jobs)
-    sessions = [session for session in made.sessions if session.boot == 0][: None if keep else workers]
+    at_once = _workers(made, wanted.jobs)
+    sessions = [session for session in made.sessions if session.boot == 0][: None if keep else at_once]
     with Progress("boot") as progress:
 
         def one(session: Session) -> None:
@@ -132,7 +132,7 @@ def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
             machine.release()
             progress.done(name, "was up" if up else f"up in {machine.state.boot_seconds:.1f} s")
 
-        _side_by_side(one, sessions, workers)
+        side_by_side(one, sessions, at_once)
 
 
 def test(made: Plan, wanted: Selection, command: str, parent: Path | None = None) -> Outcome:  # noqa: PT028 - no test
@@ -255,7 +255,7 @@ def _up(cell: str, clock: str) -> vm.Vm:
     raise UsageError(f"No VM of {cell} is up; {tables.closest(cell, up) if up else 'run `invoke boot` first.'}")
 
 
-def _side_by_side(work: Callable[[Item], Made], items: Sequence[Item], workers: int) -> list[Made]:
+def side_by_side(work: Callable[[Item], Made], items: Sequence[Item], workers: int) -> list[Made]:
     """Do `work` for all items, `workers` at a time; the first error stops the others."""
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, item) for item in items]
@@ -271,11 +271,13 @@ def _side_by_side(work: Callable[[Item], Made], items: Sequence[Item], workers: 
 
 
 def _workers(made: Plan, jobs: int) -> int:
-    """Return how many VMs may run at once: one a core, no more than fit into the free memory, and one if time is measured."""
+    return workers(made, jobs, len(made.sessions)) if made.at_once else 1
+
+
+def workers(made: Plan, jobs: int, most: int) -> int:
+    """Return how many of `most` VMs may run at once: one a core, or `jobs`, and no more than fit into the free memory."""
     free = next(
         int(line.split()[1]) // 1024 for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable")
     )
     largest = max((session.size for session in made.sessions), default=1)
-    if not made.at_once:
-        return 1
-    return max(1, min(len(made.sessions), jobs or os.cpu_count() or 1, free // largest))
+    return max(1, min(most, jobs or os.cpu_count() or 1, free // largest))
