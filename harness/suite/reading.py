@@ -73,6 +73,7 @@ class Reading:
                 **self._cost(timing),  # type: ignore[arg-type]
             )
             for timing in report.timings
+            if timing.operations  # none has a thread that idles while others work
         )
 
     def points(self, report: ktap.Report) -> tuple[Point, ...]:
