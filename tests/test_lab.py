@@ -172,7 +172,7 @@ def test_a_clock_that_only_ticks_is_the_rigs_failure(hosts: Hosts, made: Plan, t
 
 def test_sessions_have_names_of_their_own(made: Plan) -> None:
     whole = msgspec.structs.replace(made, tests=protocol.choose("all"))
-    assert len({session.name for session in whole.sessions}) == len(whole.sessions) == 4
+    assert len({session.name for session in whole.sessions}) == len(whole.sessions) == 5
 
 
 def test_a_vm_can_be_kept_as_it_is(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
