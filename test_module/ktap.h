@@ -21,8 +21,6 @@ void vmt_ktap_memory(const struct vmt_run *run,
 		     const struct vmt_memory *memory);
 void vmt_ktap_holes(const struct vmt_thread *t, unsigned long holes,
 		    unsigned long hits);
-void vmt_ktap_model(const struct vmt_thread *t, unsigned long refused_once,
-		    unsigned long not_lowest);
 void vmt_ktap_pass(struct vmt_totals *totals, const char *name);
 void vmt_ktap_fail(struct vmt_totals *totals, const char *name,
 		   const char *reason);

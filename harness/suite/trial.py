@@ -195,7 +195,7 @@ def _failures(step: Step, report: ktap.Report, said: str, first: int, log: str) 
     failed = [o.reason or "the test failed" for o in report.outcomes if not o.ok]
     if not report.complete:
         failed.append("the module did not report a result for every test")
-    elif not any(o.skipped for o in report.outcomes) and not report.timings:
+    elif not failed and not any(o.skipped for o in report.outcomes) and not report.timings:
         failed.append(f"{step.test.name} reported no sample")
     last = first + max(len(log.splitlines()) - 1, 0)
     return [msgspec.structs.replace(_own("test-failed", reason, first, said), last=last) for reason in failed]
