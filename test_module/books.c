@@ -41,7 +41,8 @@ static int check_area(const struct vmap_area *va, unsigned long end_before,
 	const char *what = free ? "free" : "busy";
 
 	if (va->va_start >= va->va_end)
-		return contradiction(reason, "books: %s area [%lx,%lx) is empty",
+		return contradiction(reason,
+				     "books: %s area [%lx,%lx) is empty",
 				     what, va->va_start, va->va_end);
 	if (!is_edge(va->va_start, free) || !is_edge(va->va_end, free))
 		return contradiction(reason,

@@ -67,7 +67,8 @@ static void *get(struct exact *x, struct vmt_request r, unsigned int place)
 	if (vmt_request_check(x->t, &r, addr))
 		return NULL;
 	if (place && (unsigned long)addr != address(x, place)) {
-		vmt_fail(x->t, -ERANGE, "overlap of %lx with what is held near %lx",
+		vmt_fail(x->t, -ERANGE,
+			 "overlap of %lx with what is held near %lx",
 			 (unsigned long)addr, address(x, place));
 		return NULL;
 	}
@@ -111,7 +112,7 @@ static int fence(struct exact *x, unsigned int number, unsigned int start,
 					 address(x, start),
 					 address(x, start + pages));
 	if (!x->fences[number])
-		return vmt_fail(x->t, -ENOMEM, "-ENOMEM: a fence at %lx",
+		return vmt_fail(x->t, -ENOMEM, "-ENOMEM: an area at %lx",
 				address(x, start));
 	return 0;
 }
@@ -172,7 +173,7 @@ static int one_hole(struct exact *x, unsigned int pages)
 	return err;
 }
 
-/* What an aligned page leaves below and above it can be had to the last page. */
+/* All that an aligned page leaves below and above it can be had. */
 static int split(struct exact *x)
 {
 	const unsigned int middle = ALIGN(SPLIT, SPLIT_ALIGN);

@@ -45,6 +45,22 @@ static void note_lazy_pages(const struct vmt_run *run)
 			run->test->name, most->id, most->lazy_pages_max);
 }
 
+/* What model_test met with that is no failure, over all threads. */
+static void note_model(const struct vmt_run *run)
+{
+	unsigned long refused_once = 0;
+	unsigned long not_lowest = 0;
+	unsigned int i;
+
+	for (i = 0; i < run->nr_threads; i++) {
+		refused_once += run->threads[i].refused_once;
+		not_lowest += run->threads[i].not_lowest;
+	}
+	if (refused_once || not_lowest)
+		pr_info("# note test=%s thread=0 refused_once=%lu not_lowest=%lu\n",
+			run->test->name, refused_once, not_lowest);
+}
+
 void vmt_ktap_pass_end(const struct vmt_run *run)
 {
 	const char *name = run->test->name;
@@ -62,6 +78,7 @@ void vmt_ktap_pass_end(const struct vmt_run *run)
 				name, t->id, t->alloc_failures);
 	}
 	note_lazy_pages(run);
+	note_model(run);
 }
 
 void vmt_ktap_latency(const struct vmt_run *run)
@@ -118,18 +135,6 @@ void vmt_ktap_holes(const struct vmt_thread *t, unsigned long holes,
 {
 	pr_info("# note test=%s thread=%u holes=%lu hits=%lu\n",
 		t->run->test->name, t->id, holes, hits);
-}
-
-/* What a thread of model_test met with that is no failure. */
-void vmt_ktap_model(const struct vmt_thread *t, unsigned long refused_once,
-		    unsigned long not_lowest)
-{
-	if (refused_once)
-		pr_info("# note test=%s thread=%u refused_once=%lu\n",
-			t->run->test->name, t->id, refused_once);
-	if (not_lowest)
-		pr_info("# note test=%s thread=%u not_lowest=%lu\n",
-			t->run->test->name, t->id, not_lowest);
 }
 
 /* Further figures, as NAME=NUMBER. */

@@ -21,8 +21,6 @@ void vmt_ktap_memory(const struct vmt_run *run,
 		     const struct vmt_memory *memory);
 void vmt_ktap_holes(const struct vmt_thread *t, unsigned long holes,
 		    unsigned long hits);
-void vmt_ktap_model(const struct vmt_thread *t, unsigned long refused_once,
-		    unsigned long not_lowest);
 __printf(2, 3)
 void vmt_ktap_note(const struct vmt_thread *t, const char *fmt, ...);
 void vmt_ktap_pass(struct vmt_totals *totals, const char *name);

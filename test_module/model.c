@@ -13,10 +13,10 @@
 #include <linux/vmalloc.h>
 
 #include "block.h"
-#include "ktap.h"
 #include "request.h"
 #include "symbols.h"
 #include "vmalloc_test.h"
+#include "wish.h"
 
 #define MAX_PIECES	96
 
@@ -34,23 +34,12 @@ struct piece {
 struct model {
 	unsigned long base;
 	unsigned int nr;
-	unsigned long refused_once;
-	unsigned long not_lowest;
 	struct piece pieces[MAX_PIECES];
 	DECLARE_BITMAP(used, VMT_SLICE_PAGES);
 };
 
-/* A request in pages from the base; the window may be inverted. */
-struct wish {
-	unsigned int pages;
-	unsigned int takes;
-	unsigned int start;
-	unsigned int end;
-	unsigned long align;
-};
-
 /* The lowest place that fits; VMT_SLICE_PAGES if there is none. */
-static unsigned long place_of(const struct model *m, const struct wish *w)
+static unsigned long place_of(const struct model *m, const struct vmt_wish *w)
 {
 	unsigned long mask = max(w->align >> PAGE_SHIFT, 1UL) - 1;
 	unsigned long first;
@@ -63,116 +52,11 @@ static unsigned long place_of(const struct model *m, const struct wish *w)
 	return first + w->takes <= w->end ? first : VMT_SLICE_PAGES;
 }
 
-/* Small ones mostly, since it takes many of them to make a pattern of holes. */
-static unsigned int draw_pages(struct vmt_rng *rng)
-{
-	switch (vmt_rng_below(rng, 8)) {
-	case 0:
-		return 1 + vmt_rng_below(rng, 48);
-	case 1:
-	case 2:
-		return 1 + vmt_rng_below(rng, 16);
-	default:
-		return 1 + vmt_rng_below(rng, 4);
-	}
-}
-
-static unsigned long draw_align(struct vmt_rng *rng)
-{
-	switch (vmt_rng_below(rng, 4)) {
-	case 0:
-		return PAGE_SIZE << vmt_rng_below(rng, 11);
-	case 1:
-		return PAGE_SIZE << vmt_rng_below(rng, 5);
-	case 2:
-		return PAGE_SIZE;
-	default:
-		return 1;
-	}
-}
-
-/* A hole at or above some place, with its size as what is asked for. */
-static void draw_hole(struct vmt_rng *rng, const struct model *m,
-		      struct wish *w)
-{
-	unsigned long from = vmt_rng_below(rng, VMT_SLICE_PAGES);
-	unsigned long used = find_next_bit(m->used, VMT_SLICE_PAGES, from);
-	unsigned long start = find_next_zero_bit(m->used, VMT_SLICE_PAGES,
-						 used);
-	unsigned long end = find_next_bit(m->used, VMT_SLICE_PAGES, start);
-
-	if (start >= end)
-		return;
-	w->start = start;
-	w->end = end;
-	if (end - start <= 48 && vmt_rng_below(rng, 4))
-		w->takes = end - start;
-}
-
-enum window {
-	WHOLE, RANDOM, INVERTED, EXACT, TOO_SMALL, HOLE, HOLE_AND_BELOW,
-	HOLE_AND_ABOVE, HOLE_LESS_A_PAGE, NR_WINDOWS
-};
-
-static void draw_window(struct vmt_rng *rng, const struct model *m,
-			struct wish *w)
-{
-	unsigned int kind = vmt_rng_below(rng, NR_WINDOWS);
-	unsigned int a = vmt_rng_below(rng, VMT_SLICE_PAGES + 1);
-	unsigned int b = vmt_rng_below(rng, VMT_SLICE_PAGES + 1);
-
-	w->start = 0;
-	w->end = VMT_SLICE_PAGES;
-	switch (kind) {
-	case RANDOM:
-		w->start = min(a, b);
-		w->end = max(a, b);
-		break;
-	case INVERTED:
-		w->start = max(a, b);
-		w->end = min(a, b);
-		break;
-	case EXACT:
-		w->start = vmt_rng_below(rng, VMT_SLICE_PAGES - w->takes);
-		w->end = w->start + w->takes;
-		break;
-	case TOO_SMALL:
-		w->start = vmt_rng_below(rng, VMT_SLICE_PAGES - w->takes);
-		w->end = w->start + vmt_rng_below(rng, w->takes);
-		break;
-	case HOLE:
-	case HOLE_AND_BELOW:
-	case HOLE_AND_ABOVE:
-	case HOLE_LESS_A_PAGE:
-		draw_hole(rng, m, w);
-		if (kind == HOLE_AND_BELOW)
-			w->start = vmt_rng_below(rng, w->start + 1);
-		if (kind == HOLE_AND_ABOVE)
-			w->end = max(w->end, a);
-		if (kind == HOLE_LESS_A_PAGE)
-			w->end--;
-		break;
-	}
-}
-
-static void draw(struct vmt_rng *rng, const struct model *m, struct wish *w)
-{
-	bool guard = vmt_rng_below(rng, 4);
-
-	w->takes = draw_pages(rng) + guard;
-	w->align = draw_align(rng);
-	draw_window(rng, m, w);
-	if (w->takes == 1)
-		guard = false;
-	w->pages = w->takes - guard;
-}
-
 /*
  * What a purge under way holds back is not there at once, and stock 4.18
  * passes by holes; neither stands a look at all of the space from its start.
  */
-static void *insist(struct vmt_thread *t, struct model *m,
-		    const struct vmt_request *r)
+static void *insist(struct vmt_thread *t, const struct vmt_request *r)
 {
 	unsigned int i;
 	void *addr;
@@ -181,7 +65,7 @@ static void *insist(struct vmt_thread *t, struct model *m,
 		vmt_forget_searches();
 		addr = vmt_request(r);
 		if (addr) {
-			m->refused_once++;
+			t->refused_once++;
 			return addr;
 		}
 		vmt_settle();
@@ -193,7 +77,7 @@ static void *insist(struct vmt_thread *t, struct model *m,
 }
 
 static int add_piece(struct vmt_thread *t, struct model *m,
-		     const struct wish *w, void *addr)
+		     const struct vmt_wish *w, void *addr)
 {
 	unsigned long first = ((unsigned long)addr - m->base) / PAGE_SIZE;
 	unsigned long used = find_next_bit(m->used, first + w->takes, first);
@@ -220,11 +104,11 @@ static int allocate(struct vmt_thread *t, struct model *m)
 {
 	struct vmt_request r;
 	unsigned long place;
-	struct wish w;
+	struct vmt_wish w;
 	void *addr;
 	int err;
 
-	draw(&t->rng, m, &w);
+	vmt_wish(&t->rng, m->used, &w);
 	if (!vmt_may_hold(t, w.pages))
 		return 0;
 	r = (struct vmt_request){
@@ -239,14 +123,14 @@ static int allocate(struct vmt_thread *t, struct model *m)
 	addr = vmt_request(&r);
 	t->lazy_pages_max = max(t->lazy_pages_max, vmt_lazy_pages());
 	if (!addr && place < VMT_SLICE_PAGES)
-		addr = insist(t, m, &r);
+		addr = insist(t, &r);
 	if (!addr)
 		return place < VMT_SLICE_PAGES ? -ENOSPC : 0;
 
 	/* Where there is no place, one of these two has to fail. */
 	err = vmt_request_check(t, &r, addr) ?: add_piece(t, m, &w, addr);
 	if (!err && (unsigned long)addr != m->base + place * PAGE_SIZE)
-		m->not_lowest++;
+		t->not_lowest++;
 	return err;
 }
 
@@ -291,7 +175,6 @@ int model_test(struct vmt_thread *t)
 	while (m->nr)
 		release(t, m, m->nr - 1);
 	err = err ?: vmt_slice_is_one_hole(t, m->base);
-	vmt_ktap_model(t, m->refused_once, m->not_lowest);
 	kfree(m);
 	return err;
 }

@@ -62,8 +62,6 @@ static bool nothing_allocated(const struct vmt_run *run)
 
 static int run_pass(struct vmt_run *run, char *reason)
 {
-	const bool stress = run->test->flags & VMT_STRESS;
-	struct vmt_books books = { };
 	int err;
 
 	vmt_settle_if_asked();
@@ -75,8 +73,6 @@ static int run_pass(struct vmt_run *run, char *reason)
 		return -ENOMEM;
 	}
 
-	if (stress)
-		vmt_books_open(&books);
 	err = vmt_start_threads(run);
 	if (err) {
 		scnprintf(reason, VMT_REASON_LEN,
@@ -93,12 +89,24 @@ static int run_pass(struct vmt_run *run, char *reason)
 	} else if (nothing_allocated(run)) {
 		scnprintf(reason, VMT_REASON_LEN, "no allocation succeeded");
 		err = -ENOMEM;
-	} else {
-		err = vmt_books_check(&books, reason);
 	}
 out_free:
 	kvfree(run->threads);
 	return err;
+}
+
+/* Runs @pass, and sees to it that a stress test leaves the books in order. */
+static int run_checked(struct vmt_run *run, char *reason,
+		       int (*pass)(struct vmt_run *run, char *reason))
+{
+	struct vmt_books before;
+	int err;
+
+	if (!(run->test->flags & VMT_STRESS))
+		return pass(run, reason);
+	vmt_books_open(&before);
+	err = pass(run, reason);
+	return err ?: vmt_books_check(&before, reason);
 }
 
 static int run_samples(struct vmt_run *run, char *reason)
@@ -108,7 +116,7 @@ static int run_samples(struct vmt_run *run, char *reason)
 	run->pass = VMT_PASS_SAMPLE;
 	for (run->repeat = 0; run->repeat < vmt_params.repeat && !err;
 	     run->repeat++)
-		err = run_pass(run, reason);
+		err = run_checked(run, reason, run_pass);
 	return err;
 }
 
@@ -168,6 +176,6 @@ int vmt_run_passes(struct vmt_run *run, char *reason)
 	if (!err && performance)
 		err = run_latency(run, reason);
 	if (!err && vmt_params.memory && vmt_area_list())
-		err = run_memory(run, reason);
+		err = run_checked(run, reason, run_memory);
 	return err;
 }

@@ -89,6 +89,8 @@ struct vmt_thread {
 	unsigned long allocated;
 	unsigned long alloc_failures;
 	unsigned long lazy_pages_max;
+	unsigned long refused_once;	/* granted when asked for again */
+	unsigned long not_lowest;	/* not at the lowest place that fits */
 	int err;
 	char reason[VMT_REASON_LEN];
 	bool finished;

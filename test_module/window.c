@@ -7,6 +7,7 @@
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -18,6 +19,9 @@
 
 #define MAX_HELD	24
 #define MAX_PAGES	16
+
+/* Where windows begin that are anywhere. */
+#define SPACE		SZ_32M
 
 /* There may be but 64 KiB between the range and what comes after it. */
 #define BEYOND		8
@@ -37,7 +41,14 @@ struct windows {
 
 enum kind {
 	STRADDLE_START, STRADDLE_END, FROM_BELOW, RANDOM, EXACT, TOO_SMALL,
-	ALIGNED, NR_KINDS
+	ALIGNED
+};
+
+/* What is refused is rare, as it makes the kernel purge on all CPUs first. */
+static const enum kind kinds[] = {
+	FROM_BELOW, FROM_BELOW, FROM_BELOW, FROM_BELOW, RANDOM, RANDOM, RANDOM,
+	RANDOM, ALIGNED, ALIGNED, ALIGNED, EXACT, EXACT, STRADDLE_START,
+	STRADDLE_END, TOO_SMALL
 };
 
 static unsigned long pages_below(struct vmt_rng *rng, unsigned int bound)
@@ -45,15 +56,19 @@ static unsigned long pages_below(struct vmt_rng *rng, unsigned int bound)
 	return (1 + vmt_rng_below(rng, bound)) * PAGE_SIZE;
 }
 
-/* Of the lower quarter of the range, as the middle belongs to other tests. */
+/*
+ * In the lower quarter of the range, as the middle belongs to other tests, and
+ * near each other: page tables, once there, are never freed.
+ */
 static unsigned long draw_address(struct vmt_rng *rng)
 {
-	unsigned long pages = (VMALLOC_END - VMALLOC_START) / 4 / PAGE_SIZE;
+	unsigned long eighth = (VMALLOC_END - VMALLOC_START) / 8;
 
-	return VMALLOC_START + vmt_rng_next(rng) % pages * PAGE_SIZE;
+	return PAGE_ALIGN(VMALLOC_START + eighth) +
+	       vmt_rng_below(rng, SPACE / PAGE_SIZE) * PAGE_SIZE;
 }
 
-static void draw_window(struct vmt_rng *rng, unsigned int kind,
+static void draw_window(struct vmt_rng *rng, enum kind kind,
 			struct vmt_request *r)
 {
 	unsigned long quarter = (VMALLOC_END - VMALLOC_START) / 4;
@@ -81,7 +96,7 @@ static void draw_window(struct vmt_rng *rng, unsigned int kind,
 		r->start = draw_address(rng);
 		r->end = r->start + vmt_request_takes(r);
 		break;
-	default:
+	case TOO_SMALL:
 		r->start = draw_address(rng);
 		r->end = r->start + pages_below(rng, MAX_PAGES) - PAGE_SIZE;
 		r->end = min(r->end, r->start + vmt_request_takes(r) -
@@ -91,14 +106,14 @@ static void draw_window(struct vmt_rng *rng, unsigned int kind,
 }
 
 /* Whether there is room for all threads whatever they hold. */
-static bool has_room(unsigned int kind)
+static bool has_room(enum kind kind)
 {
 	return kind == FROM_BELOW;
 }
 
-static unsigned int draw(struct vmt_rng *rng, struct vmt_request *r)
+static enum kind draw(struct vmt_rng *rng, struct vmt_request *r)
 {
-	unsigned int kind = vmt_rng_below(rng, NR_KINDS);
+	enum kind kind = kinds[vmt_rng_below(rng, ARRAY_SIZE(kinds))];
 	bool small = kind == STRADDLE_START || kind == STRADDLE_END;
 
 	*r = (struct vmt_request){
@@ -114,7 +129,7 @@ static unsigned int draw(struct vmt_rng *rng, struct vmt_request *r)
 	return kind;
 }
 
-static void *ask(struct vmt_thread *t, unsigned int kind,
+static void *ask(struct vmt_thread *t, enum kind kind,
 		 const struct vmt_request *r)
 {
 	void *addr = vmt_request(r);
@@ -148,7 +163,7 @@ static int window_op(struct vmt_thread *t, struct windows *w)
 {
 	struct held *held = &w->held[w->step++ % MAX_HELD];
 	struct vmt_request r;
-	unsigned int kind;
+	enum kind kind;
 	void *addr;
 	int err;
 
