@@ -72,7 +72,7 @@ fi
 # Call traces cannot name a module's functions once it is gone.
 _NAMES = f"""\
 echo "{LEAKS} names"
-grep ' [tT] .*\\[vmalloc_test\\]$' /proc/kallsyms
+grep -F '[vmalloc_test]' /proc/kallsyms
 echo "{LEAKS} end"
 """
 # The first scan takes the contents' checksums; the second finds those unchanged that are of age, which is five seconds
