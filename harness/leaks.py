@@ -19,7 +19,7 @@ _TRACES = 20
 _ANNOUNCED = "suspected memory leak"
 _OBJECT = re.compile(r"^unreferenced object 0x(?P<address>[0-9a-f]+) \(size (?P<size>\d+)\)", re.M)
 _NAMELESS = re.compile(r"(?<=\] )0x(?P<address>[0-9a-f]{8,16})$", re.M)
-_SYMBOL = re.compile(r"^(?P<address>[0-9a-f]{8,16}) \w (?P<name>\S+)\s+\[(?P<module>\S+)\]$", re.M)
+_SYMBOL = re.compile(r"^(?P<address>[0-9a-f]{8,16}) [tT] (?P<name>\S+)\s+\[(?P<module>\S+)\]$", re.M)
 
 
 class _Group(msgspec.Struct):

@@ -32,6 +32,7 @@ NAMES = """\
 ffffffffa0008220 t pcpu_alloc_test\t[vmalloc_test]
 ffffffffa0009020 t mix_stress_test\t[vmalloc_test]
 ffffffffa0001620 t thread_main\t[vmalloc_test]
+ffffffffa0001690 d a_variable	[vmalloc_test]
 ffffffffa00018c0 T threads_run\t[vmalloc_test]
 """
 
