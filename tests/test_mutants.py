@@ -154,11 +154,15 @@ class FakeRig:
         assert (wanted.tests, wanted.scale, wanted.kernel) == ("stress", "quick", "4.18")
         made = make.plan(self.base, tests=TESTS, suite="suite")
         cell = Cell(made.cells[0].cell.machine, variants[0], wanted.profile)
-        return msgspec.structs.replace(made, cells=(msgspec.structs.replace(made.cells[0], cell=cell),))
+        kernel = msgspec.structs.replace(made.cells[0].kernel, module=self.folder / "series" / "m.ko")
+        return msgspec.structs.replace(made, cells=(msgspec.structs.replace(made.cells[0], cell=cell, kernel=kernel),))
 
-    def kernel(self, base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Callable[[str], None]) -> Kernel:
+    def kernel(
+        self, base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Callable[[str], None], fitting: Path
+    ) -> Kernel:
         del jobs
         say("building")
+        assert fitting == self.folder / "series" / "m.ko"
         name = cell.variant.name
         assert kbuild.tree_of(base, cell.variant).is_relative_to(paths.cache() / "mutants")
         assert git.blob(patched.commit, mutation.FILE) != git.blob(self.tree.commit, mutation.FILE)
@@ -166,8 +170,8 @@ class FakeRig:
         if name in self.unbuildable:
             raise BuildError(f"{name}: it does not build")
         kernel = self.folder / f"kernel-{name}"
-        (kernel / "module").mkdir(parents=True, exist_ok=True)
-        return Kernel(kernel, kernel / "image", kernel / "config", kernel / "module" / "m.ko", name, "4.18.0")
+        kernel.mkdir(exist_ok=True)
+        return Kernel(kernel, kernel / "image", kernel / "config", fitting, name, "4.18.0")
 
     def seen(self, plan: Plan, session: Session, test: str) -> Observed:
         cell = session.built.cell
@@ -286,8 +290,11 @@ def test_another_mutant_of_the_same_name_is_done_again(rig: FakeRig, monkeypatch
 
 
 def test_kernels_are_not_kept(rig: FakeRig) -> None:
+    (rig.folder / "series").mkdir()
     go("a")
+    assert rig.built
     assert not list(rig.folder.glob("kernel-*"))
+    assert (rig.folder / "series").exists()
 
 
 @pytest.mark.parametrize("option", [{"variant": "stock"}, {"series": "/x"}, {"keep": True}, {"on_failure": "keep"}, {"boots": 2}])
