@@ -93,9 +93,10 @@ def configuration(base: Base, cell: Cell) -> dict[str, str]:
         raise UsageError(f"{cell.name} needs the configuration fragment {error.filename}, which does not exist; add it.") from error
 
 
-def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line) -> Kernel:
+def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, fitting: Path | None = None) -> Kernel:
     """Return the kernel and the module of `cell`, built if the cache has none.
 
+    `fitting` is a module that is known to fit, of a kernel with the same headers and configuration: then none is built.
     `say` hears of the progress. Raises BuildError with the first error of the log,
     or with the symbols that Kconfig did not accept.
     """
@@ -112,7 +113,7 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line) 
         with store.locked(kernel):  # another variant may come to the same source
             if not store.whole(kernel):
                 _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
-        module = _module(base, cell, patched, tree, kernel, asked, jobs, say)
+        module = fitting or _module(base, cell, patched, tree, kernel, asked, jobs, say)
     metadata = msgspec.json.decode((kernel / "build.json").read_bytes(), type=Metadata)
     return Kernel(kernel, kernel / "image", kernel / "config", module, key, metadata.release)
 

@@ -24,6 +24,8 @@ from harness.outcome import ExitCode
         (("sweep", "--profile", "latency"), "The profile 'latency' runs none of the chosen tests"),
         (("selfcheck", "--experiments", "none"), "--experiments has to be a number of at least 1, not 'none'"),
         (("selfcheck", "--variant", "stock"), "--variant has no meaning in a self check"),
+        (("mutants", "--only", "no-such-bug"), "There is no mutant 'no-such-bug'"),
+        (("mutants", "--variant", "stock"), "--variant has no meaning for mutants"),
         (("compare", "here", "there"), "There is no run 'here'"),
         (("baseline", "nowhere"), "There is no run 'nowhere'"),
         (("history", "no_such_test"), "no_such_test"),

@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Bugs made on purpose: the table of them, and what is made of it, with kernels that nobody built."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness import git, kbuild, matrix, mutants, mutation, patches, paths, pipeline, selection, source
+from harness.errors import BuildError, RigError, UsageError, VmLost
+from harness.jobserver import Jobserver
+from harness.kbuild import Kernel
+from harness.matrix import Base, Cell, KnownBug, Variant
+from harness.mutation import Attempt, Edit, Measured, Mutant, Table, Weakness
+from harness.outcome import ExitCode
+from harness.patches import Patched
+from harness.plan import Plan, Session, Step
+from harness.report import mutants as report
+from harness.selection import Selection, Sources
+from harness.source import Tree
+from harness.suite import trial
+from harness.suite.lab import Lab
+from harness.suite.reading import Observed
+from tests import make
+
+_LINUX = Path(os.environ.get("RIG_SOURCE") or paths.cache() / "sources" / "linux-4.18")
+"""the user's, looked for before tests get a cache of their own"""
+TESTS = ("random_size_align_test", "pcpu_alloc_test")
+ONE = Mutant("one", "the first line is gone", "line 1\n", "")
+
+
+def table(*given: Mutant, **other: Any) -> Table:
+    fields: dict[str, Any] = {"series": "mine", "machine": "x86_64", "profiles": ("perf", "debug"), "scale": "quick"}
+    return Table(mutants=given, **{**fields, **other})
+
+
+# The table of the project
+
+
+@pytest.fixture
+def patched(tmp_path: Path, said: list[str]) -> Callable[[str], str]:
+    """Reads a file of the series that the project's mutants are made of, of no more source than that takes."""
+    if not (_LINUX / "Makefile").is_file():
+        pytest.skip("NOT TESTED: there is no folder with the source of Linux 4.18 on this machine")
+    base = matrix.load_base("4.18")
+    told = mutants.load(base)
+    variant = matrix.find_variant(base, told.series)
+    names = {edit.file for mutant in told.mutants for edit in mutant.edits} | {"Makefile"}
+    names |= {name for patch in patches.read(variant) for name in re.findall(r"^--- a/(\S+)", patch.data.decode(), re.M)}
+    folder = tmp_path / "linux"
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(_LINUX / name, folder / name)
+    commit = patches.apply(source.resolve(base, str(folder), said.append), variant).commit
+    return functools.cache(lambda name: (git.blob(commit, name) or b"").decode() + "\n")
+
+
+def test_every_mutant_applies_and_is_like_no_other(patched: Callable[[str], str]) -> None:
+    told = mutants.load(matrix.load_base("4.18"))
+    made = {mutant.name: mutation.mutate(mutant, patched) for mutant in told.mutants}
+    assert len(made) >= 30
+    for name, changed in made.items():
+        assert all(text != patched(file) for file, text in changed.items()), name
+    assert len({json.dumps(changed) for changed in made.values()}) == len(made)
+
+
+def test_every_weakness_has_a_mutant_or_a_reason() -> None:
+    told = mutants.load(matrix.load_base("4.18"))
+    imitated = {mutant.weakness for mutant in told.mutants}
+    assert [weakness.number for weakness in told.weaknesses] == list(range(1, 10))
+    assert not [weakness for weakness in told.weaknesses if weakness.number not in imitated and not weakness.instead]
+
+
+# Tables in general
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((ONE, ONE), "'one': there are several of that name"),
+        ((msgspec.structs.replace(ONE, name="Two words"),), "small letters"),
+        ((msgspec.structs.replace(ONE, name="../one"),), "small letters"),
+        ((msgspec.structs.replace(ONE, breaks="a\nb"),), "in one line"),
+        ((msgspec.structs.replace(ONE, file="include/linux/vmalloc.h"),), "is no file mm/NAME.c"),
+        ((msgspec.structs.replace(ONE, file="mm/../etc.c"),), "is no file mm/NAME.c"),
+        ((msgspec.structs.replace(ONE, new=ONE.old),), "different texts"),
+        ((msgspec.structs.replace(ONE, also=(Edit(" \n", "x"),)),), "different texts"),
+        ((msgspec.structs.replace(ONE, weakness=3),), "there is no weakness 3"),
+    ],
+)
+def test_an_entry_that_makes_no_sense_is_named(given: tuple[Mutant, ...], said: str) -> None:
+    with pytest.raises(UsageError, match="mutants.toml: the mutant .*" + said):
+        mutation.check(table(*given, weaknesses=(Weakness(1, "x"),)), "mutants.toml")
+
+
+@pytest.mark.parametrize(("old", "count"), [("line 101\n", 0), ("line 1", 12)])
+def test_a_mutant_that_does_not_apply_once_is_named(old: str, count: int) -> None:
+    text = "".join(f"line {number}\n" for number in range(1, 101))
+    with pytest.raises(UsageError, match=rf"'one' does not apply: .*{old.strip()}.* mm/vmalloc.c {count} times"):
+        mutation.mutate(msgspec.structs.replace(ONE, old=old), lambda _: text)
+
+
+def test_later_edits_see_what_earlier_ones_did() -> None:
+    of = msgspec.structs.replace(ONE, new="a\n", also=(Edit("a\n", "b\n"), Edit("c", "d", "mm/percpu.c")))
+    texts = {mutation.FILE: "line 1\nline 2\n", "mm/percpu.c": "c"}
+    assert mutation.mutate(of, texts.__getitem__) == {mutation.FILE: "b\nline 2\n", "mm/percpu.c": "d"}
+
+
+def test_an_unknown_mutant_gets_a_hint() -> None:
+    assert mutation.choose(table(ONE), " one ,") == (ONE,)
+    with pytest.raises(UsageError, match="no mutant 'on'; did you mean 'one'"):
+        mutation.choose(table(ONE), "on")
+
+
+def test_a_kernel_without_mutants_says_so() -> None:
+    with pytest.raises(UsageError, match=r"Linux 6\.1 has no mutants"):
+        mutants.load(matrix.load_base("6.1"))
+
+
+def test_a_commit_differs_in_the_given_files_alone(tree: Tree) -> None:
+    made = git.with_files(tree.commit, {"mm/vmalloc.c": "new\n"}, "a mutant")
+    assert git.blob(made, "mm/vmalloc.c") == b"new"
+    assert git.run("diff", "--name-status", tree.commit, made) == "M\tmm/vmalloc.c"
+    assert git.blob(tree.commit, "mm/vmalloc.c") != b"new"
+
+
+# The runner
+
+
+class FakeRig:
+    """Builds nothing; `bugs` tells which mutants show something, by profile and test."""
+
+    def __init__(self, base: Base, tree: Tree, folder: Path) -> None:
+        self.base = msgspec.structs.replace(base, known_bugs=(KnownBug(TESTS[0], "bug", ".*", "known of stock"),))
+        self.tree, self.folder = tree, folder
+        self.bugs: dict[tuple[str, str], str] = {}
+        self.unbuildable: set[str] = set()
+        self.lost: dict[str, int] = {}
+        self.built: list[tuple[str, str]] = []
+        self.ran: list[tuple[str, str, str]] = []
+
+    def build(self, wanted: Selection, variants: tuple[Variant, ...]) -> Plan:
+        assert (wanted.tests, wanted.scale, wanted.kernel) == ("stress", "quick", "4.18")
+        made = make.plan(self.base, tests=TESTS, suite="suite")
+        cell = Cell(made.cells[0].cell.machine, variants[0], wanted.profile)
+        kernel = msgspec.structs.replace(made.cells[0].kernel, module=self.folder / "series" / "m.ko")
+        return msgspec.structs.replace(made, cells=(msgspec.structs.replace(made.cells[0], cell=cell, kernel=kernel),))
+
+    def kernel(
+        self, base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Callable[[str], None], fitting: Path
+    ) -> Kernel:
+        del jobs
+        say("building")
+        assert fitting == self.folder / "series" / "m.ko"
+        name = cell.variant.name
+        assert kbuild.tree_of(base, cell.variant).is_relative_to(paths.cache() / "mutants")
+        assert git.blob(patched.commit, mutation.FILE) != git.blob(self.tree.commit, mutation.FILE)
+        self.built.append((name, cell.profile))
+        if name in self.unbuildable:
+            raise BuildError(f"{name}: it does not build")
+        kernel = self.folder / f"kernel-{name}"
+        kernel.mkdir(exist_ok=True)
+        return Kernel(kernel, kernel / "image", kernel / "config", fitting, name, "4.18.0")
+
+    def seen(self, plan: Plan, session: Session, test: str) -> Observed:
+        cell = session.built.cell
+        self.ran.append((cell.variant.name, cell.profile, test))
+        if self.lost.get(cell.variant.name, 0):
+            self.lost[cell.variant.name] -= 1
+            raise VmLost("QEMU did not start")
+        shown = self.bugs.get((cell.variant.name, cell.profile), "").split()
+        known = bool(trial.known_bugs(plan.base, test))
+        return Observed(findings=(make.finding(test=test, expected="known" if known else ""),) if test in shown else ())
+
+
+@pytest.fixture
+def rig(base: Base, tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRig:
+    fake = FakeRig(base, tree, tmp_path)
+
+    def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
+        del lab
+        return fake.seen(plan, session, step.name)
+
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(matrix, "find_variant", lambda base, name: Variant(name))
+    monkeypatch.setattr(selection, "sources", lambda wanted, say: Sources(base, tree))
+    monkeypatch.setattr(selection, "check", lambda wanted: None)
+    monkeypatch.setattr(pipeline, "build", fake.build)
+    monkeypatch.setattr(kbuild, "build", fake.kernel)
+    monkeypatch.setattr(trial, "boot", lambda lab, plan, session: fake.seen(plan, session, "boot"))
+    monkeypatch.setattr(trial, "run", run)
+    monkeypatch.setattr(trial, "end", lambda lab, plan, session: fake.seen(plan, session, "end"))
+    mine = [Mutant(name, f"{name} is wrong", f"line {10 + number}\n", "") for number, name in enumerate(("a", "b", "c"))]
+    monkeypatch.setattr(mutants, "load", lambda base: table(*mine))
+    return fake
+
+
+def go(only: str = "", **other: Any) -> Measured:
+    return mutants.run(Selection(jobs=2), only, "invoke mutants", **other)
+
+
+def test_what_survives_in_one_profile_is_tried_in_the_next(rig: FakeRig) -> None:
+    rig.bugs = {("a", "perf"): TESTS[1], ("b", "debug"): "end"}
+    found = go()
+    assert [(m.name, found.verdict(m)) for m in found.mutants] == [("a", "caught"), ("b", "caught"), ("c", "survived")]
+    assert sorted(rig.built) == [("a", "perf"), ("b", "debug"), ("b", "perf"), ("c", "debug"), ("c", "perf")]
+    assert [(c.profile, c.outcome) for c in found.control] == [("perf", "survived"), ("debug", "survived")]
+    assert mutation.by_test(found) == {TESTS[1]: ["a"], "end": ["b"]}
+    assert mutants.exit_code(found) == ExitCode.FINDING
+    assert mutants.last() == found
+
+
+def test_a_mutant_is_left_at_its_first_finding_unless_all_are_wanted(rig: FakeRig) -> None:
+    rig.bugs = {("a", "perf"): " ".join(TESTS)}
+    found = go("a")
+    assert [test for name, _, test in rig.ran if name == "a"] == ["boot", TESTS[0]]
+    assert found.attempts[0].test == TESTS[0]
+    assert found.attempts[0].kind == "bug"
+    assert mutants.exit_code(found) == ExitCode.GOOD
+    rig.ran.clear()
+    found = go("a", everything=True)
+    assert [test for name, _, test in rig.ran if name == "a"] == ["boot", *TESTS, "end"]
+    assert found.attempts[0].others == (TESTS[1],)
+
+
+def test_one_that_does_not_boot_is_caught_by_that(rig: FakeRig) -> None:
+    rig.bugs = {("a", "perf"): f"boot {TESTS[0]}"}
+    assert go("a", everything=True).attempts[0].test == "boot"
+    assert [test for name, _, test in rig.ran if name == "a"] == ["boot"]
+
+
+def test_nothing_counts_if_the_series_itself_has_findings(rig: FakeRig) -> None:
+    rig.bugs = {("mine", "perf"): TESTS[0]}
+    with pytest.raises(RigError, match=f"'mine' itself has a finding in {TESTS[0]}"):
+        go()
+    assert not rig.built
+    kept = mutants.last()
+    assert kept
+    assert not kept.attempts
+    assert mutants.exit_code(kept) == ExitCode.RIG_FAILED
+
+
+def test_one_that_does_not_build_is_an_error_and_not_a_catch(rig: FakeRig) -> None:
+    rig.unbuildable, rig.bugs = {"a"}, {("b", "perf"): "end"}
+    found = go("a,b")
+    assert [found.verdict(m) for m in found.mutants] == ["error", "caught"]
+    assert "it does not build" in found.attempts[0].title + found.attempts[1].title
+    assert mutants.exit_code(found) == ExitCode.RIG_FAILED
+
+
+def test_a_vm_that_is_lost_gets_a_second_chance(rig: FakeRig) -> None:
+    rig.lost = {"a": 1, "b": 2}
+    rig.bugs = {(name, "perf"): "end" for name in "ab"}
+    found = go("a,b")
+    assert [found.verdict(m) for m in found.mutants] == ["caught", "error"]
+
+
+def test_it_goes_on_with_what_was_not_done(rig: FakeRig) -> None:
+    rig.bugs, rig.unbuildable = {("a", "perf"): "end"}, {"b"}
+    go("a,b")
+    rig.built.clear()
+    rig.unbuildable.clear()
+    rig.bugs["b", "perf"] = "end"
+    found = go("a,b,c", resume=True)
+    assert sorted(rig.built) == [("b", "perf"), ("c", "debug"), ("c", "perf")]
+    assert [found.verdict(m) for m in found.mutants] == ["caught", "caught", "survived"]
+    rig.built.clear()
+    go("a")
+    assert rig.built == [("a", "perf")]
+
+
+def test_another_mutant_of_the_same_name_is_done_again(rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.bugs = {("a", "perf"): "end"}
+    go("a")
+    rig.built.clear()
+    monkeypatch.setattr(mutants, "load", lambda base: table(Mutant("a", "worse", "line 50\n", "line\n")))
+    go("a", resume=True)
+    assert rig.built == [("a", "perf")]
+
+
+def test_kernels_are_not_kept(rig: FakeRig) -> None:
+    (rig.folder / "series").mkdir()
+    go("a")
+    assert rig.built
+    assert not list(rig.folder.glob("kernel-*"))
+    assert (rig.folder / "series").exists()
+
+
+@pytest.mark.parametrize("option", [{"variant": "stock"}, {"series": "/x"}, {"keep": True}, {"on_failure": "keep"}, {"boots": 2}])
+def test_an_option_that_has_no_meaning_is_refused(rig: FakeRig, option: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"--{next(iter(option)).replace('_', '-')} has no meaning for mutants"):
+        mutants.run(Selection(**option), "", "invoke mutants")
+    assert not rig.built
+
+
+# The report
+
+
+def measured(*attempts: Attempt) -> Measured:
+    mine = (
+        Mutant("caught-one", "a | b", "x", "y", weakness=1),
+        Mutant("open-one", "not done yet", "x", "y"),
+        Mutant("lasting-one", "nobody sees it", "x", "y", weakness=1),
+    )
+    return Measured(
+        "2026-01-02", "a host", "invoke mutants", "20260102-030405-abcd", "mine", "x86_64", "quick", ("perf",), TESTS, mine, 5,
+        weaknesses=(Weakness(1, "gaps"), Weakness(8, "slow", "sweeps")), attempts=attempts,
+    )  # fmt: skip
+
+
+def test_the_page_has_survivors_first() -> None:
+    caught = Attempt("caught-one", "perf", "i", "caught", TESTS[1], "bug", "BUG \x1b[31m" + "x" * 200)
+    found = measured(caught, Attempt("lasting-one", "perf", "i", "survived", build_seconds=20, test_seconds=4.6))
+    page = report.markdown(found)
+    assert "Caught 1 of 3 mutants; 1 survived; 1 not done." in page
+    assert "3 of 5 mutants of mine on x86_64" in page
+    assert page.index("| lasting-one |") < page.index("| open-one |") < page.index("| caught-one |")
+    assert "| lasting-one | nobody sees it | NOTHING |  | perf | 25 |" in page
+    assert "a \\| b" in page
+    assert "\x1b" not in page
+    assert "| 1 | gaps | lasting-one | NOTHING |" in page
+    assert "| 8 | slow |  | sweeps |" in page
+    assert max(map(len, page.splitlines())) < 300
+
+
+# For real
+
+
+@pytest.mark.kernel
+def test_a_bug_is_caught_and_another_survives_a_test_that_cannot_see_it(tmp_path: Path) -> None:
+    if not (_LINUX / "Makefile").is_file():
+        pytest.skip("NOT TESTED: there is no folder with the source of Linux 4.18 on this machine")
+    words = ("--only", "alignment-halved,percpu-blocks-leaked", "--profile", "perf", "--tests", "random_size_align_test")
+    done = subprocess.run(
+        (sys.executable, "-m", "invoke", "mutants", *words),
+        cwd=paths.PROJECT,
+        env={**os.environ, "RIG_RESULTS": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == ExitCode.FINDING, done.stdout + done.stderr
+    found = msgspec.json.decode((tmp_path / "mutants.json").read_bytes(), type=Measured)
+    assert {m.name: found.verdict(m) for m in found.mutants} == {"alignment-halved": "caught", "percpu-blocks-leaked": "survived"}
+    (caught,) = (attempt for attempt in found.attempts if attempt.outcome == "caught")
+    assert caught.title.startswith("misaligned:")
+    assert "misaligned:" in (tmp_path / "mutants" / caught.log).read_text()
+    assert (tmp_path / "mutants.md").exists()
