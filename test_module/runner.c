@@ -74,7 +74,7 @@ static const char *obstacle(const struct session *session,
 		return session->skip_rest;
 	if (test->flags & VMT_NEEDS_RANGE && !vmt_have_range())
 		return "__vmalloc_node_range() was not found";
-	if (test->flags & VMT_SWEEP && !vmt_have_areas())
+	if (test->flags & (VMT_SWEEP | VMT_NEEDS_AREAS) && !vmt_have_areas())
 		return "__get_vm_area_caller() was not found";
 	if (test->flags & VMT_NEEDS_PCPU && !vmt_have_pcpu())
 		return "pcpu_get_vm_areas() was not found";

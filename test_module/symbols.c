@@ -7,12 +7,16 @@
 #include "compat.h"
 #include "symbols.h"
 
+/* Tasks that a guest has besides the threads of a test. */
+#define OTHER_TASKS	256
+
 static typeof(__vmalloc_node_range) *vmalloc_node_range;
 static typeof(__get_vm_area_caller) *get_vm_area_in;
 static typeof(pcpu_get_vm_areas) *pcpu_get;
 static typeof(pcpu_free_vm_areas) *pcpu_free;
 static struct vmt_area_list area_list;
 static const int *lazy_nr;
+static int *max_threads;
 
 void vmt_find_symbols(void)
 {
@@ -24,6 +28,7 @@ void vmt_find_symbols(void)
 	/* Variables: only kernels with CONFIG_KALLSYMS_ALL know their names. */
 	area_list.lock = (void *)vmt_lookup("vmap_area_lock");
 	area_list.head = (void *)vmt_lookup("vmap_area_list");
+	max_threads = (void *)vmt_lookup("max_threads");
 	/*
 	 * It was an atomic_t before 4d36e6f80404 (5.2) and is an
 	 * atomic_long_t since; on little endian an int reads either.
@@ -100,6 +105,14 @@ void vmt_shrink_slab(void)
 	for (i = 0; i <= KMALLOC_SHIFT_HIGH; i++)
 		if (VMT_KMALLOC_CACHE(i))
 			kmem_cache_shrink(VMT_KMALLOC_CACHE(i));
+}
+
+void vmt_allow_threads(unsigned int more)
+{
+	int wanted = OTHER_TASKS + more;
+
+	if (max_threads && READ_ONCE(*max_threads) < wanted)
+		WRITE_ONCE(*max_threads, wanted);
 }
 
 bool vmt_have_lazy_pages(void)

@@ -47,6 +47,7 @@ struct vmt_thread;
 #define VMT_NEEDS_RANGE		BIT(1)	/* calls __vmalloc_node_range() */
 #define VMT_SWEEP		BIT(2)	/* cost against busy= and holes= */
 #define VMT_NEEDS_PCPU		BIT(3)	/* calls pcpu_get_vm_areas() */
+#define VMT_NEEDS_AREAS		BIT(4)	/* calls __get_vm_area_caller() */
 
 struct vmt_test {
 	const char *name;
@@ -142,11 +143,17 @@ int mix_stress_test(struct vmt_thread *t);
 /* stress_pcpu.c */
 int pcpu_alloc_test(struct vmt_thread *t);
 
+/* stress_pcpu_areas.c */
+int pcpu_areas_test(struct vmt_thread *t);
+
 /* stress_pcpu_leak.c */
 int pcpu_leak_test(struct vmt_thread *t);
 
 /* stress_lazy.c */
 int lazy_pages_test(struct vmt_thread *t);
+
+/* stress_threads.c */
+int many_threads_test(struct vmt_thread *t);
 
 /* sweep.c */
 int sweep_no_holes(struct vmt_thread *t);
