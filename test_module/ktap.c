@@ -12,6 +12,12 @@
 /* A line of buckets, which printk() would cut off from 990 characters on. */
 #define LINE_LEN	800
 
+/*
+ * Threads that get lines of their own. Those of thousands would drive all else
+ * out of the kernel's log.
+ */
+#define MAX_THREAD_LINES	64
+
 /* Two numbers of 20 digits, with a colon and a comma. */
 #define BUCKET_LEN	42
 
@@ -63,10 +69,12 @@ static void note_model(const struct vmt_run *run)
 
 void vmt_ktap_pass_end(const struct vmt_run *run)
 {
+	unsigned int nr = min_t(unsigned int, run->nr_threads,
+				MAX_THREAD_LINES);
 	const char *name = run->test->name;
 	unsigned int i;
 
-	for (i = 0; i < run->nr_threads; i++) {
+	for (i = 0; i < nr; i++) {
 		const struct vmt_thread *t = &run->threads[i];
 
 		if (!t->err && run->pass == VMT_PASS_SAMPLE)

@@ -7,6 +7,9 @@
 #include "compat.h"
 #include "symbols.h"
 
+/* Tasks that a guest has besides the threads of a test. */
+#define OTHER_TASKS	256
+
 static typeof(__vmalloc_node_range) *vmalloc_node_range;
 static typeof(__get_vm_area_caller) *get_vm_area_in;
 static typeof(pcpu_get_vm_areas) *pcpu_get;
@@ -16,6 +19,7 @@ static struct vmt_area_list free_list;
 /* Stands in where the free areas have no lock of their own. */
 static DEFINE_SPINLOCK(no_lock);
 static const int *lazy_nr;
+static int *max_threads;
 
 /*
  * The names of 68ad4a330433 (5.2), with a lock of their own since e36176be1c39
@@ -46,6 +50,7 @@ void vmt_find_symbols(void)
 	area_list.head = (void *)vmt_lookup("vmap_area_list");
 	area_list.root = (void *)vmt_lookup("vmap_area_root");
 	find_free_list();
+	max_threads = (void *)vmt_lookup("max_threads");
 	/*
 	 * It was an atomic_t before 4d36e6f80404 (5.2) and is an
 	 * atomic_long_t since; on little endian an int reads either.
@@ -141,6 +146,14 @@ void vmt_shrink_slab(void)
 	for (i = 0; i <= KMALLOC_SHIFT_HIGH; i++)
 		if (VMT_KMALLOC_CACHE(i))
 			kmem_cache_shrink(VMT_KMALLOC_CACHE(i));
+}
+
+void vmt_allow_threads(unsigned int more)
+{
+	int wanted = OTHER_TASKS + more;
+
+	if (max_threads && READ_ONCE(*max_threads) < wanted)
+		WRITE_ONCE(*max_threads, wanted);
 }
 
 bool vmt_have_lazy_pages(void)

@@ -78,6 +78,12 @@ unsigned long vmt_slab_exact(void);
 /* Has the caches of kmalloc() give back what nobody uses. */
 void vmt_shrink_slab(void);
 
+/*
+ * Raises the limit on threads, which little memory makes low, to @more above
+ * what other tasks have a use for. Does nothing where it is not visible.
+ */
+void vmt_allow_threads(unsigned int more);
+
 bool vmt_have_lazy_pages(void);
 
 /* Lazily freed pages not purged yet; 0 where the counter is not visible. */

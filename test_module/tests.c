@@ -42,8 +42,12 @@ const struct vmt_test vmt_tests[] = {
 	  VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS },
 	{ "everything_test", everything_test,
 	  VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS },
+	{ "pcpu_areas_test", pcpu_areas_test,
+	  VMT_STRESS | VMT_NEEDS_PCPU | VMT_NEEDS_AREAS },
 	{ "pcpu_leak_test", pcpu_leak_test, VMT_STRESS },
 	{ "lazy_pages_test", lazy_pages_test, VMT_STRESS | VMT_NEEDS_RANGE },
+	{ "many_threads_test", many_threads_test,
+	  VMT_STRESS | VMT_NEEDS_RANGE },
 };
 
 const unsigned int vmt_nr_tests = ARRAY_SIZE(vmt_tests);

@@ -6,6 +6,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
+#include "symbols.h"
 #include "threads.h"
 #include "vmalloc_test.h"
 
@@ -70,13 +71,18 @@ void vmt_stop_threads(struct vmt_run *run, unsigned int nr)
 	}
 }
 
-/* Creates all threads, asleep; starts them only when there is none missing. */
+/*
+ * Creates all threads, asleep; starts them only when there is none missing.
+ * A thread can be bound to its CPU once it sleeps. When asked too early, the
+ * kernel looks again a tick later, which adds up where there are thousands.
+ */
 int vmt_start_threads(struct vmt_run *run)
 {
 	unsigned int cpu = cpumask_first(&vmt_params.cpus);
 	struct vmt_thread *t;
 	unsigned int i;
 
+	vmt_allow_threads(run->nr_threads);
 	for (i = 0; i < run->nr_threads; i++) {
 		t = &run->threads[i];
 		t->run = run;
@@ -93,12 +99,13 @@ int vmt_start_threads(struct vmt_run *run)
 		}
 		/* So that a thread that dies can still be looked at. */
 		get_task_struct(t->task);
-		kthread_bind(t->task, cpu);
 
 		cpu = cpumask_next(cpu, &vmt_params.cpus);
 		if (cpu >= nr_cpu_ids)
 			cpu = cpumask_first(&vmt_params.cpus);
 	}
+	for (i = 0; i < run->nr_threads; i++)
+		kthread_bind(run->threads[i].task, run->threads[i].cpu);
 	for (i = 0; i < run->nr_threads; i++)
 		wake_up_process(run->threads[i].task);
 	return 0;

@@ -158,11 +158,17 @@ int exact_hole_test(struct vmt_thread *t);
 /* everything.c */
 int everything_test(struct vmt_thread *t);
 
+/* stress_pcpu_areas.c */
+int pcpu_areas_test(struct vmt_thread *t);
+
 /* stress_pcpu_leak.c */
 int pcpu_leak_test(struct vmt_thread *t);
 
 /* stress_lazy.c */
 int lazy_pages_test(struct vmt_thread *t);
+
+/* stress_threads.c */
+int many_threads_test(struct vmt_thread *t);
 
 /* sweep.c */
 int sweep_no_holes(struct vmt_thread *t);
