@@ -10,8 +10,11 @@ import msgspec
 from harness import clock as clocks
 from harness import ktap, meminfo, protocol, tracer
 from harness.plan import Plan, Session, Step
-from harness.records import Finding, Histogram, Memory, Point, Sample, Section
+from harness.records import Finding, Histogram, Look, Memory, Point, Sample, Section
 from harness.suite import load
+
+_PAGE = 4096
+"""bytes; all machines have such"""
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -23,6 +26,7 @@ class Observed(msgspec.Struct, frozen=True):
     sections: tuple[Section, ...] = ()
     memory: tuple[Memory, ...] = ()
     points: tuple[Point, ...] = ()
+    looks: tuple[Look, ...] = ()
     skipped: str = ""
 
     def records(self) -> Mapping[str, Sequence[msgspec.Struct]]:
@@ -34,6 +38,7 @@ class Observed(msgspec.Struct, frozen=True):
             "sections.jsonl": self.sections,
             "memory.jsonl": self.memory,
             "sweep.jsonl": self.points,
+            "soak.jsonl": self.looks,
         }
 
 
@@ -142,6 +147,25 @@ class Reading:
                 values={**_space(look.values), **files.get(look.at, {})},
             )
             for look in report.looks
+        )
+
+    def looks(self, report: ktap.Report, said: str) -> tuple[Look, ...]:
+        """Return what memory was like when all was over, if a soak asked for that, and the most that was freed lazily before."""
+        found = meminfo.at_rest(_between(said, load.REST, "begin"))
+        if found is None:
+            return ()
+        most = max((note.values.get("lazy_pages_max", 0) for note in report.notes), default=0)
+        return (
+            Look(
+                **self._names,  # type: ignore[arg-type]
+                test=self._step.test.name,
+                round=self._step.round,
+                seed=self._step.seed,
+                share=self._step.share,
+                uptime=found.uptime,
+                values={**found.values, "lazy_most": most * _PAGE},
+                caches=found.caches,
+            ),
         )
 
 
