@@ -17,8 +17,11 @@ from harness.trouble import Severity, Trouble
 TEST = "soak"
 """what stands for the test in a finding that all tests of a soak made together"""
 KIND = "leak"
-_BYTES = ("SUnreclaim", "vmalloc", "PageTables", "KernelStack")
+_BYTES = ("slab_objects", "vmalloc", "PageTables", "KernelStack")
 """figures whose growth is part of that of MemUsed"""
+_SAME = {"vmalloc": "areas", "SUnreclaim": "slab_objects"}
+"""figures, and those that tell the same with less noise"""
+_OF_SLABS = ("slab_objects", "SUnreclaim", "MemUsed")
 
 
 def findings(slopes: Sequence[Slope], base: Base) -> tuple[Finding, ...]:
@@ -55,7 +58,7 @@ def sentence(slope: Slope) -> str:
     assert slope.per_round is not None
     assert slope.per_hour is not None
     rate = f"{text.amount(slope.figure, slope.per_round)} a round, {text.amount(slope.figure, slope.per_hour)} an hour"
-    cache = f"; of the slab caches {slope.cache} grows most" if slope.cache and slope.figure != "areas" else ""
+    cache = f"; of the slab caches {slope.cache} grows most" if slope.cache and slope.figure in _OF_SLABS else ""
     return f"{slope.figure} grows by {rate}{cache}"
 
 
@@ -71,8 +74,8 @@ def _explained(slope: Slope, slopes: Sequence[Slope]) -> bool:
     """Return whether what grows is counted by another figure that leaks in the same cell."""
     place = (slope.machine, slope.variant, slope.profile)
     others = {s.figure: s.per_round or 0.0 for s in slopes if s.verdict == "leak" and (s.machine, s.variant, s.profile) == place}
-    if slope.figure == "vmalloc":
-        return "areas" in others
+    if slope.figure in _SAME:
+        return _SAME[slope.figure] in others
     known = sum(others.get(name, 0.0) for name in _BYTES)
     return slope.figure == "MemUsed" and slope.interval is not None and slope.interval[0] - known < STEPS["MemUsed"]
 

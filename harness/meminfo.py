@@ -43,9 +43,9 @@ class AtRest(msgspec.Struct, frozen=True):
 def at_rest(files: str) -> AtRest | None:
     """Return what /proc/uptime, meminfo, slabinfo and the sums of vmallocinfo say in `files`; None where a part is missing.
 
-    The values are those of meminfo by their names, ``MemUsed`` for what is not free, ``areas`` and ``vmalloc`` for how many
-    areas vmallocinfo has and how large they are with their guard pages, and ``lazy`` for the freed ones that still wait for a
-    purge.
+    The values are those of meminfo by their names, ``MemUsed`` for what is not free, ``slab_objects`` for what the objects of
+    all slab caches take, ``areas`` and ``vmalloc`` for how many areas vmallocinfo has and how large they are with their guard
+    pages, and ``lazy`` for the freed ones that still wait for a purge.
     """
     uptime, areas = _UPTIME.search(files), _AREAS.search(files)
     told = {name: int(kilobytes) * 1024 for name, kilobytes in _ALL.findall(files)}
@@ -53,6 +53,7 @@ def at_rest(files: str) -> AtRest | None:
     if not (uptime and areas and slabs and {"MemTotal", *_REST} <= told.keys()):
         return None
     values = {name: told[name] for name in _REST}
+    values["slab_objects"] = sum(slabs.values())
     values["MemUsed"] = told["MemTotal"] - told["MemFree"]
     values |= {"areas": int(areas[1]), "vmalloc": int(areas[2]), "lazy": int(areas[3])}
     return AtRest(float(uptime[1]), values, slabs)

@@ -25,7 +25,7 @@ import scipy
 from harness.matrix import Clock
 from harness.records import Look
 
-Verdict = Literal["leak", "none", "undecided"]
+Verdict = Literal["leak", "small", "none", "undecided"]
 BLOCKS = 8
 FEWEST = 12
 """rounds of one boot that it takes: a third is warm-up, and each block has at least one"""
@@ -35,16 +35,16 @@ _SETTLES = 0.7
 """growth that has slowed down to less than this share of what it was is a warm-up that is not over"""
 _PAGE = 4096
 STEPS = {
+    "slab_objects": _PAGE,
     "SUnreclaim": _PAGE,
     "areas": 1,
     "vmalloc": _PAGE,
     "lazy": _PAGE,
     "PageTables": _PAGE,
-    "KernelStack": 4 * _PAGE,
-    # Free pages on the lists of CPUs are not counted as free; these take and give 31 or 63 at a time, by the size of memory.
-    "MemUsed": 64 * _PAGE,
+    "KernelStack": _PAGE,
+    "MemUsed": _PAGE,
 }
-"""figures that are judged, and the smallest change that each can show; a slope matters from one such step a round on"""
+"""figures that are judged, and the slopes a round from which on they matter: the smallest steps that memory is taken in"""
 FOLLOWED = ("Slab", "MemFree", "MemAvailable", "lazy_most")
 """figures that are shown besides: they follow from others, or have a bound"""
 COUNTS = ("areas",)
@@ -117,6 +117,11 @@ def slopes(looks: Iterable[Look]) -> list[Slope]:
     return found
 
 
+def levels(looks: Sequence[Look], figure: str) -> list[tuple[float, float]]:
+    """Return a figure's value in each round of one boot, with the hours at which the round ended."""
+    return [(round_.hours, round_.level(figure)) for round_ in _rounds(looks)] if looks else []
+
+
 def _rounds(looks: Sequence[Look]) -> list[_Round]:
     """Return the rounds of a boot in which it was looked at after as many tests as in most."""
     by: dict[int, list[Look]] = {}
@@ -177,7 +182,7 @@ def _judged(of: Slope, *, settles: bool) -> Slope:
     low, high = of.interval
     step = STEPS[of.figure]
     if high < step:
-        return msgspec.structs.replace(of, verdict="none")
+        return msgspec.structs.replace(of, verdict="small" if low > 0 else "none")
     grows = of.per_round >= step
     if low > 0 and grows and not settles:
         return msgspec.structs.replace(of, verdict="leak")

@@ -12,9 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.report import text
-from harness.slopes import FEWEST, STEPS, Slope
+from harness.slopes import FEWEST, Slope
 
 _STYLES = {"leak": "bold red", "undecided": "yellow"}
+_OF_SLABS = ("SUnreclaim", "slab_objects", "Slab", "MemUsed")
 _LONG = 1000.0
 """hours that are not told apart from more"""
 METHOD = (
@@ -22,9 +23,7 @@ METHOD = (
     " round is the median of its looks. Of the boot with the most rounds the first third is warm-up; the rest is cut into eight"
     " blocks, and the slope is the mean difference of neighbouring blocks. All intervals of a soak hold at once with 95 %"
     " confidence, for noise, drift without aim and single steps alike. Growth is a leak where its interval excludes zero, it does"
-    " not slow down, and it is at least the smallest change that the figure can show, once a round: "
-    + ", ".join(f"{text.amount(name, step)} of {name}" for name, step in STEPS.items())
-    + "."
+    " not slow down, and it is no smaller than what matters: a page or an area a round, the smallest step that these figures have."
 )
 
 
@@ -32,12 +31,14 @@ class Row(msgspec.Struct, frozen=True):
     """A slope, in words."""
 
     slope: Slope
-    level: str
-    """at first and at last"""
+    first: str
+    last: str
     per_round: str
     interval: str
     per_hour: str
     verdict: str
+    cache: str
+    """the slab cache that grew most, where the figure holds those and grew"""
 
 
 def rows(slopes: Sequence[Slope]) -> list[Row]:
@@ -58,7 +59,7 @@ def verdict(slope: Slope) -> str:
     if not slope.judged:
         return "-"
     if slope.verdict != "undecided" or slope.more is None:
-        return {"leak": "leak", "none": "no leak"}.get(slope.verdict, slope.verdict)
+        return {"none": "no leak", "small": "grows, but too little"}.get(slope.verdict, slope.verdict)
     more = f"{slope.more:.2g} h" if slope.more <= _LONG else f"more than {_LONG:g} h"
     return f"undecided, +{more}"
 
@@ -79,7 +80,8 @@ def _table(cell: str, slopes: Sequence[Slope]) -> Table:
     table.add_column("verdict", no_wrap=True)
     for row in rows(slopes):
         style = _STYLES.get(row.slope.verdict, "") if row.slope.judged else "dim"
-        table.add_row(row.slope.figure, row.level, row.per_round, row.interval, row.per_hour, row.verdict, style=style)
+        cells = (row.slope.figure, f"{row.first} to {row.last}", row.per_round, row.interval, row.per_hour, row.verdict)
+        table.add_row(*cells, style=style)
     return table
 
 
@@ -87,9 +89,11 @@ def _row(slope: Slope) -> Row:
     name = slope.figure
     return Row(
         slope,
-        f"{text.amount(name, slope.first)} to {text.amount(name, slope.last)}",
+        text.amount(name, slope.first),
+        text.amount(name, slope.last),
         "-" if slope.per_round is None else text.amount(name, slope.per_round),
         "-" if slope.interval is None else text.amounts(name, slope.interval),
         "-" if slope.per_hour is None else text.amount(name, slope.per_hour),
         verdict(slope),
+        slope.cache if slope.figure in _OF_SLABS and (slope.per_round or 0) > 0 else "",
     )
