@@ -13,6 +13,7 @@ What is left is growth that goes on all the time.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import statistics
@@ -111,8 +112,9 @@ def slopes(looks: Iterable[Look]) -> list[Slope]:
     for cell, boots in cells.items():
         rounds = {boot: _rounds(members) for boot, members in boots.items()}
         boot = max(rounds, key=lambda b: len(rounds[b]))
+        seen = set().union(*(look.values for look in boots[boot]))
         of = Slope(*cell, "", boot, len(rounds[boot]), 0, 0, "undecided")
-        named = (msgspec.structs.replace(of, figure=name) for name in (*STEPS, *FOLLOWED))
+        named = (msgspec.structs.replace(of, figure=name) for name in (*STEPS, *FOLLOWED) if name in seen)
         found += [_slope(one, rounds[boot], len(cells) * len(STEPS)) for one in named]
     return found
 
@@ -162,8 +164,12 @@ def _slope(of: Slope, rounds: Sequence[_Round], intervals: int) -> Slope:
 
 def _reach(steps: Sequence[float], confidence: float) -> float:
     """Return half of the interval of the steps' mean."""
-    quantile = float(scipy.stats.t.ppf((1 + confidence) / 2, len(steps) - 1))
-    return quantile * statistics.stdev(steps) * math.sqrt(_WIDER / len(steps))
+    return _quantile(confidence, len(steps) - 1) * statistics.stdev(steps) * math.sqrt(_WIDER / len(steps))
+
+
+@functools.cache
+def _quantile(confidence: float, freedom: int) -> float:
+    return float(scipy.stats.t.ppf((1 + confidence) / 2, freedom))
 
 
 def _settles(steps: Sequence[float]) -> bool:
