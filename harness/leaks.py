@@ -11,16 +11,14 @@ import msgspec
 from harness.matrix import Base
 from harness.records import Finding, Result
 from harness.report import text
-from harness.slopes import STEPS, Slope
+from harness.slopes import CACHE, STEPS, Slope
 from harness.trouble import Severity, Trouble
 
 TEST = "soak"
 """what stands for the test in a finding that all tests of a soak made together"""
 KIND = "leak"
-_BYTES = ("slab_objects", "vmalloc", "PageTables", "KernelStack")
-"""figures whose growth is part of that of MemUsed"""
-_SAME = {"vmalloc": "areas", "SUnreclaim": "slab_objects"}
-"""figures, and those that tell the same with less noise"""
+_BYTES = ("vmalloc", "PageTables", "KernelStack")
+"""figures whose growth is part of that of MemUsed, besides slabs"""
 _OF_SLABS = ("slab_objects", "SUnreclaim", "MemUsed")
 
 
@@ -54,12 +52,13 @@ def condensed(results: Sequence[Result]) -> tuple[Result, ...]:
 
 
 def sentence(slope: Slope) -> str:
-    """Return how fast a figure grows, and in which slab cache most of it is, such as ``SUnreclaim grows by 124 KiB a round``."""
+    """Return how fast a figure grows, and and which slab cache grows most, such as ``areas grows by 57 a round``."""
     assert slope.per_round is not None
     assert slope.per_hour is not None
     rate = f"{text.amount(slope.figure, slope.per_round)} a round, {text.amount(slope.figure, slope.per_hour)} an hour"
     cache = f"; of the slab caches {slope.cache} grows most" if slope.cache and slope.figure in _OF_SLABS else ""
-    return f"{slope.figure} grows by {rate}{cache}"
+    name = f"slab cache {slope.figure.removeprefix(CACHE)}" if slope.figure.startswith(CACHE) else slope.figure
+    return f"{name} grows by {rate}{cache}"
 
 
 def _counted(members: Sequence[Finding]) -> Finding:
@@ -74,10 +73,17 @@ def _explained(slope: Slope, slopes: Sequence[Slope]) -> bool:
     """Return whether what grows is counted by another figure that leaks in the same cell."""
     place = (slope.machine, slope.variant, slope.profile)
     others = {s.figure: s.per_round or 0.0 for s in slopes if s.verdict == "leak" and (s.machine, s.variant, s.profile) == place}
-    if slope.figure in _SAME:
-        return _SAME[slope.figure] in others
-    known = sum(others.get(name, 0.0) for name in _BYTES)
-    return slope.figure == "MemUsed" and slope.interval is not None and slope.interval[0] - known < STEPS["MemUsed"]
+    if slope.figure == "vmalloc":
+        return "areas" in others
+    caches = sum(rate for name, rate in others.items() if name.startswith(CACHE))
+    slabs = max(caches, others.get("slab_objects", 0.0))
+    known = {
+        "slab_objects": caches,
+        "SUnreclaim": slabs,
+        "MemUsed": max(slabs, others.get("SUnreclaim", 0.0)) + sum(others.get(name, 0.0) for name in _BYTES),
+    }
+    explained = known.get(slope.figure, 0.0)
+    return bool(explained) and slope.interval is not None and slope.interval[0] - explained < STEPS[slope.figure]
 
 
 def _finding(slope: Slope, base: Base) -> Finding:

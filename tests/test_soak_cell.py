@@ -16,7 +16,7 @@ from harness.matrix import Base, KnownBug
 from harness.plan import Plan, Session, Step
 from harness.protocol import SuiteTest
 from harness.records import Finding, Look, Result
-from harness.suite import load, rounds, soaking
+from harness.suite import load, rounds, soaking, trial
 from harness.suite.reading import Observed
 from harness.suite.soaking import CellSoak, Soak
 from tests import make
@@ -40,9 +40,9 @@ class Bench:
         self.boots: Callable[[], Observed] = Observed
         self.plan: Plan = make.plan(msgspec.structs.replace(base, known_bugs=(KNOWN,)), hours=1.0, seed=5)
         self.soak = Soak(self.plan, tests, 1, lambda *told: self.recorded.append(told), lambda *_: None)
-        monkeypatch.setattr(soaking.trial, "boot", self._boot)
-        monkeypatch.setattr(soaking.trial, "run", self._run)
-        monkeypatch.setattr(soaking.trial, "end", lambda *_: Observed())
+        monkeypatch.setattr(trial, "boot", self._boot)
+        monkeypatch.setattr(trial, "run", self._run)
+        monkeypatch.setattr(trial, "end", lambda *_: Observed())
         monkeypatch.setattr(Soak, "over", property(lambda soak: soak.cut_short.is_set() or self.rounds > self.last))
 
     @property
@@ -201,7 +201,7 @@ def test_a_rig_that_loses_vms_says_so_and_gives_up(bench: Bench, monkeypatch: py
     def lost(*_: object) -> Observed:
         raise VmLost("QEMU did not start")
 
-    monkeypatch.setattr(soaking.trial, "boot", lost)
+    monkeypatch.setattr(trial, "boot", lost)
     bench.go()
     assert bench.results("outcome", "reason") == [("error", "QEMU did not start")] * 3
 
