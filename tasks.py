@@ -24,6 +24,7 @@ from harness import check as checks
 from harness import mutants as mutation_runs
 from harness import nightly as nights
 from harness import selfcheck as selfchecks
+from harness import soak as soaks
 from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.outcome import ExitCode, Outcome, exit_code
@@ -31,6 +32,7 @@ from harness.records import Run
 from harness.report import logs as log_tables
 from harness.report import mutants as mutant_tables
 from harness.report import sensitivity, terminal, text, trend
+from harness.report import soak as soak_tables
 from harness.retention import Limits
 from harness.selection import Selection, refine
 
@@ -120,7 +122,7 @@ def boot(wanted: Selection) -> None:
     """Boot the kernels and leave their VMs up, unless a test task follows that takes them down."""
     vm.sweep()
     names = [called.name for called in program.tasks]
-    followed = bool({"test", "sweep", "selfcheck", "mutants", "nightly"} & set(names[names.index("boot") :]))
+    followed = bool({"test", "sweep", "selfcheck", "mutants", "nightly", "soak"} & set(names[names.index("boot") :]))
     pipeline.boot(_built(wanted), wanted, keep=wanted.keep or not followed)
     if not followed:
         _show_running()
@@ -149,6 +151,24 @@ def sweep(wanted: Selection) -> None:
     if not set(protocol.choose(wanted.tests)) <= set(protocol.choose("sweep")):
         raise UsageError(f"--tests {wanted.tests} has tests that are no sweep; `invoke test` runs those.")
     _show(pipeline.test(_built(wanted), wanted, _command()))
+
+
+def _soak(wanted: Selection, hours: str | None, seed: str | None) -> None:
+    """Stress every cell for hours in one VM each, all at once, and tell whether memory grows."""
+    vm.sweep()
+    wanted = msgspec.structs.replace(wanted, tests="stress" if wanted.tests == Selection().tests else wanted.tests)
+    soaks.check(wanted)
+    lasts, chosen = _number("hours", hours or "1", least=0.001), int(_number("seed", seed or "0"))
+    _show(soaks.run(_built(wanted), wanted, _command(), lasts, chosen))
+
+
+soak = _selection_task(
+    _soak,
+    {
+        "hours": "how long, such as 0.5 or 72 (default: 1)",
+        "seed": "of the rounds: the same ones as in the soak that printed it (default: drawn anew)",
+    },
+)
 
 
 def _selfcheck(wanted: Selection, experiments: str | None) -> None:
@@ -346,6 +366,7 @@ def _show(outcome: Outcome, report: str = "report") -> None:
 
 def _print(outcome: Outcome, report: str = "report") -> None:
     _CONSOLE.print(terminal.comparison(outcome.comparisons))
+    _CONSOLE.print(soak_tables.tables(outcome.slopes))
     _CONSOLE.print(terminal.growth(growth.fit(Run(outcome.run).points())))
     _CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
     _say(f"Report: {outcome.run / report}.html, and for a mail {report}.md")

@@ -36,6 +36,21 @@ class Console:
         """Return all that came since the last call, once the guest will not write any more."""
         return self._take(whole_lines=False)
 
+    def taken(self) -> bytes:
+        """Return all that was returned so far of what is in the file, as it is there."""
+        with self.log.open("rb") as file:
+            return file.read(self._offset)
+
+    def forget(self) -> None:
+        """Remove from the file what was returned so far, and count lines from 1 again; nobody may write to it meanwhile."""
+        with self.log.open("r+b") as file:
+            file.seek(self._offset)
+            rest = file.read()
+            file.truncate(0)
+            file.seek(0)
+            file.write(rest)
+        self._offset, self._line = 0, 1
+
     def _take(self, *, whole_lines: bool) -> str:
         try:
             with self.log.open("rb") as file:

@@ -5,6 +5,12 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
+_ALL = re.compile(r"^(\w+):\s+(\d{1,15}) kB$", re.M)
+_UPTIME = re.compile(r"^(\d+\.\d+) \d+\.\d+$", re.M)
+_AREAS = re.compile(r"^areas (\d+) (\d+) lazy (\d+)$", re.M)
+_REST = ("MemFree", "MemAvailable", "Slab", "SUnreclaim", "PageTables", "KernelStack")
 _MEMINFO = re.compile(r"^(SUnreclaim|VmallocUsed):\s+(\d{1,15}) kB$", re.M)
 _SLAB = re.compile(r"^(\S+)\s+(\d{1,12}) +\d{1,12} +(\d{1,9}) +\d+ +\d+ : ", re.M)
 
@@ -21,6 +27,36 @@ def before_and_after(before: str, after: str) -> tuple[dict[str, int], dict[str,
         {**sizes[0], **{f"slab:{name}": slabs[0].get(name, 0) for name in grown}},
         {**sizes[1], **{f"slab:{name}": slabs[1][name] for name in grown}},
     )
+
+
+class AtRest(msgspec.Struct, frozen=True):
+    """What a guest's memory was like after a test, as its own files said."""
+
+    uptime: float
+    """seconds since its boot"""
+    values: dict[str, int]
+    """bytes, but for ``areas``, a count"""
+    caches: dict[str, int]
+    """bytes that a slab cache's objects take, by its name"""
+
+
+def at_rest(files: str) -> AtRest | None:
+    """Return what /proc/uptime, meminfo, slabinfo and the sums of vmallocinfo say in `files`; None where a part is missing.
+
+    The values are those of meminfo by their names, ``MemUsed`` for what is not free, ``slab_objects`` for what the objects of
+    all slab caches take, ``areas`` and ``vmalloc`` for how many areas vmallocinfo has and how large they are with their guard
+    pages, and ``lazy`` for the freed ones that still wait for a purge.
+    """
+    uptime, areas = _UPTIME.search(files), _AREAS.search(files)
+    told = {name: int(kilobytes) * 1024 for name, kilobytes in _ALL.findall(files)}
+    slabs = _slabs(files)
+    if not (uptime and areas and slabs and {"MemTotal", *_REST} <= told.keys()):
+        return None
+    values = {name: told[name] for name in _REST}
+    values["slab_objects"] = sum(slabs.values())
+    values["MemUsed"] = told["MemTotal"] - told["MemFree"]
+    values |= {"areas": int(areas[1]), "vmalloc": int(areas[2]), "lazy": int(areas[3])}
+    return AtRest(float(uptime[1]), values, slabs)
 
 
 def _sizes(text: str) -> dict[str, int]:

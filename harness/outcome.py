@@ -9,6 +9,7 @@ import msgspec
 
 from harness.compare import Comparison
 from harness.records import Finding, Provenance, Result
+from harness.slopes import Slope
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -19,6 +20,8 @@ class Outcome(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
     results: tuple[Result, ...]
     provenance: Provenance
+    slopes: tuple[Slope, ...] = ()
+    """of a soak"""
 
     @property
     def complete(self) -> bool:

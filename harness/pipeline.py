@@ -141,7 +141,7 @@ def test(made: Plan, wanted: Selection, command: str, parent: Path | None = None
     `command` is what repeats the run. Raises RigError when pytest itself fails.
     """
     run = Run(records.new_folder(parent))
-    with _alone(run):
+    with alone(run):
         runs.begin(run, made, wanted, command)
         return _suite(run, made, wanted.jobs)
 
@@ -162,13 +162,13 @@ def resume(name: str, jobs: int) -> Outcome:
             raise UsageError(
                 f"{run.folder.name} cannot be resumed: {damaged[0]} is damaged; `invoke build` as before, then resume."
             )
-    with _alone(run):
+    with alone(run):
         runs.resume(run, made)
         return _suite(run, made, jobs)
 
 
 @contextmanager
-def _alone(run: Run) -> Iterator[None]:
+def alone(run: Run) -> Iterator[None]:
     """Hold a run's folder against other rigs, so that none resumes what another still writes."""
     try:
         with FileLock(run.folder / ".lock", timeout=0):
@@ -276,8 +276,11 @@ def _workers(made: Plan, jobs: int) -> int:
 
 def workers(made: Plan, jobs: int, most: int) -> int:
     """Return how many of `most` VMs may run at once: one a core, or `jobs`, and no more than fit into the free memory."""
-    free = next(
-        int(line.split()[1]) // 1024 for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable")
-    )
     largest = max((session.size for session in made.sessions), default=1)
-    return max(1, min(most, jobs or os.cpu_count() or 1, free // largest))
+    return max(1, min(most, jobs or os.cpu_count() or 1, free_memory() // largest))
+
+
+def free_memory() -> int:
+    """Return how many MiB of the host's memory VMs can have."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable"))

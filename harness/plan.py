@@ -35,6 +35,10 @@ class Step(msgspec.Struct, frozen=True):
     axis: str = ""
     """what a sweep makes grow: ``busy`` or ``holes``"""
     size: int = 0
+    seed: int = 0
+    """of the module's pseudo random numbers; 0 for the module's default"""
+    share: float = 1.0
+    """of the operations that it would have else"""
 
     @property
     def name(self) -> str:
@@ -101,6 +105,10 @@ class Plan(msgspec.Struct, frozen=True):
     """what becomes of a VM after a test that failed: ``keep`` it, save its memory as a ``core``; else a fresh one is booted"""
     notes: tuple[str, ...] = ()
     """what limits what a run of this plan can say"""
+    hours: float = 0.0
+    """of a soak; 0 for a run that is none"""
+    seed: int = 0
+    """of a soak: its rounds follow from it"""
 
     def loops_of(self, test: SuiteTest) -> int:
         """Return how many operations a sample of `test` has."""

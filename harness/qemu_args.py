@@ -78,7 +78,7 @@ def command(boot: Boot, folder: Path) -> tuple[str, ...]:
         *("-kernel", str(boot.kernel)),
         *("-initrd", str(boot.initramfs)),
         *("-append", _append(boot)),
-        *("-chardev", f"socket,id={CONSOLE},path={_escaped(folder / CONSOLE_SOCKET)},server=on,wait=off,logfile={_escaped(log)}"),
+        *("-chardev", f"socket,id={CONSOLE},path={_escaped(folder / CONSOLE_SOCKET)},server=on,wait=off,{_escaped_log(log)}"),
         *("-serial", f"chardev:{CONSOLE}"),
         *("-qmp", f"unix:{_escaped(folder / 'qmp')},server=on,wait=off"),
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{boot.port}-{boot.address}:22"),
@@ -86,6 +86,11 @@ def command(boot: Boot, folder: Path) -> tuple[str, ...]:
         *("-device", "virtio-rng-pci"),
         *qemu.arguments,
     )
+
+
+def _escaped_log(log: Path) -> str:
+    """Return what has a serial line logged at the file's end, wherever that is meanwhile: a log that was emptied starts again."""
+    return f"logappend=on,logfile={_escaped(log)}"
 
 
 def _escaped(path: Path) -> str:

@@ -17,6 +17,8 @@ from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.trouble import Trouble
 
+COMPRESSED = ".gz"
+"""what is added to the name of a console's log that is compressed"""
 Record = TypeVar("Record", bound=msgspec.Struct)
 
 
@@ -88,6 +90,25 @@ class Memory(Seen, frozen=True):
     values: dict[str, int]
     """bytes, but for ``areas``, a count; ``fragmented`` is the free space outside of the largest hole, and
     ``slab:NAME`` what a cache's objects take"""
+
+
+class Look(Seen, frozen=True):
+    """What a guest's memory was like after a test of a soak, when the module was gone and the kernel at rest."""
+
+    round: int
+    """which round of the cell, from 0"""
+    seed: int
+    """of the test's pseudo random numbers; 0 for the module's default"""
+    share: float
+    """of the scale's operations that the test did"""
+    uptime: float
+    """seconds since the guest's boot"""
+    values: dict[str, int]
+    """bytes, but for ``areas``, a count; see meminfo.at_rest()"""
+    caches: dict[str, int]
+    """bytes that the objects of slab caches take, of the largest and of those that grew most since the boot's first look"""
+    hours: float = 0.0
+    """of host time since the soak began"""
 
 
 class Point(Place, frozen=True):
@@ -165,6 +186,10 @@ class Provenance(msgspec.Struct, frozen=True):
     finished: str = ""
     resumed: tuple[str, ...] = ()
     """when it was taken up again after an interruption"""
+    hours: float = 0.0
+    """how long a soak was to take; 0 for a run that is none"""
+    seed: int = 0
+    """from which a soak's rounds follow"""
     selfcheck: str = ""
     """what the rig last found out about its own precision, on which host and when"""
 
@@ -231,6 +256,10 @@ class Run:
     def memory(self) -> list[Memory]:
         """Return the looks at memory, in the order in which they were taken."""
         return self._read("memory.jsonl", Memory)
+
+    def looks(self) -> list[Look]:
+        """Return the looks at memory that a soak took, in the order in which they were taken."""
+        return self._read("soak.jsonl", Look)
 
     def points(self) -> list[Point]:
         """Return what a sweep measured."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import importlib.metadata
 import os
 import platform
@@ -14,12 +15,12 @@ from typing import Any
 
 import msgspec
 
-from harness import compare, gate, patches, paths, plan, protocol, published, records, shell, store
+from harness import compare, drift, gate, patches, paths, plan, protocol, published, records, shell, slopes, store
 from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.outcome import Outcome
 from harness.plan import Plan, Session
-from harness.records import Place, Provenance, Run
+from harness.records import COMPRESSED, Finding, Place, Provenance, Run
 from harness.report.content import Content
 from harness.selection import Selection
 from harness.sensitivity import Sensitivity
@@ -51,7 +52,9 @@ def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
         loops=made.loops,
         threshold=wanted.threshold,
         margins=wanted.margins,
-        planned=sum(session.results for session in made.sessions),
+        planned=0 if made.hours else sum(session.results for session in made.sessions),
+        hours=made.hours,
+        seed=made.seed,
         host=host(),
         tools=_tools(made),
         machines={built.cell.machine.name: built.cell.machine.description for built in made.cells},
@@ -86,6 +89,8 @@ def resume(run: Run, made: Plan) -> None:
     which the rig failed. Raises UsageError where there is nothing to do, or test_module/suite.toml is not what it was.
     """
     provenance = run.provenance()
+    if provenance.hours:
+        raise UsageError(f"{provenance.run} is a soak, which cannot be resumed: its VMs are gone; `invoke report` reports it.")
     if provenance.finished and not undone(run, made):
         raise UsageError(f"{provenance.run} is finished; there is nothing to resume.")
     if made.suite != protocol.digest():
@@ -134,26 +139,43 @@ def conclude(run: Run) -> Outcome:
     if provenance.resumed:
         when = ", ".join(provenance.resumed)
         notes += (f"This run was interrupted, and resumed at {when}; boots that were not finished were made again.",)
+    looks, found, shown = run.looks(), tuple(run.findings()), results
+    judged = tuple(slopes.slopes(looks))
+    if provenance.hours:
+        if not provenance.finished:
+            hours = max((look.hours for look in looks), default=0.0)
+            notes += (f"This soak was ended after {hours:.2f} of {provenance.hours:g} hours.",)
+        base = plan.load(run.folder / "plan.json").base
+        found = (*map(functools.partial(_as_kept, run), drift.distinct(found)), *drift.findings(judged, base))
+        shown = drift.condensed(results)
     provenance = msgspec.structs.replace(provenance, notes=notes)
     samples = tuple(run.samples())
     comparisons = tuple(compare.compare(samples, protocol.performance(), provenance.margins, provenance.threshold))
-    outcome = Outcome(run.folder, comparisons, tuple(run.findings()), results, provenance)
+    outcome = Outcome(run.folder, comparisons, found, results, provenance, judged)
     content = Content(
         provenance=provenance,
         comparisons=comparisons,
         findings=outcome.findings,
-        results=results,
+        results=shown,
         samples=samples,
         histograms=tuple(run.histograms()),
         sections=tuple(run.sections()),
         memory=tuple(run.memory()),
         points=tuple(run.points()),
+        looks=tuple(looks),
+        slopes=judged,
         published=published.load(),
     )
     _write_report(run.folder, "report", content)
     if run.folder.parent == paths.RESULTS:
         _point(paths.RESULTS / "latest", run.folder.name)
     return outcome
+
+
+def _as_kept(run: Run, finding: Finding) -> Finding:
+    """Return a finding with the name of its log as that is kept, which may be compressed by now."""
+    packed = f"{finding.log}{COMPRESSED}"
+    return msgspec.structs.replace(finding, log=packed) if (run.folder / packed).exists() else finding
 
 
 def across(before: Run, after: Run, threshold: float | None) -> Outcome:
@@ -204,7 +226,9 @@ def interrupted() -> Run:
     """Return the newest run of results/ that is not finished, or in which the rig failed; UsageError if there is none."""
     for file in sorted(paths.RESULTS.glob("*/run.json"), reverse=True):
         run = Run(file.parent)
-        whole = run.provenance().finished and not any(result.outcome == "error" for result in run.results())
+        whole = (run.provenance().finished or run.provenance().hours) and not any(
+            result.outcome == "error" for result in run.results()
+        )
         if file.parent.name != "latest" and not whole:
             return run
     raise UsageError(f"No run in {paths.RESULTS} was interrupted, and in none the rig failed.")

@@ -133,6 +133,15 @@ class Vm:
         """Return what QEMU's monitor says to `line`; raises VmLost if it does not answer."""
         return str(qmp.execute(self.folder / "qmp", "human-monitor-command", {"command-line": line})).replace("\r", "")
 
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Have its CPUs stopped meanwhile, so that it writes nothing; raises VmLost if QEMU does not answer."""
+        qmp.execute(self.folder / "qmp", "stop")
+        try:
+            yield
+        finally:
+            qmp.execute(self.folder / "qmp", "cont")
+
     def keep(self, test: str) -> None:
         """Leave it up, as it is after `test`, for a person to look at."""
         self.state = msgspec.structs.replace(self.state, owner=0, owner_started=0, kept=test)
@@ -178,11 +187,15 @@ def find(cell: str, boot: Boot) -> Vm | None:
     return None
 
 
+def own() -> Iterator[Vm]:
+    """Return the VMs that would end with this process."""
+    return (machine for machine in _all() if machine.state.owner == os.getpid())
+
+
 def stop_own() -> None:
     """End the VMs that would end with this process anyway, folders and all."""
-    for machine in _all():
-        if machine.state.owner == os.getpid():
-            machine.stop()
+    for machine in own():
+        machine.stop()
 
 
 def sweep() -> int:

@@ -114,7 +114,7 @@ def test_under_kvm_the_cpu_is_the_hosts() -> None:
 
 def test_a_comma_in_a_path_is_doubled() -> None:
     command = qemu_args.command(make.boot(), Path("/cache,of/mine"))
-    assert option(command, "-chardev").endswith("logfile=/cache,,of/mine/serial.log")
+    assert option(command, "-chardev").endswith("logappend=on,logfile=/cache,,of/mine/serial.log")
     assert option(command, "-qmp").startswith("unix:/cache,,of/mine/qmp,server=on")
 
 

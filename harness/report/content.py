@@ -7,7 +7,8 @@ import msgspec
 
 from harness.compare import Comparison
 from harness.published import Row
-from harness.records import Finding, Histogram, Memory, Point, Provenance, Result, Sample, Section
+from harness.records import Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample, Section
+from harness.slopes import Slope
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -23,6 +24,9 @@ class Content(msgspec.Struct, frozen=True):
     sections: tuple[Section, ...] = ()
     memory: tuple[Memory, ...] = ()
     points: tuple[Point, ...] = ()
+    looks: tuple[Look, ...] = ()
+    """of a soak"""
+    slopes: tuple[Slope, ...] = ()
     published: tuple[Row, ...] = ()
     before: Provenance | None = None
     """the other run, where two are compared"""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness import known, latency
 from harness.compare import Comparison
 from harness.records import Provenance
-from harness.report import rows, text, verdicts, views
+from harness.report import rows, soak, text, verdicts, views
 from harness.report.content import Content
 from harness.report.plaintext import heading, item, paragraph, quoted, table
 from harness.report.plots.canvas import Palette
@@ -28,6 +28,7 @@ def mail(content: Content) -> str:
         *_sections(content, palette),
         *_growths(content, palette),
         *_published(content),
+        *_soaks(content),
         *_findings(content),
         *_missing(content),
         *_provenance(content),
@@ -142,6 +143,17 @@ def _published(content: Content) -> Iterator[str]:
         ]
         yield table(("machine", "test", "published", "ours", "factor", "direction"), figures, left=2)
     yield paragraph(f"The factor is how far the speed-ups are apart. {text.BESIDE}")
+
+
+def _soaks(content: Content) -> Iterator[str]:
+    for group in views.groups(content.slopes):
+        for variant in dict.fromkeys(slope.variant for slope in group.items):
+            mine = [slope for slope in group.items if slope.variant == variant]
+            yield heading(f"Soak of {variant}, {group.heading}: {mine[0].rounds} rounds")
+            told = [(r.slope.figure, r.last, r.per_round, r.interval, r.verdict) for r in soak.rows(mine)]
+            yield table(("figure", "at last", "a round", "95 % interval", "verdict"), told)
+    if content.slopes:
+        yield paragraph(soak.METHOD)
 
 
 def _findings(content: Content) -> Iterator[str]:

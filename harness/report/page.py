@@ -7,10 +7,11 @@ from collections import Counter
 from typing import Any
 
 from harness import known, latency
-from harness.report import rows, text, verdicts, views
+from harness.report import rows, soak, text, verdicts, views
 from harness.report.content import Content
 from harness.report.plots import distributions, growth, memory, publication, sections
 from harness.report.plots import latency as latency_plot
+from harness.report.plots import soak as soak_plot
 from harness.report.plots.canvas import Palette
 from harness.report.rendering import render
 
@@ -49,6 +50,8 @@ def html(content: Content) -> str:
         sections=_sections(content, palette),
         growths=_growths(content, palette),
         memories=_memories(content, palette),
+        soaks=_soaks(content, palette),
+        method=soak.METHOD,
         **_published(content, palette),
         findings=sorted(content.findings, key=lambda f: bool(f.expected)),
         stress=rows.stress(content.samples, (c.test for c in content.comparisons)),
@@ -109,6 +112,15 @@ def _memories(content: Content, palette: Palette) -> list[dict[str, Any]]:
         names = list(dict.fromkeys(name for row in told for name in row.values))
         plot = memory.plot(group.items, palette, f"memory-{group.id}", group.heading)
         made.append({"group": group, "rows": told, "names": names, "plot": plot})
+    return made
+
+
+def _soaks(content: Content, palette: Palette) -> list[dict[str, Any]]:
+    made = []
+    for group in views.groups(content.slopes):
+        looks = [look for look in content.looks if (look.machine, look.profile) == (group.machine, group.profile)]
+        drawn = soak_plot.plot(looks, group.items, palette, f"soak-{group.id}", group.heading)
+        made.append({"group": group, "rows": soak.rows(group.items), "plot": drawn})
     return made
 
 

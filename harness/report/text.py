@@ -11,6 +11,7 @@ from harness.estimate import FEWEST, MOST
 from harness.growth import Growth
 from harness.matrix import STOCK, Clock
 from harness.records import Provenance
+from harness.slopes import COUNTS
 from harness.trouble import Frame, Trouble
 
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
@@ -100,6 +101,16 @@ def size(number: float) -> str:
                 f"{number / (1 << power):.3g} {suffix}" if abs(number) < 1000 << power else f"{number / (1 << power):.0f} {suffix}"
             )
     return f"{number:.0f} B"
+
+
+def amount(figure: str, number: float) -> str:
+    """Return how much of a figure of memory there is: bytes, or how many of what is counted."""
+    return size(number) if figure not in COUNTS else f"{number:,.{0 if abs(number) >= 100 or number == round(number) else 2}f}"
+
+
+def amounts(figure: str, interval: tuple[float, float]) -> str:
+    """Return an interval of a figure of memory, such as ``120 KiB to 130 KiB``."""
+    return " to ".join(amount(figure, end) for end in interval)
 
 
 def spread(side: Summary) -> str:

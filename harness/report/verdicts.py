@@ -66,7 +66,7 @@ def _parts(content: Content, machine: str) -> list[Part]:
     if undecided:
         parts.append(Part("open", f"{len(undecided)} undecided"))
     if not mine:
-        parts += _growths(content, machine) or [Part("", "nothing was compared")]
+        parts += _growths(content, machine) or _soaks(content, machine) or [Part("", "nothing was compared")]
     bugs = known.rows(content.provenance, content.findings, content.results)
     for variant, (count, of) in known.fixed(bugs, machine).items():
         parts.append(Part("good" if count else "", f"{variant} fixes {count} of {_number(of, 'known bug')} that stock shows"))
@@ -87,6 +87,19 @@ def _growths(content: Content, machine: str) -> list[Part]:
         unclear = sum(fit.kind == "unclear" for fit in mine)
         told.append(f"{variant} in {steep} of {len(mine)}" + (f" ({unclear} unclear)" if unclear else ""))
     return [Part("", f"cost grows in line with the size, or faster: {', '.join(told)}")] if told else []
+
+
+def _soaks(content: Content, machine: str) -> list[Part]:
+    """Say which kernels leaked memory in a soak, and of how many figures that is not decided."""
+    mine = [slope for slope in content.slopes if slope.machine == machine and slope.judged]
+    if not mine:
+        return []
+    parts = []
+    if leaking := list(dict.fromkeys(f"{s.variant} ({s.profile})" for s in mine if s.verdict == "leak")):
+        parts.append(Part("bad", f"memory leaks in {', '.join(leaking)}"))
+    if undecided := sum(slope.verdict == "undecided" for slope in mine):
+        parts.append(Part("open", f"{undecided} of {len(mine)} slopes of memory undecided"))
+    return parts or [Part("good", "no memory leaks")]
 
 
 def _number(count: int, what: str) -> str:

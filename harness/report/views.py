@@ -125,7 +125,7 @@ def beside(content: Content) -> list[Beside]:
 
 def missing(content: Content) -> list[str]:
     """Return what a run of tests could have told and did not, and how to have it told; other pages lack nothing."""
-    if content.before or (content.points and not content.results):
+    if content.before or content.slopes or content.provenance.hours or (content.points and not content.results):
         return []
     lines = []
     if not content.comparisons:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness.guest import Guest
 from harness.matrix import Clock
 from harness.plan import BuiltCell, Session
 from harness.qemu_args import Boot
+from harness.records import COMPRESSED
 from harness.vm import GuestDied, Vm
 
 MODULE = "/vmalloc_test.ko"
@@ -40,6 +42,17 @@ class Station:
         """Keep what the console has said so far: it is evidence, should the rig be killed."""
         if self.vm.console.log.exists():
             store.write(self._log, self.vm.console.log.read_bytes())
+
+    def turn(self, log: Path) -> None:
+        """Begin the next part of the console's log, to be kept as `log`, and compress the one before it.
+
+        Lines count from 1 in each part. Raises VmLost if QEMU does not answer.
+        """
+        with self.vm.standing_still():
+            store.write(self._log.with_name(f"{self._log.name}{COMPRESSED}"), gzip.compress(self.vm.console.taken(), mtime=0))
+            self.vm.console.forget()
+        self._log.unlink(missing_ok=True)
+        self._log, self.log_name = log, log.name
 
     def close(self, *, stop: bool) -> None:
         """Keep the console's log, and end the VM if `stop`."""
@@ -99,6 +112,14 @@ class Lab:
         """Return the VM of a session if it was used and not lost."""
         return self._stations.get(session.name)
 
+    def turn(self, session: Session, most: int) -> None:
+        """Begin the next part of a console's log if this one has `most` bytes: QEMU ends with a log that is too long."""
+        station = self._stations.get(session.name)
+        if station and station.vm.console.size >= most:
+            name = self._log_names[session.name] = self._free_name(session.name)
+            store.write(self._logs / name, "")
+            station.turn(self._logs / name)
+
     def last_log(self, session: Session) -> str:
         """Return the name of the log of the latest VM of a session."""
         return self._log_names.get(session.name, f"{session.name}.serial.log")
@@ -141,7 +162,8 @@ class Lab:
     def _free_name(self, key: str) -> str:
         """Return a name for a log that is no earlier VM's, of this process or of one that was interrupted."""
         tries = (f"{key}{f'.{n}' if n else ''}.serial.log" for n in itertools.count())
-        return next(name for name in tries if not (self._logs / name).exists())
+        taken = {file.name.removesuffix(COMPRESSED) for file in self._logs.iterdir()} if self._logs.exists() else set()
+        return next(name for name in tries if name not in taken)
 
     def _connect(self, session: Session, *, may_find: bool) -> Station:
         name = self._log_names[session.name]

@@ -14,6 +14,7 @@ END = "kernel-patch-rig: end"
 MEMORY = "kernel-patch-rig: memory"
 TRACE = "kernel-patch-rig: trace"
 LEAKS = "kernel-patch-rig: leaks"
+REST = "kernel-patch-rig: rest"
 _LOOK_EVERY = 1
 """milliseconds of the guest's time between two looks at memory; the module makes them rarer in a long test"""
 
@@ -97,6 +98,19 @@ if [ "$found" ]; then
     echo "{LEAKS} end"
 fi
 """
+# Looks can be compared that are taken at rest. The module has had purged what it freed lazily, and is gone; the workers that
+# destroy percpu chunks and free a module's memory are given time; and what the kernel gives back when asked is dropped, the
+# page cache and slabs without objects, since how much there is of these is chance and no leak.
+_AT_REST = f"""\
+sleep 0.5
+echo 3 > /proc/sys/vm/drop_caches
+for shrink in /sys/kernel/slab/*/shrink; do echo 1 > $shrink; done
+echo "{REST} begin"
+cat /proc/uptime /proc/meminfo /proc/slabinfo
+busybox awk '/unpurged/ {{ lazy += $2; next }} {{ areas++; bytes += $2 }}
+    END {{ printf "areas %.0f %.0f lazy %.0f\\n", areas, bytes, lazy }}' /proc/vmallocinfo
+echo "{REST} end"
+"""
 
 
 def _script(work: str) -> str:
@@ -119,6 +133,9 @@ def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
     if tracer:
         short = _words({"tests": step.test.name, "loops": 1, "repeat": 1, "busy": 1, "trace": 1})
         work = _TRACE.format(tracer=tracer, short=" ".join(short))
+    elif chosen.hours:
+        looks = False
+        work = plain + _AT_REST
     elif looks:
         work = _LOOK.format(at="before") + plain + _LOOK.format(at="after")
     if step.test.faults:
@@ -139,7 +156,13 @@ def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool) -> Mappin
     Where nothing is compared, or with a tracer, a warm-up and further samples would make nothing better.
     """
     size = chosen.size
-    found: dict[str, object] = {"tests": step.test.name, "loops": chosen.loops_of(step.test), "busy": size.busy}
+    found: dict[str, object] = {
+        "tests": step.test.name,
+        "loops": max(1, round(chosen.loops_of(step.test) * step.share)),
+        "busy": size.busy,
+    }
+    if step.seed:
+        found["seed"] = step.seed
     if step.axis:
         return {**found, "repeat": 1, "busy": 0, step.axis: step.size}
     if tracer:

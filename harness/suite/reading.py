@@ -10,9 +10,12 @@ import msgspec
 from harness import clock as clocks
 from harness import ktap, leaks, meminfo, protocol, tracer
 from harness.plan import Plan, Session, Step
-from harness.records import Finding, Histogram, Memory, Point, Sample, Section
+from harness.records import Finding, Histogram, Look, Memory, Point, Sample, Section
 from harness.suite import load
 from harness.trouble import Trouble
+
+_PAGE = 4096
+"""bytes; all machines have such"""
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -24,6 +27,7 @@ class Observed(msgspec.Struct, frozen=True):
     sections: tuple[Section, ...] = ()
     memory: tuple[Memory, ...] = ()
     points: tuple[Point, ...] = ()
+    looks: tuple[Look, ...] = ()
     skipped: str = ""
 
     def records(self) -> Mapping[str, Sequence[msgspec.Struct]]:
@@ -35,6 +39,7 @@ class Observed(msgspec.Struct, frozen=True):
             "sections.jsonl": self.sections,
             "memory.jsonl": self.memory,
             "sweep.jsonl": self.points,
+            "soak.jsonl": self.looks,
         }
 
 
@@ -152,6 +157,25 @@ class Reading:
             return list(found)
         scans = (_between(said, load.LEAKS, what) for what in ("first", "again", "names"))
         return leaks.instead(found, leaks.read(*scans), line)
+
+    def looks(self, report: ktap.Report, said: str) -> tuple[Look, ...]:
+        """Return what memory was like when all was over, if a soak asked for that, and the most that was freed lazily before."""
+        found = meminfo.at_rest(_between(said, load.REST, "begin"))
+        if found is None:
+            return ()
+        most = max((note.values.get("lazy_pages_max", 0) for note in report.notes), default=0)
+        return (
+            Look(
+                **self._names,  # type: ignore[arg-type]
+                test=self._step.test.name,
+                round=self._step.round,
+                seed=self._step.seed,
+                share=self._step.share,
+                uptime=found.uptime,
+                values={**found.values, "lazy_most": most * _PAGE},
+                caches=found.caches,
+            ),
+        )
 
 
 def _space(values: Mapping[str, int]) -> dict[str, int]:

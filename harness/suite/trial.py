@@ -138,6 +138,7 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         histograms=reading.histograms(report),
         sections=reading.sections(seen.said),
         memory=reading.memory(report, seen.said),
+        looks=reading.looks(report, seen.said),
         skipped=next((o.reason for o in report.outcomes if o.skipped), ""),
     )
 

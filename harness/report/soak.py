@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a soak found out about memory: rows of figures and slopes, for the terminal, a page and a mail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from harness.report import text
+from harness.slopes import FEWEST, Slope
+
+_STYLES = {"leak": "bold red", "undecided": "yellow"}
+_OF_SLABS = ("SUnreclaim", "slab_objects", "Slab", "MemUsed")
+_LONG = 1000.0
+"""hours that are not told apart from more"""
+METHOD = (
+    "Each look is taken at rest: after a test whose module is gone, with page cache and empty slabs dropped. A figure's value in a"
+    " round is the median of its looks. Of the boot with the most rounds the first third is warm-up; the rest is cut into eight"
+    " blocks, and the slope is the mean difference of neighbouring blocks. All intervals of a soak hold at once with 95 %"
+    " confidence, for noise, drift without aim and single steps alike. Growth is a leak where its interval excludes zero, it does"
+    " not slow down, and it is no smaller than what matters: a page or an area a round, the smallest step that these figures have."
+)
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A slope, in words."""
+
+    slope: Slope
+    first: str
+    last: str
+    per_round: str
+    interval: str
+    per_hour: str
+    verdict: str
+    cache: str
+    """the slab cache that grew most, where the figure holds those and grew"""
+
+
+def rows(slopes: Sequence[Slope]) -> list[Row]:
+    """Return a row for each figure, in the order in which they come."""
+    return [_row(slope) for slope in slopes]
+
+
+def tables(slopes: Sequence[Slope]) -> RenderableType:
+    """Return one table per cell; nothing where nothing was soaked."""
+    cells: dict[str, list[Slope]] = {}
+    for slope in slopes:
+        cells.setdefault(f"{slope.machine}/{slope.variant}/{slope.profile}", []).append(slope)
+    return Group(*(_table(cell, members) for cell, members in cells.items()))
+
+
+def verdict(slope: Slope) -> str:
+    """Return a verdict, with what it would take where there is none yet; ``-`` for a figure that is not judged."""
+    if not slope.judged:
+        return "-"
+    if slope.verdict != "undecided" or slope.more is None:
+        return {"none": "no leak", "small": "grows, but too little"}.get(slope.verdict, slope.verdict)
+    more = f"{slope.more:.2g} h" if slope.more <= _LONG else f"more than {_LONG:g} h"
+    return f"undecided, +{more}"
+
+
+def _table(cell: str, slopes: Sequence[Slope]) -> Table:
+    first = slopes[0]
+    few = f"; it takes {FEWEST} for a slope" if first.rounds < FEWEST else ""
+    table = Table(
+        title=f"{escape(cell)}: memory at rest, boot {first.boot}, {first.rounds} rounds{few}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("figure", no_wrap=True)
+    for name in ("first to last", "a round", "95 % interval", "an hour"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for row in rows(slopes):
+        style = _STYLES.get(row.slope.verdict, "") if row.slope.judged else "dim"
+        cells = (row.slope.figure, f"{row.first} to {row.last}", row.per_round, row.interval, row.per_hour, row.verdict)
+        table.add_row(*cells, style=style)
+    return table
+
+
+def _row(slope: Slope) -> Row:
+    name = slope.figure
+    return Row(
+        slope,
+        text.amount(name, slope.first),
+        text.amount(name, slope.last),
+        "-" if slope.per_round is None else text.amount(name, slope.per_round),
+        "-" if slope.interval is None else text.amounts(name, slope.interval),
+        "-" if slope.per_hour is None else text.amount(name, slope.per_hour),
+        verdict(slope),
+        slope.cache if slope.figure in _OF_SLABS and (slope.per_round or 0) > 0 else "",
+    )
