@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from harness import clock as clocks
-from harness import ktap, leaks, meminfo, protocol, tracer
+from harness import kmemleak, ktap, meminfo, protocol, tracer
 from harness.plan import Plan, Session, Step
 from harness.records import Finding, Histogram, Memory, Point, Sample, Section
 from harness.suite import load
@@ -150,7 +150,7 @@ class Reading:
         if not self._use.leaks:
             return list(found)
         scans = (_between(said, load.LEAKS, what) for what in ("first", "again", "names"))
-        return leaks.instead(found, leaks.read(*scans), line)
+        return kmemleak.instead(found, kmemleak.read(*scans), line)
 
 
 def _space(values: Mapping[str, int]) -> dict[str, int]:
