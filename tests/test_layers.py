@@ -22,7 +22,7 @@ TIERS = {
         "kernlog",
         "ktap",
         "meminfo",
-        "leaks",
+        "kmemleak",
         "known",
         "tracer",
         "injection",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness import leaks, protocol
+from harness import kmemleak, protocol
 from harness.plan import Plan, Session, Step
 from harness.suite.lab import MODULE
 
@@ -86,14 +86,14 @@ scan() {{
 scan
 sleep 5
 scan
-found=$(head -c {leaks.MOST} $leaks | grep '^unreferenced')
+found=$(head -c {kmemleak.MOST} $leaks | grep '^unreferenced')
 if [ "$found" ]; then
     echo "{LEAKS} first"
     echo "$found"
     echo "{LEAKS} end"
     scan
     echo "{LEAKS} again"
-    head -c {leaks.MOST} $leaks
+    head -c {kmemleak.MOST} $leaks
     echo
     echo "{LEAKS} end"
 fi

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from harness import clock as clocks
-from harness import ktap, leaks, meminfo, protocol, tracer
+from harness import kmemleak, ktap, meminfo, protocol, tracer
 from harness.plan import Plan, Session, Step
 from harness.records import Finding, Histogram, Look, Memory, Point, Sample, Section
 from harness.suite import load
@@ -156,7 +156,7 @@ class Reading:
         if not self._use.leaks:
             return list(found)
         scans = (_between(said, load.LEAKS, what) for what in ("first", "again", "names"))
-        return leaks.instead(found, leaks.read(*scans), line)
+        return kmemleak.instead(found, kmemleak.read(*scans), line)
 
     def looks(self, report: ktap.Report, said: str) -> tuple[Look, ...]:
         """Return what memory was like when all was over, if a soak asked for that, and the most that was freed lazily before."""

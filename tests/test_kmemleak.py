@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness import leaks
+from harness import kmemleak
 from harness.trouble import Severity
 from tests import make
 
@@ -47,12 +47,12 @@ def dump(*objects: tuple[int, str], size: int = 4096) -> str:
 
 
 def titles(first: str, again: str, symbols: str = "") -> Sequence[str]:
-    return [trouble.title for trouble in leaks.read(first, again, symbols)]
+    return [trouble.title for trouble in kmemleak.read(first, again, symbols)]
 
 
 def test_each_call_trace_is_a_trouble_with_its_count() -> None:
     said = dump((1, PERCPU), (2, WORKER), (3, PERCPU), (4, PERCPU))
-    many, one = leaks.read(said, said, NAMES)
+    many, one = kmemleak.read(said, said, NAMES)
     assert many.title == "3 leaked objects (12288 bytes in all) from pcpu_create_chunk"
     assert one.title == "1 leaked object (4096 bytes in all) from pcpu_create_chunk"
     assert (many.kind, many.severity, many.function, many.process) == (
@@ -66,11 +66,11 @@ def test_each_call_trace_is_a_trouble_with_its_count() -> None:
 
 def test_functions_of_a_module_that_is_gone_have_their_names() -> None:
     said = dump((1, PERCPU))
-    (told,) = leaks.read(said, said, NAMES)
+    (told,) = kmemleak.read(said, said, NAMES)
     named = [(f.function, f.offset, f.size) for f in told.frames if f.module == "vmalloc_test"]
     assert named == [("pcpu_alloc_test", 0x329, 0xE00), ("thread_main", 0xAC, 0x2A0)]
     assert "0xffffffffffffffff" in told.text, "what is none of its addresses stays"
-    (bare,) = leaks.read(said, said, "")
+    (bare,) = kmemleak.read(said, said, "")
     assert not [f for f in bare.frames if f.module]
 
 
@@ -83,7 +83,7 @@ def test_what_one_scan_alone_has_is_no_leak() -> None:
 
 
 def test_a_file_that_was_cut_tells_the_least_there_is() -> None:
-    said = dump(*((number, PERCPU) for number in range(1, 1000)))[: leaks.MOST]
+    said = dump(*((number, PERCPU) for number in range(1, 1000)))[: kmemleak.MOST]
     (title,) = titles(said, said)
     assert title.startswith("at least ")
     assert 100 < int(title.split()[2]) < 999
@@ -91,19 +91,19 @@ def test_a_file_that_was_cut_tells_the_least_there_is() -> None:
 
 def test_call_traces_without_end_are_not_all_told() -> None:
     said = dump(*((n, f"    [<00000000f334b8e1>] function_{n:c}+0x16a/0x1f0") for n in range(ord("A"), ord("A") + 26)))
-    assert len(leaks.read(said, said, "")) == 20
+    assert len(kmemleak.read(said, said, "")) == 20
 
 
 @pytest.mark.parametrize("said", ["unreferenced object", "unreferenced object 0x12 (size 9)\n\x00\xff", "backtrace:\n" * 9])
 def test_what_makes_no_sense_is_passed_over(said: str) -> None:
-    assert len(leaks.read(said, said, said)) <= 1
+    assert len(kmemleak.read(said, said, said)) <= 1
 
 
 def test_other_troubles_stay_and_come_first() -> None:
     word = make.trouble(kind="memory-leak", title="kmemleak: 4 new suspected memory leaks", first=7, last=8)
     full = make.trouble(kind="memory-leak", title="kmemleak: Cannot insert 0x12 into the object search tree")
-    told = leaks.read(dump((1, PERCPU)), dump((1, PERCPU)), "")
-    found = leaks.instead([word, full, make.trouble()], told, 1)
+    told = kmemleak.read(dump((1, PERCPU)), dump((1, PERCPU)), "")
+    found = kmemleak.instead([word, full, make.trouble()], told, 1)
     assert [t.title for t in found] == [full.title, make.trouble().title, told[0].title]
     assert (found[2].first, found[2].last) == (7, 8)
-    assert [t.first for t in leaks.instead([], told, 3)] == [3]
+    assert [t.first for t in kmemleak.instead([], told, 3)] == [3]
