@@ -140,7 +140,7 @@ def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
         work = _LOOK.format(at="before") + plain + _LOOK.format(at="after")
     if step.test.faults:
         work = _FAULTS + work + _NO_FAULTS
-    if use.leaks:
+    if use.leaks and not chosen.hours:
         work = _CLEAR + work + _SCAN
     wanted = parameters(chosen, step, tracer=bool(tracer), looks=looks)
     return ("sh", "-c", _script(work), "sh", step.name, MODULE, *_words(wanted))
