@@ -36,7 +36,7 @@ TIERS = {
         "growth",
         "latency",
         "slopes",
-        "leaks",
+        "soak_leaks",
     ),
     "outside": (
         "shell",

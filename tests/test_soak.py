@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import leaks, paths, plan, runs, slopes, soak
+from harness import paths, plan, runs, slopes, soak, soak_leaks
 from harness.console import Console
 from harness.errors import RigError, UsageError
 from harness.matrix import Base, KnownBug
@@ -110,13 +110,13 @@ def test_what_another_figure_explains_is_no_second_finding(base: Base) -> None:
         msgspec.structs.replace(one, values={**one.values, "MemUsed": one.values["MemUsed"] + 100 * PAGE * number})
         for number, one in enumerate(growing(30 * PAGE))
     ]
-    assert len(leaks.findings(slopes.slopes(growing(30 * PAGE)), base)) == 1
-    assert [f.trouble.title.split()[0] for f in leaks.findings(slopes.slopes(looks), base)] == ["MemUsed", "slab"]
+    assert len(soak_leaks.findings(slopes.slopes(growing(30 * PAGE)), base)) == 1
+    assert [f.trouble.title.split()[0] for f in soak_leaks.findings(slopes.slopes(looks), base)] == ["MemUsed", "slab"]
 
 
 def test_growth_of_many_caches_shows_in_their_sum(base: Base) -> None:
     looks = [msgspec.structs.replace(one, caches={"dentry": 1 << 20}) for one in growing(30 * PAGE)]
-    (finding,) = leaks.findings(slopes.slopes(looks), base)
+    (finding,) = soak_leaks.findings(slopes.slopes(looks), base)
     assert finding.trouble.title.startswith("slab_objects grows by 120 KiB a round")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import leaks, protocol
+from harness import protocol, soak_leaks
 from harness.errors import VmLost
 from harness.matrix import Base, KnownBug
 from harness.plan import Plan, Session, Step
@@ -239,11 +239,11 @@ def test_looks_are_kept_with_the_time_and_the_caches_that_matter(bench: Bench) -
 def test_findings_that_repeat_are_told_once(bench: Bench) -> None:
     same: list[Finding] = [make.finding(fingerprint="x", title=f"WARNING number {n}") for n in range(5)]
     other = make.finding(fingerprint="y")
-    (first, second) = leaks.distinct([*same, other])
+    (first, second) = soak_leaks.distinct([*same, other])
     assert first.trouble.title == "WARNING number 0 (5 times)"
     assert second == other
 
 
 def test_results_are_told_once_with_their_number(bench: Bench) -> None:
-    told = leaks.condensed([make.result(round=n) for n in range(9)] + [make.result("failed", reason="bug: x")])
+    told = soak_leaks.condensed([make.result(round=n) for n in range(9)] + [make.result("failed", reason="bug: x")])
     assert [(r.outcome, r.reason, r.seconds) for r in told] == [("passed", "9 times", 9 * 1.25), ("failed", "bug: x", 1.25)]
