@@ -12,6 +12,7 @@ import msgspec
 
 from harness import paths, tables
 from harness.errors import UsageError
+from harness.trouble import Trouble
 
 STOCK = "stock"
 PROFILES = tuple(sorted(p.stem.removeprefix("profile-") for p in paths.FRAGMENTS.glob("profile-*.config")))
@@ -95,13 +96,30 @@ class Source(_Table, frozen=True):
 
 
 class KnownBug(_Table, frozen=True):
-    """A bug that a test shows in stock, and in a series that leaves it as it is."""
+    """A bug that a test shows in stock, and in a series that leaves it as it is.
+
+    One that shows in several ways, such as in one way for each profile, has an entry for each.
+    """
 
     test: str
     kind: str
     title: str
     """a regular expression that the finding's title matches"""
     reason: str
+    profiles: tuple[str, ...] = ()
+    """in whose kernels it shows; empty for all"""
+    machines: tuple[str, ...] = ()
+    """on which it shows; empty for all"""
+    always: bool = True
+    """whether stock has to show it; else it may"""
+
+    def concerns(self, cell: Cell) -> bool:
+        """Whether it shows in kernels such as that of `cell`."""
+        return cell.profile in (self.profiles or (cell.profile,)) and cell.machine.name in (self.machines or (cell.machine.name,))
+
+    def explains(self, trouble: Trouble) -> bool:
+        """Whether `trouble` is how it shows."""
+        return self.kind == trouble.kind and re.search(self.title, trouble.title) is not None
 
 
 class Base(_Table, frozen=True):
@@ -181,7 +199,13 @@ def load_base(name: str) -> Base:
     """Read the kernel base `name`; UsageError if there is none or its file is wrong."""
     if name not in base_names():
         raise UsageError(f"There is no kernel '{name}' in kernel_patches/; {tables.closest(name, base_names())}")
-    return msgspec.structs.replace(tables.load(paths.SERIES / name / "base.toml", Base), name=name)
+    file = paths.SERIES / name / "base.toml"
+    base = msgspec.structs.replace(tables.load(file, Base), name=name)
+    for what, known in (("profile", list(PROFILES)), ("machine", machine_names())):
+        named = [word for bug in base.known_bugs for word in (bug.profiles if what == "profile" else bug.machines)]
+        if unknown := sorted(set(named) - set(known)):
+            raise UsageError(f"{file}: there is no {what} '{unknown[0]}'; {tables.closest(unknown[0], known)}")
+    return base
 
 
 def series_names(base: Base) -> list[str]:

@@ -118,7 +118,7 @@ def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
             cell = session.built.cell.name
             name = f"{cell}/{session.clock}"
             progress.say(name, "booting")
-            wanted_ = lab.booting(session.built, session.clock, pauses=bool(made.on_failure))
+            wanted_ = lab.booting(session.built, session.clock, memory=session.memory, pauses=bool(made.on_failure))
             try:
                 up = vm.find(cell, wanted_)
                 machine = up or launch.start(wanted_, cell, keep=keep)
@@ -272,7 +272,7 @@ def _side_by_side(work: Callable[[Item], Made], items: Sequence[Item], workers: 
 
 def _workers(made: Plan, jobs: int) -> int:
     """Return how many VMs may run at once: one a core, no more than fit into the free memory, and one if time is measured."""
-    largest = max(built.cell.machine.qemu.memory for built in made.cells)
+    largest = max((session.size for session in made.sessions), default=1)
     if not made.at_once:
         return 1
     return max(1, min(len(made.sessions), jobs or os.cpu_count() or 1, free_memory() // largest))

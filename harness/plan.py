@@ -39,6 +39,10 @@ class Step(msgspec.Struct, frozen=True):
     """of the module's pseudo random numbers; 0 for the module's default"""
     share: float = 1.0
     """of the operations that it would have else"""
+    clears: bool = True
+    """whether kmemleak, where there is one, forgets before what was left behind earlier"""
+    scans: bool = True
+    """whether it looks afterwards for what was left behind since"""
 
     @property
     def name(self) -> str:
@@ -55,6 +59,13 @@ class Session(msgspec.Struct, frozen=True):
     """which boot of the cell under this clock, from 0"""
     steps: tuple[Step, ...]
     """in their order"""
+    memory: int = 0
+    """MiB that its VM has; 0 for the machine's own"""
+
+    @property
+    def size(self) -> int:
+        """MiB that its VM has."""
+        return self.memory or self.built.cell.machine.qemu.memory
 
     @property
     def name(self) -> str:
@@ -74,7 +85,7 @@ class Plan(msgspec.Struct, frozen=True):
     cells: tuple[BuiltCell, ...]
     tests: tuple[str, ...]
     clock: Clock
-    """of the performance tests; stress always runs under the wall clock"""
+    """of the performance tests; a stress test has its own"""
     scale: str
     version: str
     """of the source, such as ``4.18.0``"""
@@ -135,14 +146,22 @@ class Plan(msgspec.Struct, frozen=True):
                 steps = self._timed(protocol.profile_use(built.cell.profile), boot)
                 if steps:
                     found.append(Session(built, self.clock, boot, steps))
-        number = len({s.boot for s in found}) if self.clock is Clock.WALL else 0
-        stress = tuple(Step(test) for test in self._chosen() if test.stress)
-        found += [
-            Session(built, Clock.WALL, number, stress)
-            for built in self.cells
-            if stress and "stress" in protocol.profile_use(built.cell.profile).kinds
-        ]
-        return tuple(found)
+        timed = len({s.boot for s in found})
+        alike = [self._stress(built, timed) for built in self.cells]
+        return (*found, *(session for turn in itertools.zip_longest(*alike) for session in turn if session))
+
+    def _stress(self, built: BuiltCell, timed: int) -> list[Session]:
+        """Return a VM for each clock and size that the stress tests of a cell want, behind `timed` boots that are timed."""
+        profile = built.cell.profile
+        tests = self._chosen() if "stress" in protocol.profile_use(profile).kinds else []
+        groups: dict[tuple[Clock, int], list[Step]] = {}
+        for test in tests:
+            if test.stress:
+                groups.setdefault((test.clock, test.memory.get(profile, 0)), []).append(Step(test))
+        boots = {clock: itertools.count(timed if clock is self.clock else 0) for clock in Clock}
+        # Those that want nothing special first.
+        ordered = sorted(groups.items(), key=lambda group: group[0] != (Clock.WALL, 0))
+        return [Session(built, clock, next(boots[clock]), tuple(steps), memory) for (clock, memory), steps in ordered]
 
     def _timed(self, use: ProfileUse, boot: int) -> tuple[Step, ...]:
         """Return what is timed in boot number `boot` of a cell."""

@@ -10,7 +10,7 @@ import msgspec
 
 from harness import paths, store, tables
 from harness.errors import UsageError
-from harness.matrix import Clock
+from harness.matrix import PROFILES, Clock
 
 SCALES = ("quick", "default", "published")
 Kind = Literal["performance", "stress", "sweep"]
@@ -54,6 +54,8 @@ class SuiteTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """that a stress test runs under: icount has one CPU, and does the same every time"""
     memory: dict[str, int] = {}
     """MiB that its VM has, by profile; where none is given, the machine's own"""
+    faults: bool = False
+    """whether it makes allocations fail, for which the kernel's fault injection is prepared"""
 
     @property
     def stress(self) -> bool:
@@ -70,6 +72,8 @@ class ProfileUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """at most so many; 0 for as many as the scale says"""
     tracer: str = ""
     """of the kernel's, which looks for the longest critical section; its cost makes timings worthless"""
+    leaks: bool = False
+    """whether kmemleak looks for what each test left behind"""
 
 
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,8 +99,16 @@ def profile_use(profile: str) -> ProfileUse:
 
 @functools.cache
 def suite() -> _Suite:
-    """Return what test_module/suite.toml says."""
-    return tables.load(_FILE, _Suite)
+    """Return what test_module/suite.toml says; UsageError where that makes no sense."""
+    read = tables.load(_FILE, _Suite)
+    for test in read.tests:
+        if (test.threads or test.memory or test.faults or test.clock is not Clock.WALL) and not test.stress:
+            raise UsageError(f"{_FILE}: {test.name} is no stress test: threads, clock, memory and faults are for these alone.")
+        if unknown := sorted(test.memory.keys() - set(PROFILES)):
+            raise UsageError(
+                f"{_FILE}: {test.name}: there is no profile '{unknown[0]}'; {tables.closest(unknown[0], list(PROFILES))}"
+            )
+    return read
 
 
 def digest() -> str:

@@ -43,6 +43,8 @@ class Boot(msgspec.Struct, frozen=True):
     """the guest's"""
     profile: str = ""
     """of the kernel"""
+    memory: int = 0
+    """MiB; 0 for the machine's own"""
     pauses: bool = False
     """whether a guest that ends is kept as it is, for a debugger or a dump of its memory, instead of ending QEMU"""
     sandbox: bool = False
@@ -71,7 +73,7 @@ def command(boot: Boot, folder: Path) -> tuple[str, ...]:
         *("-accel", boot.accelerator),
         *("-cpu", "host" if boot.accelerator == "kvm" else qemu.cpu),
         *("-smp", str(boot.cpus)),
-        *("-m", f"{qemu.memory}M"),
+        *("-m", f"{boot.memory or qemu.memory}M"),
         *icount,
         *("-kernel", str(boot.kernel)),
         *("-initrd", str(boot.initramfs)),

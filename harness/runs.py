@@ -147,6 +147,7 @@ def conclude(run: Run) -> Outcome:
             notes += (f"This soak was ended after {hours:.2f} of {provenance.hours:g} hours.",)
         base = plan.load(run.folder / "plan.json").base
         found = (*map(functools.partial(_as_kept, run), soak_leaks.distinct(found)), *soak_leaks.findings(judged, base))
+        results += soak_leaks.results(judged, found)
         shown = soak_leaks.condensed(results)
     provenance = msgspec.structs.replace(provenance, notes=notes)
     samples = tuple(run.samples())

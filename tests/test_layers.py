@@ -22,6 +22,8 @@ TIERS = {
         "kernlog",
         "ktap",
         "meminfo",
+        "kmemleak",
+        "known",
         "tracer",
         "injection",
         "compare",

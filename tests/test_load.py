@@ -66,6 +66,35 @@ def test_a_stress_test_has_one_sample_a_thread(made: Plan) -> None:
     assert "latency" not in found
 
 
+def test_a_stress_test_has_the_threads_that_it_wants(made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    make.suite_with(monkeypatch, mix_stress_test={"threads": 32, "clock": Clock.ICOUNT})
+    session, step = first(made, "mix_stress_test")
+    found = parameters(load.command(made, session, step))
+    assert found["threads"] == "32"
+    assert session.boot > 0
+    assert "memory" in found, "there is no other boot in which it could be looked at"
+    assert "threads" not in parameters(load.command(made, *first(made, "fragmentation_test")))
+
+
+def test_errors_on_demand_are_prepared_and_put_back(made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    make.suite_with(monkeypatch, mix_stress_test={"faults": True})
+    plain, faulty = (load.command(made, *first(made, name))[2] for name in ("fragmentation_test", "mix_stress_test"))
+    assert "fail" not in plain
+    assert faulty.index("set_faults N 0\n") < faulty.index("insmod") < faulty.index("set_faults Y 1\n") < faulty.index(load.END)
+    done = subprocess.run(("sh", "-n", "-c", faulty), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_leaks_are_looked_for_when_the_module_is_gone(made: Plan) -> None:
+    debug = with_profile(made, "debug")
+    words = load.command(debug, *first(debug, "mix_stress_test"))
+    assert words[2].index("echo clear") < words[2].index("insmod") < words[2].index("rmmod") < words[2].index("echo scan >")
+    assert words[2].index("/proc/kallsyms") < words[2].index("rmmod"), "its functions have no names afterwards"
+    done = subprocess.run(("sh", "-n", "-c", words[2]), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "kmemleak" not in load.command(made, *first(made, "mix_stress_test"))[2]
+
+
 def test_under_a_tracer_nothing_is_timed_twice(made: Plan) -> None:
     traced = with_profile(made, "latency")
     words = load.command(traced, *first(traced, "long_busy_list_alloc_test"))

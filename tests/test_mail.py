@@ -76,6 +76,13 @@ def test_a_comparison_has_its_interval_and_both_sides() -> None:
     assert "samples / boots 6 / 3" in " ".join(made.split())
 
 
+def test_known_bugs_are_told_by_variant_and_machine() -> None:
+    made = mail(findings=(make.leak(),), results=make.known_results())
+    is_plain(made)
+    assert "* md_blocks are left (pcpu_alloc_test)" in made
+    assert line(made[made.index("Known bugs of stock") :], "mine") == ["mine", "x86_64", "not", "seen:", "fixed"]
+
+
 def test_tables_are_aligned() -> None:
     made = mail(comparisons=(content.comparison(), content.slower(test="long_busy_list_alloc_test")))
     table = made[made.index("    test") :].splitlines()[:3]

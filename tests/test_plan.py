@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 import tasks
-from harness import paths, pipeline, plan, protocol, rootfs, runs, selection, source
+from harness import paths, pipeline, plan, protocol, rootfs, runs, selection, source, vm
 from harness.errors import UsageError
 from harness.matrix import Base, Clock, Variant
 from harness.plan import Plan
 from harness.selection import Selection
+from harness.suite import lab
 from tests import make
 
 
@@ -67,6 +68,48 @@ def test_stress_has_a_boot_of_its_own_after_what_is_timed(made: Plan) -> None:
     assert [(s.clock, s.boot) for s in wall.sessions] == [(Clock.WALL, 0), (Clock.WALL, 1), (Clock.WALL, 2)]
     assert all(step.test.stress for step in wall.sessions[-1].steps)
     assert len({s.name for s in wall.sessions}) == 3
+
+
+def test_a_stress_test_that_wants_another_clock_or_size_has_a_vm_of_its_own(made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    make.suite_with(
+        monkeypatch,
+        random_size_align_test={"memory": {"perf": 128, "debug": 512}},
+        pcpu_alloc_test={"clock": Clock.ICOUNT, "memory": {"perf": 128}},
+        fragmentation_test={"memory": {"perf": 128}},
+        align_shift_alloc_test={"clock": Clock.ICOUNT},
+    )
+
+    def planned(clock: Clock, *profiles: str) -> list[tuple[str, str, int, int, list[str]]]:
+        cells = tuple(machines_of(made, "stock", profile=profile).cells[0] for profile in profiles)
+        whole = msgspec.structs.replace(made, cells=cells, tests=protocol.choose("stress,le_fit_alloc_test"), clock=clock, boots=2)
+        assert len({s.name for s in whole.sessions}) == len(whole.sessions)
+        return [
+            (s.built.cell.profile, s.clock, s.boot, s.memory, [step.name for step in s.steps])
+            for s in whole.sessions
+            if s.steps[0].test.stress
+        ]
+
+    small, common = ["random_size_align_test", "fragmentation_test"], ["mix_stress_test"]
+    assert planned(Clock.ICOUNT, "perf") == [
+        ("perf", "wall", 0, 0, common),
+        ("perf", "wall", 1, 128, small),
+        ("perf", "icount", 2, 128, ["pcpu_alloc_test"]),
+        ("perf", "icount", 3, 0, ["align_shift_alloc_test"]),
+    ]
+    assert [session[1:4] for session in planned(Clock.WALL, "perf")] == [
+        *(("wall", 2, 0), ("wall", 3, 128), ("icount", 0, 128), ("icount", 1, 0)),
+    ]
+    assert planned(Clock.ICOUNT, "perf", "debug")[1::2][0] == ("debug", "wall", 0, 0, ["fragmentation_test", "mix_stress_test"])
+    assert ("debug", "wall", 1, 512, ["random_size_align_test"]) in planned(Clock.ICOUNT, "perf", "debug")
+
+
+def test_a_vm_is_as_large_as_its_tests_want(made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    make.suite_with(monkeypatch, mix_stress_test={"memory": {"perf": 128}})
+    whole = msgspec.structs.replace(made, tests=("fragmentation_test", "mix_stress_test"))
+    assert [session.size for session in whole.sessions] == [1024, 128]
+    boots = [lab.booting(s.built, s.clock, memory=s.memory, pauses=False) for s in whole.sessions]
+    assert [boot.memory for boot in boots] == [0, 128]
+    assert len({vm.identity(boot) for boot in boots}) == 2, "neither is used in place of the other"
 
 
 def test_the_published_protocol_is_that_of_the_publication(made: Plan) -> None:

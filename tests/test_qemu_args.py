@@ -44,6 +44,10 @@ def test_the_wall_clock_takes_all_of_the_machines_cpus(name: str) -> None:
     assert option(command, "-m") == f"{load_machine(name).qemu.memory}M"
 
 
+def test_a_boot_may_have_less_memory_than_its_machine() -> None:
+    assert option(qemu_args.command(make.boot(memory=128), FOLDER), "-m") == "128M"
+
+
 @pytest.mark.parametrize("name", machine_names())
 @pytest.mark.parametrize("clock", Clock)
 def test_nobody_else_reaches_the_guest_and_it_reaches_nobody(name: str, clock: Clock) -> None:

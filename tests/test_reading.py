@@ -20,6 +20,14 @@ from harness.suite.reading import Observed, Reading
 from tests import make
 
 TRACE = (Path(__file__).parent / "data" / "traces" / "preemptoff-x86_64.txt").read_text()
+LEAKS = "".join(
+    f"unreferenced object 0xffff8800{number}bc0 (size 128):\n"
+    '  comm "insmod", pid 93, jiffies 4294893447 (age 13.928s)\n'
+    "  backtrace:\n"
+    "    [<00000000dbc07cd0>] kmem_cache_alloc+0x208/0x270\n"
+    "    [<00000000a75d9adf>] provoke_kmemleak+0x58/0xbc [provoke]\n"
+    for number in (1234, 5678)
+)
 TEST = SuiteTest("le_fit_alloc_test", "performance", {"quick": 10})
 
 
@@ -40,6 +48,15 @@ def test_the_warm_up_is_kept_and_marked(base: Base) -> None:
     assert [(s.repeat, s.warmup, s.boot) for s in found] == [(0, True, 2), (1, False, 2), (2, False, 2)]
     assert [s.value for s in found] == [100.0, 100.05, 100.1]
     assert {s.unit for s in found} == {"instructions/op"}
+
+
+def test_leaks_take_the_place_of_the_word_that_there_are_some(base: Base) -> None:
+    word = make.trouble(kind="memory-leak", title="kmemleak: 2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)")
+    said = "".join(f"{load.LEAKS} {what}\n{LEAKS}\n{load.LEAKS} end\n" for what in ("first", "again"))
+    (told,) = reading(base, Step(TEST), profile="debug").troubles([word], said, 1)
+    assert (told.title, told.first, told.last) == ("2 leaked objects (256 bytes in all) from provoke_kmemleak", 417, 450)
+    assert reading(base, Step(TEST), profile="debug").troubles([word], "", 1) == [], "the third scan found none"
+    assert reading(base, Step(TEST)).troubles([word], said, 1) == [word]
 
 
 def test_rounds_are_told_apart(base: Base) -> None:
@@ -109,7 +126,7 @@ def test_a_guest_that_was_cut_off_gives_what_there_is(base: Base) -> None:
 
 @pytest.mark.parametrize("file", sorted(Observed().records()))
 def test_every_kind_of_record_has_a_reader(file: str, tmp_path: Path) -> None:
-    name = {"latency.jsonl": "histograms", "sweep.jsonl": "points"}.get(file, file.removesuffix(".jsonl"))
+    name = {"latency.jsonl": "histograms", "sweep.jsonl": "points", "soak.jsonl": "looks"}.get(file, file.removesuffix(".jsonl"))
     run = make.stored(tmp_path)
     (run.folder / file).write_text("{}\n")
     with pytest.raises(UsageError, match=f"{file} is damaged"):

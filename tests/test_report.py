@@ -170,6 +170,7 @@ def test_the_whole_page_is_small_and_its_ids_are_its_own(whole: str) -> None:
 def test_the_whole_page_has_all_parts_in_order(whole: str) -> None:
     ids = [i for i in Page(whole).ids if i.isalpha()]
     assert ids == [
+        "known",
         "comparison",
         "distributions",
         "latency",
@@ -181,6 +182,21 @@ def test_the_whole_page_has_all_parts_in_order(whole: str) -> None:
         "tests",
         "provenance",
     ]
+
+
+def test_a_page_shows_who_has_which_known_bug() -> None:
+    leak, results = make.leak(), make.known_results()
+    made = page(findings=(leak,), results=results)
+    shown = Page(made).text
+    assert "Known bugs of stock" in shown
+    assert "not seen: fixed" in shown
+    assert "x86_64: faster: le_fit_alloc_test (+50.0\xa0%); mine fixes 1 of 1 known bug that stock shows" in shown
+    assert shown.index("Known bugs") < shown.index("95\xa0% interval" if "95\xa0% interval" in shown else "95 % interval")
+    told = on_terminal(terminal.summary(make.provenance(), (), (leak,), results), width=80)
+    assert re.search(r"md_blocks are left\s+seen\s+not seen: fixed", told)
+    assert "Known bugs" not in Page(page()).text
+    evil = Page(page(findings=(make.leak(expected=EVIL),), results=results))
+    assert "script" not in evil.tags
 
 
 def test_a_page_is_the_same_each_time() -> None:

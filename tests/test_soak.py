@@ -86,6 +86,18 @@ def test_a_leak_is_a_finding_with_its_cache_and_an_exit_code(results: Path, base
         assert "not complete" not in said
 
 
+def test_a_cell_has_a_result_for_its_memory(base: Base) -> None:
+    def outcome(looks: list[Look]) -> tuple[str, str]:
+        found = slopes.slopes(looks)
+        (result,) = soak_leaks.results(found, soak_leaks.findings(found, base))
+        return result.outcome, result.reason
+
+    assert outcome(growing(0)) == ("passed", "")
+    assert outcome(growing(30 * PAGE))[0] == "failed"
+    assert outcome(growing(0, 5))[0] == "skipped"
+    assert outcome(growing(0, 5))[1].startswith("undecided: slab_objects, SUnreclaim")
+
+
 def test_a_leak_that_is_known_is_expected(results: Path, known: Base) -> None:
     outcome = runs.conclude(stored(results, known, growing(30 * PAGE)))
     assert [f.expected for f in outcome.findings] == ["md_blocks"]

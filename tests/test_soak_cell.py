@@ -124,6 +124,27 @@ def test_what_is_known_to_show_a_bug_comes_first_and_whole() -> None:
     assert all(step.seed for step in rounds.steps(7, "a/b/c", 1, tests, {"align_shift_alloc_test"}))
 
 
+def test_kmemleak_looks_once_a_round_but_after_each_test_that_is_known_to_show_something() -> None:
+    tests = rounds.fit(protocol.suite().tests)
+    later = rounds.steps(7, "a/b/c", 1, tests, {"pcpu_alloc_test"})
+    assert [step.clears for step in later] == [True] + [False] * (len(tests) - 1)
+    assert [step.scans for step in later] == [False] * (len(tests) - 1) + [True]
+    first = rounds.steps(7, "a/b/c", 0, tests, {"pcpu_alloc_test"})
+    assert (first[0].clears, first[0].scans, first[1].clears) == (True, True, True)
+
+
+def test_what_an_earlier_test_is_known_to_leave_is_known(bench: Bench) -> None:
+    bug = KnownBug("pcpu_alloc_test", "memory-leak", "from pcpu_create_chunk$", "md_blocks")
+    base = msgspec.structs.replace(bench.plan.base, known_bugs=(bug,))
+    bench.soak.plan = bench.plan = msgspec.structs.replace(bench.plan, base=base)
+    titles = {"pcpu_create_chunk": "md_blocks", "alloc_vmap_area": ""}
+    troubles = [{"kind": "memory-leak", "severity": "error", "title": f"9 leaked objects from {name}"} for name in titles]
+    bench.outcome = lambda _: Observed(findings=tuple(make.finding(**told) for told in troubles))
+    bench.go()
+    told = {f.trouble.title.rpartition(" ")[2]: f.expected for seen, _ in bench.recorded for f in seen.findings}
+    assert told == titles
+
+
 def test_tests_that_need_a_machine_of_their_own_have_no_part() -> None:
     (usual, *_) = rounds.fit(protocol.suite().tests)
     others = [

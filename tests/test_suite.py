@@ -81,6 +81,31 @@ def test_a_known_bug_that_is_not_seen_is_a_finding(base: Base, tmp_path: Path) -
     assert [f.trouble.kind for f in run.findings()] == ["bug", "bug", "not-seen"]
 
 
+def test_known_bugs_of_one_test_are_told_apart(base: Base, tmp_path: Path) -> None:
+    faces = (
+        msgspec.structs.replace(BUG, kind="memory-leak", reason="a leak", always=False),
+        msgspec.structs.replace(BUG, kind="hang", profiles=("debug",)),
+        msgspec.structs.replace(BUG, kind="died", machines=("aarch64",)),
+        BUG,
+    )
+    _, run = suite(msgspec.structs.replace(base, known_bugs=faces), tmp_path, PANIC)
+    assert (run.results()[1].outcome, run.results()[1].reason) == ("xfailed", "an overflow")
+    assert [f.expected for f in run.findings()] == ["", "an overflow"]
+
+
+def test_each_of_two_known_bugs_has_to_be_seen(base: Base, tmp_path: Path) -> None:
+    other = msgspec.structs.replace(BUG, kind="memory-leak")
+    _, run = suite(msgspec.structs.replace(base, known_bugs=(BUG, other)), tmp_path, PANIC)
+    assert run.results()[1].outcome == "failed"
+    assert [(f.trouble.kind, f.expected) for f in run.findings()][1:] == [("bug", "an overflow"), ("not-seen", "")]
+
+
+def test_a_known_bug_that_need_not_show_may_stay_away(base: Base, tmp_path: Path) -> None:
+    may = msgspec.structs.replace(BUG, title="something else", always=False)
+    _, run = suite(msgspec.structs.replace(base, known_bugs=(may, BUG)), tmp_path, PANIC)
+    assert run.results()[1].outcome == "xfailed"
+
+
 def test_qemu_that_does_not_start_is_the_rigs_error(base: Base, tmp_path: Path) -> None:
     code, run = suite(base, tmp_path, "echo 'qemu: no such CPU' >&2; exit 1")
     assert code == pytest.ExitCode.TESTS_FAILED

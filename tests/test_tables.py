@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 from harness import paths, protocol, rootfs, tables
 from harness.errors import UsageError
+from harness.kernlog.kinds import SEVERITY
 from harness.matrix import PROFILES, Base, Machine, base_names, load_base, load_machine, machine_names, series_names
 
 GOOD = (paths.MACHINES / "x86_64.toml").read_text()
@@ -126,6 +128,37 @@ def _check_known_bugs(base: Base) -> None:
     tests = {test.name for test in protocol.suite().tests}
     for bug in base.known_bugs:
         assert bug.test in tests
+        assert bug.kind in {*SEVERITY, "test-failed", "load-failed", "hang", "died"}
+        re.compile(bug.title)
+
+
+@pytest.mark.parametrize(("key", "known"), [("profiles", "'debug'"), ("machines", "'x86_64'")])
+def test_a_known_bug_of_nowhere_is_refused(key: str, known: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "SERIES", tmp_path)
+    (tmp_path / "9.9").mkdir()
+    bug = f"[[known_bugs]]\ntest = 'a'\nkind = 'bug'\ntitle = 'b'\nreason = 'c'\n{key} = [{known[:-1]}s']\n"
+    (tmp_path / "9.9" / "base.toml").write_text(f"release = '9.9'\n[source]\n{bug}")
+    with pytest.raises(UsageError, match=rf"base\.toml: there is no {key[:-1]} {known[:-1]}s'; did you mean {known}\?"):
+        load_base("9.9")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("threads = 2", "le_fit_alloc_test is no stress test"),
+        ("memory = { pref = 128 }", "le_fit_alloc_test is no stress test"),
+        ("memory = { pref = 128 }\nkind = 'stress'", r"there is no profile 'pref'; did you mean 'perf'\?"),
+    ],
+)
+def test_a_suite_that_makes_no_sense_is_refused(more: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (paths.TEST_MODULE / "suite.toml").read_text()
+    kind = 'kind = "performance"\n' if "kind" not in more else ""
+    first = 'name = "le_fit_alloc_test"\nkind = "performance"\n'
+    assert first in text
+    (tmp_path / "suite.toml").write_text(text.replace(first, f'name = "le_fit_alloc_test"\n{kind}{more}\n'))
+    monkeypatch.setattr(protocol, "_FILE", tmp_path / "suite.toml")
+    with pytest.raises(UsageError, match=said):
+        protocol.suite.__wrapped__()
 
 
 def test_the_shipped_suite_is_whole() -> None:

@@ -110,7 +110,8 @@ _ALLOCATING = r"""
     _*k?v?(z|m|c|re)?alloc(_array|_node|_track_caller|_cache|_trace|_large|_noprof|_order)*\w{0,40} _*kmem_cache_\w+
     _*k[vz]?malloc\w* kz?alloc\w* _*do_kmalloc\w* _*slab_\w+ _*vmalloc\w* vz?alloc\w* kvmalloc\w* kvasprintf\w* kasprintf\w*
     kstrdup\w* kmemdup\w* _*alloc_(pages?|percpu|skb)\w* (dev|netdev|napi)_alloc_\w*skb\w*
-    _*get_(free_pages|zeroed_page|page_from_freelist|vm_area_node)\w* alloc_vmap_area pcpu_alloc\w* allocate_slab new_slab\w*
+    _*get_(free_pages|zeroed_page|page_from_freelist|vm_area_node)\w* alloc_vmap_area allocate_slab new_slab\w*
+    pcpu_alloc(_area|_pages)? pcpu_mem_zalloc
     out_of_memory oom_\w+ dump_\w+ pagefault_out_of_memory create_object lookup_object _*mem_cgroup\w* try_charge\w*
     folio_alloc\w* filemap_alloc\w* sk_prot_alloc __build_skb _*vm_area_alloc_pages _*page_cache_alloc
 """

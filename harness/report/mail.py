@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness import latency
+from harness import known, latency
 from harness.compare import Comparison
 from harness.records import Provenance
 from harness.report import rows, soak, text, verdicts, views
@@ -22,6 +22,7 @@ def mail(content: Content) -> str:
     palette = views.palette(content)
     parts = [
         *_top(content),
+        *_known(content),
         *_comparisons(content),
         *_latencies(content, palette),
         *_sections(content, palette),
@@ -44,6 +45,16 @@ def _top(content: Content) -> Iterator[str]:
     yield "\n".join(item(f"{verdict.machine}: {verdict.line}") for verdict in verdicts.verdicts(content))
     for limit in views.limits(content):
         yield paragraph(limit)
+
+
+def _known(content: Content) -> Iterator[str]:
+    if found := known.rows(content.provenance, content.findings, content.results):
+        yield heading("Known bugs of stock")
+        for row in found:
+            yield item(f"{row.reason} ({', '.join(row.tests)})")
+            told = [(s.variant, s.machine, s.words) for s in row.shown]
+            yield table(("variant", "machine", ""), _once(told, 1), left=2)
+        yield paragraph(text.KNOWN)
 
 
 def _comparisons(content: Content) -> Iterator[str]:

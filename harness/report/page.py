@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from harness import latency
+from harness import known, latency
 from harness.report import rows, soak, text, verdicts, views
 from harness.report.content import Content
 from harness.report.plots import distributions, growth, memory, publication, sections
@@ -44,6 +44,7 @@ def html(content: Content) -> str:
         title=views.title(content),
         verdicts=verdicts.verdicts(content),
         palette=palette,
+        known=known.rows(content.provenance, content.findings, content.results),
         comparisons=_comparisons(content, palette),
         latencies=_latencies(content, palette),
         sections=_sections(content, palette),

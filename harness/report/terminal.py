@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness import known
 from harness.compare import Comparison
 from harness.growth import Growth
 from harness.matrix import STOCK
@@ -81,7 +82,7 @@ def summary(
     results: Sequence[Result],
 ) -> RenderableType:
     """Return what has to be said besides the figures: notes, findings, counts."""
-    lines = [Text(f"note: {note}", style="yellow") for note in provenance.notes]
+    lines: list[RenderableType] = [Text(f"note: {note}", style="yellow") for note in provenance.notes]
     for finding in findings:
         kind = "known bug" if finding.expected else "FINDING"
         where = f"{finding.machine}/{finding.variant}/{finding.profile} {finding.test}"
@@ -94,6 +95,8 @@ def summary(
         if result.outcome == "error":
             where = f"{result.machine}/{result.variant}/{result.profile} {result.test}"
             lines.append(Text(text.plain(f"RIG FAILED: {where}: {result.reason}"), style="bold red"))
+    if bugs := known.rows(provenance, findings, results):
+        lines.append(_known(bugs))
     counted = ", ".join(text.outcomes(Counter(result.outcome for result in results))) or "none"
     worse = sum(c.regression for c in comparisons)
     compared = f"Regressions: {f'{worse} past the threshold of {provenance.threshold:g} %' if worse else 'none'}."
@@ -105,3 +108,15 @@ def summary(
         compared = f"{'Stock only' if provenance.stock_only else 'One side only'}: nothing was compared."
     lines.append(Text(f"Tests: {counted}. {compared}"))
     return Group(*lines)
+
+
+def _known(bugs: Sequence[known.Row]) -> Table:
+    """Return which kernels showed which of stock's bugs."""
+    table = Table(title="Known bugs of stock", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("bug", ratio=1)
+    for shown in bugs[0].shown:
+        table.add_column(f"{escape(shown.variant)}\n{escape(shown.machine)}", no_wrap=True)
+    for row in bugs:
+        cells = [Text(s.words, style="green" if s.fixed else "bold red" if s.new else "") for s in row.shown]
+        table.add_row(Text(text.plain(row.reason)), *cells)
+    return table

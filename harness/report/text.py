@@ -28,6 +28,10 @@ LIMITS = {
     ),
 }
 FULL_LENGTH = "What ends early where somebody waits, as with cond_resched_lock(), is shown at its full length if nobody did."
+KNOWN = (
+    "A bug counts as not seen where every test that showed it, in whichever kernel, came to its end without it. What stock shows"
+    " and a series does not is fixed by it."
+)
 POSITIVE = "A change is positive where the variant costs less."
 DIRECTIONS = {
     "same": "same",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness import growth
+from harness import growth, known
 from harness.compare import Comparison
 from harness.report import text, views
 from harness.report.content import Content
@@ -67,6 +67,9 @@ def _parts(content: Content, machine: str) -> list[Part]:
         parts.append(Part("open", f"{len(undecided)} undecided"))
     if not mine:
         parts += _growths(content, machine) or _soaks(content, machine) or [Part("", "nothing was compared")]
+    bugs = known.rows(content.provenance, content.findings, content.results)
+    for variant, (count, of) in known.fixed(bugs, machine).items():
+        parts.append(Part("good" if count else "", f"{variant} fixes {count} of {_number(of, 'known bug')} that stock shows"))
     if unexpected:
         parts.append(Part("bad", _number(len(unexpected), "unexpected finding")))
     elif content.results:

@@ -80,8 +80,13 @@ def _id(session: Session, round_: int, name: str) -> str:
 
 
 def _xfail(chosen: Plan, session: Session, step: Step) -> list[pytest.MarkDecorator]:
-    stock = session.built.cell.variant.name == STOCK
-    return [pytest.mark.xfail(strict=stock, raises=KnownBugSeen, reason=bug.reason) for bug in known_bugs(chosen.base, step.name)]
+    cell = session.built.cell
+    bugs = known_bugs(chosen.base, cell, step.name)
+    if not bugs:
+        return []
+    reason = "; ".join(dict.fromkeys(bug.reason for bug in bugs))
+    strict = cell.variant.name == STOCK and any(bug.always for bug in bugs)
+    return [pytest.mark.xfail(strict=strict, raises=KnownBugSeen, reason=reason)]
 
 
 class SessionScheduling(LoadScopeScheduling):  # type: ignore[misc]
@@ -165,11 +170,14 @@ class Recorder:
         if report.when != "call" and not report.failed:
             return
         told = dict(report.user_properties).get("outcome") if report.when == "call" else None
+        expected: list[str] = []
         if told is not None:
             outcome = msgspec.convert(told, Observed)
             for file, found in outcome.records().items():
                 self._run.add(file, found)
-        reason = "" if report.passed else str(getattr(report, "wasxfail", "")) or why(report)
+            expected = [finding.expected for finding in outcome.findings]
+        known = "; ".join(dict.fromkeys(expected)) if hasattr(report, "wasxfail") else ""
+        reason = "" if report.passed else known or why(report)
         word: str = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
         if report.failed and told is None:
             word = "error"

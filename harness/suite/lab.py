@@ -142,7 +142,7 @@ class Lab:
             left = "nothing: its QEMU has ended"
         elif how == "core":
             file = self._logs / station.log_name.replace(".serial.log", ".core")
-            left = witness.dump(station.vm, file, cell.machine.qemu.memory << 20, session.built.kernel)
+            left = witness.dump(station.vm, file, session.size << 20, session.built.kernel)
         elif any(up.state.kept and up.state.cell == cell.name for up in vm.running()):
             left = f"nothing: a VM of {cell.name} has been kept already"
         else:
@@ -167,7 +167,7 @@ class Lab:
 
     def _connect(self, session: Session, *, may_find: bool) -> Station:
         name = self._log_names[session.name]
-        wanted = booting(session.built, session.clock, pauses=self._pauses)
+        wanted = booting(session.built, session.clock, memory=session.memory, pauses=self._pauses)
         cell = session.built.cell.name
         machine = vm.find(cell, wanted) if may_find else None
         try:
@@ -202,8 +202,11 @@ class Lab:
             self._stations.pop(key).close(stop=True)
 
 
-def booting(built: BuiltCell, clock: Clock, *, pauses: bool) -> Boot:
-    """Return what the VM of a cell under a clock is booted with; it `pauses` if what has ended is still to be looked at."""
+def booting(built: BuiltCell, clock: Clock, *, memory: int = 0, pauses: bool) -> Boot:
+    """Return what the VM of a cell under a clock is booted with, and `memory` MiB where these are not the machine's own.
+
+    It `pauses` if what has ended is still to be looked at.
+    """
     return Boot(
         machine=built.cell.machine,
         clock=clock,
@@ -213,6 +216,7 @@ def booting(built: BuiltCell, clock: Clock, *, pauses: bool) -> Boot:
         port=0,
         address=rootfs.ADDRESS,
         profile=built.cell.profile,
+        memory=memory,
         pauses=pauses,
     )
 

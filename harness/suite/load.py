@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness import protocol
+from harness import kmemleak, protocol
 from harness.plan import Plan, Session, Step
 from harness.suite.lab import MODULE
 
@@ -14,12 +14,30 @@ END = "kernel-patch-rig: end"
 MEMORY = "kernel-patch-rig: memory"
 TRACE = "kernel-patch-rig: trace"
 REST = "kernel-patch-rig: rest"
+LEAKS = "kernel-patch-rig: leaks"
 _LOOK_EVERY = 1
 """milliseconds of the guest's time between two looks at memory; the module makes them rarer in a long test"""
 
+# Errors on demand come only where the module asks for one in its own thread (fail_nth): by chance there are none.
+_FAULTS = """\
+[ -e /sys/kernel/debug/failslab ] || mount -t debugfs debugfs /sys/kernel/debug 2> /dev/null
+set_faults() {
+    for way in /sys/kernel/debug/failslab /sys/kernel/debug/fail_page_alloc; do
+        [ -d $way ] || continue
+        echo 0 > $way/probability
+        echo 0 > $way/verbose
+        echo N > $way/task-filter
+        echo $1 > $way/ignore-gfp-wait
+        [ ! -e $way/ignore-gfp-highmem ] || echo $1 > $way/ignore-gfp-highmem
+        [ ! -e $way/min-order ] || echo $2 > $way/min-order
+    done
+}
+set_faults N 0
+"""
+_NO_FAULTS = "set_faults Y 1\n"
 _LOAD = """\
 insmod "$@" || exit 1
-rmmod vmalloc_test || exit 1
+{names}rmmod vmalloc_test || exit 1
 dmesg
 """
 _LOOK = f"""\
@@ -37,7 +55,7 @@ echo {{tracer}} > current_tracer || exit 1
 insmod "$1" {{short}} && rmmod vmalloc_test || exit 1
 dmesg -c > /dev/null
 echo 0 > tracing_max_latency
-{_LOAD}\
+{_LOAD.format(names="")}\
 echo "{TRACE} begin"
 cat trace
 echo "{TRACE} end"
@@ -56,6 +74,45 @@ busybox awk '/unpurged/ {{ lazy += $2; next }} {{ areas++; bytes += $2 }}
     END {{ printf "areas %.0f %.0f lazy %.0f\\n", areas, bytes, lazy }}' /proc/vmallocinfo
 echo "{REST} end"
 """
+_KMEMLEAK = """\
+leaks=/sys/kernel/debug/kmemleak
+[ -e $leaks ] || mount -t debugfs debugfs /sys/kernel/debug 2> /dev/null
+"""
+# Its own thread would report in the middle of a test what only that test knows of for the moment.
+_CLEAR = """\
+if ! { echo scan=off > $leaks && echo clear > $leaks; } 2> /dev/null; then
+    echo "kmemleak is not there, or has switched itself off"
+    exit 1
+fi
+"""
+# Call traces cannot name a module's functions once it is gone.
+_NAMES = f"""\
+echo "{LEAKS} names"
+grep -F '[vmalloc_test]' /proc/kallsyms
+echo "{LEAKS} end"
+"""
+# The first scan takes the contents' checksums; the second finds those unchanged that are of age, which is five seconds
+# (MSECS_MIN_AGE); what a register or a moved pointer hid from it the third one sees.
+_SCAN = f"""\
+scan() {{
+    echo "{LEAKS} looked for" > /dev/kmsg
+    echo scan > $leaks
+}}
+scan
+sleep 5
+scan
+found=$(head -c {kmemleak.MOST} $leaks | grep '^unreferenced')
+if [ "$found" ]; then
+    echo "{LEAKS} first"
+    echo "$found"
+    echo "{LEAKS} end"
+    scan
+    echo "{LEAKS} again"
+    head -c {kmemleak.MOST} $leaks
+    echo
+    echo "{LEAKS} end"
+fi
+"""
 
 
 def _script(work: str) -> str:
@@ -70,17 +127,23 @@ echo "{END}" > /dev/kmsg
 
 def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
     """Return the command that does `step` in the guest."""
-    tracer = protocol.profile_use(session.built.cell.profile).tracer
-    looks = session.boot == 0 and step.round == (0 if step.test.stress else chosen.size.aside) and not tracer and not step.axis
-    work = _LOAD
+    use = protocol.profile_use(session.built.cell.profile)
+    tracer = use.tracer
+    first = step.test.stress or (session.boot == 0 and step.round == chosen.size.aside)
+    looks = first and not tracer and not step.axis
+    work = plain = _LOAD.format(names=_NAMES if use.leaks else "")
     if tracer:
         short = _words({"tests": step.test.name, "loops": 1, "repeat": 1, "busy": 1, "trace": 1})
         work = _TRACE.format(tracer=tracer, short=" ".join(short))
     elif chosen.hours:
         looks = False
-        work = _LOAD + _AT_REST
+        work = plain + _AT_REST
     elif looks:
-        work = _LOOK.format(at="before") + _LOAD + _LOOK.format(at="after")
+        work = _LOOK.format(at="before") + plain + _LOOK.format(at="after")
+    if step.test.faults:
+        work = _FAULTS + work + _NO_FAULTS
+    if use.leaks:
+        work = _KMEMLEAK + (_CLEAR if step.clears else "") + work + (_SCAN if step.scans else "")
     wanted = parameters(chosen, step, tracer=bool(tracer), looks=looks)
     return ("sh", "-c", _script(work), "sh", step.name, MODULE, *_words(wanted))
 
@@ -109,5 +172,6 @@ def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool) -> Mappin
     if looks:
         found["memory"] = _LOOK_EVERY
     if step.test.stress:
-        return {**found, "repeat": 1}
+        threads = {"threads": step.test.threads} if step.test.threads else {}
+        return {**found, "repeat": 1, **threads}
     return {**found, "repeat": size.warmup + size.repeat, "settle": int(size.settle), "latency": int(step.round == size.aside)}

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from harness import clock as clocks
-from harness import ktap, meminfo, protocol, tracer
+from harness import kmemleak, ktap, meminfo, protocol, tracer
 from harness.plan import Plan, Session, Step
 from harness.records import Finding, Histogram, Look, Memory, Point, Sample, Section
 from harness.suite import load
+from harness.trouble import Trouble
 
 _PAGE = 4096
 """bytes; all machines have such"""
@@ -167,6 +168,13 @@ class Reading:
                 caches=found.caches,
             ),
         )
+
+    def troubles(self, found: Sequence[Trouble], said: str, line: int) -> list[Trouble]:
+        """Return what the log told of, with the leaks in detail; those of which it said nothing are told at its line `line`."""
+        if not self._use.leaks:
+            return list(found)
+        scans = (_between(said, load.LEAKS, what) for what in ("first", "again", "names"))
+        return kmemleak.instead(found, kmemleak.read(*scans), line)
 
 
 def _space(values: Mapping[str, int]) -> dict[str, int]:

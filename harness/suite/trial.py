@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 import msgspec
 
-from harness import kernlog, ktap, paths, symbols
+from harness import kernlog, ktap, paths, protocol, symbols
 from harness.errors import RigError
 from harness.kbuild import tree_of
+from harness.known import NOT_SEEN
 from harness.matrix import STOCK, Base, Cell, KnownBug
 from harness.plan import Plan, Session, Step
 from harness.records import Finding
@@ -38,10 +38,10 @@ class _Trial:
         self.session = session
         self.test = test
         self._base = base
-        self.known = known_bugs(base, test)
+        self.known = known_bugs(base, self.cell, test)
 
     def finding(self, trouble: Trouble, log: str) -> Finding:
-        known = (bug for bug in self.known if bug.kind == trouble.kind and re.search(bug.title, trouble.title))
+        known = (bug for bug in self.known if bug.explains(trouble))
         return Finding(
             machine=self.cell.machine.name,
             variant=self.cell.variant.name,
@@ -60,9 +60,9 @@ class _Trial:
 
     def findings(self, troubles: Sequence[Trouble], log: str) -> tuple[Finding, ...]:
         found = [self.finding(trouble, log) for trouble in self._resolved(troubles)]
-        must = self.known if self.cell.variant.name == STOCK else ()
-        missing = [bug for bug in must if not any(f.expected == bug.reason for f in found)]
-        unseen = (_own("not-seen", f"a known bug was not seen: {bug.reason}", 0, "") for bug in missing)
+        must = [bug for bug in self.known if bug.always and self.cell.variant.name == STOCK]
+        missing = [bug for bug in must if not any(bug.explains(f.trouble) for f in found)]
+        unseen = (_own("not-seen", f"{NOT_SEEN}{bug.reason}", 0, "") for bug in missing)
         return (*found, *(self.finding(trouble, log) for trouble in unseen))
 
     def _resolved(self, troubles: Sequence[Trouble]) -> Sequence[Trouble]:
@@ -75,9 +75,9 @@ class _Trial:
             return troubles  # the places are a help, not the finding
 
 
-def known_bugs(base: Base, test: str) -> tuple[KnownBug, ...]:
-    """Return the bugs that `test` has to show in stock, and may show in a series that does not fix them."""
-    return tuple(bug for bug in base.known_bugs if bug.test == test)
+def known_bugs(base: Base, cell: Cell, test: str) -> tuple[KnownBug, ...]:
+    """Return the bugs that `test` shows in a cell if it is stock, and may show in a series that does not fix them."""
+    return tuple(bug for bug in base.known_bugs if bug.test == test and bug.concerns(cell))
 
 
 def boot(lab: Lab, plan: Plan, session: Session) -> Observed:
@@ -118,14 +118,17 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     except GuestDied as died:
         return trial.died(died, lab.last_log(session))
     first = station.vm.console.line
-    seen = watch(station, load.command(plan, session, step), plan.patience(step), harmless=bool(plan.on_failure))
+    patience = plan.patience(step) + protocol.profile_use(session.built.cell.profile).leaks
+    seen = watch(station, load.command(plan, session, step), patience, harmless=bool(plan.on_failure))
     reading = Reading(plan, session, step)
     if seen.bad:
         findings = trial.findings(_autopsy(seen.log, first, seen.bad), station.log_name)
         findings = _with_evidence(findings, seen.bad.testimony)
         return Observed(reading.samples(ktap.parse(seen.log)), _leave(lab, plan, session, step.name, findings, lost=True))
     report = ktap.parse(seen.said)
-    troubles = kernlog.find(seen.log, first) + _failures(step, report, seen.said, first, seen.log)
+    troubles = reading.troubles(kernlog.find(seen.log, first), seen.said, first) + _failures(
+        step, report, seen.said, first, seen.log
+    )
     if troubles:
         station.keep()
     return Observed(
