@@ -39,6 +39,10 @@ class Step(msgspec.Struct, frozen=True):
     """of the module's pseudo random numbers; 0 for the module's default"""
     share: float = 1.0
     """of the operations that it would have else"""
+    clears: bool = True
+    """whether kmemleak, where there is one, forgets before what was left behind earlier"""
+    scans: bool = True
+    """whether it looks afterwards for what was left behind since"""
 
     @property
     def name(self) -> str:

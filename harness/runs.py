@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from harness import compare, drift, gate, patches, paths, plan, protocol, published, records, shell, slopes, store
+from harness import compare, gate, patches, paths, plan, protocol, published, records, shell, slopes, soak_leaks, store
 from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.outcome import Outcome
@@ -146,8 +146,9 @@ def conclude(run: Run) -> Outcome:
             hours = max((look.hours for look in looks), default=0.0)
             notes += (f"This soak was ended after {hours:.2f} of {provenance.hours:g} hours.",)
         base = plan.load(run.folder / "plan.json").base
-        found = (*map(functools.partial(_as_kept, run), drift.distinct(found)), *drift.findings(judged, base))
-        shown = drift.condensed(results)
+        found = (*map(functools.partial(_as_kept, run), soak_leaks.distinct(found)), *soak_leaks.findings(judged, base))
+        results += soak_leaks.results(judged, found)
+        shown = soak_leaks.condensed(results)
     provenance = msgspec.structs.replace(provenance, notes=notes)
     samples = tuple(run.samples())
     comparisons = tuple(compare.compare(samples, protocol.performance(), provenance.margins, provenance.threshold))

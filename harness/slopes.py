@@ -182,7 +182,7 @@ def _slope(of: Slope, rounds: Sequence[_Round], intervals: int) -> Slope:
         middle=statistics.fmean(blocks),
         cache="" if of.figure.startswith(CACHE) else _grown(kept[0], kept[-1]),
     )
-    return _judged(made, settles=_settles(steps)) if of.judged else msgspec.structs.replace(made, verdict="none")
+    return _judged(made, steps) if of.judged else msgspec.structs.replace(made, verdict="none")
 
 
 def _reach(steps: Sequence[float], confidence: float) -> float:
@@ -200,11 +200,17 @@ def _settles(steps: Sequence[float]) -> bool:
     return statistics.fmean(steps[-3:]) < _SETTLES * statistics.fmean(steps[:3])
 
 
-def _judged(of: Slope, *, settles: bool) -> Slope:
+def _drifts(steps: Sequence[float]) -> bool:
+    """Return whether the level strays as a random walk does, rather than to come back: neighbouring steps then agree."""
+    middle = statistics.fmean(steps)
+    return sum((one - middle) * (next_ - middle) for one, next_ in itertools.pairwise(steps)) > 0
+
+
+def _judged(of: Slope, steps: Sequence[float]) -> Slope:
     """Return a slope with its verdict.
 
-    Half of an interval shrinks at least with the square root of the time, as that of a random walk does: what is
-    undecided is decided at the latest when it is as small as the slope's distance from what would be the other verdict.
+    What is undecided is likely decided when half of the interval is as small as the slope's distance from what would be the
+    other verdict. A random walk's shrinks with the time's power of 1/2, that of noise around a level with its power of 3/2.
     """
     assert of.interval is not None
     assert of.per_round is not None
@@ -213,12 +219,12 @@ def _judged(of: Slope, *, settles: bool) -> Slope:
     if high < step:
         return msgspec.structs.replace(of, verdict="small" if low > 0 else "none")
     grows = of.per_round >= step
-    if low > 0 and grows and not settles:
+    if low > 0 and grows and not _settles(steps):
         return msgspec.structs.replace(of, verdict="leak")
     room = of.per_round if grows else step - of.per_round
     ratio = (high - of.per_round) / room if room else math.inf
-    so_far = of.kept[1]
-    return msgspec.structs.replace(of, verdict="undecided", more=so_far * max(1.0, ratio * ratio - 1))
+    longer = ratio ** (2 if _drifts(steps) else 2 / 3)
+    return msgspec.structs.replace(of, verdict="undecided", more=of.kept[1] * max(1.0, longer - 1))
 
 
 def _grown(first: _Round, last: _Round) -> str:

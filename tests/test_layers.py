@@ -39,7 +39,7 @@ TIERS = {
         "growth",
         "latency",
         "slopes",
-        "drift",
+        "soak_leaks",
     ),
     "outside": (
         "shell",

@@ -126,7 +126,7 @@ def test_a_guest_that_was_cut_off_gives_what_there_is(base: Base) -> None:
 
 @pytest.mark.parametrize("file", sorted(Observed().records()))
 def test_every_kind_of_record_has_a_reader(file: str, tmp_path: Path) -> None:
-    name = {"latency.jsonl": "histograms", "sweep.jsonl": "points"}.get(file, file.removesuffix(".jsonl"))
+    name = {"latency.jsonl": "histograms", "sweep.jsonl": "points", "soak.jsonl": "looks"}.get(file, file.removesuffix(".jsonl"))
     run = make.stored(tmp_path)
     (run.folder / file).write_text("{}\n")
     with pytest.raises(UsageError, match=f"{file} is damaged"):

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import drift, paths, plan, runs, slopes, soak
+from harness import paths, plan, runs, slopes, soak, soak_leaks
 from harness.console import Console
 from harness.errors import RigError, UsageError
 from harness.matrix import Base, KnownBug
@@ -86,6 +86,18 @@ def test_a_leak_is_a_finding_with_its_cache_and_an_exit_code(results: Path, base
         assert "not complete" not in said
 
 
+def test_a_cell_has_a_result_for_its_memory(base: Base) -> None:
+    def outcome(looks: list[Look]) -> tuple[str, str]:
+        found = slopes.slopes(looks)
+        (result,) = soak_leaks.results(found, soak_leaks.findings(found, base))
+        return result.outcome, result.reason
+
+    assert outcome(growing(0)) == ("passed", "")
+    assert outcome(growing(30 * PAGE))[0] == "failed"
+    assert outcome(growing(0, 5))[0] == "skipped"
+    assert outcome(growing(0, 5))[1].startswith("undecided: slab_objects, SUnreclaim")
+
+
 def test_a_leak_that_is_known_is_expected(results: Path, known: Base) -> None:
     outcome = runs.conclude(stored(results, known, growing(30 * PAGE)))
     assert [f.expected for f in outcome.findings] == ["md_blocks"]
@@ -110,13 +122,13 @@ def test_what_another_figure_explains_is_no_second_finding(base: Base) -> None:
         msgspec.structs.replace(one, values={**one.values, "MemUsed": one.values["MemUsed"] + 100 * PAGE * number})
         for number, one in enumerate(growing(30 * PAGE))
     ]
-    assert len(drift.findings(slopes.slopes(growing(30 * PAGE)), base)) == 1
-    assert [f.trouble.title.split()[0] for f in drift.findings(slopes.slopes(looks), base)] == ["MemUsed", "slab"]
+    assert len(soak_leaks.findings(slopes.slopes(growing(30 * PAGE)), base)) == 1
+    assert [f.trouble.title.split()[0] for f in soak_leaks.findings(slopes.slopes(looks), base)] == ["MemUsed", "slab"]
 
 
 def test_growth_of_many_caches_shows_in_their_sum(base: Base) -> None:
     looks = [msgspec.structs.replace(one, caches={"dentry": 1 << 20}) for one in growing(30 * PAGE)]
-    (finding,) = drift.findings(slopes.slopes(looks), base)
+    (finding,) = soak_leaks.findings(slopes.slopes(looks), base)
     assert finding.trouble.title.startswith("slab_objects grows by 120 KiB a round")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import drift, protocol
+from harness import protocol, soak_leaks
 from harness.errors import VmLost
 from harness.matrix import Base, KnownBug
 from harness.plan import Plan, Session, Step
@@ -122,6 +122,27 @@ def test_what_is_known_to_show_a_bug_comes_first_and_whole() -> None:
     assert (first[0].name, first[0].seed, first[0].share) == ("align_shift_alloc_test", 0, 1.0)
     assert all(step.seed for step in first[1:])
     assert all(step.seed for step in rounds.steps(7, "a/b/c", 1, tests, {"align_shift_alloc_test"}))
+
+
+def test_kmemleak_looks_once_a_round_but_after_each_test_that_is_known_to_show_something() -> None:
+    tests = rounds.fit(protocol.suite().tests)
+    later = rounds.steps(7, "a/b/c", 1, tests, {"pcpu_alloc_test"})
+    assert [step.clears for step in later] == [True] + [False] * (len(tests) - 1)
+    assert [step.scans for step in later] == [False] * (len(tests) - 1) + [True]
+    first = rounds.steps(7, "a/b/c", 0, tests, {"pcpu_alloc_test"})
+    assert (first[0].clears, first[0].scans, first[1].clears) == (True, True, True)
+
+
+def test_what_an_earlier_test_is_known_to_leave_is_known(bench: Bench) -> None:
+    bug = KnownBug("pcpu_alloc_test", "memory-leak", "from pcpu_create_chunk$", "md_blocks")
+    base = msgspec.structs.replace(bench.plan.base, known_bugs=(bug,))
+    bench.soak.plan = bench.plan = msgspec.structs.replace(bench.plan, base=base)
+    titles = {"pcpu_create_chunk": "md_blocks", "alloc_vmap_area": ""}
+    troubles = [{"kind": "memory-leak", "severity": "error", "title": f"9 leaked objects from {name}"} for name in titles]
+    bench.outcome = lambda _: Observed(findings=tuple(make.finding(**told) for told in troubles))
+    bench.go()
+    told = {f.trouble.title.rpartition(" ")[2]: f.expected for seen, _ in bench.recorded for f in seen.findings}
+    assert told == titles
 
 
 def test_tests_that_need_a_machine_of_their_own_have_no_part() -> None:
@@ -239,11 +260,11 @@ def test_looks_are_kept_with_the_time_and_the_caches_that_matter(bench: Bench) -
 def test_findings_that_repeat_are_told_once(bench: Bench) -> None:
     same: list[Finding] = [make.finding(fingerprint="x", title=f"WARNING number {n}") for n in range(5)]
     other = make.finding(fingerprint="y")
-    (first, second) = drift.distinct([*same, other])
+    (first, second) = soak_leaks.distinct([*same, other])
     assert first.trouble.title == "WARNING number 0 (5 times)"
     assert second == other
 
 
 def test_results_are_told_once_with_their_number(bench: Bench) -> None:
-    told = drift.condensed([make.result(round=n) for n in range(9)] + [make.result("failed", reason="bug: x")])
+    told = soak_leaks.condensed([make.result(round=n) for n in range(9)] + [make.result("failed", reason="bug: x")])
     assert [(r.outcome, r.reason, r.seconds) for r in told] == [("passed", "9 times", 9 * 1.25), ("failed", "bug: x", 1.25)]

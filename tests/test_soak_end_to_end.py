@@ -63,7 +63,7 @@ def test_the_leak_of_stock_is_found(tmp_path: Path) -> None:
 
 
 def test_a_flood_on_the_console_is_kept_in_parts_and_ends_no_vm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    limit = 256 << 10
+    limit = 128 << 10
     monkeypatch.setattr(vm, "LONGEST_LOG", limit)
     made = pipeline.build(Selection(machine=MACHINE, variant="stock", tests="stress"))
     session = Session(made.cells[0], Clock.WALL, 0, ())

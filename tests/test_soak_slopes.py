@@ -159,6 +159,14 @@ def test_noise_that_hides_the_answer_asks_for_more_hours() -> None:
     assert found.more > 0
 
 
+def test_what_strays_asks_for_more_hours_than_what_comes_back() -> None:
+    back = slope([1e8 + (60 if number // 5 % 2 else -60) * PAGE for number in range(60)])
+    stray = slope([1e8 + 60 * PAGE * math.sin(number / 7) for number in range(60)])
+    assert back.more is not None
+    assert stray.more is not None
+    assert back.more < stray.more
+
+
 def test_more_figures_make_the_intervals_wider() -> None:
     values = noise(random.Random(3), 60)
     cells = [look(n, v, variant=name) for name in ("stock", "a", "b", "c") for n, v in enumerate(values)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import drift, paths, protocol, rootfs, tables
+from harness import paths, protocol, rootfs, soak_leaks, tables
 from harness.errors import UsageError
 from harness.kernlog.kinds import SEVERITY
 from harness.matrix import PROFILES, Base, Machine, base_names, load_base, load_machine, machine_names, series_names
@@ -125,10 +125,10 @@ def test_shipped_bases_load(name: str) -> None:
 
 
 def _check_known_bugs(base: Base) -> None:
-    tests = {test.name for test in protocol.suite().tests} | {drift.TEST}
+    tests = {test.name for test in protocol.suite().tests} | {soak_leaks.TEST}
     for bug in base.known_bugs:
         assert bug.test in tests
-        assert bug.kind in {*SEVERITY, drift.KIND, "test-failed", "load-failed", "hang", "died"}
+        assert bug.kind in {*SEVERITY, soak_leaks.KIND, "test-failed", "load-failed", "hang", "died"}
         re.compile(bug.title)
 
 

@@ -13,8 +13,8 @@ BEGIN = "kernel-patch-rig: begin"
 END = "kernel-patch-rig: end"
 MEMORY = "kernel-patch-rig: memory"
 TRACE = "kernel-patch-rig: trace"
-LEAKS = "kernel-patch-rig: leaks"
 REST = "kernel-patch-rig: rest"
+LEAKS = "kernel-patch-rig: leaks"
 _LOOK_EVERY = 1
 """milliseconds of the guest's time between two looks at memory; the module makes them rarer in a long test"""
 
@@ -61,10 +61,25 @@ cat trace
 echo "{TRACE} end"
 echo nop > current_tracer
 """
-# Its own thread would report in the middle of a test what only that test knows of for the moment.
-_CLEAR = """\
+# Looks can be compared that are taken at rest. The module has had purged what it freed lazily, and is gone; the workers that
+# destroy percpu chunks and free a module's memory are given time; and what the kernel gives back when asked is dropped, the
+# page cache and slabs without objects, since how much there is of these is chance and no leak.
+_AT_REST = f"""\
+sleep 0.5
+echo 3 > /proc/sys/vm/drop_caches
+for shrink in /sys/kernel/slab/*/shrink; do echo 1 > $shrink; done
+echo "{REST} begin"
+cat /proc/uptime /proc/meminfo /proc/slabinfo
+busybox awk '/unpurged/ {{ lazy += $2; next }} {{ areas++; bytes += $2 }}
+    END {{ printf "areas %.0f %.0f lazy %.0f\\n", areas, bytes, lazy }}' /proc/vmallocinfo
+echo "{REST} end"
+"""
+_KMEMLEAK = """\
 leaks=/sys/kernel/debug/kmemleak
 [ -e $leaks ] || mount -t debugfs debugfs /sys/kernel/debug 2> /dev/null
+"""
+# Its own thread would report in the middle of a test what only that test knows of for the moment.
+_CLEAR = """\
 if ! { echo scan=off > $leaks && echo clear > $leaks; } 2> /dev/null; then
     echo "kmemleak is not there, or has switched itself off"
     exit 1
@@ -98,19 +113,6 @@ if [ "$found" ]; then
     echo "{LEAKS} end"
 fi
 """
-# Looks can be compared that are taken at rest. The module has had purged what it freed lazily, and is gone; the workers that
-# destroy percpu chunks and free a module's memory are given time; and what the kernel gives back when asked is dropped, the
-# page cache and slabs without objects, since how much there is of these is chance and no leak.
-_AT_REST = f"""\
-sleep 0.5
-echo 3 > /proc/sys/vm/drop_caches
-for shrink in /sys/kernel/slab/*/shrink; do echo 1 > $shrink; done
-echo "{REST} begin"
-cat /proc/uptime /proc/meminfo /proc/slabinfo
-busybox awk '/unpurged/ {{ lazy += $2; next }} {{ areas++; bytes += $2 }}
-    END {{ printf "areas %.0f %.0f lazy %.0f\\n", areas, bytes, lazy }}' /proc/vmallocinfo
-echo "{REST} end"
-"""
 
 
 def _script(work: str) -> str:
@@ -140,8 +142,8 @@ def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
         work = _LOOK.format(at="before") + plain + _LOOK.format(at="after")
     if step.test.faults:
         work = _FAULTS + work + _NO_FAULTS
-    if use.leaks and not chosen.hours:
-        work = _CLEAR + work + _SCAN
+    if use.leaks:
+        work = _KMEMLEAK + (_CLEAR if step.clears else "") + work + (_SCAN if step.scans else "")
     wanted = parameters(chosen, step, tracer=bool(tracer), looks=looks)
     return ("sh", "-c", _script(work), "sh", step.name, MODULE, *_words(wanted))
 

@@ -151,13 +151,6 @@ class Reading:
             for look in report.looks
         )
 
-    def troubles(self, found: Sequence[Trouble], said: str, line: int) -> list[Trouble]:
-        """Return what the log told of, with the leaks in detail; those of which it said nothing are told at its line `line`."""
-        if not self._use.leaks:
-            return list(found)
-        scans = (_between(said, load.LEAKS, what) for what in ("first", "again", "names"))
-        return kmemleak.instead(found, kmemleak.read(*scans), line)
-
     def looks(self, report: ktap.Report, said: str) -> tuple[Look, ...]:
         """Return what memory was like when all was over, if a soak asked for that, and the most that was freed lazily before."""
         found = meminfo.at_rest(_between(said, load.REST, "begin"))
@@ -176,6 +169,13 @@ class Reading:
                 caches=found.caches,
             ),
         )
+
+    def troubles(self, found: Sequence[Trouble], said: str, line: int) -> list[Trouble]:
+        """Return what the log told of, with the leaks in detail; those of which it said nothing are told at its line `line`."""
+        if not self._use.leaks:
+            return list(found)
+        scans = (_between(said, load.LEAKS, what) for what in ("first", "again", "names"))
+        return kmemleak.instead(found, kmemleak.read(*scans), line)
 
 
 def _space(values: Mapping[str, int]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from harness.errors import VmLost
 from harness.matrix import Clock
 from harness.plan import BuiltCell, Plan, Session, Step
 from harness.protocol import SuiteTest
-from harness.records import Look, Result
+from harness.records import Finding, Look, Result
 from harness.suite import rounds, trial
 from harness.suite.lab import Lab
 from harness.suite.reading import Observed
@@ -23,6 +23,8 @@ LONGEST_PART = 1 << 20
 """bytes of a console's log after which the next part of it begins"""
 _CACHES = 8
 """slab caches that are recorded: so many of the largest, and so many of those that grew most"""
+_KMEMLEAK = "memory-leak"
+"""the kind of what kmemleak finds"""
 _DEATHS = 3
 """VMs that a test may end unexpectedly before it is left out, and boots that may fail one after the other"""
 
@@ -74,7 +76,7 @@ class CellSoak:
     def run(self) -> None:
         """Do rounds until the soak is over, or no VM comes up any more."""
         cell = self._session.built.cell
-        known = {bug.test for bug in self._soak.plan.base.known_bugs}
+        known = {bug.test for bug in self._soak.plan.base.known_bugs if bug.concerns(cell)}
         number = 0
         while not self._soak.over and self._failed_boots < _DEATHS:
             tests = [test for test in self._soak.tests if test.name not in self._left_out]
@@ -124,7 +126,8 @@ class CellSoak:
         # What a bug is known to do is shown by a whole test from the usual seed, and not by any other.
         if step.share != 1 or step.seed:
             seen = msgspec.structs.replace(seen, findings=tuple(f for f in seen.findings if f.trouble.kind != "not-seen"))
-        seen = msgspec.structs.replace(seen, samples=(), looks=tuple(map(self._kept, seen.looks)))
+        findings, looks = tuple(map(self._attributed, seen.findings)), tuple(map(self._kept, seen.looks))
+        seen = msgspec.structs.replace(seen, samples=(), memory=(), findings=findings, looks=looks)
         self._record(step, step.name, seen, time.monotonic() - began)
         if self._lab.current(self._session):
             self._lab.turn(self._session, LONGEST_PART)
@@ -159,6 +162,14 @@ class CellSoak:
         grown = sorted(look.caches, key=lambda name: self._first.get(name, 0) - look.caches[name])[:_CACHES]
         caches = {name: look.caches[name] for name in (*largest, *grown)}
         return msgspec.structs.replace(look, caches=caches, hours=round(self._soak.hours, 5))
+
+    def _attributed(self, finding: Finding) -> Finding:
+        """Return a finding as known where kmemleak found what a test is known to leave that came earlier in the round."""
+        cell, base = self._session.built.cell, self._soak.plan.base
+        if finding.expected or finding.trouble.kind != _KMEMLEAK:
+            return finding
+        bugs = (bug for bug in base.known_bugs if bug.concerns(cell) and bug.explains(finding.trouble))
+        return msgspec.structs.replace(finding, expected=next((bug.reason for bug in bugs), ""))
 
     def _keep_log(self) -> None:
         if station := self._lab.current(self._session):

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
 
-from harness.matrix import Base
+from harness.matrix import Base, KnownBug
 from harness.records import Finding, Result
 from harness.report import text
 from harness.slopes import CACHE, STEPS, Slope
@@ -61,6 +60,26 @@ def sentence(slope: Slope) -> str:
     return f"{name} grows by {rate}{cache}"
 
 
+def results(slopes: Sequence[Slope], found: Sequence[Finding]) -> tuple[Result, ...]:
+    """Return how the soak of each cell went as to its memory: skipped where too little is decided to say."""
+    cells: dict[tuple[str, str, str], list[Slope]] = {}
+    for slope in slopes:
+        cells.setdefault((slope.machine, slope.variant, slope.profile), []).append(slope)
+    made = []
+    for cell, mine in cells.items():
+        own = [f for f in found if f.test == TEST and (f.machine, f.variant, f.profile) == cell]
+        bad = [f.trouble.title for f in own if not f.expected]
+        open_ = [s.figure for s in mine if s.judged and s.verdict == "undecided"]
+        outcome = "failed" if bad else "xfailed" if own else "skipped" if open_ else "passed"
+        reason = "; ".join(bad) or next((f.expected for f in own), "") or (f"undecided: {', '.join(open_)}" if open_ else "")
+        made.append(Result(*cell, mine[0].clock, TEST, mine[0].boot, 0, outcome, 0.0, reason))
+    return tuple(made)
+
+
+def _concerns(bug: KnownBug, slope: Slope) -> bool:
+    return slope.profile in (bug.profiles or (slope.profile,)) and slope.machine in (bug.machines or (slope.machine,))
+
+
 def _counted(members: Sequence[Finding]) -> Finding:
     first = members[0]
     if len(members) == 1:
@@ -94,7 +113,8 @@ def _finding(slope: Slope, base: Base) -> Finding:
         f" {text.amounts(slope.figure, slope.interval)} a round (simultaneous 95 % interval), over {slope.rounds} rounds of boot"
         f" {slope.boot}, from hour {slope.kept[0]:.2f} to {slope.kept[1]:.2f}"
     )
-    known = (bug for bug in base.known_bugs if bug.test == TEST and bug.kind == KIND and re.search(bug.title, title))
+    trouble = Trouble(KIND, Severity.ERROR, title, 0, 0, evidence, fingerprint=f"{KIND} {slope.figure}")
+    known = (bug for bug in base.known_bugs if bug.test == TEST and _concerns(bug, slope) and bug.explains(trouble))
     return Finding(
         machine=slope.machine,
         variant=slope.variant,
@@ -102,7 +122,7 @@ def _finding(slope: Slope, base: Base) -> Finding:
         clock=slope.clock,
         test=TEST,
         boot=slope.boot,
-        trouble=Trouble(KIND, Severity.ERROR, title, 0, 0, evidence, fingerprint=f"{KIND} {slope.figure}"),
+        trouble=trouble,
         expected=next((bug.reason for bug in known), ""),
         log="",
     )
