@@ -18,7 +18,7 @@
 /* In pages from the base of the slice: the hole, and a fence on either side. */
 #define HOLE		32U
 #define FENCE		4U
-#define MAX_HOLE	17U
+#define MAX_HOLE	16U
 
 /* Where a page aligned to 64 has free space on both sides. */
 #define SPLIT		129U
