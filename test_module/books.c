@@ -101,7 +101,7 @@ static struct vmap_area *area_at(const struct vmt_area_list *list,
 }
 
 /* How much of [@start, @end) is in the vmalloc range. */
-static unsigned long in_range(unsigned long start, unsigned long end)
+static unsigned long bytes_in_range(unsigned long start, unsigned long end)
 {
 	start = clamp(start, VMALLOC_START, VMALLOC_END & PAGE_MASK);
 	return clamp(end, VMALLOC_START, VMALLOC_END & PAGE_MASK) - start;
@@ -127,7 +127,7 @@ static int check_cover(const struct vmt_area_list *busy,
 		struct vmap_area *va = is_free ? f : b;
 
 		begun = begun || is_free;
-		*kept += in_range(va->va_start, va->va_end);
+		*kept += bytes_in_range(va->va_start, va->va_end);
 		if (begun && va->va_start < end)
 			return contradiction(reason,
 					     "books: [%lx,%lx) is both free and busy",

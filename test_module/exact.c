@@ -18,7 +18,7 @@
 /* In pages from the base of the slice: the hole, and a fence on either side. */
 #define HOLE		32U
 #define FENCE		4U
-#define MAX_HOLE	17U
+#define MAX_HOLE	16U
 
 /* Where a page aligned to 64 has free space on both sides. */
 #define SPLIT		129U
@@ -30,6 +30,7 @@ static DEFINE_MUTEX(one_at_a_time);
 struct exact {
 	struct vmt_thread *t;
 	unsigned long base;
+	const char *what;	/* is asked for, should it be refused */
 	struct vm_struct *fences[2];
 };
 
@@ -60,8 +61,9 @@ static void *get(struct exact *x, struct vmt_request r, unsigned int place)
 	x->t->lazy_pages_max = max(x->t->lazy_pages_max, vmt_lazy_pages());
 	if (!addr) {
 		vmt_fail(x->t, -ENOSPC,
-			 "refused: a hole of exactly the size, %lx bytes, align %lx, in [%lx,%lx)",
-			 vmt_request_takes(&r), r.align, r.start, r.end);
+			 "refused: %s, %lx bytes, align %lx, in [%lx,%lx)",
+			 x->what, vmt_request_takes(&r), r.align, r.start,
+			 r.end);
 		return NULL;
 	}
 	if (vmt_request_check(x->t, &r, addr))
@@ -138,10 +140,12 @@ static int passed_by(struct exact *x, unsigned int pages)
 	void *larger;
 	int err;
 
+	x->what = "what is larger than a hole";
 	larger = get(x, request(x, pages + 1, 1, HOLE - FENCE,
 				VMT_SLICE_PAGES), 0);
 	if (!larger)
 		return -ENOSPC;
+	x->what = "a hole that was passed by";
 	err = fits(x, pages, 1, HOLE - FENCE, end) ?:
 	      fits(x, pages, HOLE, HOLE, end + FENCE);
 	vfree(larger);
@@ -153,6 +157,7 @@ static int one_hole(struct exact *x, unsigned int pages)
 	unsigned int end = HOLE + pages;
 	int err;
 
+	x->what = "a hole of exactly the size";
 	err = fence(x, 0, HOLE - FENCE, FENCE) ?: fence(x, 1, end, FENCE);
 	err = err ?: fits(x, pages, 1, HOLE, end);
 	err = err ?: fits(x, pages, 1, HOLE - FENCE, end);
@@ -180,6 +185,7 @@ static int split(struct exact *x)
 	void *page, *below = NULL, *above = NULL;
 	int err;
 
+	x->what = "what an aligned page leaves";
 	err = fence(x, 0, SPLIT - 1, 1) ?: fence(x, 1, SPLIT_END, 1);
 	if (err)
 		goto out;

@@ -50,7 +50,7 @@ const struct vmt_area_list *vmt_area_list(void);
  */
 const struct vmt_area_list *vmt_free_list(void);
 
-/* What a busy area was allocated as; NULL if it is freed, or not a vm_struct. */
+/* What a busy area was allocated as; NULL if it is freed, or no vm_struct. */
 struct vm_struct;
 struct vmap_area;
 const struct vm_struct *vmt_area_vm(const struct vmap_area *va);
