@@ -7,10 +7,11 @@
 #include "vmalloc_test.h"
 
 /* One that is done whole or not at all, and leaves nothing once undone. */
+/* perform says whether it was done; check may be NULL. */
 struct vmt_operation {
 	const char *name;
-	bool (*perform)(struct vmt_thread *t, void *ctx);	/* was it done */
-	int (*check)(struct vmt_thread *t, void *ctx);	/* or NULL */
+	bool (*perform)(struct vmt_thread *t, void *ctx);
+	int (*check)(struct vmt_thread *t, void *ctx);
 	void (*undo)(struct vmt_thread *t, void *ctx);
 	bool stays;	/* its areas remain for others */
 };
