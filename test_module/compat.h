@@ -7,6 +7,8 @@
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>
@@ -86,6 +88,23 @@ static inline unsigned long vmt_slab_pages(void)
 static inline unsigned long vmt_slab_pages(void)
 {
 	return global_node_page_state_pages(VMT_SLAB_ITEM);
+}
+
+#endif
+
+/* d4efd79a81ab (5.8) took the protection from its arguments. */
+#if KERNEL_VERSION(5, 8, 0) > LINUX_VERSION_CODE
+
+static inline void *vmt_vm_map_ram(struct page **pages, unsigned int nr)
+{
+	return vm_map_ram(pages, nr, NUMA_NO_NODE, PAGE_KERNEL);
+}
+
+#else
+
+static inline void *vmt_vm_map_ram(struct page **pages, unsigned int nr)
+{
+	return vm_map_ram(pages, nr, NUMA_NO_NODE);
 }
 
 #endif

@@ -8,6 +8,7 @@
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
@@ -43,7 +44,8 @@ static int lazy_op(struct vmt_thread *t)
 {
 	void *addr;
 
-	addr = vmt_vmalloc_range_gfp(PAGE_SIZE, PMD_SIZE, GFP_KERNEL);
+	addr = vmt_vmalloc_in(PAGE_SIZE, PMD_SIZE, VMALLOC_START, VMALLOC_END,
+			      GFP_KERNEL);
 	if (!addr) {
 		t->alloc_failures++;
 		return 0;

@@ -157,7 +157,8 @@ static int judge(struct vmt_thread *t, unsigned long destroyed,
 	if (!destroyed)
 		return vmt_skip(t, "percpu destroyed no chunk");
 	if (areas <= destroyed / 4 &&
-	    (slab <= destroyed * LEAK_PER_CHUNK || slab <= LEAK_AT_ALL))
+	    (!vmt_slab_tells() || slab <= destroyed * LEAK_PER_CHUNK ||
+	     slab <= LEAK_AT_ALL))
 		return 0;
 	return vmt_fail(t, -EUCLEAN,
 			"leak: %lu vmalloc areas and %lu kB of slab in %lu destroyed chunks",

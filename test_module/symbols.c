@@ -75,14 +75,19 @@ void *vmt_vmalloc_window(unsigned long size, unsigned long align,
 
 void *vmt_vmalloc_range(unsigned long size, unsigned long align)
 {
-	return vmt_vmalloc_range_gfp(size, align, VMT_GFP);
+	return vmt_vmalloc_in(size, align, VMALLOC_START, VMALLOC_END, VMT_GFP);
 }
 
-void *vmt_vmalloc_range_gfp(unsigned long size, unsigned long align, gfp_t gfp)
+void *vmt_vmalloc_in(unsigned long size, unsigned long align,
+		     unsigned long start, unsigned long end, gfp_t gfp)
 {
-	return vmalloc_node_range(size, align, VMALLOC_START, VMALLOC_END, gfp,
-				  PAGE_KERNEL, 0, NUMA_NO_NODE,
-				  __builtin_return_address(0));
+	return vmalloc_node_range(size, align, start, end, gfp, PAGE_KERNEL, 0,
+				  NUMA_NO_NODE, __builtin_return_address(0));
+}
+
+void *vmt_map_pages(struct page **pages, unsigned int nr)
+{
+	return vmt_vm_map_ram(pages, nr);
 }
 
 bool vmt_have_areas(void)

@@ -9,6 +9,8 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+struct page;
+
 void vmt_find_symbols(void);
 
 /* Whether __vmalloc_node_range() was found; vmt_vmalloc_range() needs it. */
@@ -30,7 +32,11 @@ void *vmt_vmalloc_window(unsigned long size, unsigned long align,
 
 /* One area anywhere in the vmalloc range, allocated with VMT_GFP. */
 void *vmt_vmalloc_range(unsigned long size, unsigned long align);
-void *vmt_vmalloc_range_gfp(unsigned long size, unsigned long align, gfp_t gfp);
+void *vmt_vmalloc_in(unsigned long size, unsigned long align,
+		     unsigned long start, unsigned long end, gfp_t gfp);
+
+/* vm_map_ram(): as many as fit into a block share one, more get an area. */
+void *vmt_map_pages(struct page **pages, unsigned int nr);
 
 /*
  * The areas in use; before dd3b8353bae7 (5.5) lazily freed ones are among them.

@@ -3,6 +3,7 @@
 #ifndef VMALLOC_TEST_TALLY_H
 #define VMALLOC_TEST_TALLY_H
 
+#include <linux/kconfig.h>
 #include <linux/types.h>
 
 struct vmt_tally {
@@ -15,6 +16,15 @@ void vmt_take_tally(struct vmt_tally *tally);
 unsigned long vmt_count_areas(unsigned long start, unsigned long end);
 bool vmt_find_area(unsigned long addr, unsigned long *start,
 		   unsigned long *end);
+
+/*
+ * KASAN keeps what was freed in quarantine, kmemleak's notes included, which
+ * alone makes slab memory grow; there kmemleak says what has leaked.
+ */
+static inline bool vmt_slab_tells(void)
+{
+	return !IS_ENABLED(CONFIG_KASAN);
+}
 
 /* How much more @after is than @before; 0 if it is less. */
 static inline unsigned long vmt_growth(unsigned long before,

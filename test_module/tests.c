@@ -48,6 +48,9 @@ const struct vmt_test vmt_tests[] = {
 	{ "lazy_pages_test", lazy_pages_test, VMT_STRESS | VMT_NEEDS_RANGE },
 	{ "many_threads_test", many_threads_test,
 	  VMT_STRESS | VMT_NEEDS_RANGE },
+	{ "fault_alloc_test", fault_alloc_test,
+	  VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS },
+	{ "fault_pcpu_test", fault_pcpu_test, VMT_STRESS | VMT_NEEDS_PCPU },
 };
 
 const unsigned int vmt_nr_tests = ARRAY_SIZE(vmt_tests);

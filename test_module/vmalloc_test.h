@@ -170,6 +170,12 @@ int lazy_pages_test(struct vmt_thread *t);
 /* stress_threads.c */
 int many_threads_test(struct vmt_thread *t);
 
+/* fault_alloc.c */
+int fault_alloc_test(struct vmt_thread *t);
+
+/* fault_pcpu.c */
+int fault_pcpu_test(struct vmt_thread *t);
+
 /* sweep.c */
 int sweep_no_holes(struct vmt_thread *t);
 int sweep_long_list(struct vmt_thread *t);

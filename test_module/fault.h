@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Operations during which allocations of memory are made to fail. */
+#ifndef VMALLOC_TEST_FAULT_H
+#define VMALLOC_TEST_FAULT_H
+
+#include "tally.h"
+#include "vmalloc_test.h"
+
+/* One that is done whole or not at all, and leaves nothing once undone. */
+/* perform says whether it was done; check may be NULL. */
+struct vmt_operation {
+	const char *name;
+	bool (*perform)(struct vmt_thread *t, void *ctx);
+	int (*check)(struct vmt_thread *t, void *ctx);
+	void (*undo)(struct vmt_thread *t, void *ctx);
+	bool stays;	/* its areas remain for others */
+};
+
+struct vmt_faults {
+	unsigned long injected;
+};
+
+int vmt_inject(struct vmt_thread *t, const struct vmt_operation *operation,
+	       void *ctx, struct vmt_faults *faults);
+int vmt_conclude_faults(struct vmt_thread *t, const struct vmt_faults *faults,
+			const struct vmt_tally *before);
+
+#endif /* VMALLOC_TEST_FAULT_H */
