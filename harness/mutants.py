@@ -6,10 +6,12 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+from filelock import FileLock, Timeout
 
 from harness import matrix, mutation, patches, paths, pipeline, protocol, records, runs, selection, store, tables, vm
 from harness.bench import APART, Bench
@@ -40,7 +42,7 @@ def run(wanted: Selection, only: str, command: str, *, resume: bool = False, eve
     chosen = mutation.choose(table, only)
     wanted = _completed(wanted, base, table)
     selection.check(wanted)
-    with store.locked(paths.cache() / APART):
+    with _alone():
         folder = records.new_folder(paths.RESULTS / APART)
         started = Measured(
             date=records.now(),
@@ -64,6 +66,17 @@ def run(wanted: Selection, only: str, command: str, *, resume: bool = False, eve
             if left:
                 _profile(msgspec.structs.replace(wanted, profile=profile), base, left, folder, book, everything=everything)
     return book.found
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the work trees against other rigs."""
+    paths.cache().mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(paths.cache() / f".{APART}.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise UsageError("Another rig is trying mutants, whose work trees are used by one rig at a time.") from error
 
 
 class _Book:
