@@ -5,139 +5,28 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+from filelock import FileLock, Timeout
 
-from harness import git, kbuild, matrix, mutation, patches, paths, pipeline, protocol, records, runs, selection, store, tables, vm
-from harness.errors import BuildError, RigError, UsageError, VmLost
+from harness import matrix, mutation, patches, paths, pipeline, protocol, records, runs, selection, store, tables, vm
+from harness.bench import APART, Bench
+from harness.errors import RigError, UsageError
 from harness.jobserver import Jobserver
-from harness.matrix import Base, Variant
+from harness.matrix import Base
 from harness.mutation import Attempt, Measured, Mutant, Table
 from harness.outcome import ExitCode
-from harness.plan import Plan, Session
 from harness.progress import Progress
-from harness.records import Finding
 from harness.report import mutants as report
 from harness.report import text
 from harness.selection import Selection
-from harness.suite import trial
-from harness.suite.lab import Lab
-from harness.suite.reading import Observed
 
-_APART = "mutants"
-_TREE = "kept"
-"""the work tree of a worker, in which one mutant after the other is built"""
-_TRIES = 2
-"""how often a VM may be lost for no reason of its kernel's"""
 _MEANT = ("machine", "profile", "tests", "scale", "loops", "jobs", "source", "kernel")
 """the options that have a meaning here"""
-
-
-class Bench:
-    """All mutants of one profile are built and tested on it, beside each other."""
-
-    def __init__(self, control: Plan, source: patches.Patched, folder: Path, *, everything: bool) -> None:
-        """Take the built series as `control`, whose patched source is `source`; logs go to `folder`.
-
-        With `everything` a mutant is not left at its first finding.
-        """
-        # What is known of stock is a bug here: some mutants bring it back.
-        self._plan = msgspec.structs.replace(control, base=msgspec.structs.replace(control.base, known_bugs=()))
-        self._source, self._folder, self._everything = source, folder, everything
-        self._built = control.cells[0]
-        self._stop = threading.Event()
-
-    @property
-    def profile(self) -> str:
-        """The kernels' profile."""
-        return self._built.cell.profile
-
-    def identity(self, edits: Sequence[mutation.Edit]) -> str:
-        """Return what tells attempts apart that may end differently, but for chance."""
-        kernel, plan = self._built.kernel, self._plan
-        told = (kernel.key, kernel.module.parent.name, plan.suite, plan.scale, str(plan.loops), ",".join(plan.tests))
-        return store.digest(*told, str(self._everything), msgspec.json.encode(edits))[:16]
-
-    def stop(self) -> None:
-        """Have every attempt end at its next step."""
-        self._stop.set()
-
-    def control(self) -> Attempt:
-        """Test the series as it is."""
-        return self._tested("", self.identity(()), self._plan, 0.0)
-
-    def attempt(self, mutant: Mutant, slot: str, jobs: Jobserver, say: Callable[[str], None]) -> Attempt:
-        """Build a mutant in the work tree of `slot`, and test it; what goes wrong is told as the outcome ``error``."""
-        identity, began = self.identity(mutant.edits), time.monotonic()
-        try:
-            files = mutation.mutate(mutant, self._read)
-            commit = git.with_files(self._source.commit, files, mutant.name)
-            patched = patches.Patched(commit, git.tree_of(commit), (*self._source.patches, mutant.name), ())
-            variant = Variant(mutant.name, apart=f"{_APART}/{slot}", tree=_TREE)
-            cell = msgspec.structs.replace(self._built.cell, variant=variant)
-            # No mutant changes a header, so that the series' own module fits.
-            kernel = kbuild.build(self._plan.base, cell, patched, jobs, say, self._built.kernel.module)
-            seconds = time.monotonic() - began
-            say("testing")
-            built = msgspec.structs.replace(self._built, cell=cell, kernel=kernel)
-            try:
-                return self._tested(mutant.name, identity, msgspec.structs.replace(self._plan, cells=(built,)), seconds)
-            finally:
-                shutil.rmtree(kernel.folder, ignore_errors=True)
-        except (UsageError, BuildError, VmLost) as error:
-            return Attempt(mutant.name, self.profile, identity, "error", title=str(error))
-
-    def _read(self, file: str) -> str:
-        found = git.blob(self._source.commit, file)
-        if found is None:
-            raise UsageError(f"The source has no {file}.")
-        return found.decode() + "\n"
-
-    def _tested(self, name: str, identity: str, plan: Plan, build_seconds: float) -> Attempt:
-        began = time.monotonic()
-        for left in reversed(range(_TRIES)):
-            try:
-                found = self._findings(name or "control", plan)
-                break
-            except VmLost:
-                if not left:
-                    raise
-        made = Attempt(
-            name,
-            self.profile,
-            identity,
-            "caught" if found else "survived",
-            build_seconds=round(build_seconds, 1),
-            test_seconds=round(time.monotonic() - began, 1),
-        )
-        if not found:
-            return made
-        first = found[0]
-        others = tuple(dict.fromkeys(finding.test for finding in found if finding.test != first.test))
-        log = f"{self._folder.name}/{name or 'control'}-{self.profile}/{first.log}"
-        told = {"test": first.test, "kind": first.trouble.kind, "title": first.trouble.title}
-        return msgspec.structs.replace(made, **told, others=others, log=log)
-
-    def _findings(self, name: str, plan: Plan) -> list[Finding]:
-        """Return what comes to light in the steps of a suite, up to the first that has something."""
-        found: list[Finding] = []
-        lab = Lab(self._folder / f"{name}-{self.profile}", keep=False)
-        try:
-            for session in plan.sessions:
-                for seen in _steps(lab, plan, session):
-                    if self._stop.is_set():
-                        raise RigError("The attempt was given up.")
-                    found += seen.findings
-                    if (found and not self._everything) or any(finding.test == "boot" for finding in found):
-                        return found
-        finally:
-            lab.close()
-        return found
 
 
 def run(wanted: Selection, only: str, command: str, *, resume: bool = False, everything: bool = False) -> Measured:
@@ -153,8 +42,8 @@ def run(wanted: Selection, only: str, command: str, *, resume: bool = False, eve
     chosen = mutation.choose(table, only)
     wanted = _completed(wanted, base, table)
     selection.check(wanted)
-    with store.locked(paths.cache() / _APART):
-        folder = records.new_folder(paths.RESULTS / _APART)
+    with _alone():
+        folder = records.new_folder(paths.RESULTS / APART)
         started = Measured(
             date=records.now(),
             host=runs.host(),
@@ -177,6 +66,17 @@ def run(wanted: Selection, only: str, command: str, *, resume: bool = False, eve
             if left:
                 _profile(msgspec.structs.replace(wanted, profile=profile), base, left, folder, book, everything=everything)
     return book.found
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the work trees against other rigs."""
+    paths.cache().mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(paths.cache() / f".{APART}.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise UsageError("Another rig is trying mutants, whose work trees are used by one rig at a time.") from error
 
 
 class _Book:
@@ -246,13 +146,6 @@ def _beside_each_other(bench: Bench, mutants: Sequence[Mutant], workers: int, jo
             bench.stop()
             vm.stop_own()
             raise
-
-
-def _steps(lab: Lab, plan: Plan, session: Session) -> Iterator[Observed]:
-    yield trial.boot(lab, plan, session)
-    for step in session.steps:
-        yield trial.run(lab, plan, session, step)
-    yield trial.end(lab, plan, session)
 
 
 def load(base: Base) -> Table:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from filelock import FileLock
 
 from harness import git, kbuild, matrix, mutants, mutation, patches, paths, pipeline, selection, source
 from harness.errors import BuildError, RigError, UsageError, VmLost
@@ -287,6 +288,15 @@ def test_another_mutant_of_the_same_name_is_done_again(rig: FakeRig, monkeypatch
     monkeypatch.setattr(mutants, "load", lambda base: table(Mutant("a", "worse", "line 50\n", "line\n")))
     go("a", resume=True)
     assert rig.built == [("a", "perf")]
+
+
+def test_one_rig_at_a_time(rig: FakeRig) -> None:
+    paths.cache().mkdir(exist_ok=True)
+    with FileLock(paths.cache() / ".mutants.lock"), pytest.raises(UsageError, match="Another rig is trying mutants"):
+        go("a")
+    assert not rig.built
+    go("a")
+    assert rig.built
 
 
 def test_kernels_are_not_kept(rig: FakeRig) -> None:
