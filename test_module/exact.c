@@ -185,12 +185,13 @@ static int split(struct exact *x)
 	void *page, *below = NULL, *above = NULL;
 	int err;
 
-	x->what = "what an aligned page leaves";
+	x->what = "an aligned page at the end of its window";
 	err = fence(x, 0, SPLIT - 1, 1) ?: fence(x, 1, SPLIT_END, 1);
 	if (err)
 		goto out;
-	page = get(x, request(x, 1, SPLIT_ALIGN, SPLIT - 1, middle + 2),
+	page = get(x, request(x, 1, SPLIT_ALIGN, SPLIT - 1, middle + 1),
 		   middle);
+	x->what = "what an aligned page leaves";
 	if (page)
 		below = get(x, request(x, middle - SPLIT, 1, SPLIT - 1,
 				       SPLIT_END + 1), SPLIT);

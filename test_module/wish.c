@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What model_test asks for: sizes, alignments, and windows of many kinds. */
-#include <linux/bitops.h>
+#include <linux/bitmap.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 
@@ -52,9 +52,29 @@ static void draw_hole(struct vmt_rng *rng, const unsigned long *used,
 		w->takes = end - start;
 }
 
+/*
+ * Ends with an aligned place that is free, if there is one from somewhere on:
+ * often the only one. A slice is aligned as far as any request.
+ */
+static void draw_place(struct vmt_rng *rng, const unsigned long *used,
+		       struct vmt_wish *w)
+{
+	unsigned long mask = max(w->align >> PAGE_SHIFT, 1UL) - 1;
+	unsigned long from = vmt_rng_below(rng, VMT_SLICE_PAGES);
+	unsigned long place;
+
+	place = bitmap_find_next_zero_area((unsigned long *)used,
+					   VMT_SLICE_PAGES, from, w->takes,
+					   mask);
+	if (place + w->takes > VMT_SLICE_PAGES)
+		return;
+	w->start = from;
+	w->end = place + w->takes;
+}
+
 enum window {
 	WHOLE, RANDOM, INVERTED, EXACT, TOO_SMALL, HOLE, HOLE_AND_BELOW,
-	HOLE_AND_ABOVE, HOLE_LESS_A_PAGE
+	HOLE_AND_ABOVE, HOLE_LESS_A_PAGE, UP_TO_PLACE
 };
 
 /* What is refused is rare, as it makes the kernel purge on all CPUs first. */
@@ -62,7 +82,8 @@ static const enum window windows[] = {
 	WHOLE, WHOLE, WHOLE, WHOLE, RANDOM, RANDOM, RANDOM, RANDOM, RANDOM,
 	RANDOM, HOLE, HOLE, HOLE, HOLE, HOLE_AND_BELOW, HOLE_AND_BELOW,
 	HOLE_AND_BELOW, HOLE_AND_BELOW, HOLE_AND_ABOVE, HOLE_AND_ABOVE, EXACT,
-	HOLE_LESS_A_PAGE, INVERTED, TOO_SMALL
+	HOLE_LESS_A_PAGE, INVERTED, TOO_SMALL, UP_TO_PLACE, UP_TO_PLACE,
+	UP_TO_PLACE
 };
 
 static void draw_window(struct vmt_rng *rng, const unsigned long *used,
@@ -104,6 +125,9 @@ static void draw_window(struct vmt_rng *rng, const unsigned long *used,
 			w->end = max(w->end, a);
 		if (kind == HOLE_LESS_A_PAGE)
 			w->end--;
+		break;
+	case UP_TO_PLACE:
+		draw_place(rng, used, w);
 		break;
 	}
 }
