@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -108,25 +108,44 @@ def scratch_index(commit_id: str) -> Iterator[dict[str, str]]:
 
 def worktree(path: Path, commit_id: str) -> None:
     """Make the work tree at `path` hold `commit_id`, touching only files that differ."""
-    if (path / ".git").exists() and not _known(path):
-        shutil.rmtree(path)  # its repository was deleted and made anew
-    if (path / ".git").exists():
-        if not is_at(path, commit_id):
-            shell.output(("git", "-C", path, "checkout", "--quiet", "--force", "--detach", commit_id), env=_WHO)
+    if is_at(path, commit_id):
         return
+    if _known(path):
+        shell.output(("git", "-C", path, "checkout", "--quiet", "--force", "--detach", commit_id), env=_WHO)
+        return
+    if (path / ".git").exists():
+        shutil.rmtree(path)  # its repository was deleted and made anew
     path.parent.mkdir(parents=True, exist_ok=True)
     run("worktree", "prune")
     run("worktree", "add", "--quiet", "--force", "--detach", path, commit_id)
 
 
+@contextmanager
+def held(tree: Path, commit: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Have `tree` at `commit`, and nobody check out anything else there meanwhile; builds of the same source share it."""
+    while True:
+        with store.shared(tree):
+            if is_at(tree, commit):
+                yield
+                return
+        with store.locked(tree):
+            say("checking out the source")
+            worktree(tree, commit)
+
+
 def is_at(path: Path, commit_id: str) -> bool:
     """Return whether the work tree at `path` holds `commit_id`, with nothing changed."""
+    if not _known(path):
+        return False
     git = ("git", "-C", path)
     at = shell.output((*git, "rev-parse", "HEAD"), env=_WHO)
     return at == commit_id and not shell.output((*git, "diff-index", "--name-only", "HEAD"), env=_WHO)
 
 
 def _known(path: Path) -> bool:
+    """Return whether `path` is a work tree of the repository that there is now."""
+    if not (path / ".git").exists():
+        return False
     try:
         shell.output(("git", "-C", path, "rev-parse", "HEAD"), env=_WHO)
     except RigError:

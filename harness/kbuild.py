@@ -112,7 +112,8 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, 
     with store.locked(tree.with_name(f"{tree.name}-{cell.machine.name}-{cell.profile}")):
         with store.locked(kernel):  # another variant may come to the same source
             if not store.whole(kernel):
-                _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
+                with git.held(tree, patched.commit, say):
+                    _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
         module = fitting or _module(base, cell, patched, tree, kernel, asked, jobs, say)
     metadata = msgspec.json.decode((kernel / "build.json").read_bytes(), type=Metadata)
     return Kernel(kernel, kernel / "image", kernel / "config", module, key, metadata.release)
@@ -177,9 +178,6 @@ def _kernel(
     base: Base, cell: Cell, patched: Patched, tree: Path, kernel: Path, asked: dict[str, str], jobs: Jobserver, say: Line
 ) -> None:
     started = time.monotonic()
-    with store.locked(tree):
-        say("checking out the source")
-        git.worktree(tree, patched.commit)
     folder = folder_of(tree, cell)
     log = folder / "build.log"
     _drop_what_is_to_come(folder, log, say)
@@ -196,7 +194,7 @@ def _kernel(
         raise BuildError(f"{cell.name}: the kernel does not build: {buildlog.first_error(log)}; the whole log is {log}.")
     count.keep()
     if not git.is_at(tree, patched.commit):
-        raise BuildError(f"{cell.name}: the source changed while it was built, by another rig most likely; build again.")
+        raise BuildError(f"{cell.name}: {tree} was changed while it was built; build again, and leave the cache alone meanwhile.")
     release = (folder / "include/config/kernel.release").read_text().strip()
     with store.folder(kernel) as made:
         shutil.copy(folder / cell.machine.build.image, made / "image")
@@ -253,11 +251,11 @@ def _module(
     if store.whole(made):
         return made / f"{MODULE}.ko"
     folder = folder_of(tree, cell)
-    if not (folder / "rig-key").exists() or (folder / "rig-key").read_text() != kernel.name:
-        # The folder holds another kernel by now; bring it back, so that the module fits.
-        _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
-    say("building the test module")
-    with store.folder(made) as work:
+    with git.held(tree, patched.commit, say), store.folder(made) as work:
+        if not (folder / "rig-key").exists() or (folder / "rig-key").read_text() != kernel.name:
+            # The folder holds another kernel by now; bring it back, so that the module fits.
+            _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
+        say("building the test module")
         for path in sources:
             shutil.copy(path, work)
         log = folder / "module.log"

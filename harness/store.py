@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -97,6 +98,15 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock that goes with `path` against other threads and other rigs."""
     _mkdir(path.parent)
     with FileLock(path.with_name(f".{path.name}.lock"), thread_local=False):
+        yield
+
+
+@contextmanager
+def shared(path: Path) -> Iterator[None]:
+    """Hold the lock that goes with `path` together with all who share it, against whoever wants it alone."""
+    _mkdir(path.parent)
+    with path.with_name(f".{path.name}.lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
 

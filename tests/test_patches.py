@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -369,3 +370,26 @@ def test_the_work_tree_is_that_of_the_patches(tree: Tree, tmp_path: Path, cache:
     git.worktree(place, patched.commit)
     assert "LINE 10" in (place / "mm/vmalloc.c").read_text()
     assert not subprocess.run(("git", "-C", place, "status", "--porcelain"), capture_output=True, check=True).stdout
+
+
+def test_a_work_tree_stays_as_it_is_while_something_is_built_from_it(tree: Tree, tmp_path: Path, cache: Path) -> None:
+    file = tmp_path / "fix.patch"
+    file.write_text(diff(10))
+    patched = patches.apply(tree, of(file))
+    place = cache / "trees/4.18/mine"
+    order: list[str] = []
+
+    def build(commit: str, name: str) -> None:
+        with git.held(place, commit, order.append):
+            assert ("LINE 10" in (place / "mm/vmalloc.c").read_text()) == (commit == patched.commit)
+            order.append(name)
+
+    other = threading.Thread(target=build, args=(patched.commit, "patched"))
+    with git.held(place, tree.commit, order.append):
+        build(tree.commit, "stock beside it")
+        other.start()
+        other.join(0.5)
+        assert "LINE 10" not in (place / "mm/vmalloc.c").read_text()
+        order.append("stock")
+    other.join(30)
+    assert [said for said in order if "checking out" not in said] == ["stock beside it", "stock", "patched"]

@@ -138,6 +138,23 @@ def test_a_lock_keeps_other_threads_out(tmp_path: Path) -> None:
     assert order == ["first", "other"]
 
 
+def test_a_shared_lock_keeps_out_who_wants_it_alone(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def alone() -> None:
+        with store.locked(tmp_path / "thing"):
+            order.append("alone")
+
+    thread = threading.Thread(target=alone)
+    with store.shared(tmp_path / "thing"):
+        thread.start()
+        thread.join(0.1)
+        with store.shared(tmp_path / "thing"):
+            order.append("two share it")
+    thread.join(5)
+    assert order == ["two share it", "alone"]
+
+
 def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RIG_CACHE", str(tmp_path / "mine"))
     assert paths.cache() == tmp_path / "mine"
