@@ -39,18 +39,20 @@ def read(first: str, again: str, symbols: str) -> list[Trouble]:
     """
     names = sorted((int(found["address"], 16), f"{found['name']} [{found['module']}]") for found in _SYMBOL.finditer(symbols))
     before = {found["address"] for found in _OBJECT.finditer(first)}
-    objects = [found for found in _OBJECT.finditer(again) if found["address"] in before]
+    cut = len(again) >= MOST
+    # Of the last object of a file that was cut there may be no call trace.
+    entire = again[: again.rfind("unreferenced object")] if cut else again
+    objects = [found for found in _OBJECT.finditer(entire) if found["address"] in before]
     groups: dict[str, _Group] = {}
     for found in objects:
-        following = _OBJECT.search(again, found.end())
-        text = _named(again[found.start() : following.start() if following else None].rstrip(), names)
+        following = _OBJECT.search(entire, found.end())
+        text = _named(entire[found.start() : following.start() if following else None].rstrip(), names)
         for trouble in kernlog.find(text):
             group = groups.setdefault(trouble.fingerprint, _Group(trouble))
             group.count += 1
             group.size += int(found["size"])
     ordered = sorted(groups.values(), key=lambda group: -group.count)
-    found_all = len(again) < MOST
-    return [_told(group, whole=found_all) for group in ordered[:_TRACES]]
+    return [_told(group, whole=not cut) for group in ordered[:_TRACES]]
 
 
 def instead(troubles: Sequence[Trouble], leaks: Sequence[Trouble], line: int) -> list[Trouble]:
