@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Counts what the slab caches have given out. */
+#include <linux/kconfig.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#ifdef CONFIG_SLUB
-#include <linux/slub_def.h>
-#else
-#include <linux/slab_def.h>
-#endif
 
 #include "compat.h"
 #include "slab.h"
@@ -30,8 +26,8 @@ void vmt_find_slab_symbols(void)
 	cache = (void *)vmt_lookup("vmap_area_cachep");
 	if (!cache)
 		cache = (void *)vmt_lookup("vmap_area_cache");
-	/* One that was merged with others' says little of areas. */
-	if (get_counts && cache && *cache && (*cache)->refcount == 1)
+	/* One that may be merged with others' says little of areas. */
+	if (get_counts && cache && !IS_ENABLED(CONFIG_SLAB_MERGE_DEFAULT))
 		area_cache = *cache;
 }
 
