@@ -10,7 +10,6 @@
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
@@ -163,28 +162,6 @@ static int check_free(const struct vmt_area_list *busy, unsigned long *kept,
 	return err;
 }
 
-/* Counts areas of this module; @reason names the first. */
-static unsigned long count_ours(const struct vmt_area_list *busy, char *reason)
-{
-	unsigned long ours = 0;
-	struct vmap_area *va;
-
-	spin_lock(busy->lock);
-	list_for_each_entry(va, busy->head, list) {
-		const struct vm_struct *vm = vmt_area_vm(va);
-
-		if (!vm || !within_module((unsigned long)vm->caller,
-					  THIS_MODULE))
-			continue;
-		if (!ours++)
-			scnprintf(reason, VMT_REASON_LEN,
-				  "leak: [%lx,%lx) of %ps is left",
-				  va->va_start, va->va_end, vm->caller);
-	}
-	spin_unlock(busy->lock);
-	return ours;
-}
-
 static int check_busy(const struct vmt_area_list *busy, char *reason)
 {
 	int err;
@@ -209,7 +186,7 @@ static int check_once(const struct vmt_books *before, char *reason)
 		return contradiction(reason,
 				     "books: %lu bytes are free or busy, %lu were before",
 				     kept, before->kept);
-	return count_ours(busy, reason) > before->ours ? -EBUSY : 0;
+	return vmt_leftovers_check(&before->leftovers, busy, reason);
 }
 
 /* Taken before a pass, when nothing of it is there yet. */
@@ -222,7 +199,7 @@ void vmt_books_open(struct vmt_books *before)
 	if (!busy)
 		return;
 	vmt_settle();
-	before->ours = count_ours(busy, reason);
+	vmt_leftovers_count(&before->leftovers, busy);
 	check_free(busy, &before->kept, reason);
 }
 

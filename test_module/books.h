@@ -3,12 +3,13 @@
 #ifndef VMALLOC_TEST_BOOKS_H
 #define VMALLOC_TEST_BOOKS_H
 
+#include "leftovers.h"
 #include "vmalloc_test.h"
 
 /* What a pass of a test begins from. */
 struct vmt_books {
 	bool visible;
-	unsigned long ours;	/* areas that this module allocated */
+	struct vmt_leftovers leftovers;
 	unsigned long kept;	/* bytes of the range that are free or busy */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where the kernel versions differ; included by symbols.c alone. */
+/* Where the kernel versions differ; included by symbols.c and slab.c alone. */
 #ifndef VMALLOC_TEST_COMPAT_H
 #define VMALLOC_TEST_COMPAT_H
 

@@ -8,6 +8,7 @@
 #include <linux/vmalloc.h>
 
 #include "look.h"
+#include "slab.h"
 #include "symbols.h"
 
 /* The list is sorted by address, and holds areas outside of the range too. */

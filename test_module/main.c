@@ -12,6 +12,7 @@
 #include <linux/errno.h>
 #include <linux/module.h>
 
+#include "slab.h"
 #include "symbols.h"
 #include "vmalloc_test.h"
 
@@ -131,6 +132,7 @@ static int __init vmalloc_test_init(void)
 		return err;
 
 	vmt_find_symbols();
+	vmt_find_slab_symbols();
 	return vmt_run_selected(selected);
 }
 module_init(vmalloc_test_init);

@@ -150,10 +150,14 @@ static int judge(struct vmt_thread *t, unsigned long destroyed,
 		 const struct vmt_tally *before, const struct vmt_tally *after)
 {
 	unsigned long areas = vmt_growth(before->areas, after->areas);
-	unsigned long slab = vmt_growth(before->slab, after->slab);
+	unsigned long kmalloc = vmt_growth(before->kmalloc, after->kmalloc);
+	/* Leaked objects may lie in slabs that were there before. */
+	unsigned long slab = max(vmt_growth(before->slab, after->slab),
+				 kmalloc);
 
-	vmt_ktap_note(t, "destroyed_chunks=%lu left_areas=%lu left_slab=%lu",
-		      destroyed, areas, slab);
+	vmt_ktap_note(t,
+		      "destroyed_chunks=%lu left_areas=%lu left_slab=%lu left_kmalloc=%lu",
+		      destroyed, areas, slab, kmalloc);
 	if (!destroyed)
 		return vmt_skip(t, "percpu destroyed no chunk");
 	if (areas <= destroyed / 4 &&

@@ -133,26 +133,6 @@ const struct vm_struct *vmt_area_vm(const struct vmap_area *va)
 	return vmt_vm_of(va);
 }
 
-unsigned long vmt_slab_unreclaimable(void)
-{
-	return vmt_slab_pages() * PAGE_SIZE;
-}
-
-unsigned long vmt_slab_exact(void)
-{
-	return (vmt_slab_pages() + vmt_slab_pages_noted()) * PAGE_SIZE;
-}
-
-/* Shrinking a cache also empties KASAN's quarantine of its objects. */
-void vmt_shrink_slab(void)
-{
-	int i;
-
-	for (i = 0; i <= KMALLOC_SHIFT_HIGH; i++)
-		if (VMT_KMALLOC_CACHE(i))
-			kmem_cache_shrink(VMT_KMALLOC_CACHE(i));
-}
-
 void vmt_allow_threads(unsigned int more)
 {
 	int wanted = OTHER_TASKS + more;

@@ -61,9 +61,6 @@ struct vm_struct;
 struct vmap_area;
 const struct vm_struct *vmt_area_vm(const struct vmap_area *va);
 
-/* Bytes of slab memory that cannot be reclaimed. */
-unsigned long vmt_slab_unreclaimable(void);
-
 /*
  * An area of @size and the guard page somewhere in [@start, @end), without
  * pages; VM_IOREMAP in @flags aligns it to its size.
@@ -77,12 +74,6 @@ bool vmt_have_pcpu(void);
 struct vm_struct **vmt_get_pcpu(const unsigned long *offsets,
 				const size_t *sizes, int nr, size_t align);
 void vmt_free_pcpu(struct vm_struct **areas, int nr);
-
-/* What per-CPU counters still keep to themselves included. */
-unsigned long vmt_slab_exact(void);
-
-/* Has the caches of kmalloc() give back what nobody uses. */
-void vmt_shrink_slab(void);
 
 /*
  * Raises the limit on threads, which little memory makes low, to @more above

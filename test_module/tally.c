@@ -5,6 +5,7 @@
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
+#include "slab.h"
 #include "symbols.h"
 #include "tally.h"
 #include "vmalloc_test.h"
@@ -51,4 +52,5 @@ void vmt_take_tally(struct vmt_tally *tally)
 	tally->areas = vmt_count_areas(VMALLOC_START, VMALLOC_END & PAGE_MASK);
 	vmt_shrink_slab();
 	tally->slab = vmt_slab_exact();
+	tally->kmalloc = vmt_kmalloc_bytes();
 }

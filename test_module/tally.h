@@ -9,6 +9,7 @@
 struct vmt_tally {
 	unsigned long areas;	/* in the vmalloc range */
 	unsigned long slab;	/* bytes that cannot be reclaimed */
+	unsigned long kmalloc;	/* bytes of objects; 0 if not countable */
 };
 
 /* Needs vmt_area_list(). */

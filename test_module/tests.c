@@ -51,6 +51,7 @@ const struct vmt_test vmt_tests[] = {
 	{ "fault_alloc_test", fault_alloc_test,
 	  VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS },
 	{ "fault_pcpu_test", fault_pcpu_test, VMT_STRESS | VMT_NEEDS_PCPU },
+	{ "map_ram_test", map_ram_test, VMT_STRESS },
 };
 
 const unsigned int vmt_nr_tests = ARRAY_SIZE(vmt_tests);

@@ -170,6 +170,9 @@ int lazy_pages_test(struct vmt_thread *t);
 /* stress_threads.c */
 int many_threads_test(struct vmt_thread *t);
 
+/* stress_map_ram.c */
+int map_ram_test(struct vmt_thread *t);
+
 /* fault_alloc.c */
 int fault_alloc_test(struct vmt_thread *t);
 

@@ -28,6 +28,9 @@
 
 #define MAX_REPEATS	3
 
+/* Less than there is memory, as more is refused before a place is sought. */
+#define ENDLESS		SZ_8M
+
 struct held {
 	struct vmt_area area;
 	unsigned long pages;
@@ -188,18 +191,46 @@ static int window_op(struct vmt_thread *t, struct windows *w)
 	return 0;
 }
 
+/* Requests whose end, or size with the guard page, is beyond ULONG_MAX. */
+static int check_endless(struct vmt_thread *t)
+{
+	const unsigned long top = ULONG_MAX & PAGE_MASK;
+	const struct vmt_request endless[] = {
+		{ ENDLESS, 1, VM_NO_GUARD, top - ENDLESS / 2, top },
+		{ ENDLESS, 1, 0, top - ENDLESS / 2, top },
+		{ ENDLESS, PMD_SIZE, 0, top - ENDLESS / 2, top },
+		{ ENDLESS, 1, VM_NO_GUARD, top + PAGE_SIZE - ENDLESS, top },
+		{ ULONG_MAX, 1, 0, VMALLOC_START, VMALLOC_END },
+		{ top, 1, 0, VMALLOC_START, VMALLOC_END },
+		{ top - PAGE_SIZE, PMD_SIZE, 0, VMALLOC_START, top },
+	};
+	unsigned int i;
+	void *addr;
+
+	for (i = 0; i < ARRAY_SIZE(endless); i++) {
+		addr = vmt_request(&endless[i]);
+		if (addr)
+			return vmt_fail(t, -EOVERFLOW,
+					"outside of the window [%lx,%lx): %lx bytes at %lx",
+					endless[i].start, endless[i].end,
+					endless[i].size, (unsigned long)addr);
+	}
+	return 0;
+}
+
 int window_test(struct vmt_thread *t)
 {
 	struct windows *w;
 	unsigned int i;
 	u64 began;
-	int err = 0;
+	int err;
 
 	/* Not on the stack, as a thread that dies leaves its areas behind. */
 	w = kzalloc(sizeof(*w), GFP_KERNEL);
 	if (!w)
 		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of areas");
 
+	err = check_endless(t);
 	began = ktime_get_ns();
 	while (w->step < t->loops && !err)
 		err = window_op(t, w) ?: vmt_breathe(t);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Slab memory, in pages and in objects. */
+#ifndef VMALLOC_TEST_SLAB_H
+#define VMALLOC_TEST_SLAB_H
+
+#include <linux/types.h>
+
+void vmt_find_slab_symbols(void);
+
+/* Bytes of slab memory that cannot be reclaimed. */
+unsigned long vmt_slab_unreclaimable(void);
+
+/* What per-CPU counters still keep to themselves included. */
+unsigned long vmt_slab_exact(void);
+
+/* Has the caches of kmalloc() give back what nobody uses. */
+void vmt_shrink_slab(void);
+
+/*
+ * Bytes of the objects that kmalloc() has given out, which do not depend on
+ * how full slabs are; 0 where they cannot be counted. Call vmt_shrink_slab()
+ * before, which gives up what CPUs have set aside.
+ */
+unsigned long vmt_kmalloc_bytes(void);
+
+/*
+ * How many objects are in use of the cache that areas come from, where they
+ * have one to themselves. Shrinks it before.
+ */
+bool vmt_have_area_cache(void);
+unsigned long vmt_area_objects(void);
+
+#endif /* VMALLOC_TEST_SLAB_H */
