@@ -86,6 +86,14 @@ def test_a_leak_is_a_finding_with_its_cache_and_an_exit_code(results: Path, base
         assert "not complete" not in said
 
 
+def test_a_leak_in_a_cache_that_another_boot_has_no_look_at_is_drawn(results: Path, base: Base) -> None:
+    (earlier,) = growing(0, 1, boot=0)
+    looks = [msgspec.structs.replace(earlier, caches={"dentry": 512}), *growing(30 * PAGE, boot=1)]
+    run = stored(results, base, looks)
+    assert [f.boot for f in runs.conclude(run).findings] == [1]
+    assert "slab:kmalloc-512" in (run.folder / "report.html").read_text()
+
+
 def test_a_cell_has_a_result_for_its_memory(base: Base) -> None:
     def outcome(looks: list[Look]) -> tuple[str, str]:
         found = slopes.slopes(looks)
