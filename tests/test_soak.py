@@ -163,6 +163,7 @@ def test_a_soak_without_a_look_has_a_report(results: Path, base: Base) -> None:
 
 def test_a_soak_is_not_resumed(results: Path, base: Base) -> None:
     run = stored(results, base, [], finished="")
+    run.add("results.jsonl", [make.result("error")])
     with pytest.raises(UsageError, match="is a soak, which cannot be resumed"):
         runs.resume(run, make.plan(base))
     with pytest.raises(UsageError, match=r"No run in .* was interrupted"):
