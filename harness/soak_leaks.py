@@ -51,7 +51,7 @@ def condensed(results: Sequence[Result]) -> tuple[Result, ...]:
 
 
 def sentence(slope: Slope) -> str:
-    """Return how fast a figure grows, and and which slab cache grows most, such as ``areas grows by 57 a round``."""
+    """Return how fast a figure grows, and which slab cache grows most, such as ``areas grows by 57 a round``."""
     assert slope.per_round is not None
     assert slope.per_hour is not None
     rate = f"{text.amount(slope.figure, slope.per_round)} a round, {text.amount(slope.figure, slope.per_hour)} an hour"
