@@ -184,6 +184,7 @@ def test_a_log_that_was_compressed_is_named_as_it_is(results: Path, base: Base) 
         (Selection(clock="icount", tests="stress"), "no use for --clock"),
         (Selection(boots=3, tests="stress"), "no use for --boots"),
         (Selection(tests="performance"), "None of the tests 'performance' can be part of a soak"),
+        (Selection(tests="performance,stress", profile="perf,latency"), "'latency' runs none of the chosen tests"),
         (Selection(tests="nonsense"), "There is no test 'nonsense'"),
     ],
 )
