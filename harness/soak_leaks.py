@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.matrix import Base, KnownBug
+from harness.matrix import Base
 from harness.records import Finding, Result
 from harness.report import text
 from harness.slopes import CACHE, STEPS, Slope
@@ -76,10 +76,6 @@ def results(slopes: Sequence[Slope], found: Sequence[Finding]) -> tuple[Result, 
     return tuple(made)
 
 
-def _concerns(bug: KnownBug, slope: Slope) -> bool:
-    return slope.profile in (bug.profiles or (slope.profile,)) and slope.machine in (bug.machines or (slope.machine,))
-
-
 def _counted(members: Sequence[Finding]) -> Finding:
     first = members[0]
     if len(members) == 1:
@@ -114,7 +110,8 @@ def _finding(slope: Slope, base: Base) -> Finding:
         f" {slope.boot}, from hour {slope.kept[0]:.2f} to {slope.kept[1]:.2f}"
     )
     trouble = Trouble(KIND, Severity.ERROR, title, 0, 0, evidence, fingerprint=f"{KIND} {slope.figure}")
-    known = (bug for bug in base.known_bugs if bug.test == TEST and _concerns(bug, slope) and bug.explains(trouble))
+    mine = (bug for bug in base.known_bugs if bug.test == TEST and bug.concerns(slope.machine, slope.profile))
+    known = (bug for bug in mine if bug.explains(trouble))
     return Finding(
         machine=slope.machine,
         variant=slope.variant,

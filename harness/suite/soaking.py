@@ -78,7 +78,7 @@ class CellSoak:
     def run(self) -> None:
         """Do rounds until the soak is over, or no VM comes up any more."""
         cell = self._session.built.cell
-        known = {bug.test for bug in self._soak.plan.base.known_bugs if bug.concerns(cell)}
+        known = {bug.test for bug in self._soak.plan.base.known_bugs if bug.concerns(cell.machine.name, cell.profile)}
         number = 0
         while not self._soak.over and self._failed_boots < _DEATHS:
             tests = [test for test in self._soak.tests if test.name not in self._left_out]
@@ -176,7 +176,8 @@ class CellSoak:
         cell, base = self._session.built.cell, self._soak.plan.base
         if finding.expected or finding.trouble.kind != _KMEMLEAK:
             return finding
-        bugs = (bug for bug in base.known_bugs if bug.concerns(cell) and bug.explains(finding.trouble))
+        mine = (bug for bug in base.known_bugs if bug.concerns(cell.machine.name, cell.profile))
+        bugs = (bug for bug in mine if bug.explains(finding.trouble))
         return msgspec.structs.replace(finding, expected=next((bug.reason for bug in bugs), ""))
 
     def _keep_log(self) -> None:
