@@ -15,7 +15,7 @@ import pytest
 from harness import paths, plan, runs, slopes, soak, soak_leaks
 from harness.console import Console
 from harness.errors import RigError, UsageError
-from harness.matrix import Base, KnownBug
+from harness.matrix import Base, KnownBug, load_base
 from harness.meminfo import at_rest
 from harness.outcome import ExitCode, exit_code
 from harness.plan import Plan
@@ -110,6 +110,13 @@ def test_a_leak_that_is_known_is_expected(results: Path, known: Base) -> None:
     outcome = runs.conclude(stored(results, known, growing(30 * PAGE)))
     assert [f.expected for f in outcome.findings] == ["md_blocks"]
     assert exit_code(outcome) == ExitCode.GOOD
+
+
+@pytest.mark.parametrize(("cache", "expected"), [("kmalloc-4096", True), ("kmalloc-512", True), ("kmalloc-64", False)])
+def test_what_percpu_leaks_excuses_no_leak_of_another_size(cache: str, expected: bool) -> None:
+    looks = [msgspec.structs.replace(one, caches={cache: 512 + 30 * PAGE * one.round}) for one in growing(30 * PAGE)]
+    found = soak_leaks.findings(slopes.slopes(looks), load_base("4.18"))
+    assert [bool(finding.expected) for finding in found] == [expected]
 
 
 def test_a_known_leak_excuses_no_other(results: Path, known: Base) -> None:
