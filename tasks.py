@@ -158,7 +158,7 @@ def _soak(wanted: Selection, hours: str | None, seed: str | None) -> None:
     vm.sweep()
     wanted = msgspec.structs.replace(wanted, tests="stress" if wanted.tests == Selection().tests else wanted.tests)
     soaks.check(wanted)
-    lasts, chosen = _number("hours", hours or "1", least=0.001), int(_number("seed", seed or "0"))
+    lasts, chosen = _number("hours", hours or "1", least=0.001), _whole("seed", seed or "0")
     _show(soaks.run(_built(wanted), wanted, _command(), lasts, chosen))
 
 
@@ -385,6 +385,14 @@ def _number(option: str, given: str, least: float = 0) -> float:
     if not least <= value < math.inf:
         raise UsageError(f"--{option} has to be a number of at least {least:g}, not '{given}'.")
     return value
+
+
+def _whole(option: str, given: str) -> int:
+    """Return the value of an option that can be kept as an integer of 32 bits; UsageError if it cannot."""
+    value = _number(option, given)
+    if value != int(value) or value >= 1 << 32:
+        raise UsageError(f"--{option} has to be a whole number below 2 to the power of 32, not '{given}'.")
+    return int(value)
 
 
 def _show_running() -> None:

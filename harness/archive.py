@@ -79,7 +79,7 @@ def look(test: str = "") -> Look:
 def accept(name: str) -> str:
     """Make a run the baseline: a folder, a name in results/, or one that only the history still has. Return its name.
 
-    Raises UsageError if there is no such run, it is not complete, or the rig failed in it.
+    Raises UsageError if there is no such run, it is a soak or not complete, or the rig failed in it.
     """
     with opened() as kept:
         take_up(kept)

@@ -82,6 +82,8 @@ class Bench:
             finally:
                 shutil.rmtree(kernel.folder, ignore_errors=True)
         except (UsageError, BuildError, VmLost) as error:
+            if self._stop.is_set():  # its build or its VM was ended
+                raise
             return Attempt(mutant.name, self.profile, identity, "error", title=str(error))
 
     def _read(self, file: str) -> str:
@@ -97,7 +99,7 @@ class Bench:
                 found = self._findings(name or "control", plan)
                 break
             except VmLost:
-                if not left:
+                if not left or self._stop.is_set():
                     raise
         made = Attempt(
             name,

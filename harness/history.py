@@ -102,16 +102,19 @@ class History:
     def set_baseline(self, run: str) -> None:
         """Make a run the one that later ones are measured against.
 
-        Raises UsageError if there is no such run, it is not complete, or the rig failed in one of its tests.
+        Raises UsageError if there is no such run, it is a soak or not complete, or the rig failed in one of its tests.
         """
         with self._database.writing() as database:
             number = _number(database, run)
             row = database.execute(
-                "SELECT provenance ->> 'planned' AS planned, (SELECT count(*) FROM results WHERE run = id) AS have,"
+                "SELECT provenance ->> 'planned' AS planned, provenance ->> 'hours' AS hours,"
+                " (SELECT count(*) FROM results WHERE run = id) AS have,"
                 " (SELECT count(*) FROM results WHERE run = id AND record ->> 'outcome' = 'error') AS errors"
                 " FROM runs WHERE id = ?",
                 (number,),
             ).fetchone()
+            if row["hours"]:
+                raise UsageError(f"{run} cannot be the baseline: it is a soak, which has no figures to hold others against.")
             if row["have"] < row["planned"]:
                 why = f"it has {row['have']} of {row['planned']} results; finish it, or name another"
                 raise UsageError(f"{run} cannot be the baseline: {why}.")

@@ -113,9 +113,9 @@ class KnownBug(_Table, frozen=True):
     always: bool = True
     """whether stock has to show it; else it may"""
 
-    def concerns(self, cell: Cell) -> bool:
-        """Whether it shows in kernels such as that of `cell`."""
-        return cell.profile in (self.profiles or (cell.profile,)) and cell.machine.name in (self.machines or (cell.machine.name,))
+    def concerns(self, machine: str, profile: str) -> bool:
+        """Whether it shows in kernels of `profile` on `machine`."""
+        return profile in (self.profiles or (profile,)) and machine in (self.machines or (machine,))
 
     def explains(self, trouble: Trouble) -> bool:
         """Whether `trouble` is how it shows."""
@@ -207,6 +207,11 @@ def load_base(name: str) -> Base:
         named = [word for bug in base.known_bugs for word in (bug.profiles if what == "profile" else bug.machines)]
         if unknown := sorted(set(named) - set(known)):
             raise UsageError(f"{file}: there is no {what} '{unknown[0]}'; {tables.closest(unknown[0], known)}")
+    for bug in base.known_bugs:
+        try:
+            re.compile(bug.title)
+        except re.error as error:
+            raise UsageError(f"{file}: the title '{bug.title}' of a known bug is no regular expression: {error}.") from error
     return base
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from harness import matrix, mutation, patches, paths, pipeline, protocol, records, runs, selection, store, tables, vm
+from harness import matrix, mutation, patches, paths, pipeline, protocol, records, runs, selection, shell, store, tables, vm
 from harness.bench import APART, Bench
 from harness.errors import RigError, UsageError
 from harness.jobserver import Jobserver
@@ -58,8 +58,9 @@ def run(wanted: Selection, only: str, command: str, *, resume: bool = False, eve
             known=len(table.mutants),
             weaknesses=table.weaknesses,
         )
-        told = last() if resume else None
-        book = _Book(started, told.attempts if told else ())
+        if resume and (told := last()):
+            started = msgspec.structs.replace(started, earlier=_latest((*told.earlier, *told.attempts)))
+        book = _Book(started)
         book.write()
         for profile in started.profiles:
             left = [mutant for mutant in chosen if book.found.verdict(mutant) is None]
@@ -82,9 +83,9 @@ def _alone() -> Iterator[None]:
 class _Book:
     """What was found out so far, written down as it comes."""
 
-    def __init__(self, started: Measured, earlier: Sequence[Attempt]) -> None:
+    def __init__(self, started: Measured) -> None:
         self.found = started
-        self._earlier = {(a.mutant, a.profile, a.identity): a for a in earlier if a.outcome != "error"}
+        self._earlier = {(a.mutant, a.profile, a.identity): a for a in started.earlier}
         self._lock = threading.Lock()
 
     def earlier(self, mutant: Mutant, bench: Bench) -> Attempt | None:
@@ -99,6 +100,11 @@ class _Book:
     def write(self) -> None:
         store.write(file(), msgspec.json.format(msgspec.json.encode(self.found)))
         store.write(file().with_suffix(".md"), report.markdown(self.found))
+
+
+def _latest(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """Return the last attempt with each mutant in each profile, without those that could not be made."""
+    return tuple({(a.mutant, a.profile): a for a in attempts if a.outcome != "error"}.values())
 
 
 def _profile(wanted: Selection, base: Base, mutants: Sequence[Mutant], folder: Path, book: _Book, *, everything: bool) -> None:
@@ -140,12 +146,12 @@ def _beside_each_other(bench: Bench, mutants: Sequence[Mutant], workers: int, jo
             book.add(made)
             progress.done(mutant.name, f"{report.outcome(made)} ({bench.profile}, {made.build_seconds + made.test_seconds:.0f} s)")
 
-        try:
-            pipeline.side_by_side(one, mutants, workers)
-        except BaseException:
+        def stop() -> None:
             bench.stop()
             vm.stop_own()
-            raise
+            shell.stop_all()
+
+        pipeline.side_by_side(one, mutants, workers, stop)
 
 
 def load(base: Base) -> Table:

@@ -113,6 +113,8 @@ class Measured(msgspec.Struct, frozen=True):
     control: tuple[Attempt, ...] = ()
     """the series as it is, which has to survive"""
     attempts: tuple[Attempt, ...] = ()
+    earlier: tuple[Attempt, ...] = ()
+    """of calls before, which a call that resumes may still take over: it may be interrupted before it comes to them"""
 
     def of(self, mutant: Mutant) -> tuple[Attempt, ...]:
         """Return what was made with a mutant, in the order of the profiles."""

@@ -255,8 +255,10 @@ def _up(cell: str, clock: str) -> vm.Vm:
     raise UsageError(f"No VM of {cell} is up; {tables.closest(cell, up) if up else 'run `invoke boot` first.'}")
 
 
-def side_by_side(work: Callable[[Item], Made], items: Sequence[Item], workers: int) -> list[Made]:
-    """Do `work` for all items, `workers` at a time; the first error stops the others."""
+def side_by_side(
+    work: Callable[[Item], Made], items: Sequence[Item], workers: int, stop: Callable[[], None] = shell.stop_all
+) -> list[Made]:
+    """Do `work` for all items, `workers` at a time; the first error has `stop` end the others, which it then waits for."""
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
@@ -266,7 +268,7 @@ def side_by_side(work: Callable[[Item], Made], items: Sequence[Item], workers: i
             return [future.result() for future in futures]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            shell.stop_all()
+            stop()
             raise
 
 

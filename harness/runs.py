@@ -227,10 +227,10 @@ def interrupted() -> Run:
     """Return the newest run of results/ that is not finished, or in which the rig failed; UsageError if there is none."""
     for file in sorted(paths.RESULTS.glob("*/run.json"), reverse=True):
         run = Run(file.parent)
-        whole = (run.provenance().finished or run.provenance().hours) and not any(
-            result.outcome == "error" for result in run.results()
-        )
-        if file.parent.name != "latest" and not whole:
+        provenance = run.provenance()
+        if file.parent.name == "latest" or provenance.hours:  # a soak cannot be resumed
+            continue
+        if not provenance.finished or any(result.outcome == "error" for result in run.results()):
             return run
     raise UsageError(f"No run in {paths.RESULTS} was interrupted, and in none the rig failed.")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import process, protocol, records, runs, vm
+from harness import process, protocol, records, runs, selection, vm
 from harness.errors import RigError, UsageError
 from harness.outcome import Outcome
 from harness.pipeline import alone, free_memory
@@ -38,10 +38,12 @@ def check(wanted: Selection) -> None:
         if getattr(wanted, name) != getattr(fresh, name):
             raise UsageError(f"A soak has no use for --{name}: each cell has one VM, under the wall clock; leave it out.")
     names = protocol.choose(wanted.tests)
-    if not rounds.fit([test for test in protocol.suite().tests if test.name in names]):
+    tests = rounds.fit([test for test in protocol.suite().tests if test.name in names])
+    if not tests:
         raise UsageError(
             f"None of the tests '{wanted.tests}' can be part of a soak: it takes stress tests that need no VM of their own."
         )
+    selection.check(msgspec.structs.replace(wanted, tests=",".join(test.name for test in tests)))
 
 
 def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0) -> Outcome:

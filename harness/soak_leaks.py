@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.matrix import Base, KnownBug
+from harness.matrix import Base
 from harness.records import Finding, Result
 from harness.report import text
 from harness.slopes import CACHE, STEPS, Slope
@@ -51,7 +51,7 @@ def condensed(results: Sequence[Result]) -> tuple[Result, ...]:
 
 
 def sentence(slope: Slope) -> str:
-    """Return how fast a figure grows, and and which slab cache grows most, such as ``areas grows by 57 a round``."""
+    """Return how fast a figure grows, and which slab cache grows most, such as ``areas grows by 57 a round``."""
     assert slope.per_round is not None
     assert slope.per_hour is not None
     rate = f"{text.amount(slope.figure, slope.per_round)} a round, {text.amount(slope.figure, slope.per_hour)} an hour"
@@ -74,10 +74,6 @@ def results(slopes: Sequence[Slope], found: Sequence[Finding]) -> tuple[Result, 
         reason = "; ".join(bad) or next((f.expected for f in own), "") or (f"undecided: {', '.join(open_)}" if open_ else "")
         made.append(Result(*cell, mine[0].clock, TEST, mine[0].boot, 0, outcome, 0.0, reason))
     return tuple(made)
-
-
-def _concerns(bug: KnownBug, slope: Slope) -> bool:
-    return slope.profile in (bug.profiles or (slope.profile,)) and slope.machine in (bug.machines or (slope.machine,))
 
 
 def _counted(members: Sequence[Finding]) -> Finding:
@@ -114,7 +110,8 @@ def _finding(slope: Slope, base: Base) -> Finding:
         f" {slope.boot}, from hour {slope.kept[0]:.2f} to {slope.kept[1]:.2f}"
     )
     trouble = Trouble(KIND, Severity.ERROR, title, 0, 0, evidence, fingerprint=f"{KIND} {slope.figure}")
-    known = (bug for bug in base.known_bugs if bug.test == TEST and _concerns(bug, slope) and bug.explains(trouble))
+    mine = (bug for bug in base.known_bugs if bug.test == TEST and bug.concerns(slope.machine, slope.profile))
+    known = (bug for bug in mine if bug.explains(trouble))
     return Finding(
         machine=slope.machine,
         variant=slope.variant,

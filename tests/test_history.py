@@ -210,6 +210,13 @@ def test_half_a_run_cannot_be_the_baseline(history: History, results: Path) -> N
     assert history.baseline() is None
 
 
+def test_a_soak_cannot_be_the_baseline(history: History, results: Path) -> None:
+    history.store(make.stored(results, FIRST, planned=0, hours=1.0, seed=5))
+    with pytest.raises(UsageError, match="cannot be the baseline: it is a soak"):
+        history.set_baseline(FIRST)
+    assert history.baseline() is None
+
+
 def test_a_run_in_which_the_rig_failed_cannot_be_the_baseline(history: History, results: Path) -> None:
     run = make.stored(results, FIRST, planned=3)
     run.add("results.jsonl", [make.result("error", boot=1), make.result("failed", boot=2)])

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -222,3 +225,69 @@ def test_a_vm_whose_module_is_gone_does_not_stay(hosts: Hosts, made: Plan, tmp_p
     with pytest.raises(FileNotFoundError):
         lab(tmp_path).station(made.sessions[0])
     assert hosts.started[0].stopped
+
+
+class Part:
+    """The console of a guest that has said a lot."""
+
+    size = 100
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self.forgot = 0
+
+    def taken(self) -> bytes:
+        return self.log.read_bytes()
+
+    def forget(self) -> None:
+        self.forgot += 1
+
+
+def talkative(tmp_path: Path, hosts: Hosts, made: Plan, answer: Callable[[], AbstractContextManager[None]]) -> tuple[Lab, Part]:
+    """Return a lab with a VM whose console has 100 bytes, and whose QEMU does `answer` when it is to stand still."""
+    made_lab = lab(tmp_path)
+    station = made_lab.station(made.sessions[0])
+    said = hosts.started[0].console = Part(station.vm.console.log)
+    hosts.started[0].standing_still = answer  # type: ignore[attr-defined]
+    return made_lab, said
+
+
+def test_a_log_that_has_become_long_goes_on_in_a_further_part(tmp_path: Path, hosts: Hosts, made: Plan) -> None:
+    (session, *_) = made.sessions
+    one, said = talkative(tmp_path, hosts, made, nullcontext)
+    first = one.last_log(session)
+    one.turn(session, 101)
+    assert (one.last_log(session), said.forgot) == (first, 0)
+    one.turn(session, 100)
+    assert (one.last_log(session) != first, said.forgot) == (True, 1)
+    assert gzip.decompress((tmp_path / "run" / f"{first}.gz").read_bytes()) == b"said by vm0"
+    assert not (tmp_path / "run" / first).exists()
+
+
+def test_a_vm_that_ended_before_its_log_was_cut_is_told_of_by_its_next_test(tmp_path: Path, hosts: Hosts, made: Plan) -> None:
+    (session, *_) = made.sessions
+
+    @contextmanager
+    def nobody() -> Iterator[None]:
+        hosts.started[0].alive, hosts.started[0].stopped = False, True
+        raise VmLost("nobody answers")
+        yield
+
+    one, said = talkative(tmp_path, hosts, made, nobody)
+    first = one.last_log(session)
+    one.turn(session, 100)
+    assert (one.last_log(session), said.forgot) == (first, 0)
+    assert [file.name for file in (tmp_path / "run").glob("*.serial.log*")] == [first]
+
+
+def test_a_qemu_that_does_not_answer_is_said_so(tmp_path: Path, hosts: Hosts, made: Plan) -> None:
+    (session, *_) = made.sessions
+
+    @contextmanager
+    def nobody() -> Iterator[None]:
+        raise VmLost("nobody answers")
+        yield
+
+    one, _ = talkative(tmp_path, hosts, made, nobody)
+    with pytest.raises(VmLost, match="nobody answers"):
+        one.turn(session, 100)

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import msgspec
 import pytest
 from filelock import FileLock
 
-from harness import git, kbuild, matrix, mutants, mutation, patches, paths, pipeline, selection, source
+from harness import git, kbuild, matrix, mutants, mutation, patches, paths, pipeline, selection, source, vm
 from harness.errors import BuildError, RigError, UsageError, VmLost
 from harness.jobserver import Jobserver
 from harness.kbuild import Kernel
@@ -279,6 +280,48 @@ def test_it_goes_on_with_what_was_not_done(rig: FakeRig) -> None:
     rig.built.clear()
     go("a")
     assert rig.built == [("a", "perf")]
+
+
+def test_what_was_done_is_not_lost_where_going_on_is_interrupted(rig: FakeRig) -> None:
+    rig.bugs = {("a", "perf"): "end"}
+    go("a,b")
+    rig.bugs["mine", "perf"] = TESTS[0]
+    with pytest.raises(RigError, match="'mine' itself has a finding"):
+        go("a,b", resume=True)
+    del rig.bugs["mine", "perf"]
+    go("b", resume=True)
+    rig.built.clear()
+    found = go("a,b", resume=True)
+    assert not rig.built
+    assert [found.verdict(m) for m in found.mutants] == ["caught", "survived"]
+    go("a,b")
+    assert rig.built, "without --resume all is done again"
+
+
+def test_an_interruption_ends_what_is_under_way_and_blames_no_mutant_for_it(rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, ended = threading.Event(), threading.Event()
+    in_time: list[bool] = []
+
+    def run(_: Lab, __: Plan, session: Session, step: Step) -> Observed:
+        name = session.built.cell.variant.name
+        if name == "a":
+            assert busy.wait(20)
+            raise KeyboardInterrupt
+        if name == "b":
+            busy.set()
+            in_time.append(ended.wait(5))
+            raise VmLost("the VM's folder is gone")
+        return Observed()
+
+    monkeypatch.setattr(trial, "run", run)
+    monkeypatch.setattr(vm, "stop_own", ended.set)
+    monkeypatch.setattr(pipeline, "free_memory", lambda: 1 << 20)
+    with pytest.raises(KeyboardInterrupt):
+        go("a,b")
+    assert in_time == [True], "its VM is ended, rather than waited for"
+    kept = mutants.last()
+    assert kept
+    assert not kept.attempts
 
 
 def test_another_mutant_of_the_same_name_is_done_again(rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import pytest
 from harness import paths, plan, runs, slopes, soak, soak_leaks
 from harness.console import Console
 from harness.errors import RigError, UsageError
-from harness.matrix import Base, KnownBug
+from harness.matrix import Base, KnownBug, load_base
 from harness.meminfo import at_rest
 from harness.outcome import ExitCode, exit_code
 from harness.plan import Plan
@@ -86,6 +86,14 @@ def test_a_leak_is_a_finding_with_its_cache_and_an_exit_code(results: Path, base
         assert "not complete" not in said
 
 
+def test_a_leak_in_a_cache_that_another_boot_has_no_look_at_is_drawn(results: Path, base: Base) -> None:
+    (earlier,) = growing(0, 1, boot=0)
+    looks = [msgspec.structs.replace(earlier, caches={"dentry": 512}), *growing(30 * PAGE, boot=1)]
+    run = stored(results, base, looks)
+    assert [f.boot for f in runs.conclude(run).findings] == [1]
+    assert "slab:kmalloc-512" in (run.folder / "report.html").read_text()
+
+
 def test_a_cell_has_a_result_for_its_memory(base: Base) -> None:
     def outcome(looks: list[Look]) -> tuple[str, str]:
         found = slopes.slopes(looks)
@@ -102,6 +110,13 @@ def test_a_leak_that_is_known_is_expected(results: Path, known: Base) -> None:
     outcome = runs.conclude(stored(results, known, growing(30 * PAGE)))
     assert [f.expected for f in outcome.findings] == ["md_blocks"]
     assert exit_code(outcome) == ExitCode.GOOD
+
+
+@pytest.mark.parametrize(("cache", "expected"), [("kmalloc-4096", True), ("kmalloc-512", True), ("kmalloc-64", False)])
+def test_what_percpu_leaks_excuses_no_leak_of_another_size(cache: str, expected: bool) -> None:
+    looks = [msgspec.structs.replace(one, caches={cache: 512 + 30 * PAGE * one.round}) for one in growing(30 * PAGE)]
+    found = soak_leaks.findings(slopes.slopes(looks), load_base("4.18"))
+    assert [bool(finding.expected) for finding in found] == [expected]
 
 
 def test_a_known_leak_excuses_no_other(results: Path, known: Base) -> None:
@@ -155,6 +170,7 @@ def test_a_soak_without_a_look_has_a_report(results: Path, base: Base) -> None:
 
 def test_a_soak_is_not_resumed(results: Path, base: Base) -> None:
     run = stored(results, base, [], finished="")
+    run.add("results.jsonl", [make.result("error")])
     with pytest.raises(UsageError, match="is a soak, which cannot be resumed"):
         runs.resume(run, make.plan(base))
     with pytest.raises(UsageError, match=r"No run in .* was interrupted"):
@@ -175,6 +191,7 @@ def test_a_log_that_was_compressed_is_named_as_it_is(results: Path, base: Base) 
         (Selection(clock="icount", tests="stress"), "no use for --clock"),
         (Selection(boots=3, tests="stress"), "no use for --boots"),
         (Selection(tests="performance"), "None of the tests 'performance' can be part of a soak"),
+        (Selection(tests="performance,stress", profile="perf,latency"), "'latency' runs none of the chosen tests"),
         (Selection(tests="nonsense"), "There is no test 'nonsense'"),
     ],
 )

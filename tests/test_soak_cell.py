@@ -227,6 +227,39 @@ def test_a_rig_that_loses_vms_says_so_and_gives_up(bench: Bench, monkeypatch: py
     assert bench.results("outcome", "reason") == [("error", "QEMU did not start")] * 3
 
 
+def test_a_vm_whose_qemu_stops_answering_is_booted_afresh_and_the_soak_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def turn(_: Session, most: int) -> None:
+        bench.turned += 1
+        if bench.turned == 3:
+            raise VmLost("nobody answers")
+
+    monkeypatch.setattr(bench, "turn", turn)
+    bench.go()
+    assert [row for row in bench.results("outcome", "reason") if row[0] == "error"] == [("error", "nobody answers")]
+    assert [boot for boot, _ in bench.done] == [0] * 3 + [1] * (len(bench.done) - 3)
+    assert bench.rounds > bench.last
+
+
+def test_kmemleak_forgets_what_a_boot_in_the_middle_of_a_round_left(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(base, monkeypatch, rounds.fit(protocol.suite().tests))
+    died: list[Step] = []
+
+    def outcome(step: Step) -> Observed:
+        if step.round == 1 and not step.clears and not died:
+            died.append(step)
+            return Observed(findings=(make.finding(test=step.name),))
+        return Observed()
+
+    bench.outcome = outcome
+    bench.go()
+    (second,) = {boot for boot, _ in bench.done} - {0}
+    first, *others = [step for boot, step in bench.done if boot == second and step.round == 1]
+    assert first.clears
+    assert not any(step.clears for step in others)
+
+
 def test_nothing_is_recorded_of_what_was_cut_short(bench: Bench) -> None:
     def cut(step: Step) -> Observed:
         if step.round == 1:

@@ -113,12 +113,23 @@ class Lab:
         return self._stations.get(session.name)
 
     def turn(self, session: Session, most: int) -> None:
-        """Begin the next part of a console's log if this one has `most` bytes: QEMU ends with a log that is too long."""
+        """Begin the next part of a console's log if this one has `most` bytes: QEMU ends with a log that is too long.
+
+        Raises VmLost if QEMU does not answer; how one ended that is gone, the next call of `station` tells.
+        """
         station = self._stations.get(session.name)
-        if station and station.vm.console.size >= most:
-            name = self._log_names[session.name] = self._free_name(session.name)
-            store.write(self._logs / name, "")
+        if not station or station.vm.console.size < most:
+            return
+        name = self._free_name(session.name)
+        store.write(self._logs / name, "")
+        try:
             station.turn(self._logs / name)
+        except VmLost:
+            (self._logs / name).unlink()
+            if station.vm.running:
+                raise
+            return
+        self._log_names[session.name] = name
 
     def last_log(self, session: Session) -> str:
         """Return the name of the log of the latest VM of a session."""

@@ -72,11 +72,13 @@ class CellSoak:
         self._failed_boots = 0
         self._first: Mapping[str, int] = {}
         """what slab caches took at the first look at this VM"""
+        self._fresh = True
+        """whether no test was done in this VM yet"""
 
     def run(self) -> None:
         """Do rounds until the soak is over, or no VM comes up any more."""
         cell = self._session.built.cell
-        known = {bug.test for bug in self._soak.plan.base.known_bugs if bug.concerns(cell)}
+        known = {bug.test for bug in self._soak.plan.base.known_bugs if bug.concerns(cell.machine.name, cell.profile)}
         number = 0
         while not self._soak.over and self._failed_boots < _DEATHS:
             tests = [test for test in self._soak.tests if test.name not in self._left_out]
@@ -112,12 +114,15 @@ class CellSoak:
 
     def _step(self, step: Step) -> None:
         cell = self._session.built.cell
+        # In a VM that was booted in the middle of a round, kmemleak has not been told yet to look only when asked, and
+        # to forget what the boot left behind.
+        step = msgspec.structs.replace(step, clears=step.clears or self._fresh)
         left = max(0.0, self._soak.plan.hours - self._soak.hours)
         with self._soak.slots:
             if self._soak.over:
                 return
             self._soak.say(cell.name, f"round {step.round + 1}: {step.name}, {left:.2f} h left")
-            began = time.monotonic()
+            began, self._fresh = time.monotonic(), False
             try:
                 seen = trial.run(self._lab, self._soak.plan, self._session, step)
             except VmLost as lost:
@@ -129,10 +134,13 @@ class CellSoak:
         findings, looks = tuple(map(self._attributed, seen.findings)), tuple(map(self._kept, seen.looks))
         seen = msgspec.structs.replace(seen, samples=(), memory=(), findings=findings, looks=looks)
         self._record(step, step.name, seen, time.monotonic() - began)
-        if self._lab.current(self._session):
-            self._lab.turn(self._session, LONGEST_PART)
-        else:
+        if not self._lab.current(self._session):
             self._died(step, seen)
+            return
+        try:
+            self._lab.turn(self._session, LONGEST_PART)
+        except VmLost as lost:
+            self._lost(step, step.name, lost)
 
     def _died(self, step: Step, seen: Observed) -> None:
         """Go on with a fresh VM, without a test that is known to end it, or has done so too often."""
@@ -146,7 +154,7 @@ class CellSoak:
 
     def _next_boot(self, *, failed: bool = True) -> None:
         self._failed_boots += failed
-        self._first = {}
+        self._first, self._fresh = {}, True
         self._session = msgspec.structs.replace(self._session, boot=self._session.boot + 1)
 
     def _lost(self, step: Step, test: str, lost: VmLost) -> None:
@@ -168,7 +176,8 @@ class CellSoak:
         cell, base = self._session.built.cell, self._soak.plan.base
         if finding.expected or finding.trouble.kind != _KMEMLEAK:
             return finding
-        bugs = (bug for bug in base.known_bugs if bug.concerns(cell) and bug.explains(finding.trouble))
+        mine = (bug for bug in base.known_bugs if bug.concerns(cell.machine.name, cell.profile))
+        bugs = (bug for bug in mine if bug.explains(finding.trouble))
         return msgspec.structs.replace(finding, expected=next((bug.reason for bug in bugs), ""))
 
     def _keep_log(self) -> None:

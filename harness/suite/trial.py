@@ -77,7 +77,7 @@ class _Trial:
 
 def known_bugs(base: Base, cell: Cell, test: str) -> tuple[KnownBug, ...]:
     """Return the bugs that `test` shows in a cell if it is stock, and may show in a series that does not fix them."""
-    return tuple(bug for bug in base.known_bugs if bug.test == test and bug.concerns(cell))
+    return tuple(bug for bug in base.known_bugs if bug.test == test and bug.concerns(cell.machine.name, cell.profile))
 
 
 def boot(lab: Lab, plan: Plan, session: Session) -> Observed:

@@ -55,13 +55,13 @@ def _facet(axes: Axes, looks: Sequence[Look], slopes: Sequence[Slope], palette: 
 
 
 def _lines(looks: Sequence[Look], slope: Slope) -> list[list[tuple[float, float]]]:
-    """Return a variant's levels by boot, no more of them than can be told apart."""
+    """Return a variant's levels by boot, where it was looked at, no more of them than can be told apart."""
     boots: dict[int, list[Look]] = {}
     for look in looks:
         if look.variant == slope.variant:
             boots.setdefault(look.boot, []).append(look)
-    lines = [levels(mine, slope.figure) for mine in boots.values()]
-    return [line[:: -(-len(line) // _MOST)] for line in lines]
+    lines = (levels(mine, slope.figure) for mine in boots.values())
+    return [line[:: -(-len(line) // _MOST)] for line in lines if line]
 
 
 def _tick(figure: str, y: float, zero: float) -> str:
