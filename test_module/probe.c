@@ -23,12 +23,13 @@
 
 /*
  * Asks for an area that fills @part of a hole, in a window as large or larger.
- * One that is not where it should be stays, as it may be somebody else's.
+ * One that is not as it should be stays, as it may be somebody else's.
  */
 static int fill(const struct vmt_hole *part, unsigned long start,
 		unsigned long end, char *reason)
 {
-	unsigned long size = min(vmt_hole_size(part), MOST);
+	unsigned long takes = min(vmt_hole_size(part), MOST);
+	unsigned long size = takes;
 	unsigned long flags = VM_ALLOC;
 	struct vm_struct *area;
 	unsigned long addr;
@@ -48,14 +49,21 @@ static int fill(const struct vmt_hole *part, unsigned long start,
 		return -ENOSPC;
 	}
 	addr = (unsigned long)area->addr;
-	if (addr == part->start) {
-		free_vm_area(area);
-		return 0;
+	if (addr != part->start) {
+		scnprintf(reason, VMT_REASON_LEN,
+			  "outside of the hole [%lx,%lx): %lx, in the window [%lx,%lx)",
+			  part->start, part->end, addr, start, end);
+		return -ERANGE;
 	}
-	scnprintf(reason, VMT_REASON_LEN,
-		  "outside of the hole [%lx,%lx): %lx, in the window [%lx,%lx)",
-		  part->start, part->end, addr, start, end);
-	return -ERANGE;
+	/* A vm_struct's size has the guard page in it. */
+	if (area->size != takes) {
+		scnprintf(reason, VMT_REASON_LEN,
+			  "missized: %lx bytes at %lx, of %lx that were asked for",
+			  area->size, addr, takes);
+		return -EFAULT;
+	}
+	free_vm_area(area);
+	return 0;
 }
 
 int vmt_fill_exactly(const struct vmt_hole *hole, char *reason)
@@ -84,7 +92,7 @@ int vmt_fill_between(const struct vmt_hole *hole, char *reason)
 	return fill(hole, hole->below, hole->above, reason);
 }
 
-/* One page in the hole, aligned so far that there are two places at most. */
+/* One page in the hole, aligned so far that there are but a few places. */
 int vmt_take_aligned(const struct vmt_hole *hole, char *reason)
 {
 	unsigned long half = min(vmt_hole_size(hole) / 2, VAST);
