@@ -8,7 +8,6 @@
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/mm.h>
-#include <linux/vmalloc.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>

@@ -23,7 +23,7 @@ static int *max_threads;
 
 /*
  * The names of 68ad4a330433 (5.2), with a lock of their own since e36176be1c39
- * (5.4), or those of a series that keeps them under vmap_area_lock.
+ * (5.5), or those of a series that keeps them under vmap_area_lock.
  */
 static void find_free_list(void)
 {

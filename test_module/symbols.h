@@ -39,7 +39,7 @@ void *vmt_vmalloc_in(unsigned long size, unsigned long align,
 void *vmt_map_pages(struct page **pages, unsigned int nr);
 
 /*
- * The areas in use; before dd3b8353bae7 (5.5) lazily freed ones are among them.
+ * The areas in use; before dd3b8353bae7 (5.4) lazily freed ones are among them.
  */
 struct vmt_area_list {
 	spinlock_t *lock;	/* held while the list is read */
