@@ -213,7 +213,13 @@ static int exact_op(struct exact *x)
 	unsigned int pages;
 	int err;
 
-	mutex_lock(&one_at_a_time);
+	/* Whoever dies in a BUG never gives it back; the others have to end. */
+	while (!mutex_trylock(&one_at_a_time)) {
+		err = vmt_breathe(x->t);
+		if (err)
+			return err;
+		schedule_timeout_uninterruptible(1);
+	}
 	err = split(x);
 	for (pages = 1; pages <= MAX_HOLE && !err; pages += pages < 4 ? 1 : 4)
 		err = one_hole(x, pages);
