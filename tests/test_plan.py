@@ -62,7 +62,7 @@ def test_variants_take_turns_there_and_back(made: Plan) -> None:
 
 
 def test_stress_has_a_boot_of_its_own_after_what_is_timed(made: Plan) -> None:
-    both = msgspec.structs.replace(made, tests=protocol.choose("all"), boots=2)
+    both = msgspec.structs.replace(made, tests=protocol.choose("performance,mix_stress_test,model_test"), boots=2)
     assert [(s.clock, s.boot) for s in both.sessions] == [(Clock.ICOUNT, 0), (Clock.ICOUNT, 1), (Clock.WALL, 0)]
     wall = msgspec.structs.replace(both, clock=Clock.WALL)
     assert [(s.clock, s.boot) for s in wall.sessions] == [(Clock.WALL, 0), (Clock.WALL, 1), (Clock.WALL, 2)]
@@ -79,9 +79,12 @@ def test_a_stress_test_that_wants_another_clock_or_size_has_a_vm_of_its_own(made
         align_shift_alloc_test={"clock": Clock.ICOUNT},
     )
 
+    small, common = ["random_size_align_test", "fragmentation_test"], ["mix_stress_test"]
+
     def planned(clock: Clock, *profiles: str) -> list[tuple[str, str, int, int, list[str]]]:
         cells = tuple(machines_of(made, "stock", profile=profile).cells[0] for profile in profiles)
-        whole = msgspec.structs.replace(made, cells=cells, tests=protocol.choose("stress,le_fit_alloc_test"), clock=clock, boots=2)
+        chosen = protocol.choose(f"le_fit_alloc_test,{','.join((*small, *common, 'pcpu_alloc_test', 'align_shift_alloc_test'))}")
+        whole = msgspec.structs.replace(made, cells=cells, tests=chosen, clock=clock, boots=2)
         assert len({s.name for s in whole.sessions}) == len(whole.sessions)
         return [
             (s.built.cell.profile, s.clock, s.boot, s.memory, [step.name for step in s.steps])
@@ -89,7 +92,6 @@ def test_a_stress_test_that_wants_another_clock_or_size_has_a_vm_of_its_own(made
             if s.steps[0].test.stress
         ]
 
-    small, common = ["random_size_align_test", "fragmentation_test"], ["mix_stress_test"]
     assert planned(Clock.ICOUNT, "perf") == [
         ("perf", "wall", 0, 0, common),
         ("perf", "wall", 1, 128, small),
