@@ -44,10 +44,12 @@ def test_a_minute_of_all_tests(tmp_path: Path) -> None:
     looks = run.looks()
     assert {look.boot for look in looks} == {1}, "align_shift_alloc_test ends the first VM, and no other"
     assert len({look.test for look in looks}) >= 4
-    assert len({look.seed for look in looks}) == len(looks)
+    seeds = [look.seed for look in looks if look.seed]
+    assert seeds, "known bugs of stock alone are shown with the module's own seed"
+    assert len(set(seeds)) == len(seeds)
     assert [look.uptime for look in looks] == sorted(look.uptime for look in looks)
     assert all(look.values["areas"] > 10 and look.caches for look in looks)
-    assert {f.test for f in run.findings() if f.expected} == {"align_shift_alloc_test"}
+    assert {f.test for f in run.findings() if f.expected} >= {"align_shift_alloc_test", "exact_hole_test", "pcpu_leak_test"}
     assert not [f for f in run.findings() if not f.expected]
     for name in ("report.html", "report.md"):
         assert "slab_objects" in (run.folder / name).read_text()
