@@ -8,6 +8,7 @@
 #include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
@@ -122,8 +123,8 @@ int vmt_inject(struct vmt_thread *t, const struct vmt_operation *operation,
 }
 
 /* What all of it left behind; @before was taken after a warm-up. */
-int vmt_conclude_faults(struct vmt_thread *t, const struct vmt_faults *faults,
-			const struct vmt_tally *before)
+static int conclude(struct vmt_thread *t, const struct vmt_faults *faults,
+		    const struct vmt_tally *before)
 {
 	struct vmt_tally after;
 	unsigned long areas, slab;
@@ -141,4 +142,22 @@ int vmt_conclude_faults(struct vmt_thread *t, const struct vmt_faults *faults,
 	return vmt_fail(t, -EUCLEAN,
 			"leak: %lu vmalloc areas and %lu kB of slab after %lu faults",
 			areas, slab / SZ_1K, faults->injected);
+}
+
+/* Does loops= timed rounds, after one to fill what caches keep. */
+int vmt_fault_rounds(struct vmt_thread *t, vmt_fault_round round, void *ctx)
+{
+	struct vmt_faults faults = { };
+	struct vmt_tally before;
+	unsigned long i;
+	u64 began = ktime_get_ns();
+	int err;
+
+	err = round(t, ctx, &faults);
+	vmt_take_tally(&before);
+	for (i = 0; i < vmt_params.loops && !err; i++)
+		err = round(t, ctx, &faults);
+	err = err ?: conclude(t, &faults, &before);
+	t->ns = ktime_get_ns() - began;
+	return err;
 }

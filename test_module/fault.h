@@ -6,8 +6,10 @@
 #include "tally.h"
 #include "vmalloc_test.h"
 
-/* One that is done whole or not at all, and leaves nothing once undone. */
-/* perform says whether it was done; check may be NULL. */
+/*
+ * One that is done whole or not at all, and leaves nothing once undone.
+ * perform says whether it was done; check may be NULL.
+ */
 struct vmt_operation {
 	const char *name;
 	bool (*perform)(struct vmt_thread *t, void *ctx);
@@ -22,7 +24,11 @@ struct vmt_faults {
 
 int vmt_inject(struct vmt_thread *t, const struct vmt_operation *operation,
 	       void *ctx, struct vmt_faults *faults);
-int vmt_conclude_faults(struct vmt_thread *t, const struct vmt_faults *faults,
-			const struct vmt_tally *before);
+
+/* All of a test's operations once. */
+typedef int (*vmt_fault_round)(struct vmt_thread *t, void *ctx,
+			       struct vmt_faults *faults);
+
+int vmt_fault_rounds(struct vmt_thread *t, vmt_fault_round round, void *ctx);
 
 #endif /* VMALLOC_TEST_FAULT_H */

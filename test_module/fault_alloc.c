@@ -6,7 +6,6 @@
 #include <linux/errno.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
-#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/pfn.h>
 #include <linux/sizes.h>
@@ -128,9 +127,10 @@ static int check_window(struct vmt_thread *t, struct fault_alloc *f)
 	return 0;
 }
 
-static int inject_all(struct vmt_thread *t, struct fault_alloc *f,
+static int inject_all(struct vmt_thread *t, void *ctx,
 		      struct vmt_faults *faults)
 {
+	struct fault_alloc *f = ctx;
 	unsigned int i;
 	int err = 0;
 
@@ -146,27 +146,11 @@ static int inject_all(struct vmt_thread *t, struct fault_alloc *f,
 	return err;
 }
 
-static int run_faults(struct vmt_thread *t, struct fault_alloc *f)
-{
-	struct vmt_faults faults = { };
-	struct vmt_tally before;
-	unsigned long i;
-	int err;
-
-	/* Once to fill what caches keep. */
-	err = inject_all(t, f, &faults);
-	vmt_take_tally(&before);
-	for (i = 0; i < vmt_params.loops && !err; i++)
-		err = inject_all(t, f, &faults);
-	return err ?: vmt_conclude_faults(t, &faults, &before);
-}
-
 /* The others would count as what is left behind. */
 int fault_alloc_test(struct vmt_thread *t)
 {
 	struct fault_alloc *f;
 	unsigned int i;
-	u64 began;
 	int err;
 
 	if (t->id)
@@ -187,9 +171,7 @@ int fault_alloc_test(struct vmt_thread *t)
 	f->start = ALIGN(f->start, SZ_1G) + PAGE_SIZE;
 	f->end = f->start + WINDOW;
 
-	began = ktime_get_ns();
-	err = run_faults(t, f);
-	t->ns = ktime_get_ns() - began;
+	err = vmt_fault_rounds(t, inject_all, f);
 	__free_page(f->page);
 out_free:
 	kfree(f);

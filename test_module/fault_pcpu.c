@@ -6,7 +6,6 @@
 #include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/sizes.h>
@@ -106,9 +105,10 @@ static void free_fillers(struct fault_pcpu *f)
 }
 
 /* Fills chunk after chunk, so that some allocations need a new one. */
-static int inject_all(struct vmt_thread *t, struct fault_pcpu *f,
+static int inject_all(struct vmt_thread *t, void *ctx,
 		      struct vmt_faults *faults)
 {
+	struct fault_pcpu *f = ctx;
 	unsigned long object = PCPU_MIN_UNIT_SIZE * num_possible_cpus();
 	unsigned long most = min_t(unsigned long, MAX_FILLERS - 1,
 				   FILL_BYTES / object);
@@ -122,24 +122,9 @@ static int inject_all(struct vmt_thread *t, struct fault_pcpu *f,
 	return err;
 }
 
-static int run_faults(struct vmt_thread *t, struct fault_pcpu *f)
-{
-	struct vmt_faults faults = { };
-	struct vmt_tally before;
-	unsigned long i;
-	int err;
-
-	err = inject_all(t, f, &faults);
-	vmt_take_tally(&before);
-	for (i = 0; i < vmt_params.loops && !err; i++)
-		err = inject_all(t, f, &faults);
-	return err ?: vmt_conclude_faults(t, &faults, &before);
-}
-
 int fault_pcpu_test(struct vmt_thread *t)
 {
 	struct fault_pcpu *f;
-	u64 began;
 	int err;
 
 	if (t->id)
@@ -150,9 +135,7 @@ int fault_pcpu_test(struct vmt_thread *t)
 	if (!f)
 		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of objects");
 
-	began = ktime_get_ns();
-	err = run_faults(t, f);
-	t->ns = ktime_get_ns() - began;
+	err = vmt_fault_rounds(t, inject_all, f);
 	kvfree(f);
 	return err;
 }
