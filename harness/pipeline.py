@@ -206,12 +206,13 @@ def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
         raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise RigError(f"pytest ended with {pytest.ExitCode(code).name}; what it recorded so far is in {run.folder}.")
-    runs.finished(run)
     try:
+        runs.finished(run)
         outcome = runs.conclude(run)
     except RigError as error:
-        again = f"`invoke report {run.folder.name}` writes the report once that is mended."
-        raise RigError(f"{error} What the run found is whole: {again}") from error
+        again = "report" if run.provenance().finished else "test --resume"
+        told = f"What the run found is whole: once that is mended, `invoke {again} {run.folder.name}` writes the report."
+        raise RigError(f"{error} {told}") from error
     note = archive.keep(run)
     if not note:
         return outcome
