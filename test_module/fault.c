@@ -2,8 +2,11 @@
 /*
  * Systematic failures: an operation is repeated, in which first the first
  * allocation of memory fails, then the second, and so on until it gets through
- * without a failure. Needs CONFIG_FAULT_INJECTION, with failslab and
- * fail_page_alloc told not to spare allocations that may wait.
+ * without a failure. In every other round all that follow it in the slab fail
+ * too, since a kernel that tries again would hide what it makes of a failure.
+ * Needs CONFIG_FAULT_INJECTION, with failslab and fail_page_alloc told not to
+ * spare allocations that may wait, and failslab to fail all of a task that is
+ * made to fail.
  */
 #include <linux/delay.h>
 #include <linux/errno.h>
@@ -28,8 +31,9 @@
 
 #ifdef CONFIG_FAULT_INJECTION
 
-static void arm(unsigned int nth)
+static void arm(unsigned int nth, bool lasting)
 {
+	current->make_it_fail = lasting;
 	WRITE_ONCE(current->fail_nth, nth);
 }
 
@@ -39,12 +43,13 @@ static bool disarm(void)
 	bool happened = !READ_ONCE(current->fail_nth);
 
 	WRITE_ONCE(current->fail_nth, 0);
+	current->make_it_fail = false;
 	return happened;
 }
 
 #else
 
-static void arm(unsigned int nth)
+static void arm(unsigned int nth, bool lasting)
 {
 }
 
@@ -81,13 +86,13 @@ static int check_areas(struct vmt_thread *t, const char *name,
 
 static int inject_one(struct vmt_thread *t,
 		      const struct vmt_operation *operation, void *ctx,
-		      unsigned int nth, bool *happened)
+		      unsigned int nth, bool lasting, bool *happened)
 {
 	unsigned long before = count_areas();
 	bool done;
 	int err = 0;
 
-	arm(nth);
+	arm(nth, lasting);
 	done = operation->perform(t, ctx);
 	*happened = disarm();
 
@@ -114,7 +119,8 @@ int vmt_inject(struct vmt_thread *t, const struct vmt_operation *operation,
 	int err = 0;
 
 	for (nth = 1; nth <= MAX_NTH && happened && !err; nth++) {
-		err = inject_one(t, operation, ctx, nth, &happened);
+		err = inject_one(t, operation, ctx, nth, faults->lasting,
+				 &happened);
 		faults->injected += happened;
 		err = err ?: vmt_breathe(t);
 	}
@@ -155,8 +161,10 @@ int vmt_fault_rounds(struct vmt_thread *t, vmt_fault_round round, void *ctx)
 
 	err = round(t, ctx, &faults);
 	vmt_take_tally(&before);
-	for (i = 0; i < vmt_params.loops && !err; i++)
+	for (i = 0; i < vmt_params.loops && !err; i++) {
+		faults.lasting = !faults.lasting;
 		err = round(t, ctx, &faults);
+	}
 	err = err ?: conclude(t, &faults, &before);
 	t->ns = ktime_get_ns() - began;
 	return err;

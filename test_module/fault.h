@@ -19,6 +19,7 @@ struct vmt_operation {
 };
 
 struct vmt_faults {
+	bool lasting;	/* until the operation ends */
 	unsigned long injected;
 };
 

@@ -36,4 +36,6 @@ int vmt_request_check(struct vmt_thread *t, const struct vmt_request *r,
 int vmt_slice(struct vmt_thread *t, unsigned long *base);
 int vmt_slice_is_one_hole(struct vmt_thread *t, unsigned long base);
 
+int vmt_vast_is_whole(struct vmt_thread *t);
+
 #endif /* VMALLOC_TEST_REQUEST_H */

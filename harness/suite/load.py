@@ -18,23 +18,27 @@ LEAKS = "kernel-patch-rig: leaks"
 _LOOK_EVERY = 1
 """milliseconds of the guest's time between two looks at memory; the module makes them rarer in a long test"""
 
-# Errors on demand come only where the module asks for one in its own thread (fail_nth): by chance there are none.
+# Errors on demand come only where the module asks for them in its own thread: one (fail_nth), or all that follow it in the
+# slab too (make-it-fail, which the filter of tasks goes by). Without pages the slab would complain to the log.
 _FAULTS = """\
 [ -e /sys/kernel/debug/failslab ] || mount -t debugfs debugfs /sys/kernel/debug 2> /dev/null
 set_faults() {
     for way in /sys/kernel/debug/failslab /sys/kernel/debug/fail_page_alloc; do
         [ -d $way ] || continue
-        echo 0 > $way/probability
         echo 0 > $way/verbose
-        echo N > $way/task-filter
         echo $1 > $way/ignore-gfp-wait
         [ ! -e $way/ignore-gfp-highmem ] || echo $1 > $way/ignore-gfp-highmem
         [ ! -e $way/min-order ] || echo $2 > $way/min-order
     done
+    slab=/sys/kernel/debug/failslab
+    [ -d $slab ] || return
+    echo Y > $slab/task-filter
+    echo 1000000000 > $slab/times
+    echo $3 > $slab/probability
 }
-set_faults N 0
+set_faults N 0 100
 """
-_NO_FAULTS = "set_faults Y 1\n"
+_NO_FAULTS = "set_faults Y 1 0\n"
 _LOAD = """\
 insmod "$@" || exit 1
 {names}rmmod vmalloc_test || exit 1
