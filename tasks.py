@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 import functools
-import inspect
-import math
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 from invoke.context import Context
@@ -19,7 +16,7 @@ from invoke.tasks import Task, task
 from rich.console import Console
 from rich.table import Table
 
-from harness import archive, growth, logs, pipeline, protocol, runs, shell, vm
+from harness import archive, growth, logs, options, pipeline, protocol, runs, shell, vm
 from harness import check as checks
 from harness import mutants as mutation_runs
 from harness import nightly as nights
@@ -31,93 +28,30 @@ from harness.outcome import ExitCode, Outcome, exit_code
 from harness.records import Run
 from harness.report import logs as log_tables
 from harness.report import mutants as mutant_tables
-from harness.report import sensitivity, terminal, text, trend
+from harness.report import sensitivity, terminal, trend
 from harness.report import soak as soak_tables
 from harness.retention import Limits
-from harness.selection import Selection, refine
+from harness.selection import Selection
 
 _WIDTH = 110
 """columns where no terminal has a say: enough for a table without broken lines"""
 _CONSOLE = Console() if sys.stdout.isatty() else Console(width=_WIDTH, soft_wrap=True)
-_OPTIONS = {
-    "machine": "machines to use, as in qemu_configs/ (default: all)",
-    "variant": "kernels to compare: stock, a series in kernel_patches/, NAME@2 for its first two patches"
-    " (default: stock and the default series)",
-    "profile": "what the kernels are configured for (default: perf)",
-    "tests": "tests by name, or performance, stress, sweep, or all, which is all but sweeps (default: all)",
-    "clock": "of the performance tests: icount or wall (default: icount)",
-    "scale": "quick, default or published (default: default)",
-    "boots": "boots of each cell for the performance tests (default: the scale's)",
-    "loops": "share of the scale's operations to do, such as 0.1 (default: 1)",
-    "unsettled": "let samples find what those before them left, as in a running system: stock swings then",
-    "jobs": "how many compilers, and how many VMs, at once (default: one a core)",
-    "keep": "leave up the first VM of each cell that is booted",
-    "on_failure": "after a test that failed: keep, which leaves its VM up for invoke ssh and invoke gdb, or core, which writes its"
-    " memory to the run's folder for crash and drgn (default: neither; a fresh VM is booted in any case)",
-    "source": "kernel source: a folder, a tarball, or URL#REF of a git repository (default: RIG_SOURCE, the cache, kernel.org)",
-    "series": "a series outside of the project: a folder, an mbox or a patch; it takes the place of the default one",
-    "kernel": "kernel base, as in kernel_patches/; forbids the fallback to the distribution's kernel (default: 4.18)",
-    "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
-    "margin": "per cent within which figures count as the same (default: 1 for icount, 5 for wall)",
-}
-_chosen = Selection()
-
-
-def _selection_task(body: Callable[..., None], more: dict[str, str] | None = None, optional: tuple[str, ...] = ()) -> Task[Any]:
-    """Make a task that takes all the options of a selection, over what `invoke select` said.
-
-    `more` are options of its own, with their help; `body` gets them by name. Those that are
-    `optional` may be given without a value.
-    """
-    own = more or {}
-
-    @functools.wraps(body)
-    def run(_: Context, **options: Any) -> None:
-        given = {name: value for name, value in options.items() if name in _OPTIONS and value not in (None, False)}
-        with _errors():
-            body(refine(_chosen, given), **{name: options[name] for name in own})
-
-    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    flags = {name: False if getattr(Selection(), name, None) is False else None for name in (*_OPTIONS, *own)}
-    parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default) for name, default in flags.items()]
-    run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
-    made: Task[Any] = task(name=body.__name__.strip("_"), help={**_OPTIONS, **own}, optional=optional, auto_shortflags=False)(run)
-    return made
-
-
-class _errors:  # noqa: N801 - reads as a statement
-    """Turns the rig's errors into one line and an exit code."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
-        if isinstance(error, RigError):
-            raise Exit(text.plain(f"kernel-patch-rig: {error}"), code=ExitCode.RIG_FAILED) from error
-        if isinstance(error, OSError):
-            where = f"{error.filename} cannot be used" if error.filename else "the system refuses"
-            raise Exit(f"kernel-patch-rig: {where}: {error.strerror or error}.", code=ExitCode.RIG_FAILED) from error
-        if isinstance(error, KeyboardInterrupt):
-            raise Exit("kernel-patch-rig: interrupted; what was recorded so far is kept.", code=130) from error
-
-
 _built = functools.lru_cache(pipeline.build)
 
 
-@_selection_task
+@options.selection_task
 def select(wanted: Selection) -> None:
     """Say the options once for all tasks that follow: invoke select --scale quick build boot test."""
-    global _chosen
-    _chosen = wanted
+    options.choose(wanted)
 
 
-@_selection_task
+@options.selection_task
 def build(wanted: Selection) -> None:
     """Build the kernels and the test module."""
     _built(wanted)
 
 
-@_selection_task
+@options.selection_task
 def boot(wanted: Selection) -> None:
     """Boot the kernels and leave their VMs up, unless a test task follows that takes them down."""
     vm.sweep()
@@ -140,14 +74,16 @@ def _test(wanted: Selection, resume: str | bool | None) -> None:
     _show(outcome)
 
 
-test = _selection_task(_test, {"resume": "finish a run that was interrupted instead: the one named, or the newest"}, ("resume",))
+test = options.selection_task(
+    _test, {"resume": "finish a run that was interrupted instead: the one named, or the newest"}, ("resume",)
+)
 
 
-@_selection_task
+@options.selection_task
 def sweep(wanted: Selection) -> None:
     """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
     vm.sweep()
-    wanted = msgspec.structs.replace(wanted, tests="sweep" if wanted.tests == Selection().tests else wanted.tests)
+    wanted = msgspec.structs.replace(wanted, tests=wanted.tests or "sweep")
     if not set(protocol.choose(wanted.tests)) <= set(protocol.choose("sweep")):
         raise UsageError(f"--tests {wanted.tests} has tests that are no sweep; `invoke test` runs those.")
     _show(pipeline.test(_built(wanted), wanted, _command()))
@@ -156,13 +92,13 @@ def sweep(wanted: Selection) -> None:
 def _soak(wanted: Selection, hours: str | None, seed: str | None) -> None:
     """Stress every cell for hours in one VM each, all at once, and tell whether memory grows."""
     vm.sweep()
-    wanted = msgspec.structs.replace(wanted, tests="stress" if wanted.tests == Selection().tests else wanted.tests)
+    wanted = msgspec.structs.replace(wanted, tests=wanted.tests or "stress")
     soaks.check(wanted)
-    lasts, chosen = _number("hours", hours or "1", least=0.001), _whole("seed", seed or "0")
+    lasts, chosen = options.number("hours", hours or "1", least=0.001), options.whole("seed", seed or "0")
     _show(soaks.run(_built(wanted), wanted, _command(), lasts, chosen))
 
 
-soak = _selection_task(
+soak = options.selection_task(
     _soak,
     {
         "hours": "how long, such as 0.5 or 72 (default: 1)",
@@ -175,14 +111,16 @@ def _selfcheck(wanted: Selection, experiments: str | None) -> None:
     """Measure the rig itself: twins of stock must be the same, and kernels slowed down on purpose slower."""
     vm.sweep()
     clocks = (wanted.timed,) if wanted.clock else tuple(Clock)
-    found = selfchecks.run(wanted, clocks, int(_number("experiments", experiments or "3", least=1)), _command())
+    found = selfchecks.run(wanted, clocks, int(options.number("experiments", experiments or "3", least=1)), _command())
     _CONSOLE.print(sensitivity.tables(found))
     alarms = [trial for trial in found.trials if trial.false_alarm]
     if alarms:
         raise Exit("kernel-patch-rig: the self check failed: it saw differences between twins.", code=ExitCode.RIG_FAILED)
 
 
-selfcheck = _selection_task(_selfcheck, {"experiments": "how often to repeat it, each time with boots of its own (default: 3)"})
+selfcheck = options.selection_task(
+    _selfcheck, {"experiments": "how often to repeat it, each time with boots of its own (default: 3)"}
+)
 
 
 def _mutants(wanted: Selection, only: str | None, resume: bool | None, all: bool | None) -> None:  # noqa: A002 - the option
@@ -195,7 +133,7 @@ def _mutants(wanted: Selection, only: str | None, resume: bool | None, all: bool
         raise Exit(code=code)
 
 
-mutants = _selection_task(
+mutants = options.selection_task(
     _mutants,
     {
         "only": "mutants by name, as in mutants.toml in the kernel's folder (default: all)",
@@ -209,7 +147,7 @@ mutants = _selection_task(
 @task(name="report", positional=["run"], help={"run": "a run's name or folder such as latest"}, auto_shortflags=False)
 def report_(_: Context, run: str) -> None:
     """Write a run's report again from its records, without booting."""
-    with _errors():
+    with options.errors():
         _show(runs.conclude(runs.find(run)))
 
 
@@ -223,7 +161,7 @@ _VM = {"machine": "the VM's machine", "variant": "its variant", "profile": "its 
 )
 def ssh(_: Context, machine: str, variant: str, profile: str = "perf", clock: str = "", command: str = "") -> None:
     """Open a shell in a VM that is up; one that was kept after a failure comes first."""
-    with _errors():
+    with options.errors():
         words = pipeline.ssh(f"{machine}/{variant}/{profile}", clock)
     os.execvp(words[0], [*words, *([command] if command else [])])
 
@@ -236,7 +174,7 @@ def ssh(_: Context, machine: str, variant: str, profile: str = "perf", clock: st
 )
 def gdb(_: Context, machine: str, variant: str, command: Sequence[str], profile: str = "perf", clock: str = "") -> None:
     """Debug the kernel of a VM that is up, which stands still meanwhile; one that was kept after a failure comes first."""
-    with _errors():
+    with options.errors():
         words = pipeline.debug(f"{machine}/{variant}/{profile}", clock, command)
     os.execvp(words[0], words)
 
@@ -244,7 +182,7 @@ def gdb(_: Context, machine: str, variant: str, command: Sequence[str], profile:
 @task
 def status(_: Context) -> None:
     """Show the VMs that are up."""
-    with _errors():
+    with options.errors():
         vm.sweep()
         _show_running()
 
@@ -252,7 +190,7 @@ def status(_: Context) -> None:
 @task
 def down(_: Context) -> None:
     """Take down the VMs that are up."""
-    with _errors():
+    with options.errors():
         swept = vm.sweep()
         up = list(vm.running())
         free = [machine for machine in up if machine.claim()]
@@ -267,7 +205,7 @@ def down(_: Context) -> None:
 @task(help={"fast": "leave out the end-to-end tests, which build and boot kernels"}, auto_shortflags=False)
 def check(_: Context, fast: bool = False) -> None:
     """Run the project's own lint, types and tests."""
-    with _errors():
+    with options.errors():
         failed = checks.run(fast=fast, say=_say)
     if failed:
         raise Exit(f"kernel-patch-rig: failed: {', '.join(failed)}", code=ExitCode.RIG_FAILED)
@@ -276,8 +214,8 @@ def check(_: Context, fast: bool = False) -> None:
 def _nightly(wanted: Selection, keep_runs: str | None, keep_size: str | None) -> None:
     """Build and test everything unattended, keep it in the history, and hold it against the baseline."""
     limits = Limits(
-        runs=int(_number("keep-runs", keep_runs, least=1)) if keep_runs else Limits().runs,
-        size=int(_number("keep-size", keep_size) * (1 << 30)) if keep_size else Limits().size,
+        runs=int(options.number("keep-runs", keep_runs, least=1)) if keep_runs else Limits().runs,
+        size=int(options.number("keep-size", keep_size) * (1 << 30)) if keep_size else Limits().size,
     )
     parts = nights.Parts(pipeline.build, pipeline.test, _print, lambda outcome: (outcome.run / "report.md").read_text(), _say)
     code = nights.run(wanted, _command(), parts, limits)
@@ -285,7 +223,7 @@ def _nightly(wanted: Selection, keep_runs: str | None, keep_size: str | None) ->
         raise Exit(code=code)
 
 
-nightly = _selection_task(
+nightly = options.selection_task(
     _nightly,
     {
         "keep_runs": f"nights whose folders to keep (default: {Limits().runs})",
@@ -297,7 +235,7 @@ nightly = _selection_task(
 @task(positional=["run"], help={"run": "a name in results/, a folder, or latest"}, auto_shortflags=False)
 def baseline(_: Context, run: str) -> None:
     """Make a run the one that later nights are held against."""
-    with _errors():
+    with options.errors():
         _say(f"{archive.accept(run)} is the baseline.")
 
 
@@ -312,9 +250,9 @@ def baseline(_: Context, run: str) -> None:
 )
 def compare(_: Context, before: str, after: str, threshold: str = "") -> None:
     """Compare two runs, cell by cell."""
-    with _errors():
+    with options.errors():
         old, new = runs.find(before), runs.find(after)
-        outcome = runs.across(old, new, _number("threshold", threshold) if threshold else None)
+        outcome = runs.across(old, new, options.number("threshold", threshold) if threshold else None)
         _show(outcome, runs.report_name(old))
 
 
@@ -328,7 +266,7 @@ def _kernlog(
     source: str = "",
 ) -> None:
     """Find what a kernel complained of in its log; the exit code is 2 if it did, 0 if not, 1 for an error."""
-    with _errors(), logs.opened(log) as file:
+    with options.errors(), logs.opened(log) as file:
         given = logs.debug(vmlinux, module, source)
         if jsonl:
             code = logs.convert(file, given, sys.stdout.write, lambda error: print(error, file=sys.stderr))
@@ -376,25 +314,6 @@ def _say(line: str) -> None:
     _CONSOLE.print(line, markup=False, highlight=False)
 
 
-def _number(option: str, given: str, least: float = 0) -> float:
-    """Return the value of an option; UsageError if it is none."""
-    try:
-        value = float(given)
-    except ValueError:
-        value = math.nan
-    if not least <= value < math.inf:
-        raise UsageError(f"--{option} has to be a number of at least {least:g}, not '{given}'.")
-    return value
-
-
-def _whole(option: str, given: str) -> int:
-    """Return the value of an option that can be kept as an integer of 32 bits; UsageError if it cannot."""
-    value = _number(option, given)
-    if value != int(value) or value >= 1 << 32:
-        raise UsageError(f"--{option} has to be a whole number below 2 to the power of 32, not '{given}'.")
-    return int(value)
-
-
 def _show_running() -> None:
     table = Table("machine/variant/profile", "clock", "state", "SSH port", "accelerator", "kept after", box=None)
     for machine in vm.running():
@@ -417,7 +336,7 @@ def _command() -> str:
 
 
 def _history(test: str) -> None:
-    with _errors():
+    with options.errors():
         seen = archive.look(test)
     _CONSOLE.print(trend.runs(seen.runs))
     _CONSOLE.print(trend.terminal(seen.trends))

@@ -195,12 +195,11 @@ def _only_what_counts(wanted: Selection) -> None:
 
 def _completed(wanted: Selection, base: Base, table: Table) -> Selection:
     """Return the selection with what the table says where the user said nothing."""
-    plain = Selection()
     return msgspec.structs.replace(
         wanted,
         kernel=base.name,
         machine=wanted.machine or table.machine,
         profile=wanted.profile or ",".join(table.profiles),
-        scale=table.scale if wanted.scale == plain.scale else wanted.scale,
-        tests="stress" if wanted.tests == plain.tests else wanted.tests,
+        scale=wanted.scale or table.scale,
+        tests=wanted.tests or "stress",
     )

@@ -89,7 +89,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         tests=protocol.choose(wanted.tests),
         suite=protocol.digest(),
         clock=wanted.timed,
-        scale=wanted.scale,
+        scale=wanted.scale or protocol.SCALE,
         keep=wanted.keep,
         on_failure=wanted.on_failure,
         version=found.tree.version,
@@ -211,8 +211,8 @@ def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
         outcome = runs.conclude(run)
     except RigError as error:
         again = "report" if run.provenance().finished else "test --resume"
-        told = f"What the run found is whole: once that is mended, `invoke {again} {run.folder.name}` writes the report."
-        raise RigError(f"{error} {told}") from error
+        hint = f"What the run found is whole: once that is mended, `invoke {again} {run.folder.name}` writes the report."
+        raise RigError(f"{error} {hint}") from error
     note = archive.keep(run)
     if not note:
         return outcome

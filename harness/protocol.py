@@ -13,6 +13,7 @@ from harness.errors import UsageError
 from harness.matrix import PROFILES, Clock
 
 SCALES = ("quick", "default", "published")
+SCALE = "default"
 Kind = Literal["performance", "stress", "sweep"]
 Axis = Literal["busy", "holes"]
 _FILE = paths.TEST_MODULE / "suite.toml"
@@ -122,7 +123,7 @@ def performance() -> list[str]:
 
 
 def choose(wanted: str) -> tuple[str, ...]:
-    """Return the names of the tests that `wanted` selects: names, kinds, or ``all``, which is all that are no sweep.
+    """Return the names of the tests that `wanted` selects: names, kinds, or ``all``, which is all that are no sweep; empty is all.
 
     Raises UsageError for a name that is none of these.
     """
@@ -132,7 +133,7 @@ def choose(wanted: str) -> tuple[str, ...]:
         groups.setdefault(test.kind, []).append(test.name)
         groups[test.name] = [test.name]
     chosen: set[str] = set()
-    for word in wanted.split(","):
+    for word in (wanted or "all").split(","):
         if word.strip() not in groups:
             raise UsageError(f"There is no test '{word.strip()}'; {tables.closest(word.strip(), list(groups))}")
         chosen.update(groups[word.strip()])

@@ -30,9 +30,9 @@ class Selection(msgspec.Struct, frozen=True):
     machine: str = ""
     variant: str = ""
     profile: str = ""
-    tests: str = "all"
+    tests: str = ""
     clock: str = ""
-    scale: str = "default"
+    scale: str = ""
     boots: int = 0
     loops: float = 1.0
     unsettled: bool = False
@@ -76,7 +76,7 @@ def check(wanted: Selection) -> None:
     """Raise UsageError for what can be seen to be wrong before anything is fetched."""
     if wanted.clock not in ("", *Clock):
         raise UsageError(f"There is no clock '{wanted.clock}'; known are {', '.join(Clock)}.")
-    if wanted.scale not in protocol.SCALES:
+    if wanted.scale not in ("", *protocol.SCALES):
         raise UsageError(f"There is no scale '{wanted.scale}'; known are {', '.join(protocol.SCALES)}.")
     if wanted.jobs < 0:
         raise UsageError(f"--jobs has to be 1 or more, not {wanted.jobs}.")

@@ -64,7 +64,20 @@ TIERS = {
     ),
     # In the order of the data, which is also the order in which they may know each other's values.
     "stages": ("source", "patches", "kbuild", "rootfs", "protocol", "plan", "vm", "launch", "accel", "witness", "guest", "suite"),
-    "wiring": ("logs", "selection", "runs", "pipeline", "soak", "selfcheck", "bench", "mutants", "archive", "nightly", "check"),
+    "wiring": (
+        "logs",
+        "selection",
+        "options",
+        "runs",
+        "pipeline",
+        "soak",
+        "selfcheck",
+        "bench",
+        "mutants",
+        "archive",
+        "nightly",
+        "check",
+    ),
 }
 _RANK = {module: rank for rank, modules in enumerate(TIERS.values()) for module in modules}
 _STARTS_PROCESSES = {"shell", "process", "check"}

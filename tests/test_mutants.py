@@ -357,6 +357,13 @@ def test_an_option_that_has_no_meaning_is_refused(rig: FakeRig, option: dict[str
     assert not rig.built
 
 
+def test_what_the_user_says_goes_before_the_table(base: Base) -> None:
+    said = mutants._completed(Selection(scale="default", tests="all"), base, table())
+    assert (said.scale, said.tests) == ("default", "all")
+    unsaid = mutants._completed(Selection(), base, table())
+    assert (unsaid.scale, unsaid.tests) == ("quick", "stress")
+
+
 # The report
 
 
