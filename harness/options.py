@@ -23,9 +23,10 @@ HELP = {
     "variant": "kernels to compare: stock, a series in kernel_patches/, NAME@2 for its first two patches"
     " (default: stock and the default series)",
     "profile": "what the kernels are configured for (default: perf)",
-    "tests": "tests by name, or performance, stress, sweep, or all, which is all but sweeps (default: all)",
+    "tests": "tests by name, or performance, stress, sweep, or all, which is all but sweeps (default: all;"
+    " of a sweep the sweeps, of a soak and mutants stress)",
     "clock": "of the performance tests: icount or wall (default: icount)",
-    "scale": "quick, default or published (default: default)",
+    "scale": "quick, default or published (default: default, of mutants their table's)",
     "boots": "boots of each cell for the performance tests (default: the scale's)",
     "loops": "share of the scale's operations to do, such as 0.1 (default: 1)",
     "unsettled": "let samples find what those before them left, as in a running system: stock swings then",

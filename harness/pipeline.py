@@ -206,13 +206,7 @@ def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
         raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise RigError(f"pytest ended with {pytest.ExitCode(code).name}; what it recorded so far is in {run.folder}.")
-    try:
-        runs.finished(run)
-        outcome = runs.conclude(run)
-    except RigError as error:
-        again = "report" if run.provenance().finished else "test --resume"
-        hint = f"What the run found is whole: once that is mended, `invoke {again} {run.folder.name}` writes the report."
-        raise RigError(f"{error} {hint}") from error
+    outcome = runs.finish(run, "test --resume")
     note = archive.keep(run)
     if not note:
         return outcome

@@ -124,9 +124,19 @@ def _place_of(line: bytes) -> tuple[str, str, str, Clock, int]:
     return place.machine, place.variant, place.profile, place.clock, place.boot
 
 
-def finished(run: Run) -> None:
-    """Note that nothing more is to come."""
-    _change(run, finished=records.now())
+def finish(run: Run, unfinished: str) -> Outcome:
+    """Note that nothing more is to come, and write the report.
+
+    Raises RigError if there is no room for one of them; it names the command that goes on then, `unfinished` for a run that is
+    not noted as finished.
+    """
+    try:
+        _change(run, finished=records.now())
+        return conclude(run)
+    except RigError as error:
+        again = "report" if run.provenance().finished else unfinished
+        hint = f"What the run found is whole: once that is mended, `invoke {again} {run.folder.name}` writes the report."
+        raise RigError(f"{error} {hint}") from error
 
 
 def conclude(run: Run) -> Outcome:

@@ -68,9 +68,7 @@ def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0
                 f" seed {made.seed}; Ctrl-C ends it with a report. {run.folder}"
             )
             whole = _cells(Soak(made, tests, slots, _recorder(run, progress), progress.say), run.folder)
-        if whole:
-            runs.finished(run)
-        return runs.conclude(run)
+        return runs.finish(run, "report") if whole else runs.conclude(run)
 
 
 def _cells(soak: Soak, logs: Path) -> bool:

@@ -41,8 +41,9 @@ def write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Write `path` so that it is never seen half-written."""
     _mkdir(path.parent)
     data = content.encode() if isinstance(content, str) else content
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = None
     try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
@@ -52,7 +53,8 @@ def write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     except OSError as error:
         raise RigError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
 
 
 def seal(folder: Path) -> None:

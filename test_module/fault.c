@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "fault.h"
@@ -59,6 +60,20 @@ static bool disarm(void)
 }
 
 #endif
+
+/* Whether a failure can be made to last. */
+static bool lasts(void)
+{
+	void *first, *next;
+
+	arm(1, true);
+	first = kmalloc(1, VMT_GFP);
+	next = kmalloc(1, VMT_GFP);
+	disarm();
+	kfree(first);
+	kfree(next);
+	return !first && !next;
+}
 
 static unsigned long count_areas(void)
 {
@@ -153,12 +168,14 @@ static int conclude(struct vmt_thread *t, const struct vmt_faults *faults,
 /* Does loops= timed rounds, after one to fill what caches keep. */
 int vmt_fault_rounds(struct vmt_thread *t, vmt_fault_round round, void *ctx)
 {
-	struct vmt_faults faults = { };
+	struct vmt_faults faults = { .lasting = true };
 	struct vmt_tally before;
 	unsigned long i;
 	u64 began = ktime_get_ns();
 	int err;
 
+	if (!lasts())
+		return vmt_skip(t, "failures do not last, see README.md");
 	err = round(t, ctx, &faults);
 	vmt_take_tally(&before);
 	for (i = 0; i < vmt_params.loops && !err; i++) {

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from harness import paths, runs
+from harness.errors import RigError
 from harness.outcome import ExitCode, exit_code
 from harness.records import Run
 from tests import make
@@ -42,6 +43,21 @@ def test_a_report_made_again_is_the_same(run: Run) -> None:
     (run.folder / "report.html").unlink()
     assert runs.conclude(runs.find(run.folder.name)) == first
     assert (run.folder / "report.html").read_bytes() == page
+
+
+@pytest.mark.parametrize(("part", "again"), [("_change", "test --resume"), ("conclude", "report")])
+def test_where_there_is_no_room_at_the_end_it_says_how_to_go_on(
+    run: Run, monkeypatch: pytest.MonkeyPatch, part: str, again: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RigError("run.json cannot be written: No space left on device.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, part, refuse)
+        with pytest.raises(RigError, match=f"No space left on device. .*`invoke {again} {run.folder.name}` writes the report"):
+            runs.finish(run, "test --resume")
+    assert exit_code(runs.finish(run, "test --resume")) == ExitCode.FINDING
+    assert run.provenance().finished
 
 
 def test_the_latest_run_is_found_by_that_name(run: Run) -> None:

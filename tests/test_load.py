@@ -81,7 +81,10 @@ def test_errors_on_demand_are_prepared_and_put_back(made: Plan, monkeypatch: pyt
     make.suite_with(monkeypatch, mix_stress_test={"faults": True})
     plain, faulty = (load.command(made, *first(made, name))[2] for name in ("fragmentation_test", "mix_stress_test"))
     assert "fail" not in plain
-    assert faulty.index("set_faults N 0\n") < faulty.index("insmod") < faulty.index("set_faults Y 1\n") < faulty.index(load.END)
+    assert (
+        faulty.index("set_faults N 0 100\n") < faulty.index("insmod") < faulty.index("set_faults Y 1 0\n") < faulty.index(load.END)
+    )
+    assert faulty.index("task-filter") < faulty.index("probability"), "allocations of others would fail"
     done = subprocess.run(("sh", "-n", "-c", faulty), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

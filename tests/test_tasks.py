@@ -20,6 +20,7 @@ from harness.outcome import ExitCode
         (("test", "--resume", "--boots", "2"), "of the other options only --jobs goes with it"),
         (("test", "--resume"), "was interrupted"),
         (("test", "--resume", "nowhere"), "There is no run 'nowhere'"),
+        (("sweep", "--tests", "all"), "--tests all has tests that are no sweep"),
         (("sweep", "--tests", "le_fit_alloc_test"), "--tests le_fit_alloc_test has tests that are no sweep"),
         (("sweep", "--profile", "latency"), "The profile 'latency' runs none of the chosen tests"),
         (("selfcheck", "--experiments", "none"), "--experiments has to be a number of at least 1, not 'none'"),
