@@ -20,6 +20,7 @@
 
 #include "fault.h"
 #include "ktap.h"
+#include "symbols.h"
 
 /* Allocations in one operation. */
 #define MAX_NTH		2000

@@ -52,6 +52,8 @@ const struct vmt_test vmt_tests[] = {
 	  VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS },
 	{ "fault_pcpu_test", fault_pcpu_test, VMT_STRESS | VMT_NEEDS_PCPU },
 	{ "map_ram_test", map_ram_test, VMT_STRESS },
+	{ "pcpu_full_test", pcpu_full_test,
+	  VMT_STRESS | VMT_NEEDS_PCPU | VMT_NEEDS_AREAS },
 };
 
 const unsigned int vmt_nr_tests = ARRAY_SIZE(vmt_tests);

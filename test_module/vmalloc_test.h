@@ -161,6 +161,9 @@ int everything_test(struct vmt_thread *t);
 /* stress_pcpu_areas.c */
 int pcpu_areas_test(struct vmt_thread *t);
 
+/* stress_pcpu_full.c */
+int pcpu_full_test(struct vmt_thread *t);
+
 /* stress_pcpu_leak.c */
 int pcpu_leak_test(struct vmt_thread *t);
 
