@@ -47,6 +47,11 @@ struct full {
 	struct vm_struct *at_high;
 };
 
+static bool has(const struct hole *hole, unsigned long size)
+{
+	return hole->end > hole->start && hole->end - hole->start >= size;
+}
+
 /* The lowest hole of the vmalloc range that has @size. */
 static bool find_hole(unsigned long size, struct hole *hole)
 {
@@ -61,14 +66,13 @@ static bool find_hole(unsigned long size, struct hole *hole)
 		if (va->va_end <= hole->start)
 			continue;
 		hole->end = min(va->va_start, last);
-		if (va->va_start >= last ||
-		    (hole->end > hole->start && hole->end - hole->start >= size))
+		if (va->va_start >= last || has(hole, size))
 			break;
 		hole->start = va->va_end;
 		hole->end = last;
 	}
 	spin_unlock(list->lock);
-	return hole->end > hole->start && hole->end - hole->start >= size;
+	return has(hole, size);
 }
 
 static struct vm_struct *take(struct full *f, unsigned long start,
