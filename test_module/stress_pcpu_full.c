@@ -14,6 +14,7 @@
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
+#include "probe.h"
 #include "request.h"
 #include "symbols.h"
 #include "vmalloc_test.h"
@@ -30,11 +31,6 @@
 
 #define MAX_FILLS	64
 
-struct hole {
-	unsigned long start;
-	unsigned long end;
-};
-
 struct full {
 	struct vmt_thread *t;
 	unsigned int nr;
@@ -47,13 +43,13 @@ struct full {
 	struct vm_struct *at_high;
 };
 
-static bool has(const struct hole *hole, unsigned long size)
+static bool has(const struct vmt_hole *hole, unsigned long size)
 {
-	return hole->end > hole->start && hole->end - hole->start >= size;
+	return hole->end > hole->start && vmt_hole_size(hole) >= size;
 }
 
 /* The lowest hole of the vmalloc range that has @size. */
-static bool find_hole(unsigned long size, struct hole *hole)
+static bool find_hole(unsigned long size, struct vmt_hole *hole)
 {
 	const struct vmt_area_list *list = vmt_area_list();
 	const unsigned long last = VMALLOC_END & PAGE_MASK;
@@ -102,7 +98,7 @@ static int fill(struct full *f, unsigned long start, unsigned long end)
 
 static int fill_up(struct full *f)
 {
-	struct hole hole;
+	struct vmt_hole hole;
 	int err;
 
 	vmt_settle();
