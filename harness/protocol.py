@@ -14,6 +14,7 @@ from harness.matrix import PROFILES, Clock
 
 SCALES = ("quick", "default", "published")
 SCALE = "default"
+"""where none is given"""
 Kind = Literal["performance", "stress", "sweep"]
 Axis = Literal["busy", "holes"]
 _FILE = paths.TEST_MODULE / "suite.toml"
