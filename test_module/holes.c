@@ -32,8 +32,9 @@ struct holes {
 };
 
 /* Keeps the largest first, the smallest second, and some of the others. */
-static void keep(struct holes *holes, struct vmt_hole hole)
+static bool keep(void *ctx, struct vmt_hole hole)
 {
+	struct holes *holes = ctx;
 	struct vmt_hole *largest = &holes->at[0];
 	struct vmt_hole *smallest = &holes->at[1];
 	unsigned int i;
@@ -45,38 +46,40 @@ static void keep(struct holes *holes, struct vmt_hole hole)
 	holes->seen++;
 	if (holes->nr < NR_HOLES) {
 		holes->at[holes->nr++] = hole;
-		return;
+		return false;
 	}
 	i = vmt_rng_below(&holes->rng, holes->seen - 2);
 	if (i < NR_RANDOM)
 		holes->at[i + 2] = hole;
+	return false;
 }
 
-static void find_holes(const struct vmt_area_list *list, struct holes *holes)
+void vmt_each_hole(bool (*visit)(void *ctx, struct vmt_hole hole), void *ctx)
 {
+	const struct vmt_area_list *list = vmt_area_list();
 	const unsigned long last = VMALLOC_END & PAGE_MASK;
 	struct vmt_hole hole = { .start = VMALLOC_START };
 	struct vmap_area *va;
+	bool enough = false;
 
 	spin_lock(list->lock);
 	list_for_each_entry(va, list->head, list) {
-		if (va->va_start >= last)
+		if (va->va_start >= last || enough)
 			break;
 		if (va->va_end <= VMALLOC_START)
 			continue;
 		hole.end = va->va_start;
 		hole.above = va->va_end;
 		if (hole.end > hole.start)
-			keep(holes, hole);
+			enough = visit(ctx, hole);
 		hole.start = va->va_end;
 		hole.below = va->va_start;
 	}
-	spin_unlock(list->lock);
-
 	hole.end = last;
 	hole.above = 0;
-	if (hole.end > hole.start)
-		keep(holes, hole);
+	if (!enough && hole.end > hole.start)
+		visit(ctx, hole);
+	spin_unlock(list->lock);
 }
 
 /* Whether nothing has come to lie in it, and its neighbours are still there. */
@@ -149,7 +152,7 @@ int vmt_holes_check(char *reason)
 		return -ENOMEM;
 	}
 	vmt_rng_seed(&holes->rng, vmt_params.seed, 0, 0);
-	find_holes(vmt_area_list(), holes);
+	vmt_each_hole(keep, holes);
 	sort(holes->at, holes->nr, sizeof(holes->at[0]), higher_first, NULL);
 
 	for (i = 0; i < holes->nr && !err; i++) {

@@ -7,11 +7,9 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
-#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
 #include "probe.h"
@@ -43,32 +41,30 @@ struct full {
 	struct vm_struct *at_high;
 };
 
-static bool has(const struct vmt_hole *hole, unsigned long size)
+struct search {
+	unsigned long size;
+	struct vmt_hole *hole;
+	bool found;
+};
+
+static bool suits(void *ctx, struct vmt_hole hole)
 {
-	return hole->end > hole->start && vmt_hole_size(hole) >= size;
+	struct search *search = ctx;
+
+	if (vmt_hole_size(&hole) < search->size)
+		return false;
+	*search->hole = hole;
+	search->found = true;
+	return true;
 }
 
 /* The lowest hole of the vmalloc range that has @size. */
 static bool find_hole(unsigned long size, struct vmt_hole *hole)
 {
-	const struct vmt_area_list *list = vmt_area_list();
-	const unsigned long last = VMALLOC_END & PAGE_MASK;
-	struct vmap_area *va;
+	struct search search = { .size = size, .hole = hole };
 
-	hole->start = VMALLOC_START;
-	hole->end = last;
-	spin_lock(list->lock);
-	list_for_each_entry(va, list->head, list) {
-		if (va->va_end <= hole->start)
-			continue;
-		hole->end = min(va->va_start, last);
-		if (va->va_start >= last || has(hole, size))
-			break;
-		hole->start = va->va_end;
-		hole->end = last;
-	}
-	spin_unlock(list->lock);
-	return has(hole, size);
+	vmt_each_hole(suits, &search);
+	return search.found;
 }
 
 static struct vm_struct *take(struct full *f, unsigned long start,
