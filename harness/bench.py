@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from harness import git, kbuild, mutation, patches, store
-from harness.errors import BuildError, RigError, UsageError, VmLost
+from harness.errors import BuildError, Mismatch, RigError, UsageError, VmLost
 from harness.jobserver import Jobserver
 from harness.matrix import Variant
 from harness.mutation import Attempt, Mutant
@@ -81,7 +81,7 @@ class Bench:
                 return self._tested(mutant.name, identity, msgspec.structs.replace(self._plan, cells=(built,)), seconds)
             finally:
                 shutil.rmtree(kernel.folder, ignore_errors=True)
-        except (UsageError, BuildError, VmLost) as error:
+        except (UsageError, BuildError, VmLost, Mismatch) as error:
             if self._stop.is_set():  # its build or its VM was ended
                 raise
             return Attempt(mutant.name, self.profile, identity, "error", title=str(error))

@@ -23,5 +23,9 @@ class BuildError(RigError):
     """A kernel, a module or a root filesystem did not build."""
 
 
+class Mismatch(RigError):
+    """What a guest runs is not what was built for it, or not as it was asked for: nothing it says is a result."""
+
+
 class VmLost(RigError):
     """A virtual machine did not start, or stopped answering, for no reason that its kernel gave."""

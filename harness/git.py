@@ -25,6 +25,8 @@ _WHO = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
 }
+_BUILT = "/build-*"
+"""the folders in a work tree that are no part of it: kernels are built there"""
 _SETTINGS = {"core.looseCompression": "1", "core.autocrlf": "false", "gc.auto": "0", "core.logAllRefUpdates": "false"}
 
 
@@ -107,11 +109,10 @@ def scratch_index(commit_id: str) -> Iterator[dict[str, str]]:
 
 
 def worktree(path: Path, commit_id: str) -> None:
-    """Make the work tree at `path` hold `commit_id`, touching only files that differ."""
-    if is_at(path, commit_id):
-        return
+    """Make the work tree at `path` hold `commit_id` and nothing else but builds, touching only files that differ."""
     if _known(path):
         shell.output(("git", "-C", path, "checkout", "--quiet", "--force", "--detach", commit_id), env=_WHO)
+        shell.output(("git", "-C", path, "clean", "-ffdxq", f"--exclude={_BUILT}"), env=_WHO)
         return
     if (path / ".git").exists():
         shutil.rmtree(path)  # its repository was deleted and made anew
@@ -125,7 +126,7 @@ def held(tree: Path, commit: str, say: Callable[[str], None]) -> Iterator[None]:
     """Have `tree` at `commit`, and nobody check out anything else there meanwhile; builds of the same source share it."""
     while True:
         with store.shared(tree):
-            if is_at(tree, commit):
+            if is_at(tree, commit) and not _has_others(tree):
                 yield
                 return
         with store.locked(tree):
@@ -140,6 +141,12 @@ def is_at(path: Path, commit_id: str) -> bool:
     git = ("git", "-C", path)
     at = shell.output((*git, "rev-parse", "HEAD"), env=_WHO)
     return at == commit_id and not shell.output((*git, "diff-index", "--name-only", "HEAD"), env=_WHO)
+
+
+def _has_others(path: Path) -> bool:
+    """Return whether the work tree at `path` has files that are in no commit, which a build would take in."""
+    others = ("ls-files", "--others", "--directory", "--no-empty-directory", f"--exclude={_BUILT}")
+    return bool(shell.output(("git", "-C", path, *others), env=_WHO))
 
 
 def _known(path: Path) -> bool:

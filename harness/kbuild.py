@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import buildlog, git, kconfig, paths, shell, store
+from harness import buildlog, git, identity, kconfig, paths, shell, store
 from harness.errors import BuildError, UsageError
 from harness.jobserver import Jobserver
 from harness.matrix import Base, Cell, Machine, Variant
@@ -26,14 +26,18 @@ _IDENTITY = {
     "KBUILD_BUILD_HOST": "kernel-patch-rig",
     "KBUILD_BUILD_VERSION": "1",
 }
+_COMPILER = paths.TOOLS / "rig-cc"
+"""calls compilers by way of ccache, where that may be"""
 _CCACHE = {
     # Objects are shared between the folders of all variants; no path in them tells where they were made.
     "CCACHE_NOHASHDIR": "1",
-    # Kbuild asks the compiler for dependencies anyway: with them a miss costs no extra preprocessing.
-    "CCACHE_DEPEND": "1",
+    # Not CCACHE_DEPEND, which would save the preprocessing of a miss, but takes no account of what .incbin reads.
     "CCACHE_SLOPPINESS": "time_macros,include_file_ctime,include_file_mtime",
-    "CCACHE_MAXSIZE": "8G",
 }
+_OBJECTS = "ccache-2"
+"""folder in the cache; one called ``ccache`` was filled in depend mode, and is not to be trusted"""
+_ROOM = "8G"
+"""for objects"""
 # What debug information calls a source file: its name in the kernel's tree, wherever the tree and the build are. The
 # compiler runs in the build folder and sees the source as "../". The image bears a digest of the debug information, and
 # ccache takes no account of these options, so that all that ever differs between two builds has to be mapped away.
@@ -55,6 +59,9 @@ class Kernel(msgspec.Struct, frozen=True):
     """as it is loaded, without debug information"""
     key: str
     release: str
+    build_id: str
+    """of vmlinux, and so of every guest that runs it"""
+    module_build_id: str
 
     @property
     def vmlinux(self) -> Path:
@@ -104,9 +111,9 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, 
     tools = _tools(cell.machine)
     command = make(base, cell.machine)
     outputs = (cell.machine.build.target, cell.machine.build.image)
-    key = store.digest(
-        patched.tree, *outputs, kconfig.render(asked), *tools, *command, *_SOURCE_NAMES, *map("=".join, _IDENTITY.items())
-    )[:16]
+    settings = map("=".join, {**_IDENTITY, **_CCACHE}.items())
+    inputs = (patched.tree, *outputs, kconfig.render(asked), *tools, *command, *_SOURCE_NAMES, *settings, _OBJECTS)
+    key = store.digest(*inputs, _COMPILER)[:16]
     kernel = _cache(cell.variant) / "kernels" / key
     tree = tree_of(base, cell.variant)
     with store.locked(tree.with_name(f"{tree.name}-{cell.machine.name}-{cell.profile}")):
@@ -116,7 +123,16 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, 
                     _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
         module = fitting or _module(base, cell, patched, tree, kernel, asked, jobs, say)
     metadata = msgspec.json.decode((kernel / "build.json").read_bytes(), type=Metadata)
-    return Kernel(kernel, kernel / "image", kernel / "config", module, key, metadata.release)
+    return Kernel(
+        kernel,
+        kernel / "image",
+        kernel / "config",
+        module,
+        key,
+        metadata.release,
+        identity.build_id(kernel / "vmlinux"),
+        identity.build_id(module),
+    )
 
 
 def tree_of(base: Base, variant: Variant) -> Path:
@@ -128,15 +144,18 @@ def _cache(variant: Variant) -> Path:
     return paths.cache() / variant.apart
 
 
-def make(base: Base, machine: Machine) -> tuple[str, ...]:
-    """Return how make is called for a kernel, or a module of it, but for the folders and the targets."""
+def make(base: Base, machine: Machine, launcher: str = f"{_COMPILER.name} ") -> tuple[str, ...]:
+    """Return how make is called for a kernel, or a module of it, but for the folders and the targets.
+
+    `launcher` is what calls the compilers, with a blank behind it; empty for the compilers alone.
+    """
     build_ = machine.build
     return (
         "make",
         f"ARCH={build_.arch}",
         f"CROSS_COMPILE={build_.cross_compile}",
-        f"CC=ccache {build_.compiler}",
-        "HOSTCC=ccache gcc",
+        f"CC={launcher}{build_.compiler}",
+        f"HOSTCC={launcher}gcc",
         # Set, though empty, it keeps a "+" for the patches out of the release.
         "LOCALVERSION=",
         *base.make_variables,
@@ -159,10 +178,19 @@ def _tools(machine: Machine) -> tuple[str, str]:
 
 def environment(jobs: Jobserver, variant: Variant) -> dict[str, str]:
     """Return all that make sees: KCFLAGS, LLVM and the like of the user's would be in no cache's key."""
-    own = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
+    own = {name: os.environ[name] for name in ("HOME", "TMPDIR") if name in os.environ}
     if variant.scratch:
         own["CCACHE_DISABLE"] = "1"
-    return {**own, "LC_ALL": "C", **_IDENTITY, **_CCACHE, "CCACHE_DIR": str(paths.cache() / "ccache"), "MAKEFLAGS": jobs.makeflags}
+    return {
+        **own,
+        "PATH": f"{_COMPILER.parent}:{os.environ.get('PATH', os.defpath)}",
+        "LC_ALL": "C",
+        **_IDENTITY,
+        **_CCACHE,
+        "CCACHE_DIR": str(paths.cache() / _OBJECTS),
+        "CCACHE_MAXSIZE": _ROOM,
+        "MAKEFLAGS": jobs.makeflags,
+    }
 
 
 def folder_of(tree: Path, cell: Cell) -> Path:
@@ -184,7 +212,8 @@ def _kernel(
     folder.mkdir(exist_ok=True)
     (folder / "rig-key").unlink(missing_ok=True)
     log.unlink(missing_ok=True)
-    command = (*make(base, cell.machine), *_flags(_SOURCE_NAMES, folder), "-C", str(tree), f"O={folder}")
+    where = (*_flags(_SOURCE_NAMES, folder), "-C", str(tree), f"O={folder}")
+    command = (*make(base, cell.machine), *where)
     say("configuring")
     _configure(cell, folder, command, asked, log, environment(jobs, cell.variant))
     count = buildlog.Count(say, folder / "objects")
@@ -206,7 +235,7 @@ def _kernel(
             patched.tree,
             patched.patches,
             *_tools(cell.machine),
-            shell.quote(("env", *map("=".join, _IDENTITY.items()), *command, *targets)),
+            shell.quote(("env", *map("=".join, _IDENTITY.items()), *make(base, cell.machine, ""), *where, *targets)),
             round(time.monotonic() - started, 1),
             count.seen,
         )

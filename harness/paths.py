@@ -12,6 +12,8 @@ FRAGMENTS = MACHINES / "kconfig"
 SERIES = PROJECT / "kernel_patches"
 TEST_MODULE = PROJECT / "test_module"
 ROOTFS = PROJECT / "rootfs"
+TOOLS = PROJECT / "harness" / "tools"
+"""scripts that builds call by their names"""
 RESULTS = Path(os.environ.get("RIG_RESULTS") or PROJECT / "results").expanduser().resolve()
 """of all runs: ``RIG_RESULTS``, or results/"""
 

@@ -20,6 +20,7 @@ from harness import (
     clock,
     gdb,
     guest,
+    identity,
     kbuild,
     launch,
     patches,
@@ -162,6 +163,10 @@ def resume(name: str, jobs: int) -> Outcome:
             raise UsageError(
                 f"{run.folder.name} cannot be resumed: {damaged[0]} is damaged; `invoke build` as before, then resume."
             )
+        kernel = built.kernel
+        ids = (identity.build_id(kernel.vmlinux), identity.build_id(kernel.module))
+        if ids != (kernel.build_id, kernel.module_build_id):
+            raise UsageError(f"{run.folder.name} cannot be resumed: {kernel.folder} was built anew meanwhile; start a new run.")
     with alone(run):
         runs.resume(run, made)
         return _suite(run, made, jobs)

@@ -77,7 +77,7 @@ def command(boot: Boot, folder: Path) -> tuple[str, ...]:
         *icount,
         *("-kernel", str(boot.kernel)),
         *("-initrd", str(boot.initramfs)),
-        *("-append", _append(boot)),
+        *("-append", command_line(boot)),
         *("-chardev", f"socket,id={CONSOLE},path={_escaped(folder / CONSOLE_SOCKET)},server=on,wait=off,{_escaped_log(log)}"),
         *("-serial", f"chardev:{CONSOLE}"),
         *("-qmp", f"unix:{_escaped(folder / 'qmp')},server=on,wait=off"),
@@ -98,7 +98,8 @@ def _escaped(path: Path) -> str:
     return str(path).replace(",", ",,")
 
 
-def _append(boot: Boot) -> str:
+def command_line(boot: Boot) -> str:
+    """Return the kernel's command line."""
     qemu = boot.machine.qemu
     parts = [f"console={qemu.console}", _CMDLINE, qemu.cmdline, *(e.cmdline for e in qemu.extra if e.profile == boot.profile)]
     if boot.clock is Clock.ICOUNT:

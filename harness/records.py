@@ -39,6 +39,25 @@ class Seen(Place, frozen=True):
     """which boot of the cell under its clock in this run, from 0"""
 
 
+class Booted(Place, frozen=True):
+    """A boot that proved, before its first test, that it runs what was built for its cell."""
+
+    boot: int
+    build_id: str
+    """as the guest's kernel says"""
+    vmlinux_build_id: str
+    """of the cell's vmlinux"""
+    module_build_id: str
+    """as the guest says of the loaded module, which is that of the built one; empty where the kernel did not load it"""
+    initramfs: str
+    """digest of what the guest's initramfs holds, as it says itself"""
+    release: str
+    command_line: str
+    """of the kernel"""
+    qemu: str
+    """version of the QEMU that runs it"""
+
+
 class Sample(Seen, frozen=True):
     """One measured value."""
 
@@ -190,6 +209,8 @@ class Provenance(msgspec.Struct, frozen=True):
     """how long a soak was to take; 0 for a run that is none"""
     seed: int = 0
     """from which a soak's rounds follow"""
+    proven: bool = False
+    """whether each boot that something was measured in proved that it runs what was built for it"""
     selfcheck: str = ""
     """what the rig last found out about its own precision, on which host and when"""
 
@@ -240,6 +261,16 @@ class Run:
                 os.fsync(file.fileno())
         except OSError as error:
             raise RigError(f"{self.folder / name} cannot be written: {error.strerror}.") from error
+
+    def boots(self) -> list[Booted]:
+        """Return the boots that proved what they run; runs of a rig that had no such proof have none."""
+        return self._read("boots.jsonl", Booted)
+
+    def proven(self) -> bool:
+        """Return whether all that was measured comes from boots that proved what they run."""
+        booted = {(b.machine, b.variant, b.profile, b.clock, b.boot) for b in self.boots()}
+        measured: tuple[Sample | Point | Look, ...] = (*self.samples(), *self.points(), *self.looks())
+        return bool(booted) and {(m.machine, m.variant, m.profile, m.clock, m.boot) for m in measured} <= booted
 
     def samples(self) -> list[Sample]:
         """Return all samples of the run."""

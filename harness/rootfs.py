@@ -20,6 +20,8 @@ from harness.matrix import Machine
 
 ADDRESS = "10.0.2.15"
 """the guest's address in QEMU's user network"""
+IDENTITY = "/etc/initramfs-identity"
+"""file in the guest that says which initramfs it is"""
 READY = "kernel-patch-rig: ready for SSH"
 """what the guest says on its console once Dropbear listens"""
 
@@ -37,6 +39,8 @@ class Rootfs(msgspec.Struct, frozen=True):
 
     image: Path
     sha256: str
+    identity: str
+    """digest of all that it holds, which its file `IDENTITY` tells a guest"""
     packages: dict[str, str]
     """SHA-256 of each Debian package that went into it, by file name"""
 
@@ -56,8 +60,9 @@ def build(machine: Machine) -> Rootfs:
             return found
         with store.folder(made) as folder, tempfile.TemporaryDirectory() as scratch:
             sums = _fill(Path(scratch) / "root", contents, machine, pair, Path(scratch) / "packages")
+            identity = _mark(Path(scratch) / "root")
             _pack(Path(scratch) / "root", folder / "initramfs.cpio")
-            built = Rootfs(made / "initramfs.cpio", store.file_sha256(folder / "initramfs.cpio"), sums)
+            built = Rootfs(made / "initramfs.cpio", store.file_sha256(folder / "initramfs.cpio"), identity, sums)
             store.write(folder / "rootfs.json", msgspec.json.encode(built, enc_hook=str))
         return built
 
@@ -134,6 +139,17 @@ def _needs(program: Path) -> tuple[str, list[str]]:
             if isinstance(section, DynamicSection):
                 names += [str(tag.needed) for tag in section.iter_tags("DT_NEEDED")]  # type: ignore[attr-defined]
     return interpreter, names
+
+
+def _mark(root: Path) -> str:
+    """Return a digest of all files below `root`, and have a file there tell it."""
+    parts: list[str | Path] = []
+    for path in sorted(root.rglob("*")):
+        target = str(path.readlink()) if path.is_symlink() else path if path.is_file() else ""
+        parts += [str(path.relative_to(root)), oct(path.lstat().st_mode), target]
+    found = store.digest(*parts)
+    store.write(root / IDENTITY.lstrip("/"), f"{found}\n")
+    return found
 
 
 def _pack(root: Path, image: Path) -> None:

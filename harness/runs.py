@@ -25,10 +25,19 @@ from harness.report.content import Content
 from harness.selection import Selection
 from harness.sensitivity import Sensitivity
 
-RECORDS = ("samples.jsonl", "findings.jsonl", "latency.jsonl", "sections.jsonl", "memory.jsonl", "sweep.jsonl", "results.jsonl")
+RECORDS = (
+    "boots.jsonl",
+    "samples.jsonl",
+    "findings.jsonl",
+    "latency.jsonl",
+    "sections.jsonl",
+    "memory.jsonl",
+    "sweep.jsonl",
+    "results.jsonl",
+)
 
 
-class _Booted(Place, frozen=True):
+class _OfABoot(Place, frozen=True):
     """What all records say of where they come from."""
 
     boot: int
@@ -120,7 +129,7 @@ def _place(session: Session) -> tuple[str, str, str, Clock, int]:
 
 
 def _place_of(line: bytes) -> tuple[str, str, str, Clock, int]:
-    place = msgspec.json.decode(line, type=_Booted)
+    place = msgspec.json.decode(line, type=_OfABoot)
     return place.machine, place.variant, place.profile, place.clock, place.boot
 
 
@@ -131,7 +140,7 @@ def finish(run: Run, unfinished: str) -> Outcome:
     not noted as finished.
     """
     try:
-        _change(run, finished=records.now())
+        _change(run, finished=records.now(), proven=run.proven())
         return conclude(run)
     except RigError as error:
         again = "report" if run.provenance().finished else unfinished

@@ -29,7 +29,7 @@ struct vmt_params vmt_params = {
 
 static char *tests;
 module_param(tests, charp, 0444);
-MODULE_PARM_DESC(tests, "Names of the tests to run, separated by commas");
+MODULE_PARM_DESC(tests, "Names of the tests to run, separated by commas; none to load the module and do nothing");
 
 static unsigned long mask;
 module_param(mask, ulong, 0444);
@@ -122,7 +122,7 @@ static int __init vmalloc_test_init(void)
 	int err;
 
 	err = vmt_select(tests, mask, &selected);
-	if (err)
+	if (err || !selected)
 		return err;
 	err = select_cpus();
 	if (err)

@@ -112,6 +112,8 @@ int vmt_select(const char *names, unsigned long mask, unsigned long *selected)
 		pr_err("tests= and mask= exclude each other\n");
 		return -EINVAL;
 	}
+	if (names && !strcmp(names, "none"))
+		return 0;
 	if (names && *names)
 		return select_by_name(names, selected);
 

@@ -15,10 +15,12 @@ from harness.kbuild import Kernel
 from harness.matrix import Base, Cell, Clock, Machine, Variant, load_machine
 from harness.plan import BuiltCell, Plan
 from harness.qemu_args import Boot
-from harness.records import Finding, Provenance, Result, Run, Sample
+from harness.records import Booted, Finding, Provenance, Result, Run, Sample
 from harness.rootfs import Rootfs
 from harness.trouble import Frame, Severity, Trouble
 
+BUILD_ID, MODULE_BUILD_ID, INITRAMFS = "a1" * 20, "b2" * 20, "c3" * 32
+"""of the kernel, module and initramfs that `plan` has"""
 FAKE = """\
 #!/bin/sh
 case "$*" in *-version*) exit ;; esac
@@ -83,6 +85,25 @@ def finding(
         evidence=evidence,
         left=left,
     )
+
+
+def booted(**other: Any) -> Booted:
+    """Return the proof of the first boot of stock x86_64 under icount, whose kernel is that of `plan`."""
+    fields: dict[str, Any] = {
+        "machine": "x86_64",
+        "variant": "stock",
+        "profile": "perf",
+        "clock": Clock.ICOUNT,
+        "boot": 0,
+        "build_id": BUILD_ID,
+        "vmlinux_build_id": BUILD_ID,
+        "module_build_id": MODULE_BUILD_ID,
+        "initramfs": INITRAMFS,
+        "release": "4.18.0",
+        "command_line": "console=ttyS0",
+        "qemu": "7.2.0",
+    }
+    return Booted(**{**fields, **other})
 
 
 def result(outcome: str = "passed", **other: Any) -> Result:
@@ -171,10 +192,12 @@ def machine_with(binary: str) -> Machine:
 
 def plan(base: Base, machine: Machine | None = None, **other: Any) -> Plan:
     """Return a plan to run le_fit_alloc_test on stock, with a kernel that nobody built."""
-    kernel = Kernel(Path("/k"), Path("/k/image"), Path("/k/config"), Path("/k/module.ko"), "1" * 16, "4.18.0")
+    kernel = Kernel(
+        Path("/k"), Path("/k/image"), Path("/k/config"), Path("/k/module.ko"), "1" * 16, "4.18.0", BUILD_ID, MODULE_BUILD_ID
+    )
     cell = Cell(machine or load_machine("x86_64"), Variant("stock"), "perf")
     fields: dict[str, Any] = {
-        "cells": (BuiltCell(cell, kernel, Rootfs(Path("/r"), "0" * 64, {}), "tcg"),),
+        "cells": (BuiltCell(cell, kernel, Rootfs(Path("/r"), "0" * 64, INITRAMFS, {}), "tcg"),),
         "tests": ("le_fit_alloc_test",),
         "clock": Clock.ICOUNT,
         "scale": "quick",

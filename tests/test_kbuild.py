@@ -13,6 +13,7 @@ import pytest
 from harness import buildlog, kbuild, shell
 from harness.errors import RigError
 from harness.matrix import Base, Cell, Machine, Variant, load_machine, machine_names
+from tests import make
 
 LOG = """\
 $ make ARCH=x86_64 bzImage
@@ -129,7 +130,9 @@ def test_what_guests_are_sent_has_no_debug_information(tmp_path: Path, machine: 
     whole = (tmp_path / "made.o").read_bytes()
     module = (tmp_path / "made.o").rename(tmp_path / "m.ko")
     kbuild._part(machine, module)
-    kernel = kbuild.Kernel(tmp_path, tmp_path / "image", tmp_path / "config", module, "0", "4.18.0")
+    kernel = kbuild.Kernel(
+        tmp_path, tmp_path / "image", tmp_path / "config", module, "0", "4.18.0", make.BUILD_ID, make.MODULE_BUILD_ID
+    )
     assert kernel.debug_module.read_bytes() == whole
     assert b".debug_info\0" in whole
     assert b".debug" not in module.read_bytes()

@@ -15,9 +15,10 @@ import msgspec
 import pytest
 
 from harness import launch, protocol, vm
-from harness.errors import VmLost
+from harness.errors import Mismatch, VmLost
 from harness.matrix import Base, Clock
-from harness.plan import Plan
+from harness.plan import Plan, Session
+from harness.records import Booted
 from harness.suite import lab as labs
 from harness.suite.lab import Lab
 from harness.vm import GuestDied
@@ -106,8 +107,55 @@ def made(base: Base, tmp_path: Path) -> Plan:
     return msgspec.structs.replace(planned, cells=(msgspec.structs.replace(built, kernel=kernel),))
 
 
+def proven(_: object, session: Session, machine: object, boot: object, module: str) -> Booted:
+    """Stand for a guest that runs what it should."""
+    assert module == labs.MODULE
+    return make.booted(boot=session.boot)
+
+
 def lab(tmp_path: Path, **other: Any) -> Lab:
-    return Lab(tmp_path / "run", **{"keep": False, **other})
+    return Lab(tmp_path / "run", **{"keep": False, "prove": proven, **other})
+
+
+class Suspicious:
+    """Finds that machines of these folders run something else."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __call__(self, guest: object, session: Session, machine: Any, boot: object, module: str) -> Booted:
+        if machine.folder.name in self.names:
+            raise Mismatch(f"{machine.folder.name} runs another kernel")
+        return proven(guest, session, machine, boot, module)
+
+
+def test_boots_that_proved_what_they_run_are_told_once(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path)
+    for session in made.sessions[:2]:
+        used.station(session)
+        used.station(session)
+    assert [booted.boot for booted in used.booted()] == [0, 1]
+    assert used.booted() == ()
+    used.close()
+
+
+def test_a_guest_that_runs_something_else_is_refused_and_not_booted_again(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path, prove=Suspicious("vm0"))
+    for _ in range(2):
+        with pytest.raises(Mismatch, match="vm0 runs another kernel"):
+            used.station(made.sessions[0])
+    assert [machine.stopped for machine in hosts.started] == [True]
+    assert used.booted() == ()
+    assert used.station(made.sessions[1]).vm is hosts.started[1]  # type: ignore[comparison-overlap]
+    used.close()
+
+
+def test_a_vm_that_was_left_up_and_runs_something_else_is_replaced(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    hosts.up = FakeVm(tmp_path / "up", 0)
+    used = lab(tmp_path, prove=Suspicious("up"))
+    assert used.station(made.sessions[0]).vm is hosts.started[0]  # type: ignore[comparison-overlap]
+    assert hosts.up.stopped
+    used.close()
 
 
 def test_a_boot_ends_when_the_next_begins(hosts: Hosts, made: Plan, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ TIERS = {
     "values": ("errors", "paths", "tables", "matrix", "clock", "trouble", "records"),
     "pure": (
         "kconfig",
+        "identity",
         "qemu_args",
         "gdb",
         "kernlog",

@@ -173,7 +173,7 @@ class FakeRig:
             raise BuildError(f"{name}: it does not build")
         kernel = self.folder / f"kernel-{name}"
         kernel.mkdir(exist_ok=True)
-        return Kernel(kernel, kernel / "image", kernel / "config", fitting, name, "4.18.0")
+        return Kernel(kernel, kernel / "image", kernel / "config", fitting, name, "4.18.0", make.BUILD_ID, make.MODULE_BUILD_ID)
 
     def seen(self, plan: Plan, session: Session, test: str) -> Observed:
         cell = session.built.cell

@@ -372,6 +372,17 @@ def test_the_work_tree_is_that_of_the_patches(tree: Tree, tmp_path: Path, cache:
     assert not subprocess.run(("git", "-C", place, "status", "--porcelain"), capture_output=True, check=True).stdout
 
 
+def test_a_work_tree_loses_what_is_in_no_commit_but_for_builds(tree: Tree, cache: Path) -> None:
+    place = cache / "trees/4.18/mine"
+    git.worktree(place, tree.commit)
+    (place / "include").mkdir()
+    for name in ("include/stray.h", "mm/stray.c", "build-x86_64-perf"):
+        (place / name).touch()
+    with git.held(place, tree.commit, lambda _: None):
+        assert sorted(file.name for file in place.iterdir()) == [".git", "Makefile", "build-x86_64-perf", "mm"]
+        assert [file.name for file in (place / "mm").iterdir()] == ["vmalloc.c"]
+
+
 def test_a_work_tree_stays_as_it_is_while_something_is_built_from_it(tree: Tree, tmp_path: Path, cache: Path) -> None:
     file = tmp_path / "fix.patch"
     file.write_text(diff(10))

@@ -49,7 +49,9 @@ class FakeRig:
         (kernel / "image").write_text("the same" if variant.series is None else variant.name)
         if variant.series:
             self.patches[variant.name] = variant.series.read_text()
-        made = Kernel(kernel, kernel / "image", kernel / "config", kernel / "m.ko", "0", "4.18.0")
+        made = Kernel(
+            kernel, kernel / "image", kernel / "config", kernel / "m.ko", "0", "4.18.0", make.BUILD_ID, make.MODULE_BUILD_ID
+        )
         return msgspec.structs.replace(like, cell=msgspec.structs.replace(like.cell, variant=variant), kernel=made)
 
     def test(self, made: Plan, wanted: Selection, command: str, parent: Path) -> Outcome:

@@ -136,10 +136,11 @@ def lab(request: pytest.FixtureRequest, chosen: Plan) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def judge(record_property: Callable[[str, object], None]) -> Judge:
-    """Records an outcome, then passes or fails the test by it."""
+def judge(record_property: Callable[[str, object], None], lab: Lab) -> Judge:
+    """Records an outcome and the boots that it took, then passes or fails the test by it."""
 
     def decide(outcome: Observed) -> None:
+        outcome = msgspec.structs.replace(outcome, boots=lab.booted())
         record_property("outcome", msgspec.to_builtins(outcome))
         unexpected = [f"{f.trouble.kind}: {f.trouble.title}" for f in outcome.findings if not f.expected]
         if unexpected:

@@ -6,16 +6,18 @@ from __future__ import annotations
 import gzip
 import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from harness import launch, rootfs, store, vm, witness
 from harness.clock import POLL, Deadline
-from harness.errors import VmLost
+from harness.errors import Mismatch, VmLost
 from harness.guest import Guest
 from harness.matrix import Clock
 from harness.plan import BuiltCell, Session
 from harness.qemu_args import Boot
-from harness.records import COMPRESSED
+from harness.records import COMPRESSED, Booted
+from harness.suite import proof
 from harness.vm import GuestDied, Vm
 
 MODULE = "/vmalloc_test.ko"
@@ -23,12 +25,18 @@ _CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource
 _LAST_WORDS = 1.0
 """seconds in which a kernel that panics has ended its VM"""
 
+Prove = Callable[[Guest, Session, Vm, Boot, str], Booted]
+"""asks a guest what it runs, and raises Mismatch if that is not what was built for it"""
+
 
 class Station:
-    """One VM with an SSH connection, the module in place, and a name for its log."""
+    """One VM with an SSH connection, the module in place, proof of what it runs, and a name for its log."""
 
-    def __init__(self, session: Session, machine: Vm, log: Path) -> None:
-        """Connect to `machine`; its console's log will be kept as `log`."""
+    def __init__(self, session: Session, machine: Vm, boot: Boot, log: Path, prove: Prove) -> None:
+        """Connect to `machine`, which was to be booted as `boot`, and `prove` it; its console's log will be kept as `log`.
+
+        Raises Mismatch if it runs something else, VmLost when it does not answer.
+        """
         self.vm = machine
         self.log_name = log.name
         self._log = log
@@ -37,6 +45,7 @@ class Station:
         self.guest = Guest(machine.state.port, machine.pace)
         self.guest.put(session.built.kernel.module.read_bytes(), MODULE)
         self.clocksource = self.guest.run("cat", _CLOCKSOURCE).strip()
+        self.booted = prove(self.guest, session, machine, boot, MODULE)
 
     def keep(self) -> None:
         """Keep what the console has said so far: it is evidence, should the rig be killed."""
@@ -69,24 +78,29 @@ class Station:
 class Lab:
     """Gives each test the VM of its session."""
 
-    def __init__(self, logs: Path, *, keep: bool, pauses: bool = False) -> None:
+    def __init__(self, logs: Path, *, keep: bool, pauses: bool = False, prove: Prove = proof.prove) -> None:
         """Keep consoles' logs in `logs`; with `keep` leave up the first VM of every cell and clock.
 
-        With `pauses` a VM whose guest ends can still be left for a person to look at.
+        With `pauses` a VM whose guest ends can still be left for a person to look at. `prove` sees each VM before it is used.
         """
         self._logs = logs
         self._keep = keep
         self._pauses = pauses
         self._stations: dict[str, Station] = {}
         self._log_names: dict[str, str] = {}
+        self._prove = prove
+        self._booted: list[Booted] = []
+        self._refused: dict[str, Mismatch] = {}
 
     def station(self, session: Session) -> Station:
         """Return the VM of `session`, booting it if it is not up.
 
         Raises GuestDied when the kernel does not come up, or ended since it was last used;
-        VmLost when QEMU does not start.
+        VmLost when QEMU does not start; Mismatch, again and again, if it runs another kernel than was built for it.
         """
         key = session.name
+        if key in self._refused:
+            raise self._refused[key]
         held = self._stations.get(key)
         if held and held.vm.alive:
             return held
@@ -99,7 +113,12 @@ class Lab:
         fresh = key not in self._log_names
         self._log_names[key] = self._free_name(key)
         store.write(self._logs / self._log_names[key], "")
-        station = self._stations[key] = self._connect(session, may_find=fresh and session.boot == 0)
+        try:
+            station = self._stations[key] = self._connect(session, may_find=fresh and session.boot == 0)
+        except Mismatch as mismatch:
+            self._refused[key] = mismatch
+            raise
+        self._booted.append(station.booted)
         if "jiffies" in station.clocksource:
             self.lose(session)
             raise VmLost(
@@ -107,6 +126,11 @@ class Lab:
                 f" ({station.clocksource}); the host is too busy, so try again when it is not."
             )
         return station
+
+    def booted(self) -> tuple[Booted, ...]:
+        """Return the boots that proved what they run since this was last asked."""
+        told, self._booted = tuple(self._booted), []
+        return told
 
     def current(self, session: Session) -> Station | None:
         """Return the VM of a session if it was used and not lost."""
@@ -180,10 +204,15 @@ class Lab:
         name = self._log_names[session.name]
         wanted = booting(session.built, session.clock, memory=session.memory, pauses=self._pauses)
         cell = session.built.cell.name
-        machine = vm.find(cell, wanted) if may_find else None
+        machine = found = vm.find(cell, wanted) if may_find else None
         try:
             machine = machine or launch.start(wanted, cell, keep=self._keep and session.boot == 0, ask=self._asking(session))
-            return Station(session, machine, self._logs / name)
+            return Station(session, machine, wanted, self._logs / name, self._prove)
+        except Mismatch:
+            machine.stop()  # type: ignore[union-attr] # only a guest that is up can be another than it should be
+            if not found:
+                raise
+            return self._connect(session, may_find=False)  # what was left up was of another build; a fresh one is right
         except GuestDied as died:
             store.write(self._logs / name, died.log)
             raise

@@ -10,7 +10,7 @@ import msgspec
 from harness import clock as clocks
 from harness import kmemleak, ktap, meminfo, protocol, tracer
 from harness.plan import Plan, Session, Step
-from harness.records import Finding, Histogram, Look, Memory, Point, Sample, Section
+from harness.records import Booted, Finding, Histogram, Look, Memory, Point, Sample, Section
 from harness.suite import load
 from harness.trouble import Trouble
 
@@ -21,6 +21,8 @@ _PAGE = 4096
 class Observed(msgspec.Struct, frozen=True):
     """What a trial brought to light."""
 
+    boots: tuple[Booted, ...] = ()
+    """that proved what they run, and were made for it"""
     samples: tuple[Sample, ...] = ()
     findings: tuple[Finding, ...] = ()
     histograms: tuple[Histogram, ...] = ()
@@ -33,6 +35,7 @@ class Observed(msgspec.Struct, frozen=True):
     def records(self) -> Mapping[str, Sequence[msgspec.Struct]]:
         """Return the records by the name of the file in a run's folder that keeps them."""
         return {
+            "boots.jsonl": self.boots,
             "samples.jsonl": self.samples,
             "findings.jsonl": self.findings,
             "latency.jsonl": self.histograms,

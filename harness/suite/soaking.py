@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from harness.errors import VmLost
+from harness.errors import Mismatch, VmLost
 from harness.matrix import Clock
 from harness.plan import BuiltCell, Plan, Session, Step
 from harness.protocol import SuiteTest
@@ -102,7 +102,7 @@ class CellSoak:
         step = Step(self._soak.tests[0])
         try:
             seen = trial.boot(self._lab, self._soak.plan, self._session)
-        except VmLost as lost:
+        except (VmLost, Mismatch) as lost:
             self._lost(step, "boot", lost)
             return False
         self._record(step, "boot", seen, time.monotonic() - began)
@@ -125,7 +125,7 @@ class CellSoak:
             began, self._fresh = time.monotonic(), False
             try:
                 seen = trial.run(self._lab, self._soak.plan, self._session, step)
-            except VmLost as lost:
+            except (VmLost, Mismatch) as lost:
                 self._lost(step, step.name, lost)
                 return
         # What a bug is known to do is shown by a whole test from the usual seed, and not by any other.
@@ -157,7 +157,7 @@ class CellSoak:
         self._first, self._fresh = {}, True
         self._session = msgspec.structs.replace(self._session, boot=self._session.boot + 1)
 
-    def _lost(self, step: Step, test: str, lost: VmLost) -> None:
+    def _lost(self, step: Step, test: str, lost: VmLost | Mismatch) -> None:
         if not self._soak.cut_short.is_set():
             self._result(step, test, "error", 0.0, str(lost))
         self._lab.lose(self._session)
@@ -206,4 +206,4 @@ class CellSoak:
             round(seconds, 3),
             reason,
         )
-        self._soak.record(seen or Observed(), result)
+        self._soak.record(msgspec.structs.replace(seen or Observed(), boots=self._lab.booted()), result)

@@ -124,7 +124,8 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     if seen.bad:
         findings = trial.findings(_autopsy(seen.log, first, seen.bad), station.log_name)
         findings = _with_evidence(findings, seen.bad.testimony)
-        return Observed(reading.samples(ktap.parse(seen.log)), _leave(lab, plan, session, step.name, findings, lost=True))
+        findings = _leave(lab, plan, session, step.name, findings, lost=True)
+        return Observed(samples=reading.samples(ktap.parse(seen.log)), findings=findings)
     report = ktap.parse(seen.said)
     troubles = reading.troubles(kernlog.find(seen.log, first), seen.said, first) + _failures(
         step, report, seen.said, first, seen.log

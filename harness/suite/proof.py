@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Proof that a guest runs what was built for its cell: asked of the guest itself, before its first test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness import identity, qmp, rootfs
+from harness.errors import Mismatch, VmLost
+from harness.guest import Guest
+from harness.plan import Session
+from harness.qemu_args import Boot, command_line
+from harness.records import Booted
+from harness.vm import Vm
+
+_UNKNOWN = "unknown"
+_LOADED = "/sys/module/vmalloc_test/notes/.note.gnu.build-id"
+# The module is loaded for a moment, to run no test; a kernel that does not load it says so in each of its tests.
+_ASK = """\
+hex() { busybox od -An -v -tx1 "$1" | busybox tr -d ' \\n'; }
+echo "release $(uname -r)"
+echo "command_line $(cat /proc/cmdline)"
+echo "initramfs $(cat %s)"
+echo "kernel $(hex /sys/kernel/notes)"
+if insmod "$1" tests=none; then
+    echo "module $(hex %s)"
+    rmmod vmalloc_test
+fi
+"""
+
+
+def prove(guest: Guest, session: Session, machine: Vm, boot: Boot, module: str) -> Booted:
+    """Ask the guest of `machine`, which was to be booted as `boot`, what it runs, and return its answers.
+
+    `module` is the test module's file in the guest. Raises Mismatch with both values where they are not what was
+    built for the cell of `session`; VmLost when the guest does not answer.
+    """
+    script = _ASK % (rootfs.IDENTITY, _LOADED)
+    return check(_answers(guest.run("sh", "-c", script, "sh", module)), session, boot, _version(machine))
+
+
+def check(said: Mapping[str, str], session: Session, boot: Boot, qemu: str) -> Booted:
+    """Hold what a guest said of itself against what its cell was built with, and return it; Mismatch if it differs."""
+    kernel = session.built.kernel
+    build_id, module = _build_id(said.get("kernel", "")), _build_id(said.get("module", ""))
+    pairs = [
+        ("the kernel's build-id", build_id, kernel.build_id, f"that of {kernel.vmlinux}"),
+        ("the module's build-id", module, kernel.module_build_id if "module" in said else module, f"that of {kernel.module}"),
+        ("the initramfs", said.get("initramfs", ""), session.built.rootfs.identity, f"that of {session.built.rootfs.image}"),
+        ("the release", said.get("release", ""), kernel.release, "that of the built kernel"),
+        ("the command line", said.get("command_line", ""), command_line(boot), "the one asked for"),
+    ]
+    for what, found, wanted, whose in pairs:
+        if found != wanted:
+            raise Mismatch(
+                f"{session.name}: the guest does not run what was built: {what} is '{found}' in the guest, but {whose} is"
+                f" '{wanted}'; nothing was tested. Remove {kernel.folder}, {kernel.module.parent} and"
+                f" {session.built.rootfs.image.parent}, and build again."
+            )
+    cell = session.built.cell
+    place = (cell.machine.name, cell.variant.name, cell.profile, session.clock, session.boot)
+    return Booted(
+        *place,
+        build_id=build_id,
+        vmlinux_build_id=kernel.build_id,
+        module_build_id=module,
+        initramfs=said["initramfs"],
+        release=said["release"],
+        command_line=said["command_line"],
+        qemu=qemu,
+    )
+
+
+def _answers(said: str) -> dict[str, str]:
+    parted = (line.partition(" ") for line in said.splitlines())
+    return {name: value.strip() for name, _, value in parted}
+
+
+def _build_id(notes: str) -> str:
+    """Return the build-id in notes that a guest told as hexadecimal digits."""
+    try:
+        return identity.of_notes(bytes.fromhex(notes))
+    except ValueError:
+        return ""
+
+
+def _version(machine: Vm) -> str:
+    try:
+        told = qmp.execute(machine.folder / "qmp", "query-version")
+        number = told["qemu"] if isinstance(told, dict) else {}
+        return ".".join(str(number[part]) for part in ("major", "minor", "micro"))
+    except (VmLost, LookupError):
+        return _UNKNOWN
