@@ -114,5 +114,7 @@ def _missing(before: set[str], after: set[str], with_stock: set[str]) -> list[st
 def _surroundings(one: RunRow, other: Provenance, clocks: set[Clock]) -> list[str]:
     """Say what else was different when the two runs were made and may show in their figures."""
     changed = [] if one.host == other.host or Clock.WALL not in clocks else [f"host: {one.host} there, {other.host} here"]
+    if not one.proven:
+        changed.append("the baseline's boots did not prove which kernels they ran; make a run of this rig the baseline")
     names = [name for name in sorted(one.tools.keys() & other.tools.keys()) if one.tools[name] != other.tools[name]]
     return changed + [f"{name}: {one.tools[name]} there, {other.tools[name]} here" for name in names]

@@ -147,10 +147,11 @@ def test(made: Plan, wanted: Selection, command: str, parent: Path | None = None
         return _suite(run, made, wanted.jobs)
 
 
-def resume(name: str, jobs: int) -> Outcome:
+def resume(name: str, jobs: int, build_id: Callable[[Path], str] = identity.build_id) -> Outcome:
     """Finish the run `name`, or the newest one that was interrupted: make the boots again that were not finished.
 
-    Raises UsageError if there is no such run, it is finished, or its kernels are no longer in the cache.
+    `build_id` reads that of a kernel or a module. Raises UsageError if there is no such run, it is finished, or its kernels
+    are no longer in the cache, or are others by now.
     """
     run = runs.find(name) if name else runs.interrupted()
     made = plan.load(run.folder / "plan.json")
@@ -164,7 +165,7 @@ def resume(name: str, jobs: int) -> Outcome:
                 f"{run.folder.name} cannot be resumed: {damaged[0]} is damaged; `invoke build` as before, then resume."
             )
         kernel = built.kernel
-        ids = (identity.build_id(kernel.vmlinux), identity.build_id(kernel.module))
+        ids = (build_id(kernel.vmlinux), build_id(kernel.module))
         if ids != (kernel.build_id, kernel.module_build_id):
             raise UsageError(f"{run.folder.name} cannot be resumed: {kernel.folder} was built anew meanwhile; start a new run.")
     with alone(run):

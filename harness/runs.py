@@ -37,6 +37,12 @@ RECORDS = (
 )
 
 
+UNPROVEN = (
+    "Not all boots proved that they ran what was built for them: what is measured here may be of another kernel."
+    " Runs of before boots had such proof are to be made again."
+)
+
+
 class _OfABoot(Place, frozen=True):
     """What all records say of where they come from."""
 
@@ -153,6 +159,8 @@ def conclude(run: Run) -> Outcome:
     provenance = run.provenance()
     results = tuple(run.results())
     notes = provenance.notes
+    if results and not run.proven():
+        notes += (UNPROVEN,)
     if len(results) < provenance.planned:
         notes += (f"This run is not complete: {len(results)} of {provenance.planned} tests have a result.",)
     if provenance.resumed:
@@ -183,6 +191,7 @@ def conclude(run: Run) -> Outcome:
         memory=tuple(run.memory()),
         points=tuple(run.points()),
         looks=tuple(looks),
+        boots=tuple(run.boots()),
         slopes=judged,
         published=published.load(),
     )
@@ -206,6 +215,9 @@ def across(before: Run, after: Run, threshold: float | None) -> Outcome:
     old, provenance = before.provenance(), after.provenance()
     if unlike := gate.unlike(old, provenance):
         raise UsageError(f"{old.run} and {provenance.run} cannot be compared: {', '.join(unlike)}.")
+    if unproven := [run.folder.name for run in (before, after) if not run.proven()]:
+        notes = (*provenance.notes, f"{' and '.join(unproven)}: {UNPROVEN[0].lower()}{UNPROVEN[1:]}")
+        provenance = msgspec.structs.replace(provenance, notes=notes)
     threshold = provenance.threshold if threshold is None else threshold
     found = compare.across(before.samples(), after.samples(), old.run, protocol.performance(), provenance.margins, threshold)
     if not any(c.ratio is not None for c in found):

@@ -33,6 +33,8 @@ class RunRow(msgspec.Struct, frozen=True):
     """findings that no known bug explains"""
     baseline: bool
     """whether later runs are measured against it"""
+    proven: bool = False
+    """whether each boot proved that it ran what was built for it; runs of before there was such proof did not"""
 
     @property
     def work(self) -> str:

@@ -155,6 +155,7 @@ def provenance(**other: Any) -> Provenance:
         "cells": {"x86_64/stock/perf": "1" * 16, "x86_64/mine/perf": "2" * 16},
         "patches": {"stock": (), "mine": ("0001-a.patch", "0002-b.patch")},
         "finished": "2026-01-02T03:05:05+00:00",
+        "proven": True,
     }
     return Provenance(**{**fields, **other})
 

@@ -36,6 +36,18 @@ def test_records_become_an_outcome_and_a_page(run: Run) -> None:
     assert "+50.0 %" in (run.folder / "report.html").read_text()
 
 
+def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Run) -> None:
+    assert runs.UNPROVEN in runs.conclude(run).provenance.notes
+    run.add("boots.jsonl", [make.booted(), make.booted(boot=1)])
+    assert runs.UNPROVEN in runs.conclude(run).provenance.notes, "mine did not"
+    assert not runs.finish(run, "test --resume").provenance.proven
+    run.add("boots.jsonl", [make.booted(variant="mine")])
+    told = runs.finish(run, "test --resume").provenance
+    assert (told.proven, told.notes) == (True, ())
+    assert "3 boots proved" in (run.folder / "report.html").read_text()
+    assert f"build-id {make.BUILD_ID}" in " ".join((run.folder / "report.md").read_text().split())
+
+
 def test_a_report_made_again_is_the_same(run: Run) -> None:
     first = runs.conclude(run)
     page = (run.folder / "report.html").read_bytes()

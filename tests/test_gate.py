@@ -42,6 +42,7 @@ def row(**other: object) -> RunRow:
         outcomes={"passed": 1},
         unexpected=0,
         baseline=True,
+        proven=run.proven,
     )
 
 
@@ -138,6 +139,11 @@ def test_warm_up_and_other_tests_are_held_against_nothing() -> None:
 def test_what_could_explain_a_difference_is_told() -> None:
     tools = {"gcc": "gcc 12.1", "another": "1"}
     assert held(BOTH, BOTH, host="another", tools=tools).notes == ("gcc: gcc 12.1 there, gcc 12.2 here",)
+
+
+def test_a_baseline_whose_kernels_are_not_proven_is_marked() -> None:
+    (note,) = held(BOTH, BOTH, proven=False).notes
+    assert note.startswith("the baseline's boots did not prove which kernels they ran")
 
 
 def test_the_host_matters_where_time_is_measured() -> None:

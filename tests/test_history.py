@@ -84,7 +84,17 @@ def test_a_run_is_listed_with_what_it_was(history: History, results: Path) -> No
     )
     assert (row.host, row.tools["gcc"], row.clocks) == ("Linux x86_64, 4 CPUs", "gcc 12.2", (Clock.ICOUNT, Clock.WALL))
     assert (row.outcomes, row.results, row.planned) == ({"passed": 1, "failed": 1}, 2, 3)
-    assert (row.unexpected, row.complete, row.baseline) == (2, False, False)
+    assert (row.unexpected, row.complete, row.baseline, row.proven) == (2, False, False, True)
+
+
+def test_a_run_of_before_there_was_proof_is_not_proven(history: History, results: Path) -> None:
+    run = make.stored(results, FIRST, SAMPLES)
+    told = msgspec.json.decode((run.folder / "run.json").read_bytes())
+    del told["proven"]
+    (run.folder / "run.json").write_bytes(msgspec.json.encode(told))
+    history.store(run)
+    (row,) = history.runs()
+    assert not row.proven
 
 
 def test_runs_are_listed_oldest_first(history: History, results: Path) -> None:

@@ -122,12 +122,15 @@ def test_a_run_that_another_rig_writes_is_not_resumed(run: Run, made: Plan, tmp_
     there.touch()
     (built,) = made.cells
     kernel = msgspec.structs.replace(built.kernel, folder=there.parent, image=there, module=there)
+    ids = {kernel.vmlinux: make.BUILD_ID, there: make.MODULE_BUILD_ID}
     rootfs = msgspec.structs.replace(built.rootfs, image=there)
     whole = msgspec.structs.replace(made, cells=(msgspec.structs.replace(built, kernel=kernel, rootfs=rootfs),))
     plan.save(whole, run.folder / "plan.json")
     with pytest.raises(UsageError, match=r"built is damaged; `invoke build` as before, then resume"):
         pipeline.resume(run.folder.name, 0)
     store.seal(there.parent)
+    with pytest.raises(UsageError, match=r"cannot be resumed: .*built was built anew meanwhile; start a new run"):
+        pipeline.resume(run.folder.name, 0, build_id=lambda _: "d4" * 20)
     with FileLock(run.folder / ".lock"), pytest.raises(UsageError, match="is in use by another rig"):
-        pipeline.resume(run.folder.name, 0)
+        pipeline.resume(run.folder.name, 0, build_id=ids.__getitem__)
     assert len(run.results()) == 7

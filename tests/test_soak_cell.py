@@ -15,7 +15,7 @@ from harness.errors import VmLost
 from harness.matrix import Base, KnownBug
 from harness.plan import Plan, Session, Step
 from harness.protocol import SuiteTest
-from harness.records import Finding, Look, Result
+from harness.records import Booted, Finding, Look, Result
 from harness.suite import load, rounds, soaking, trial
 from harness.suite.reading import Observed
 from harness.suite.soaking import CellSoak, Soak
@@ -63,6 +63,9 @@ class Bench:
 
     def keep(self) -> None:
         pass
+
+    def booted(self) -> tuple[Booted, ...]:
+        return (make.booted(),) if not self.recorded else ()
 
     def results(self, *names: str) -> list[Any]:
         return [tuple(getattr(result, name) for name in names) for _, result in self.recorded]

@@ -115,6 +115,16 @@ def test_runs_are_listed_with_what_became_of_them(history: History, tmp_path: Pa
     assert re.search(r"1 passed, 1 known bugs seen, 1 rig failures, 2 missing, 1 unexpected finding\s", seen)
 
 
+def test_runs_whose_kernels_are_not_proven_are_marked(history: History, tmp_path: Path) -> None:
+    night(history, tmp_path, 1, 1.0, 1.0, proven=False)
+    assert trend.UNPROVEN in Page(trend.page(history.runs(), [])).text
+    night(history, tmp_path, 2, 1.0, 1.0)
+    seen = on_terminal(trend.runs(history.runs()))
+    assert re.search(r"20260101-030405-abcd .* 1 passed, kernels not proven\s", seen)
+    assert not re.search(r"20260102-030405-abcd .* not proven", seen)
+    assert "Kernels are not proven where" in seen
+
+
 def test_only_the_last_runs_are_listed(history: History, tmp_path: Path) -> None:
     for minute in range(40):
         history.store(make.stored(tmp_path, f"20260101-03{minute:02}05-abcd"))

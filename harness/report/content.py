@@ -7,7 +7,7 @@ import msgspec
 
 from harness.compare import Comparison
 from harness.published import Row
-from harness.records import Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample, Section
+from harness.records import Booted, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample, Section
 from harness.slopes import Slope
 
 
@@ -26,6 +26,7 @@ class Content(msgspec.Struct, frozen=True):
     points: tuple[Point, ...] = ()
     looks: tuple[Look, ...] = ()
     """of a soak"""
+    boots: tuple[Booted, ...] = ()
     slopes: tuple[Slope, ...] = ()
     published: tuple[Row, ...] = ()
     before: Provenance | None = None

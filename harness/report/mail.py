@@ -188,6 +188,10 @@ def _provenance(content: Content) -> Iterator[str]:
     for run in (content.before, content.provenance):
         if run is not None:
             yield "\n".join(item(line) for line in _facts(run))
+    for proof in rows.proofs(content.boots):
+        booted = proof.booted
+        module = f"module {booted.module_build_id}" if booted.module_build_id else "its module was not loaded"
+        yield item(f"{proof.cell}, {proof.clock}: {proof.boots} proven, build-id {booted.build_id}, {module}, QEMU {booted.qemu}")
 
 
 def _facts(run: Provenance) -> Iterator[str]:

@@ -54,6 +54,7 @@ def html(content: Content) -> str:
         method=soak.METHOD,
         **_published(content, palette),
         findings=sorted(content.findings, key=lambda f: bool(f.expected)),
+        proofs=rows.proofs(content.boots),
         stress=rows.stress(content.samples, (c.test for c in content.comparisons)),
         limits=views.limits(content),
         missing=views.missing(content),

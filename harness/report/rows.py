@@ -11,7 +11,7 @@ import msgspec
 from harness import growth, latency
 from harness.growth import Growth
 from harness.latency import Percentiles
-from harness.records import Histogram, Memory, Point, Sample
+from harness.records import Booted, Histogram, Memory, Point, Sample
 from harness.report import views
 from harness.report.plots.canvas import Palette
 
@@ -28,6 +28,24 @@ class Grown(msgspec.Struct, frozen=True):
     values: dict[str, float]
     caches: tuple[tuple[str, float], ...]
     """slab caches whose objects take more, the most first"""
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """Boots of one cell that ran the same, by what they said themselves."""
+
+    cell: str
+    clock: str
+    boots: int
+    booted: Booted
+    """the first of them"""
+
+
+def proofs(boots: Iterable[Booted]) -> list[Proof]:
+    """Return a row for all boots of a cell that ran the same kernel, module and initramfs under one clock with one QEMU."""
+    found: dict[Booted, list[Booted]] = {}
+    for booted in boots:
+        found.setdefault(msgspec.structs.replace(booted, boot=0), []).append(booted)
+    return [Proof(f"{b[0].machine}/{b[0].variant}/{b[0].profile}", b[0].clock, len(b), b[0]) for b in found.values()]
 
 
 def percentiles(histograms: Sequence[Histogram], palette: Palette) -> list[Percentiles]:

@@ -23,6 +23,10 @@ _LAST = 30
 """runs that the terminal shows"""
 _FLAT = 0.04
 """share of the middle that a sparkline spans at least, so that noise is drawn flat"""
+UNPROVEN = (
+    "Kernels are not proven where boots did not show that they ran what was built, as in runs of before there was such proof: on"
+    " x86_64 the image of another series may have run then."
+)
 _LIMIT = "Changes here are of medians alone; whether they mean anything is for a comparison to say, with `invoke compare`."
 
 
@@ -44,7 +48,7 @@ def runs(rows: Sequence[RunRow]) -> RenderableType:
         name = f"{row.name} (baseline)" if row.baseline else row.name
         style = "bold red" if row.unexpected or row.outcomes.get("error") else "" if row.complete else "yellow"
         table.add_row(*_cells(name, row.version, row.work, " ".join(row.clocks), went(row)), style=style)
-    return table
+    return Group(table, *([] if all(row.proven for row in rows) else [Text(UNPROVEN, style="dim")]))
 
 
 def terminal(trends: Sequence[Trend]) -> RenderableType:
@@ -86,6 +90,8 @@ def went(row: RunRow) -> str:
     parts = text.outcomes(row.outcomes)
     if not row.complete:
         parts.append(f"{row.planned - row.results} missing")
+    if not row.proven:
+        parts.append("kernels not proven")
     if row.unexpected:
         parts.append(f"{row.unexpected} unexpected finding{'s' if row.unexpected > 1 else ''}")
     return ", ".join(parts) or "none"
@@ -107,7 +113,7 @@ def page(rows: Sequence[RunRow], trends: Sequence[Trend]) -> str:
         runs=rows[::-1],
         groups=groups,
         palette=palette,
-        limit=f"{text.POSITIVE} {_LIMIT}",
+        limit=" ".join((text.POSITIVE, _LIMIT, *([] if all(row.proven for row in rows) else [UNPROVEN]))),
     )
 
 
