@@ -80,7 +80,7 @@ def everything(wanted: Selection) -> Selection:
     wanted = msgspec.structs.replace(wanted, keep=False, profile=profile)
     base = matrix.load_base(wanted.kernel or selection.DEFAULT)
     series = matrix.series_names(base)
-    if wanted.variant or wanted.series or series in ([], [base.default_series]):
+    if wanted.variant or wanted.series or wanted.each_patch or series in ([], [base.default_series]):
         return wanted
     return msgspec.structs.replace(wanted, variant=",".join((STOCK, *series)))
 

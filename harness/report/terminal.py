@@ -15,7 +15,7 @@ from rich.text import Text
 from harness import known
 from harness.compare import Comparison
 from harness.growth import Growth
-from harness.matrix import STOCK
+from harness.matrix import variant_order
 from harness.records import Finding, Provenance, Result
 from harness.report import text
 
@@ -66,7 +66,7 @@ def growth(growths: Sequence[Growth]) -> RenderableType:
             table.add_column(f"{size:,}", justify="right")
         table.add_column("exponent (95 %)", justify="right")
         table.add_column("")
-        for item in sorted(items, key=lambda item: (item.workload, item.variant != STOCK, item.variant)):
+        for item in sorted(items, key=lambda item: (item.workload, variant_order(item.variant))):
             costs = {size.size: text.figure(size.median) for size in item.sizes}
             table.add_row(
                 item.workload, escape(item.variant), *(costs.get(size, "-") for size in sizes), text.exponent(item), item.kind
