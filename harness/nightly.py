@@ -20,7 +20,7 @@ from harness.matrix import STOCK
 from harness.outcome import ExitCode, Outcome, exit_code
 from harness.plan import Plan
 from harness.records import Run
-from harness.report import text
+from harness.report import headlines, text
 from harness.retention import LOG, Limits
 from harness.selection import Selection
 from harness.shell import Line
@@ -112,7 +112,7 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
     page.append(parts.markdown(outcome))
     decided = _decide(outcome, made, parts.say)
     code = exit_code(msgspec.structs.replace(outcome, comparisons=decided.comparisons))
-    lines = _told(decided)
+    lines = (*map(headlines.line, headlines.of_run(outcome)), *_told(decided))
     for line in lines:
         parts.say(line)
     heading = f"Nightly run {outcome.provenance.run}: {_MEANING[code]} (exit code {code})"
