@@ -13,6 +13,8 @@ from harness.matrix import STOCK, Clock, variant_order
 from harness.records import Finding, Provenance, Result
 
 FAILED = "FAILED"
+AS_BEFORE = "FAILED as before"
+"""what an entry says of what the prefix before shows too"""
 NOT_KNOWN = ("not run", "skipped", "rig failed", "undecided", "not compared")
 """what an entry says that is no answer: not checked is never a pass"""
 _Place = tuple[str, str, Clock]
@@ -179,7 +181,7 @@ class _At:
         own = [f for f in self._findings if (f.variant, f.test) == (step.variant, test)]
         if bad := [f for f in own if not f.expected]:
             before = {c.key for c in causes(f for f in self._findings if f.variant == step.against)}
-            return Entry(FAILED if {c.key for c in causes(bad)} - before else f"{FAILED} as before")
+            return Entry(FAILED if {c.key for c in causes(bad)} - before else AS_BEFORE)
         if "failed" in outcomes:
             return Entry(FAILED)
         if "error" in outcomes:

@@ -173,6 +173,7 @@ def test_the_whole_page_has_all_parts_in_order(whole: str) -> None:
         "known",
         "comparison",
         "distributions",
+        "patches",
         "latency",
         "sections",
         "growth",
@@ -211,7 +212,9 @@ def test_a_finding_is_shown_with_its_place() -> None:
 
 def test_a_known_bug_is_called_one() -> None:
     shown = seen(findings=(make.finding(expected="an overflow"),))
-    assert "Known bug: an overflow." in shown
+    assert (
+        "known bug: stock on x86_64: bug: kernel BUG at mm/vmalloc.c:512! in align_shift_alloc_test, x 1 boot: an overflow" in shown
+    )
     assert "no unexpected finding" in shown
 
 
@@ -441,8 +444,9 @@ def test_the_terminal_sums_up() -> None:
     shown = on_terminal(terminal.summary(make.provenance(notes=("a note",)), worse, findings, results))
     for words in (
         "note: a note",
-        "FINDING: x86_64/stock/perf align_shift_alloc_test: bug: kernel BUG at mm/vmalloc.c:512!",
-        "known bug: x86_64/stock/perf",
+        "FINDING: stock on x86_64: bug: kernel BUG at mm/vmalloc.c:512! (in alloc_vmap_area, mm/vmalloc.c:512)"
+        " in align_shift_alloc_test, x 1 boot",
+        "known bug: stock on x86_64: bug: ",
         "RIG FAILED: x86_64/stock/perf le_fit_alloc_test: QEMU did not start",
         "1 passed, 1 known bugs seen, 1 failed, 1 rig failures",
         "Regressions: 1 past the threshold of 5 %. Undecided: 1.",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from harness.prefixes import FAILED, Entry, Judged, Matrix, Series, Step, series
+from harness.prefixes import AS_BEFORE, FAILED, NOT_KNOWN, Entry, Judged, Matrix, Series, Step, series
 from harness.report import findings, text
 from harness.report.content import Content
 
@@ -11,7 +11,7 @@ ABOUT = (
     "Each column is held against the one before it, the first against stock: performance tests by their change,"
     f" stress tests by what was found. {text.POSITIVE}"
 )
-_KINDS = {FAILED: "bad", "slower": "bad", "faster": "good", "undecided": "open", "not run": "open", "rig failed": "bad"}
+_KINDS = {FAILED: "bad", AS_BEFORE: "open", "slower": "bad", "faster": "good", **dict.fromkeys(NOT_KNOWN, "open")}
 
 
 def of(content: Content) -> list[Series]:
@@ -47,7 +47,9 @@ def conclusion(told: Series) -> str:
     if bad is None:
         return f"{told.name}: no patch is known to be bad, but not all is known of {unknown}{stock}"
     before = f"; before it not all is known of {unknown}" if unknown else ""
-    return text.plain(f"{told.name}: first bad: {named(bad.step)} ({bad.step.variant}, {_why(bad)}){before}{stock}")
+    others = ", ".join(_blamed(judged) for judged in told.judged if judged.bad and judged is not bad)
+    also = f"; also bad: {others}" if others else ""
+    return text.plain(f"{told.name}: first bad: {_blamed(bad)}{also}{before}{stock}")
 
 
 def named(step: Step) -> str:
@@ -55,6 +57,10 @@ def named(step: Step) -> str:
     if len(step.patches) > 1:
         return f"one of {', '.join(step.patches)}"
     return step.patches[0] if step.patches else "no patch"
+
+
+def _blamed(judged: Judged) -> str:
+    return f"{named(judged.step)} ({judged.step.variant}, {_why(judged)})"
 
 
 def _unknown(judged: Judged) -> str:
