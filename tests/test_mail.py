@@ -149,6 +149,20 @@ def test_findings_have_the_lines_that_matter() -> None:
     assert "None." in mail()
 
 
+def test_a_mail_begins_with_headlines_and_judges_patch_by_patch() -> None:
+    made = mails.mail(content.broken())
+    is_plain(made)
+    said = " ".join(made.split())
+    bug = "bug in alloc_vmap_area, mm/vmalloc.c:512"
+    assert f"* my-series@2: BROKEN - 1 cause: {bug}, first in exact_hole_test (x 3 boots)" in said
+    assert said.index("* my-series@1: SAME") < said.index("* my-series: BROKEN") < said.index("* x86_64: slower")
+    matrices = made[made.index("my-series patch by patch, change in %") :]
+    assert line(matrices, "le_fit") == ["le_fit", "+0.00", "same", "+0.00", "same", "-14.0", "slower", "(R)"]
+    assert line(matrices, "exact_hole") == ["exact_hole", "ok", "FAILED", "FAILED", "as", "before"]
+    assert said.count(f"first bad: 0002-off-by-one.patch (my-series@2, {bug} in exact_hole_test)") == 2
+    assert made.count(content.BUG) == 1
+
+
 def test_two_runs_are_compared_under_their_names() -> None:
     before = make.provenance(run="20260101-000000-aaaa", started="yesterday")
     made = mail(comparisons=(content.comparison(against=before.run),), results=(), before=before)

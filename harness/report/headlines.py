@@ -45,8 +45,9 @@ def why(told: Headline) -> str:
     parts = []
     if told.failed:
         first = told.failed[0]
-        verb = "the rig failed in" if first.outcome == "error" else "without a finding that says why failed"
-        parts.append(f"{verb} {text.number(len(told.failed), 'test')}, first in {first.test} ({first.machine}): {first.reason}")
+        count = text.number(len(told.failed), "test")
+        said = f"the rig failed in {count}" if first.outcome == "error" else f"{count} failed without a finding that says why"
+        parts.append(f"{said}, first in {first.test} ({first.machine}): {first.reason}")
     if told.results < told.planned:
         parts.append(f"{told.results} of {told.planned} results are there")
     parts += _figures(told) if told.comparisons else _uncompared(told)
