@@ -303,7 +303,9 @@ def _show(outcome: Outcome, report: str = "report") -> None:
 
 
 def _print(outcome: Outcome, report: str = "report") -> None:
+    _CONSOLE.print(terminal.headlines(outcome))
     _CONSOLE.print(terminal.comparison(outcome.comparisons))
+    _CONSOLE.print(terminal.patches(outcome))
     _CONSOLE.print(soak_tables.tables(outcome.slopes))
     _CONSOLE.print(terminal.growth(growth.fit(Run(outcome.run).points())))
     _CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))

@@ -10,7 +10,7 @@ import msgspec
 
 from harness import estimate
 from harness.estimate import Estimate
-from harness.matrix import STOCK, Clock
+from harness.matrix import STOCK, Clock, variant_order
 from harness.records import Sample
 
 
@@ -139,10 +139,29 @@ def across(
     return _judged(found, tests)
 
 
+def stepwise(
+    samples: Iterable[Sample],
+    before: Mapping[str, str],
+    tests: Sequence[str],
+    margins: Mapping[Clock, float],
+    threshold: float,
+) -> list[Comparison]:
+    """Compare every variant that `before` names with the one that it gives for it; one side is empty where it was not measured."""
+    sides = summarise(samples, tests)
+    found = []
+    for machine, profile, clock, test in dict.fromkeys((m, p, c, t) for m, p, _, c, t in sides):
+        for variant, against in before.items():
+            baseline, measured = (sides.get((machine, profile, name, clock, test)) for name in (against, variant))
+            if baseline or measured:
+                one = Comparison(machine, profile, clock, test, variant, against, baseline, measured, margins[clock], threshold)
+                found.append(one)
+    return _judged(found, tests)
+
+
 def _judged(found: Iterable[Comparison], tests: Sequence[str]) -> list[Comparison]:
     """Return the comparisons in order and with a verdict; the tests of a cell are one family of hypotheses."""
     families: dict[tuple[str, str, str, Clock], list[Comparison]] = {}
-    for one in sorted(found, key=lambda c: (c.machine, c.profile, c.variant, c.clock, tests.index(c.test))):
+    for one in sorted(found, key=lambda c: (c.machine, c.profile, variant_order(c.variant), c.clock, tests.index(c.test))):
         families.setdefault((one.machine, one.profile, one.variant, one.clock), []).append(one)
     return [judged for family in families.values() for judged in _family(family)]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import scipy
 
-from harness.matrix import Clock
+from harness.matrix import Clock, variant_order
 from harness.records import Point
 
 _CONFIDENCE = 0.95
@@ -22,6 +22,10 @@ _BELOW_LINEAR = 0.9
 """an exponent of no less can be that of a linear cost, to which a constant was added"""
 _ROOT = 0.5
 """the exponent of a square root, which a linear cost has to be told from"""
+
+
+_Key = tuple[str, str, Clock, str, str, str]
+"""machine, profile, clock, variant, workload and axis"""
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -76,11 +80,16 @@ class Growth(msgspec.Struct, frozen=True):
 
 def fit(points: Iterable[Point]) -> list[Growth]:
     """Return how cost grows for each cell, clock, workload and axis, in order."""
-    found: dict[tuple[str, str, Clock, str, str, str], list[Point]] = {}
+    found: dict[_Key, list[Point]] = {}
     for point in points:
         key = (point.machine, point.profile, point.clock, point.variant, point.workload, point.axis)
         found.setdefault(key, []).append(point)
-    return [_fitted(Growth(*key, found[key][0].unit, _sizes(found[key]))) for key in sorted(found)]
+    return [_fitted(Growth(*key, found[key][0].unit, _sizes(found[key]))) for key in sorted(found, key=_order)]
+
+
+def _order(key: _Key) -> tuple[object, ...]:
+    machine, profile, clock, variant, workload, axis = key
+    return machine, profile, clock, variant_order(variant), workload, axis
 
 
 def _sizes(points: Sequence[Point]) -> tuple[Size, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.matrix import STOCK
+from harness.matrix import STOCK, variant_order
 from harness.records import Finding, Provenance, Result
 
 NOT_SEEN = "a known bug was not seen: "
@@ -49,7 +49,7 @@ class Row(msgspec.Struct, frozen=True):
 def rows(provenance: Provenance, findings: Sequence[Finding], results: Sequence[Result]) -> list[Row]:
     """Return a row for each known bug that was seen in a run, or that stock should have shown."""
     ran = {(result.variant, result.machine) for result in results}
-    columns = [(variant, machine) for variant in provenance.patches for machine in provenance.machines]
+    columns = [(variant, machine) for variant in sorted(provenance.patches, key=variant_order) for machine in provenance.machines]
     told: dict[str, list[Finding]] = {}
     for finding in findings:
         if reason := _reason(finding):

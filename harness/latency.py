@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.matrix import Clock
+from harness.matrix import Clock, variant_order
 from harness.records import Histogram, Section
 
 
@@ -54,7 +54,12 @@ def percentiles(histograms: Iterable[Histogram]) -> list[Percentiles]:
     found: dict[tuple[str, str, str, Clock, str], list[Histogram]] = {}
     for one in histograms:
         found.setdefault((one.machine, one.profile, one.variant, one.clock, one.test), []).append(one)
-    return [_percentiles(found[cell]) for cell in sorted(found) if _buckets(found[cell])]
+    return [_percentiles(found[cell]) for cell in sorted(found, key=_order) if _buckets(found[cell])]
+
+
+def _order(cell: tuple[str, str, str, Clock, str]) -> tuple[object, ...]:
+    machine, profile, variant, clock, test = cell
+    return machine, profile, variant_order(variant), clock, test
 
 
 def curve(histograms: Iterable[Histogram]) -> list[tuple[float, float]]:

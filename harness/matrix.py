@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -220,6 +221,20 @@ def series_names(base: Base) -> list[str]:
     return sorted(path.parent.name for path in base.folder.glob("*/series"))
 
 
+def variant_order(name: str) -> tuple[bool, str, float, str]:
+    """Return the key that sorts variants: stock, then series by name, and the first patches of a series before all of them.
+
+    ``stock < a@1 < a@2 < a@10 < a < b``.
+    """
+    series, _, count = name.partition("@")
+    return name != STOCK, series, int(count) if count.isdecimal() else math.inf, name
+
+
+def prefixes(series: str, count: int) -> list[str]:
+    """Return the names of every prefix of a series of `count` patches, the shortest first; the whole has the series' own name."""
+    return [*(f"{series}@{number}" for number in range(1, count)), series]
+
+
 def find_variant(base: Base, wanted: str, series: Path | None = None) -> Variant:
     """Turn ``stock``, ``NAME`` or ``NAME@COUNT`` into a variant.
 
@@ -228,7 +243,7 @@ def find_variant(base: Base, wanted: str, series: Path | None = None) -> Variant
     """
     name, at, count = wanted.partition("@")
     if at and not re.fullmatch("[1-9][0-9]*", count):
-        raise UsageError(f"'{wanted}': what follows '@' has to be a number of patches, 1 or more.")
+        raise UsageError(f"'{wanted}': what follows '@' has to be a number of patches, 1 or more, or '*' for each.")
     number = int(count) if at else None
     if name == STOCK:
         if at:
@@ -257,9 +272,9 @@ def series_name(series: Path) -> str:
 
 
 def cells(machines: Sequence[Machine], variants: Sequence[Variant], profiles: Sequence[str]) -> tuple[Cell, ...]:
-    """Return every combination, stock first so that later builds find its objects cached."""
+    """Return every combination in the order of variants: stock first so that later builds find its objects cached."""
     for profile in profiles:
         if profile not in PROFILES:
             raise UsageError(f"There is no profile '{profile}' in qemu_configs/kconfig; {tables.closest(profile, list(PROFILES))}")
-    ordered = sorted(variants, key=lambda v: v.series is not None)
+    ordered = sorted(variants, key=lambda variant: variant_order(variant.name))
     return tuple(Cell(m, v, p) for p in profiles for v in ordered for m in machines)

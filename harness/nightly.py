@@ -20,7 +20,7 @@ from harness.matrix import STOCK
 from harness.outcome import ExitCode, Outcome, exit_code
 from harness.plan import Plan
 from harness.records import Run
-from harness.report import text
+from harness.report import headlines, text
 from harness.retention import LOG, Limits
 from harness.selection import Selection
 from harness.shell import Line
@@ -80,7 +80,7 @@ def everything(wanted: Selection) -> Selection:
     wanted = msgspec.structs.replace(wanted, keep=False, profile=profile)
     base = matrix.load_base(wanted.kernel or selection.DEFAULT)
     series = matrix.series_names(base)
-    if wanted.variant or wanted.series or series in ([], [base.default_series]):
+    if wanted.variant or wanted.series or wanted.each_patch or series in ([], [base.default_series]):
         return wanted
     return msgspec.structs.replace(wanted, variant=",".join((STOCK, *series)))
 
@@ -112,7 +112,7 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
     page.append(parts.markdown(outcome))
     decided = _decide(outcome, made, parts.say)
     code = exit_code(msgspec.structs.replace(outcome, comparisons=decided.comparisons))
-    lines = _told(decided)
+    lines = (*map(headlines.line, headlines.of_run(outcome)), *_told(decided))
     for line in lines:
         parts.say(line)
     heading = f"Nightly run {outcome.provenance.run}: {_MEANING[code]} (exit code {code})"

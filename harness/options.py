@@ -20,8 +20,9 @@ from harness.selection import Selection, refine
 
 HELP = {
     "machine": "machines to use, as in qemu_configs/ (default: all)",
-    "variant": "kernels to compare: stock, a series in kernel_patches/, NAME@2 for its first two patches"
-    " (default: stock and the default series)",
+    "variant": "kernels to compare: stock, a series in kernel_patches/, NAME@2 for its first two patches,"
+    " NAME@* for stock and every prefix (default: stock and the default series)",
+    "each_patch": "each patch of the series that --series names, or the default one, as NAME@* does; not with --variant",
     "profile": "what the kernels are configured for (default: perf)",
     "tests": "tests by name, or performance, stress, sweep, or all, which is all but sweeps (default: all;"
     " of a sweep the sweeps, of a soak and mutants stress)",

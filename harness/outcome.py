@@ -22,6 +22,8 @@ class Outcome(msgspec.Struct, frozen=True):
     provenance: Provenance
     slopes: tuple[Slope, ...] = ()
     """of a soak"""
+    steps: tuple[Comparison, ...] = ()
+    """of each prefix of a series with the one before it"""
 
     @property
     def complete(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from harness import compare, gate, patches, paths, plan, protocol, published, records, shell, slopes, soak_leaks, store
+from harness import compare, gate, patches, paths, plan, prefixes, protocol, published, records, shell, slopes, soak_leaks, store
 from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.outcome import Outcome
@@ -179,10 +179,13 @@ def conclude(run: Run) -> Outcome:
     provenance = msgspec.structs.replace(provenance, notes=notes)
     samples = tuple(run.samples())
     comparisons = tuple(compare.compare(samples, protocol.performance(), provenance.margins, provenance.threshold))
-    outcome = Outcome(run.folder, comparisons, found, results, provenance, judged)
+    before = prefixes.predecessors(provenance.patches)
+    steps = tuple(compare.stepwise(samples, before, protocol.performance(), provenance.margins, provenance.threshold))
+    outcome = Outcome(run.folder, comparisons, found, results, provenance, judged, steps)
     content = Content(
         provenance=provenance,
         comparisons=comparisons,
+        steps=steps,
         findings=outcome.findings,
         results=shown,
         samples=samples,

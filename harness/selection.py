@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from harness import matrix, protocol, source
+from harness import matrix, patches, protocol, source
 from harness.errors import SourceUnavailable, UsageError
 from harness.matrix import STOCK, Base, Cell, Clock, Variant
 from harness.shell import Line
@@ -19,6 +19,8 @@ DEFAULT = "4.18"
 FALLBACK = "6.1"
 """the base whose source a Debian machine can always have"""
 PROFILE = "perf"
+_EACH = "@*"
+"""what follows the name of a series that stands for every prefix of it"""
 ON_FAILURE = ("keep", "core")
 MARGINS = {Clock.ICOUNT: 1.0, Clock.WALL: 5.0}
 """per cent: differences that do not matter even if they are real"""
@@ -29,6 +31,7 @@ class Selection(msgspec.Struct, frozen=True):
 
     machine: str = ""
     variant: str = ""
+    each_patch: bool = False
     profile: str = ""
     tests: str = ""
     clock: str = ""
@@ -94,6 +97,8 @@ def check(wanted: Selection) -> None:
         raise UsageError(f"--margin has to be between 0 and 100 per cent, not {wanted.margin}.")
     if not 0 <= wanted.threshold < math.inf:
         raise UsageError(f"--threshold has to be 0 or more per cent, not {wanted.threshold}.")
+    if wanted.each_patch and wanted.variant:
+        raise UsageError("--each-patch and --variant exclude each other: `--variant NAME@*` names each patch of the series NAME.")
     _check_profiles(wanted)
     cells(wanted, matrix.load_base(wanted.kernel or DEFAULT))
 
@@ -105,7 +110,7 @@ def sources(wanted: Selection, say: Line) -> Sources:
     try:
         return Sources(base, source.resolve(base, named or None, say))
     except SourceUnavailable as missing:
-        if wanted.kernel or wanted.series or wanted.variant not in ("", STOCK):
+        if wanted.kernel or wanted.series or wanted.each_patch or wanted.variant not in ("", STOCK):
             raise
         fallback = matrix.load_base(FALLBACK)
         note = f"{missing} Until then this is a stock-only run of Linux {fallback.name}: it compares nothing."
@@ -117,13 +122,30 @@ def cells(wanted: Selection, base: Base, variants: tuple[Variant, ...] = ()) -> 
     """Return the selected cells of `base`; `variants` take the place of those that `wanted` names."""
     series = Path(wanted.series).expanduser() if wanted.series else None
     name = matrix.series_name(series) if series else base.default_series
-    names = _words(wanted.variant) or [STOCK, *([name] if name else [])]
+    if wanted.each_patch and not name:
+        raise UsageError(f"--each-patch needs a series, and Linux {base.name} has no default one; name one with --series.")
+    names = _words(wanted.variant) or [STOCK, *([f"{name}{_EACH}" if wanted.each_patch else name] if name else [])]
     machines = _words(wanted.machine) or matrix.machine_names()
     return matrix.cells(
         [matrix.load_machine(machine) for machine in dict.fromkeys(machines)],
-        variants or [matrix.find_variant(base, variant, series) for variant in dict.fromkeys(names)],
+        variants or [matrix.find_variant(base, variant, series) for variant in _expanded(base, names, series)],
         _profiles(wanted),
     )
+
+
+def _expanded(base: Base, names: Sequence[str], series: Path | None) -> list[str]:
+    """Return the names with each ``NAME@*`` replaced by stock, against which the first patch is held, and every prefix of NAME."""
+    found: list[str] = []
+    for name in names:
+        whole = name.removesuffix(_EACH)
+        if whole == name:
+            found.append(name)
+        elif whole == STOCK:
+            raise UsageError(f"'{name}': stock has no patches to take each of; say {STOCK}, or name a series.")
+        else:
+            count = len(patches.read(matrix.find_variant(base, whole, series)))
+            found += [STOCK, *matrix.prefixes(whole, count)]
+    return list(dict.fromkeys(found))
 
 
 def _profiles(wanted: Selection) -> list[str]:

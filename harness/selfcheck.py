@@ -65,9 +65,9 @@ def folder() -> Path:
 
 def _only_what_counts(wanted: Selection) -> Selection:
     plain = Selection()
-    for name in ("tests", "variant", "series", "profile", "margin", "keep"):
+    for name in ("tests", "variant", "each_patch", "series", "profile", "margin", "keep"):
         if getattr(wanted, name) != getattr(plain, name):
-            raise UsageError(f"--{name} has no meaning in a self check, which chooses for itself.")
+            raise UsageError(f"--{name.replace('_', '-')} has no meaning in a self check, which chooses for itself.")
     if wanted.boots and wanted.boots < estimate.FEWEST:
         raise UsageError(f"--boots has to be at least {estimate.FEWEST}, or nothing can be decided.")
     return msgspec.structs.replace(wanted, tests="performance")

@@ -9,7 +9,7 @@ from itertools import groupby
 import msgspec
 
 from harness.compare import Summary
-from harness.matrix import Clock
+from harness.matrix import Clock, variant_order
 
 
 class RunRow(msgspec.Struct, frozen=True):
@@ -130,11 +130,19 @@ class Value(msgspec.Struct, frozen=True):
 
 
 def trends(values: Iterable[Value]) -> list[Trend]:
-    """Return the trends of samples that are sorted by what they are of, then by run, then by boot; warm-up is left out."""
-    return [
+    """Return the trends of samples that are sorted by what they are of, then by run, then by boot; warm-up is left out.
+
+    Of each test the variants come in the order of their patches.
+    """
+    found = [
         Trend(of, tuple(_figure(list(run)) for _, run in groupby(group, key=lambda value: value.run)))
         for of, group in groupby(values, key=lambda value: value.of)
     ]
+    return sorted(found, key=lambda trend: _place(trend.of))
+
+
+def _place(of: Measured) -> tuple[object, ...]:
+    return of.machine, of.clock, of.kernel, of.scale, of.loops, of.test, variant_order(of.variant), of.profile, of.unit
 
 
 def _work(scale: str, loops: float) -> str:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import msgspec
+
 from harness import published
 from harness.compare import Comparison, Summary
 from harness.matrix import Clock
@@ -16,6 +18,7 @@ from tests import make
 MACHINES = ("x86_64", "aarch64")
 VARIANTS = ("stock", "mine", "mine@1")
 TESTS = ("le_fit_alloc_test", "b_fit_alloc_test", "ne_fit_alloc_test", "long_busy_list_alloc_test", "random_size_alloc_test")
+BUG = "[    3.1] kernel BUG at mm/vmalloc.c:512!"
 WORKLOADS = ("none", "long", "sizes", "alignments", "windows", "churn", "merging", "apart", "percpu")
 
 
@@ -120,6 +123,39 @@ def point(size: int, value: float, **other: Any) -> Point:
 def points(**other: Any) -> tuple[Point, ...]:
     """Return a cost that grows with the size of the busy list."""
     return tuple(point(size, size * 0.5, **other) for size in (1000, 5000, 15000, 50000))
+
+
+def broken() -> Content:
+    """Return a run of a series of three patches, whose second breaks a test in three boots and whose third is slower."""
+    names = ("0001-clean-up.patch", "0002-off-by-one.patch", "0003-slow-down.patch")
+    patches = {"stock": (), "my-series@1": names[:1], "my-series@2": names[:2], "my-series": names}
+    same: dict[str, Any] = {"verdict": "same", "ratio": 1.0, "interval": (0.999, 1.001)}
+    text = "\n".join(("[    3.0] ------------[ cut here ]------------", BUG, *(f"[    3.2] line {n}" for n in range(100))))
+    bug: dict[str, Any] = {"test": "exact_hole_test", "fingerprint": "abc", "text": text}
+    of: dict[str, Any] = {"test": "exact_hole_test", "clock": Clock.WALL}
+    return Content(
+        make.provenance(patches=patches),
+        comparisons=(
+            comparison(variant="my-series@1", **same),
+            comparison(variant="my-series@2", **same),
+            slower(14.0, variant="my-series"),
+        ),
+        steps=(
+            comparison(variant="my-series@1", **same),
+            comparison(variant="my-series@2", against="my-series@1", **same),
+            slower(14.0, variant="my-series", against="my-series@2"),
+        ),
+        findings=tuple(
+            msgspec.structs.replace(make.finding(variant=variant, **bug), boot=boot)
+            for variant in ("my-series@2", "my-series")
+            for boot in range(3)
+        ),
+        results=tuple(
+            make.result("failed" if variant in ("my-series@2", "my-series") else "passed", variant=variant, boot=boot, **of)
+            for variant in patches
+            for boot in range(3)
+        ),
+    )
 
 
 def full() -> Content:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.compare import Comparison, Summary, across, compare
+from harness.compare import Comparison, Summary, across, compare, stepwise
 from harness.matrix import Clock
 from harness.outcome import ExitCode, Outcome, exit_code
 from harness.records import Finding, Result, Sample
@@ -154,14 +154,14 @@ def test_like_is_compared_with_like() -> None:
     ]
     made = compare(samples, [TEST], MARGINS, 5.0)
     assert [(c.machine, c.profile, c.variant, c.clock) for c in made] == [
-        ("aarch64", "perf", "mine", Clock.WALL),
         ("aarch64", "perf", "mine@1", Clock.WALL),
-        ("x86_64", "debug", "mine", Clock.WALL),
+        ("aarch64", "perf", "mine", Clock.WALL),
         ("x86_64", "debug", "mine@1", Clock.WALL),
-        ("x86_64", "perf", "mine", Clock.ICOUNT),
-        ("x86_64", "perf", "mine", Clock.WALL),
+        ("x86_64", "debug", "mine", Clock.WALL),
         ("x86_64", "perf", "mine@1", Clock.ICOUNT),
         ("x86_64", "perf", "mine@1", Clock.WALL),
+        ("x86_64", "perf", "mine", Clock.ICOUNT),
+        ("x86_64", "perf", "mine", Clock.WALL),
     ]
     assert all((c.change, c.verdict) == (0.0, "same") for c in made)
     assert all(c.margin == MARGINS[c.clock] for c in made)
@@ -200,15 +200,26 @@ def test_two_runs_are_compared_where_both_have_a_cell() -> None:
     after = [*boots(1100.0), *boots(500.0, variant="mine"), *boots(9.0, profile="new"), *boots(9.0, variant="other")]
     made = across(before, after, "20260102-030405-abcd", [TEST], MARGINS, 5.0)
     assert [(c.variant, c.verdict, c.against) for c in made] == [
-        ("mine", "same", "20260102-030405-abcd"),
         ("stock", "slower", "20260102-030405-abcd"),
+        ("mine", "same", "20260102-030405-abcd"),
     ]
-    stock = made[1]
+    stock = made[0]
     assert stock.baseline is not None
     assert stock.measured is not None
     assert (stock.baseline.median, stock.measured.median) == (1000.0, 1100.0)
     assert stock.change == pytest.approx(-10.0)
     assert stock.regression
+
+
+def test_each_patch_is_compared_with_the_one_before() -> None:
+    samples = [*boots(1000.0), *boots(1100.0, variant="mine@1"), *boots(1100.0, variant="mine"), *boots(9.0, machine="gone")]
+    made = stepwise(samples, {"mine@1": "stock", "mine": "mine@1"}, [TEST], MARGINS, 5.0)
+    assert [(c.machine, c.variant, c.against, c.verdict) for c in made] == [
+        ("gone", "mine@1", "stock", "not compared"),
+        ("x86_64", "mine@1", "stock", "slower"),
+        ("x86_64", "mine", "mine@1", "same"),
+    ]
+    assert [c.regression for c in made] == [False, True, False]
 
 
 def test_a_comparison_is_the_same_in_whatever_order_its_samples_come() -> None:

@@ -136,15 +136,31 @@ def test_the_publication_stands_beside_ours() -> None:
     assert "Published" not in mail()
 
 
-def test_findings_have_their_first_lines() -> None:
-    many = "\n".join(f"line {n}" for n in range(40))
+def test_findings_have_the_lines_that_matter() -> None:
+    many = "\n".join(("before", "kernel BUG at mm/vmalloc.c:512!", *(f"line {n}" for n in range(40))))
     made = mail(findings=(make.finding(text=many), make.finding(expected="an overflow", text="known lines")))
-    assert "    line 5\n" in made
-    assert "line 6" not in made
-    assert "Known bug: an overflow." in made
+    assert "    kernel BUG at mm/vmalloc.c:512!\n    line 0\n" in made
+    assert "    line 10\n" in made
+    assert "line 11" not in made
+    assert "before" not in made
+    assert "in align_shift_alloc_test, x 1 boot: an overflow" in " ".join(made.split())
     assert "known lines" not in made
     assert "None." not in made
     assert "None." in mail()
+
+
+def test_a_mail_begins_with_headlines_and_judges_patch_by_patch() -> None:
+    made = mails.mail(content.broken())
+    is_plain(made)
+    said = " ".join(made.split())
+    bug = "bug in alloc_vmap_area, mm/vmalloc.c:512"
+    assert f"* my-series@2: BROKEN - 1 cause: {bug}, first in exact_hole_test (x 3 boots)" in said
+    assert said.index("* my-series@1: SAME") < said.index("* my-series: BROKEN") < said.index("* x86_64: slower")
+    matrices = made[made.index("my-series patch by patch, change in %") :]
+    assert line(matrices, "le_fit") == ["le_fit", "+0.00", "same", "+0.00", "same", "-14.0", "slower", "(R)"]
+    assert line(matrices, "exact_hole") == ["exact_hole", "ok", "FAILED", "FAILED", "as", "before"]
+    assert said.count(f"first bad: 0002-off-by-one.patch (my-series@2, {bug} in exact_hole_test)") == 2
+    assert made.count(content.BUG) == 1
 
 
 def test_two_runs_are_compared_under_their_names() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from harness import matrix, paths
 from harness.errors import UsageError
-from harness.matrix import Base, Variant, cells, find_variant, load_base, load_machine, series_name
+from harness.matrix import Base, Variant, cells, find_variant, load_base, load_machine, prefixes, series_name, variant_order
 
 
 @pytest.fixture
@@ -108,6 +108,18 @@ def test_cells_are_every_combination_with_stock_first() -> None:
     assert len({cell.name for cell in made}) == len(made)
     assert [cell.variant.name for cell in made[: len(machines)]] == ["stock"] * len(machines)
     assert made[0].name == f"{machines[0].name}/stock/perf"
+
+
+def test_variants_stand_in_the_order_of_their_patches() -> None:
+    names = ["b", "a", "a@10", "zero@1", "stock", "a@9", "a@1", "b@2"]
+    assert sorted(names, key=variant_order) == ["stock", "a@1", "a@9", "a@10", "a", "b@2", "b", "zero@1"]
+    made = cells([load_machine("x86_64")], [Variant(name, Path("/a")) for name in ("a", "a@10", "a@9")], ["perf"])
+    assert [cell.variant.name for cell in made] == ["a@9", "a@10", "a"]
+
+
+def test_every_prefix_of_a_series_ends_with_the_whole() -> None:
+    assert prefixes("mine", 3) == ["mine@1", "mine@2", "mine"]
+    assert prefixes("mine", 1) == ["mine"]
 
 
 def test_an_unknown_profile_gets_a_hint() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from harness import published
 from harness.clock import ICOUNT_SHIFT
 from harness.compare import Comparison
 from harness.matrix import Clock
+from harness.outcome import Outcome
 from harness.report import page as pages
 from harness.report import terminal, text
 from harness.report.content import Content
@@ -173,6 +175,7 @@ def test_the_whole_page_has_all_parts_in_order(whole: str) -> None:
         "known",
         "comparison",
         "distributions",
+        "patches",
         "latency",
         "sections",
         "growth",
@@ -211,8 +214,77 @@ def test_a_finding_is_shown_with_its_place() -> None:
 
 def test_a_known_bug_is_called_one() -> None:
     shown = seen(findings=(make.finding(expected="an overflow"),))
-    assert "Known bug: an overflow." in shown
+    assert (
+        "known bug: stock on x86_64: bug: kernel BUG at mm/vmalloc.c:512! in align_shift_alloc_test, x 1 boot: an overflow" in shown
+    )
     assert "no unexpected finding" in shown
+
+
+BROKEN = "BROKEN - 1 cause: bug in alloc_vmap_area, mm/vmalloc.c:512, first in exact_hole_test (x 3 boots)"
+FIRST_BAD = (
+    "my-series: first bad: 0002-off-by-one.patch (my-series@2, bug in alloc_vmap_area, mm/vmalloc.c:512 in exact_hole_test);"
+    " also bad: 0003-slow-down.patch (my-series, le_fit_alloc_test -14.0 % against my-series@2 on x86_64)"
+)
+
+
+def test_headlines_come_before_all_else_with_their_colours() -> None:
+    made = pages.html(content.broken())
+    shown = Page(made).text
+    assert f"my-series@2: {BROKEN}" in shown
+    assert "my-series@1: SAME - 1 test the same" in shown
+    assert shown.index("my-series@1: SAME") < shown.index("my-series@2: BROKEN") < shown.index("my-series: BROKEN")
+    assert shown.index("my-series: BROKEN") < shown.index(FIRST_BAD) < shown.index("x86_64: slower") < shown.index("95 % interval")
+    assert re.findall(r'<li class="(\w+)">[\w@-]+: <strong>(\w+)</strong>', made) == [
+        ("even", "SAME"),
+        ("bad", "BROKEN"),
+        ("bad", "BROKEN"),
+    ]
+
+
+def test_a_page_has_the_matrix_of_tests_by_patches() -> None:
+    made = pages.html(content.broken())
+    matrices = made[made.index('id="patches"') : made.index('id="findings"')]
+    assert re.findall(r"<i [^>]*></i>([\w@-]+)", matrices) == ["my-series@1", "my-series@2", "my-series"] * 2
+    shown = Page(matrices).text
+    assert "le_fit_alloc_test+0.00 % same+0.00 % same-14.0 % slower (R)" in shown
+    assert "exact_hole_testokFAILEDFAILED as before" in shown
+    assert shown.strip().endswith(f"{FIRST_BAD}.")
+    assert "Patch by patch" not in seen()
+
+
+def test_a_cause_is_one_entry_with_a_screen_of_its_log_and_the_rest_folded() -> None:
+    made = pages.html(content.broken())
+    shown = Page(made).text
+    assert shown.count("FINDING: ") == 2, "of six findings"
+    assert "FINDING: my-series@2 on x86_64: bug: kernel BUG at mm/vmalloc.c:512!" in shown
+    assert shown.count("seen 3 times: where else") == 2
+    assert shown.count("[    3.2] line 99") == 2, "the others are named, not shown"
+    assert made.count("<details><summary>62 more lines of the log</summary>") == 2
+
+
+def test_a_printed_page_leaves_closed_what_is_closed() -> None:
+    style = page().partition("@media print")[2].partition("</style>")[0]
+    assert "details:not([open]) > :not(summary) { display: none; }" in style
+    assert "max-height" in style
+
+
+def test_the_terminal_has_headlines_the_matrix_and_an_excerpt() -> None:
+    made = content.broken()
+    outcome = Outcome(Path("/run"), made.comparisons, made.findings, made.results, made.provenance, steps=made.steps)
+    heads = on_terminal(terminal.headlines(outcome))
+    assert heads.splitlines()[0].strip() == "my-series@1: SAME - 1 test the same"
+    assert f"my-series: {BROKEN}" in heads
+    assert " ".join(heads.split()).endswith(FIRST_BAD)
+    told = on_terminal(terminal.patches(outcome))
+    assert re.search(r"le_fit_alloc_test +\+0\.00 % same +\+0\.00 % same +-14\.0 % slower \(R\)", told)
+    assert re.search(r"exact_hole_test +ok +FAILED +FAILED as before", told)
+    summed = on_terminal(terminal.summary(made.provenance, made.comparisons, made.findings, made.results))
+    assert summed.count(content.BUG) == 1, "what a later patch shows too is not quoted again"
+    assert "line 6" in summed
+    assert "line 7" not in summed
+    coloured = io.StringIO()
+    Console(file=coloured, width=200, force_terminal=True, color_system="standard").print(terminal.headlines(outcome))
+    assert "\x1b[1;31mBROKEN" in coloured.getvalue()
 
 
 def test_the_unexpected_comes_first() -> None:
@@ -441,8 +513,9 @@ def test_the_terminal_sums_up() -> None:
     shown = on_terminal(terminal.summary(make.provenance(notes=("a note",)), worse, findings, results))
     for words in (
         "note: a note",
-        "FINDING: x86_64/stock/perf align_shift_alloc_test: bug: kernel BUG at mm/vmalloc.c:512!",
-        "known bug: x86_64/stock/perf",
+        "FINDING: stock on x86_64: bug: kernel BUG at mm/vmalloc.c:512! (in alloc_vmap_area, mm/vmalloc.c:512)"
+        " in align_shift_alloc_test, x 1 boot",
+        "known bug: stock on x86_64: bug: ",
         "RIG FAILED: x86_64/stock/perf le_fit_alloc_test: QEMU did not start",
         "1 passed, 1 known bugs seen, 1 failed, 1 rig failures",
         "Regressions: 1 past the threshold of 5 %. Undecided: 1.",

@@ -16,6 +16,8 @@ class Content(msgspec.Struct, frozen=True):
 
     provenance: Provenance
     comparisons: tuple[Comparison, ...] = ()
+    steps: tuple[Comparison, ...] = ()
+    """of each prefix of a series with the one before it"""
     findings: tuple[Finding, ...] = ()
     results: tuple[Result, ...] = ()
     samples: tuple[Sample, ...] = ()

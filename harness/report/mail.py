@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness import known, latency
+from harness import excerpt, known, latency
+from harness.causes import causes
 from harness.compare import Comparison
 from harness.records import Provenance
-from harness.report import rows, soak, text, verdicts, views
+from harness.report import findings, headlines, prefixes, rows, soak, text, verdicts, views
 from harness.report.content import Content
 from harness.report.plaintext import heading, item, paragraph, quoted, table
 from harness.report.plots.canvas import Palette
 
-_LINES = 6
+_LINES = 12
 """of a finding's log"""
 
 
@@ -24,6 +25,7 @@ def mail(content: Content) -> str:
         *_top(content),
         *_known(content),
         *_comparisons(content),
+        *_patches(content),
         *_latencies(content, palette),
         *_sections(content, palette),
         *_growths(content, palette),
@@ -38,6 +40,9 @@ def mail(content: Content) -> str:
 
 def _top(content: Content) -> Iterator[str]:
     yield heading(views.title(content), "=")
+    yield "\n".join(item(headlines.line(told)) for told in headlines.of(content))
+    if series := prefixes.of(content):
+        yield "\n".join(item(prefixes.conclusion(told)) for told in series)
     if content.provenance.stock_only:
         yield paragraph("Stock-only run: this kernel has no series; nothing is compared.")
     for note in content.provenance.notes:
@@ -78,6 +83,16 @@ def _comparisons(content: Content) -> Iterator[str]:
         yield paragraph(
             f'{text.POSITIVE} Intervals are over boots. "Same" lies within {within}. Tests are named without _alloc_test.'
         )
+
+
+def _patches(content: Content) -> Iterator[str]:
+    for told in prefixes.of(content):
+        for matrix in told.matrices:
+            yield heading(f"{told.name} patch by patch, change in %, {prefixes.heading(matrix)}")
+            figures = [(_short(row.test), *(prefixes.entry(e).replace(" %", "") for e in row.entries)) for row in matrix.rows]
+            yield table(("test", *(step.variant for step in matrix.steps)), figures)
+        yield paragraph(f"{prefixes.conclusion(told)}.")
+        yield paragraph(prefixes.ABOUT)
 
 
 def _sides(of: Comparison, *, both: bool) -> list[str]:
@@ -160,16 +175,15 @@ def _findings(content: Content) -> Iterator[str]:
     if not content.findings and not content.results:
         return
     yield heading("Findings")
-    for f in sorted(content.findings, key=lambda f: bool(f.expected)):
-        yield item(f"{f.machine}/{f.variant}/{f.profile} {f.test}: {f.trouble.kind}: {f.trouble.title}")
-        if blamed := text.blamed(f.trouble):
-            yield paragraph(f"{blamed}.", "  ", "  ")
-        if f.left:
-            yield paragraph(f"Left to look at: {f.left}.", "  ", "  ")
-        if f.expected:
-            yield paragraph(f"Known bug: {f.expected}.", "  ", "  ")
-        elif f.trouble.text.strip():
-            yield quoted(f.trouble.text, _LINES)
+    shown = set()
+    for cause in causes(content.findings):
+        yield item(findings.sentence(cause))
+        for left in (found.left for found in cause.findings if found.left):
+            yield paragraph(f"Left to look at: {left}.", "  ", "  ")
+        trouble = cause.first.trouble
+        if not cause.expected and cause.key not in shown and trouble.text.strip():
+            shown.add(cause.key)
+            yield quoted(excerpt.matters(trouble, _LINES), _LINES)
     for r in content.results:
         if r.outcome in ("error", "failed"):
             yield item(f"{r.machine}/{r.variant}/{r.profile} {r.test}: {r.outcome}: {r.reason}")

@@ -7,7 +7,8 @@ from collections import Counter
 from typing import Any
 
 from harness import known, latency
-from harness.report import rows, soak, text, verdicts, views
+from harness.causes import causes
+from harness.report import findings, headlines, prefixes, rows, soak, text, verdicts, views
 from harness.report.content import Content
 from harness.report.plots import distributions, growth, memory, publication, sections
 from harness.report.plots import latency as latency_plot
@@ -42,7 +43,9 @@ def html(content: Content) -> str:
         content=content,
         run=content.provenance,
         title=views.title(content),
+        headlines=headlines.of(content),
         verdicts=verdicts.verdicts(content),
+        series=prefixes.of(content),
         palette=palette,
         known=known.rows(content.provenance, content.findings, content.results),
         comparisons=_comparisons(content, palette),
@@ -53,13 +56,16 @@ def html(content: Content) -> str:
         soaks=_soaks(content, palette),
         method=soak.METHOD,
         **_published(content, palette),
-        findings=sorted(content.findings, key=lambda f: bool(f.expected)),
+        causes=causes(content.findings),
         proofs=rows.proofs(content.boots),
         stress=rows.stress(content.samples, (c.test for c in content.comparisons)),
         limits=views.limits(content),
         missing=views.missing(content),
         outcomes=text.outcomes(Counter(result.outcome for result in content.results)),
         text=text,
+        heads=headlines,
+        patchwise=prefixes,
+        words=findings,
     )
 
 

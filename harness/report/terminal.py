@@ -12,13 +12,21 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from harness import known
+from harness import excerpt, known, prefixes
+from harness.causes import causes
 from harness.compare import Comparison
 from harness.growth import Growth
-from harness.matrix import STOCK
+from harness.matrix import variant_order
+from harness.outcome import Outcome
 from harness.records import Finding, Provenance, Result
+from harness.report import findings as words
+from harness.report import headlines as heads
+from harness.report import prefixes as patchwise
 from harness.report import text
 
+_KINDS = {"bad": "red", "open": "yellow", "good": "green", "": ""}
+_LINES = 8
+"""of the log of a finding"""
 _STYLES = {"faster": "green", "slower": "red", "undecided": "yellow"}
 
 
@@ -66,13 +74,46 @@ def growth(growths: Sequence[Growth]) -> RenderableType:
             table.add_column(f"{size:,}", justify="right")
         table.add_column("exponent (95 %)", justify="right")
         table.add_column("")
-        for item in sorted(items, key=lambda item: (item.workload, item.variant != STOCK, item.variant)):
+        for item in sorted(items, key=lambda item: (item.workload, variant_order(item.variant))):
             costs = {size.size: text.figure(size.median) for size in item.sizes}
             table.add_row(
                 item.workload, escape(item.variant), *(costs.get(size, "-") for size in sizes), text.exponent(item), item.kind
             )
         tables.append(table)
     return Group(*tables)
+
+
+def headlines(outcome: Outcome) -> RenderableType:
+    """Return how each variant did, in a line; of a series with prefixes which patch is the first bad one."""
+    lines = []
+    for each in heads.of_run(outcome):
+        style = _KINDS[heads.KINDS[each.word]]
+        lines.append(Text.assemble(text.plain(f"{each.variant}: "), (each.word, f"bold {style}"), f" - {heads.why(each)}"))
+    return Group(*lines, *(Text(patchwise.conclusion(told)) for told in _series(outcome)))
+
+
+def patches(outcome: Outcome) -> RenderableType:
+    """Return the matrices of tests by patches of each series of which a run has prefixes, and what they come to."""
+    shown: list[RenderableType] = []
+    for told in _series(outcome):
+        shown += [_matrix(matrix) for matrix in told.matrices]
+        shown.append(Text(patchwise.conclusion(told), style="bold red" if told.first_bad else ""))
+    return Group(*shown)
+
+
+def _series(outcome: Outcome) -> list[prefixes.Series]:
+    return prefixes.series(outcome.provenance, outcome.steps, outcome.findings, outcome.results)
+
+
+def _matrix(matrix: prefixes.Matrix) -> Table:
+    title = f"{matrix.machine}, {matrix.profile}, {matrix.clock}: each patch against the one before"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("test", no_wrap=True)
+    for step in matrix.steps:
+        table.add_column(escape(step.variant), justify="right")
+    for row in matrix.rows:
+        table.add_row(escape(row.test), *(Text(patchwise.entry(e), style=_KINDS[patchwise.kind(e)]) for e in row.entries))
+    return table
 
 
 def summary(
@@ -83,14 +124,14 @@ def summary(
 ) -> RenderableType:
     """Return what has to be said besides the figures: notes, findings, counts."""
     lines: list[RenderableType] = [Text(f"note: {note}", style="yellow") for note in provenance.notes]
-    for finding in findings:
-        kind = "known bug" if finding.expected else "FINDING"
-        where = f"{finding.machine}/{finding.variant}/{finding.profile} {finding.test}"
-        blamed = text.blamed(finding.trouble)
-        said = f"{kind}: {where}: {finding.trouble.kind}: {finding.trouble.title}{f' ({blamed})' if blamed else ''}"
-        lines.append(Text(text.plain(said), style="" if finding.expected else "bold red"))
-        if finding.left:
-            lines.append(Text(text.plain(f"  left to look at: {finding.left}")))
+    shown = set()
+    for cause in causes(findings):
+        lines.append(Text(text.plain(words.sentence(cause)), style="" if cause.expected else "bold red"))
+        lines += [Text(text.plain(f"  left to look at: {found.left}")) for found in cause.findings if found.left]
+        if not cause.expected and cause.key not in shown:
+            shown.add(cause.key)
+            said = excerpt.matters(cause.first.trouble, _LINES).splitlines()
+            lines += [Text(text.plain(f"    {line}"), style="dim", no_wrap=True, overflow="ellipsis") for line in said]
     for result in results:
         if result.outcome == "error":
             where = f"{result.machine}/{result.variant}/{result.profile} {result.test}"

@@ -62,11 +62,15 @@ def plain(said: str) -> str:
     return said.translate(_CONTROLS)
 
 
+def placed(of: Trouble) -> str:
+    """Return what a trouble is blamed on, such as ``in alloc_vmap_area, mm/vmalloc.c:512``; empty where that is not known."""
+    return ", ".join(part for part in (f"in {of.function}" if of.function else "", of.where) if part)
+
+
 def blamed(of: Trouble) -> str:
-    """Return what a trouble is blamed on, such as ``in alloc_vmap_area, mm/vmalloc.c:512``, and who ran into it."""
+    """Return what a trouble is blamed on, and who ran into it."""
     parts = [
-        f"in {of.function}" if of.function else "",
-        of.where,
+        placed(of),
         f"process {of.process}" if of.process else "",
         f"CPU {of.cpu}" if of.cpu is not None else "",
     ]
@@ -182,6 +186,16 @@ def stretch(microseconds: float, of: Clock) -> tuple[float, str]:
     """Return a stretch of the guest's clock in what it counts, instructions or microseconds, and which it is."""
     worth, name = clock.unit(of)
     return (microseconds * 1000 * worth, name) if of is Clock.ICOUNT else (microseconds, "us")
+
+
+def number(count: int, what: str) -> str:
+    """Return how many there are of something, such as ``1 boot`` or ``3 boots``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence has them, such as ``a, b and c``."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def outcomes(counts: Mapping[str, int]) -> list[str]:

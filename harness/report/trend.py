@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.matrix import STOCK
+from harness.matrix import variant_order
 from harness.report import text
 from harness.report.rendering import render
 from harness.trend import RunRow, Trend
@@ -103,7 +103,7 @@ def page(rows: Sequence[RunRow], trends: Sequence[Trend]) -> str:
     from harness.report.plots import trends as plots
     from harness.report.plots.canvas import Palette
 
-    palette = Palette(tuple(sorted({trend.of.variant for trend in trends}, key=lambda name: (name != STOCK, name))))
+    palette = Palette(tuple(sorted({trend.of.variant for trend in trends}, key=variant_order)))
     groups = [
         (group, plots.plot(group.trends, palette, f"trend-{number}", group.title)) for number, group in enumerate(_groups(trends))
     ]

@@ -54,7 +54,7 @@ def _parts(content: Content, machine: str) -> list[Part]:
     undecided = [c for c in mine if c.verdict == "undecided"]
     parts = []
     if errors:
-        parts.append(Part("bad", f"the rig could not run {_number(len(errors), 'test')}"))
+        parts.append(Part("bad", f"the rig could not run {text.number(len(errors), 'test')}"))
     if worse:
         parts.append(Part("bad", f"slower past the threshold of {worse[0].threshold:g} %: {_named(worse, mine)}"))
     if slower:
@@ -69,9 +69,9 @@ def _parts(content: Content, machine: str) -> list[Part]:
         parts += _growths(content, machine) or _soaks(content, machine) or [Part("", "nothing was compared")]
     bugs = known.rows(content.provenance, content.findings, content.results)
     for variant, (count, of) in known.fixed(bugs, machine).items():
-        parts.append(Part("good" if count else "", f"{variant} fixes {count} of {_number(of, 'known bug')} that stock shows"))
+        parts.append(Part("good" if count else "", f"{variant} fixes {count} of {text.number(of, 'known bug')} that stock shows"))
     if unexpected:
-        parts.append(Part("bad", _number(len(unexpected), "unexpected finding")))
+        parts.append(Part("bad", text.number(len(unexpected), "unexpected finding")))
     elif content.results:
         parts.append(Part("" if errors else "good", "no unexpected finding"))
     return parts
@@ -100,10 +100,6 @@ def _soaks(content: Content, machine: str) -> list[Part]:
     if undecided := sum(slope.verdict == "undecided" for slope in mine):
         parts.append(Part("open", f"{undecided} of {len(mine)} slopes of memory undecided"))
     return parts or [Part("good", "no memory leaks")]
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _named(items: Sequence[Comparison], among: Sequence[Comparison]) -> str:

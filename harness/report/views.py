@@ -10,7 +10,7 @@ import msgspec
 
 from harness import published
 from harness.compare import Comparison
-from harness.matrix import STOCK, Clock
+from harness.matrix import STOCK, Clock, variant_order
 from harness.published import Beside
 from harness.report import text
 from harness.report.content import Content
@@ -76,7 +76,7 @@ def ordered(items: Sequence[Tested], palette: Palette) -> list[Tested]:
 
 
 def palette(content: Content) -> Palette:
-    """Return all variants that a report shows: what is compared with first, then in the order of the run."""
+    """Return all variants that a report shows: what is compared with first, then in the order of their patches."""
     names = [text.baseline(item) for item in content.comparisons if item.variant or item.baseline]
     names = [*dict.fromkeys(name for name in names if name)]
     seen = [
@@ -85,7 +85,7 @@ def palette(content: Content) -> Palette:
         *(record.variant for kind in (content.histograms, content.sections, content.memory, content.points) for record in kind),
     ]
     first = [STOCK] if STOCK in [*names, *seen] and not content.before else []
-    return Palette(tuple(dict.fromkeys([*first, *names, *seen])))
+    return Palette(tuple(dict.fromkeys([*first, *names, *sorted(seen, key=variant_order)])))
 
 
 def machines(content: Content) -> list[str]:
@@ -107,7 +107,7 @@ def title(content: Content) -> str:
         return f"{kernel}: run {run.run} against run {content.before.run}"
     if run.stock_only:
         return f"{kernel}: stock only"
-    variants = [name for name in run.patches if name != STOCK]
+    variants = sorted((name for name in run.patches if name != STOCK), key=variant_order)
     against = " against stock" if variants and STOCK in run.patches else ""
     return f"{kernel}: {', '.join(variants) or STOCK}{against}"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from harness import kernlog, ktap, paths, protocol, symbols
+from harness import excerpt, kernlog, ktap, paths, protocol, symbols
 from harness.errors import RigError
 from harness.kbuild import tree_of
 from harness.known import NOT_SEEN
@@ -127,9 +127,7 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         findings = _leave(lab, plan, session, step.name, findings, lost=True)
         return Observed(samples=reading.samples(ktap.parse(seen.log)), findings=findings)
     report = ktap.parse(seen.said)
-    troubles = reading.troubles(kernlog.find(seen.log, first), seen.said, first) + _failures(
-        step, report, seen.said, first, seen.log
-    )
+    troubles = reading.troubles(kernlog.find(seen.log, first), seen.said, first) + failures(step, report, first, seen.log)
     if troubles:
         station.keep()
     return Observed(
@@ -196,11 +194,15 @@ def _own(kind: str, title: str, first: int, text: str) -> Trouble:
     return Trouble(kind, Severity.ERROR, title, first, last, text, fingerprint=kind)
 
 
-def _failures(step: Step, report: ktap.Report, said: str, first: int, log: str) -> list[Trouble]:
-    failed = [o.reason or "the test failed" for o in report.outcomes if not o.ok]
+def failures(step: Step, report: ktap.Report, first: int, log: str) -> list[Trouble]:
+    """Return how the test of `step` failed, with the lines of the console's log that tell it; `first` is the log's first line."""
+    failed = [(o.test, o.reason or "the test failed") for o in report.outcomes if not o.ok]
     if not report.complete:
-        failed.append("the module did not report a result for every test")
+        failed.append((step.test.name, "the module did not report a result for every test"))
     elif not failed and not any(o.skipped for o in report.outcomes) and not report.timings:
-        failed.append(f"{step.test.name} reported no sample")
-    last = first + max(len(log.splitlines()) - 1, 0)
-    return [msgspec.structs.replace(_own("test-failed", reason, first, said), last=last) for reason in failed]
+        failed.append((step.test.name, f"{step.test.name} reported no sample"))
+    found = []
+    for test, reason in failed:
+        seen = excerpt.failure(log, first, test)
+        found.append(_own("test-failed", reason, seen.first, seen.text))
+    return found

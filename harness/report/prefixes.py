@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A series patch by patch in words: the entries of its matrices, and which patch is the first bad one."""
+
+from __future__ import annotations
+
+from harness.prefixes import AS_BEFORE, FAILED, NOT_KNOWN, Entry, Judged, Matrix, Series, Step, series
+from harness.report import findings, text
+from harness.report.content import Content
+
+ABOUT = (
+    "Each column is held against the one before it, the first against stock: performance tests by their change,"
+    f" stress tests by what was found. {text.POSITIVE}"
+)
+_KINDS = {FAILED: "bad", AS_BEFORE: "open", "slower": "bad", "faster": "good", **dict.fromkeys(NOT_KNOWN, "open")}
+
+
+def of(content: Content) -> list[Series]:
+    """Return the series of a report of which it has prefixes."""
+    return series(content.provenance, content.steps, content.findings, content.results)
+
+
+def heading(matrix: Matrix) -> str:
+    """Return what stands above a matrix."""
+    return f"{matrix.machine}, profile {matrix.profile}, clock {matrix.clock}"
+
+
+def entry(shown: Entry) -> str:
+    """Return what an entry says, such as ``ok`` or ``-14.0 % slower (R)``."""
+    compared = shown.comparison
+    if compared is None or compared.change is None:
+        return shown.said
+    return f"{text.change(compared)} {shown.said}{' (R)' if compared.regression else ''}"
+
+
+def kind(shown: Entry) -> str:
+    """Return how good an entry is: ``bad``, ``open``, ``good`` or empty."""
+    return _KINDS.get(shown.said, "")
+
+
+def conclusion(told: Series) -> str:
+    """Return which patch of a series is the first bad one, or that none is, and of which not everything is known."""
+    bad = told.first_bad
+    stock = "" if told.from_stock else "; stock was not run, so that nothing is known of what it shows itself"
+    if bad is None and not told.open:
+        return f"{told.name}: no patch is bad{stock}"
+    unknown = ", ".join(f"{judged.step.variant} ({_unknown(judged)})" for judged in told.open)
+    if bad is None:
+        return f"{told.name}: no patch is known to be bad, but not all is known of {unknown}{stock}"
+    before = f"; before it not all is known of {unknown}" if unknown else ""
+    others = ", ".join(_blamed(judged) for judged in told.judged if judged.bad and judged is not bad)
+    also = f"; also bad: {others}" if others else ""
+    return text.plain(f"{told.name}: first bad: {_blamed(bad)}{also}{before}{stock}")
+
+
+def named(step: Step) -> str:
+    """Return the patch that a step adds; where it adds more than one, all of them."""
+    if len(step.patches) > 1:
+        return f"one of {', '.join(step.patches)}"
+    return step.patches[0] if step.patches else "no patch"
+
+
+def _blamed(judged: Judged) -> str:
+    return f"{named(judged.step)} ({judged.step.variant}, {_why(judged)})"
+
+
+def _unknown(judged: Judged) -> str:
+    return ", ".join(f"{text.number(count, 'test')} {word}" for word, count in judged.unknown)
+
+
+def _why(judged: Judged) -> str:
+    if judged.causes:
+        first = judged.causes[0]
+        more = f" and {text.number(len(judged.causes) - 1, 'more cause')}" if len(judged.causes) > 1 else ""
+        return f"{findings.short(first.first.trouble)} in {first.first.test}{more}"
+    worst = min(judged.regressions, key=lambda comparison: comparison.change or 0.0)
+    more = f" and {text.number(len(judged.regressions) - 1, 'more regression')}" if len(judged.regressions) > 1 else ""
+    return f"{worst.test} {text.change(worst)} against {worst.against} on {worst.machine}{more}"
