@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import buildlog, git, kconfig, paths, shell, store
+from harness import buildlog, compiled, functions, git, kconfig, paths, shell, store
 from harness.errors import BuildError, UsageError
 from harness.jobserver import Jobserver
 from harness.matrix import Base, Cell, Machine, Variant
@@ -48,7 +48,7 @@ class Kernel(msgspec.Struct, frozen=True):
     """A kernel and its test module, ready to boot."""
 
     folder: Path
-    """holds config, vmlinux, System.map and build.json"""
+    """holds config, vmlinux, System.map, functions.json, sources.json and build.json"""
     image: Path
     config: Path
     module: Path
@@ -60,6 +60,16 @@ class Kernel(msgspec.Struct, frozen=True):
     def vmlinux(self) -> Path:
         """The kernel with its debug information, in which sources are named as in its tree."""
         return self.folder / "vmlinux"
+
+    @property
+    def functions(self) -> Path:
+        """What its functions and data are, to compare it with another kernel."""
+        return self.folder / "functions.json"
+
+    @property
+    def sources(self) -> Path:
+        """The names of the source files that it was compiled from."""
+        return self.folder / "sources.json"
 
     @property
     def debug_module(self) -> Path:
@@ -78,6 +88,8 @@ class Metadata(msgspec.Struct, frozen=True):
     command: str
     seconds: float
     objects: int
+    loaded: str = ""
+    """digest of all that is loaded into memory"""
 
 
 def configuration(base: Base, cell: Cell) -> dict[str, str]:
@@ -201,6 +213,10 @@ def _kernel(
         shutil.copy(folder / ".config", made / "config")
         for name in ("System.map", "vmlinux", "build.log"):
             shutil.copy(folder / name, made / name)
+        sources = compiled.sources(folder)
+        contents = functions.read(folder / "vmlinux.o", folder / "vmlinux", sources)
+        store.write(made / "sources.json", msgspec.json.encode(sources))
+        store.write(made / "functions.json", msgspec.json.encode(contents))
         metadata = Metadata(
             release,
             patched.tree,
@@ -209,6 +225,7 @@ def _kernel(
             shell.quote(("env", *map("=".join, _IDENTITY.items()), *command, *targets)),
             round(time.monotonic() - started, 1),
             count.seen,
+            contents.loaded,
         )
         store.write(made / "build.json", msgspec.json.format(msgspec.json.encode(metadata)))
         store.seal(made)

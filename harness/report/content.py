@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.changes import CellChanges
 from harness.compare import Comparison
 from harness.published import Row
 from harness.records import Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample, Section
@@ -27,6 +28,8 @@ class Content(msgspec.Struct, frozen=True):
     looks: tuple[Look, ...] = ()
     """of a soak"""
     slopes: tuple[Slope, ...] = ()
+    changes: tuple[CellChanges, ...] = ()
+    """what each variant changes in each kernel"""
     published: tuple[Row, ...] = ()
     before: Provenance | None = None
     """the other run, where two are compared"""

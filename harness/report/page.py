@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from harness import known, latency
-from harness.report import rows, soak, text, verdicts, views
+from harness.report import changes, rows, soak, text, verdicts, views
 from harness.report.content import Content
 from harness.report.plots import distributions, growth, memory, publication, sections
 from harness.report.plots import latency as latency_plot
@@ -45,6 +45,8 @@ def html(content: Content) -> str:
         verdicts=verdicts.verdicts(content),
         palette=palette,
         known=known.rows(content.provenance, content.findings, content.results),
+        changes=changes.rows(content.changes),
+        changes_title=changes.TITLE,
         comparisons=_comparisons(content, palette),
         latencies=_latencies(content, palette),
         sections=_sections(content, palette),
