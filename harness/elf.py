@@ -99,7 +99,7 @@ class Elf(msgspec.Struct, frozen=True):
         numbers = symbols["section"].astype(np.int64)
         numbers[(numbers >= _RESERVED) & (numbers != _ELSEWHERE)] = 0
         if (far := numbers == _ELSEWHERE).any():
-            more = next(section for section in self.sections if section.type == SYMTAB_SHNDX)
+            (more,) = [section for section in self.sections if section.type == SYMTAB_SHNDX]
             numbers[far] = _array(self.data(more), np.dtype("<u4"))[far]
         return names, symbols, numbers
 
@@ -119,7 +119,7 @@ def read(path: Path) -> Elf:
         return _read(np.memmap(path, np.uint8, "r").view(np.ndarray))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; build the kernel again.") from error
-    except (ValueError, LookupError) as error:
+    except (ValueError, LookupError, OverflowError) as error:
         raise UsageError(f"{path} is not a whole 64-bit little-endian ELF file; build the kernel again.") from error
 
 
@@ -134,10 +134,11 @@ def _read(content: Array) -> Elf:
     names_at = int(first["link"]) if names_at == _ELSEWHERE else names_at
     table = content[start : start + count * _SECTION.itemsize]
     headers = table.view(_SECTION)
-    if len(headers) != count or (headers["offset"] + np.where(headers["type"] == NOBITS, 0, headers["size"])).max() > len(content):
+    room = len(content) - np.minimum(headers["offset"], len(content))
+    if len(headers) != count or ((headers["type"] != NOBITS) & (headers["size"] > room)).any():
         raise ValueError
-    named = headers[names_at]
-    names = content[int(named["offset"]) : int(named["offset"] + named["size"])].tobytes()
+    names_from = int(headers[names_at]["offset"])
+    names = content[names_from : names_from + int(headers[names_at]["size"])].tobytes()
     sections = [
         Section(
             names[name : names.index(b"\0", name)].decode(errors="replace"), kind, flags, address, offset, size, link, info, entry

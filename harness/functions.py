@@ -34,7 +34,7 @@ def read(relocatable: Path, linked: Path, sources: Iterable[str] = ()) -> Conten
         kernel = Kernel(file)
         paths = _paths(sources)
         return Contents(loaded(linked), _symbols(kernel, elf.FUNCTION, paths), _symbols(kernel, elf.OBJECT, paths))
-    except (ValueError, LookupError) as error:
+    except (ValueError, LookupError, OverflowError) as error:
         raise UsageError(f"{relocatable} is damaged: its symbols or relocations make no sense; build the kernel again.") from error
 
 
@@ -51,7 +51,7 @@ def _symbols(kernel: Kernel, kind: int, paths: Mapping[str, str]) -> tuple[Symbo
     found = []
     starts, sizes = kernel.symbols["value"].tolist(), kernel.symbols["size"].tolist()
     for index, (of, section) in enumerate(zip(kernel.kinds, kernel.numbers, strict=True)):
-        if of == kind and kernel.tested(section):
+        if of == kind and kernel.counts(index):
             digest = kernel.digest(section, starts[index], starts[index] + sizes[index])
             file = paths.get(kernel.files[index], kernel.files[index])
             found.append(Symbol(plain(kernel.names[index]), file, sizes[index], digest))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 import msgspec
 import numpy as np
@@ -19,7 +19,8 @@ _ADDED = re.compile(r"(?:\.(?:isra|constprop|part|cold|llvm|lto_priv)(?:\.\d+)?|
 """what the compiler adds to the names of copies, of parts and of statics in functions"""
 _UNIQUE = re.compile(r"^(__UNIQUE_ID_.*?\D|__addressable_.*?\D)\d+$")
 """names that the kernel's macros make with a number or a line"""
-_NUMBERED = re.compile(r"\.\d+$")
+_OF_A_FUNCTION = re.compile(r"^(?:__func__|__FUNCTION__|__PRETTY_FUNCTION__|CSWTCH)\.\d+$")
+"""constants that the compiler makes for functions: as much a part of them as data without a name"""
 _BESIDE = re.compile(r"^(?:\.discard|_*k(?:sym|crc)tab|__bug_table|__jump_table|__verbose|__dyndbg|__ex_table|\.orc_|\.note)")
 """sections that say things about code or data, some of them with line numbers"""
 _LONGEST = 1 << 16
@@ -43,7 +44,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class Kernel:
-    """A relocatable kernel; raises ValueError or LookupError where its tables make no sense."""
+    """A relocatable kernel; raises ValueError, LookupError or OverflowError where its tables make no sense."""
 
     def __init__(self, file: Elf) -> None:
         """Read the symbols and references of `file`."""
@@ -69,8 +70,11 @@ class Kernel:
             total.update(f"\n{reference.offset - start} {reference.type} {self._target(reference)}".encode())
         return total.hexdigest()
 
-    def tested(self, section: int) -> bool:
-        """Whether a section is code or data of the running kernel."""
+    def counts(self, symbol: int) -> bool:
+        """Whether a symbol by its number is code or data of the running kernel that the source names."""
+        return self._lies(self.numbers[symbol]) and not _OF_A_FUNCTION.match(self.names[symbol])
+
+    def _lies(self, section: int) -> bool:
         return 0 < section < len(self.sections) and self._holds(section)
 
     def _holds(self, section: int) -> bool:
@@ -87,17 +91,13 @@ class Kernel:
 
     def _look_up(self) -> None:
         """Learn where symbols begin and end; of several at one place the first by name tells for all."""
-        alike = Counter((self.files[i], plain(name)) for i, name in enumerate(self.names) if _NUMBERED.search(name))
         table = zip(self.numbers, self.symbols["value"].tolist(), self.symbols["size"].tolist(), strict=True)
         for index, (section, start, size) in enumerate(table):
             name = self.names[index]
-            if self.kinds[index] > elf.FUNCTION or not self.tested(section) or UNNAMED.match(name.encode()):
+            if self.kinds[index] > elf.FUNCTION or not self._lies(section) or UNNAMED.match(name.encode()):
                 continue
-            said = plain(name)
-            # Several functions of a file may have a constant of one name, such as __func__.
-            if _NUMBERED.search(name) and alike[self.files[index], said] > 1 and not self.sections[section].flags & elf.WRITE:
-                said += f" {self._data[section][start : start + size].tobytes().hex()}"
-            self._named[section][start] = min(said, self._named[section].get(start, said))
+            if not _OF_A_FUNCTION.match(name):
+                self._named[section][start] = min(plain(name), self._named[section].get(start, plain(name)))
             if size:
                 self._ends[section][start] = max(start + size, self._ends[section].get(start, 0))
 
@@ -158,7 +158,7 @@ class Kernel:
             return f"{name}+0"
         starts = self._starts.get(section, [])
         before = bisect.bisect_right(starts, at) - 1
-        if before < 0 or at >= self._ends[section][starts[before]]:
+        if before < 0 or at >= self._ends[section][starts[before]] or starts[before] not in self._named[section]:
             return ""
         return f"{self._named[section][starts[before]]}+{at - starts[before]}"
 
