@@ -4,7 +4,8 @@
 The kernel's link leaves vmlinux.o, in which references still have names. A symbol's digest is over its bytes and
 over what its relocations point to: the name of a symbol, the text of a string, or the content of data that has no name.
 What follows line numbers alone, as the table of BUG()s does, is no part of a function. A check that is given its line
-as an argument, as might_sleep() in a kernel that debugs itself, is one.
+as an argument, as might_sleep() in a kernel that debugs itself, is part of one. So is, where the compiler counts
+from an anchor that a file's variables share, the distance from it: a variable that is added there changes its neighbours' users.
 """
 
 from __future__ import annotations

@@ -42,6 +42,14 @@ def test_long_lists_are_folded_in_the_page_and_cut_in_the_mail() -> None:
     assert "more, which" not in mail(of(content.changed(10)))
 
 
+def test_a_page_has_no_more_than_can_be_read() -> None:
+    shown = html(of(content.changed(205)))
+    assert "function_199" in shown
+    assert "function_200" not in shown
+    assert "and 5 more, which changes.jsonl has" in shown
+    assert "more, which" not in html(of(content.changed(200)))
+
+
 def test_kernels_without_a_difference_are_said_so() -> None:
     same = msgspec.structs.replace(content.changed(0), changes=Changes(same_image=True))
     found = (same, content.changed(0, variant="mine@1"))

@@ -13,6 +13,8 @@ from harness.changes import CellChanges, Change
 TITLE = "What the series changes"
 _SHOWN = 10
 """functions that are listed at once"""
+MOST = 200
+"""functions, or data objects, of a kernel that a page has: a changed header can change thousands"""
 
 
 class Line(msgspec.Struct, frozen=True):

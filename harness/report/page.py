@@ -47,6 +47,7 @@ def html(content: Content) -> str:
         known=known.rows(content.provenance, content.findings, content.results),
         changes=changes.rows(content.changes),
         changes_title=changes.TITLE,
+        most_changes=changes.MOST,
         comparisons=_comparisons(content, palette),
         latencies=_latencies(content, palette),
         sections=_sections(content, palette),
