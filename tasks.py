@@ -48,7 +48,8 @@ def select(wanted: Selection) -> None:
 @options.selection_task
 def build(wanted: Selection) -> None:
     """Build the kernels and the test module."""
-    _built(wanted)
+    for note in _built(wanted).notes:
+        _say(f"note: {note}")
 
 
 @options.selection_task

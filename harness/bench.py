@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import git, kbuild, mutation, patches, store
+from harness import functions, git, kbuild, mutation, patches, store
 from harness.errors import BuildError, Mismatch, RigError, UsageError, VmLost
 from harness.jobserver import Jobserver
 from harness.matrix import Variant
@@ -42,6 +42,7 @@ class Bench:
         self._plan = msgspec.structs.replace(control, base=msgspec.structs.replace(control.base, known_bugs=()))
         self._source, self._folder, self._everything = source, folder, everything
         self._built = control.cells[0]
+        self._loaded = functions.load(self._built.kernel.functions).loaded
         self._stop = threading.Event()
 
     @property
@@ -74,6 +75,10 @@ class Bench:
             cell = msgspec.structs.replace(self._built.cell, variant=variant)
             # No mutant changes a header, so that the series' own module fits.
             kernel = kbuild.build(self._plan.base, cell, patched, jobs, say, self._built.kernel.module)
+            if functions.load(kernel.functions).loaded == self._loaded:
+                raise BuildError(
+                    f"The mutant '{mutant.name}' changes nothing of a kernel of the profile {self.profile}; remove it."
+                )
             seconds = time.monotonic() - began
             say("testing")
             built = msgspec.structs.replace(self._built, cell=cell, kernel=kernel)

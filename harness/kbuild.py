@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import buildlog, git, identity, kconfig, paths, shell, store
+from harness import buildlog, compiled, functions, git, identity, kconfig, paths, shell, store
 from harness.errors import BuildError, UsageError
 from harness.jobserver import Jobserver
 from harness.matrix import Base, Cell, Machine, Variant
@@ -44,6 +44,9 @@ _ROOM = "8G"
 _SOURCE_NAMES = ("-fdebug-prefix-map=../=", "-fdebug-prefix-map={folder}=.")
 # Those of the module, which is built where it will lie; a WARN() in it says the same name.
 _MODULE_NAMES = ("-fdebug-prefix-map={work}=test_module", "-fmacro-prefix-map={work}=test_module")
+_KEPT = ("System.map", "vmlinux", "build.log")
+"""of the build folder, beside image, configuration and what is told of them"""
+_TOLD = ("build.json", "functions.json", "sources.json")
 _SKEW = 5.0
 """seconds by which the clock may go back without a word"""
 
@@ -52,7 +55,7 @@ class Kernel(msgspec.Struct, frozen=True):
     """A kernel and its test module, ready to boot."""
 
     folder: Path
-    """holds config, vmlinux, System.map and build.json"""
+    """holds config, vmlinux, System.map, functions.json, sources.json and build.json"""
     image: Path
     config: Path
     module: Path
@@ -67,6 +70,16 @@ class Kernel(msgspec.Struct, frozen=True):
     def vmlinux(self) -> Path:
         """The kernel with its debug information, in which sources are named as in its tree."""
         return self.folder / "vmlinux"
+
+    @property
+    def functions(self) -> Path:
+        """What its functions and data are, to compare it with another kernel."""
+        return self.folder / "functions.json"
+
+    @property
+    def sources(self) -> Path:
+        """The names of the source files that it was compiled from."""
+        return self.folder / "sources.json"
 
     @property
     def debug_module(self) -> Path:
@@ -85,6 +98,8 @@ class Metadata(msgspec.Struct, frozen=True):
     command: str
     seconds: float
     objects: int
+    loaded: str = ""
+    """digest of all that is loaded into memory"""
 
 
 def configuration(base: Base, cell: Cell) -> dict[str, str]:
@@ -112,7 +127,7 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, 
     command = make(base, cell.machine)
     outputs = (cell.machine.build.target, cell.machine.build.image)
     settings = map("=".join, {**_IDENTITY, **_CCACHE}.items())
-    inputs = (patched.tree, *outputs, kconfig.render(asked), *tools, *command, *_SOURCE_NAMES, *settings, _OBJECTS)
+    inputs = (patched.tree, *outputs, kconfig.render(asked), *tools, *command, *_SOURCE_NAMES, *settings, _OBJECTS, *_KEPT, *_TOLD)
     key = store.digest(*inputs, _COMPILER)[:16]
     kernel = _cache(cell.variant) / "kernels" / key
     tree = tree_of(base, cell.variant)
@@ -228,8 +243,12 @@ def _kernel(
     with store.folder(kernel) as made:
         shutil.copy(folder / cell.machine.build.image, made / "image")
         shutil.copy(folder / ".config", made / "config")
-        for name in ("System.map", "vmlinux", "build.log"):
+        for name in _KEPT:
             shutil.copy(folder / name, made / name)
+        sources = compiled.sources(folder)
+        contents = functions.read(folder / "vmlinux.o", folder / "vmlinux", sources)
+        store.write(made / "sources.json", msgspec.json.encode(sources))
+        store.write(made / "functions.json", msgspec.json.encode(contents))
         metadata = Metadata(
             release,
             patched.tree,
@@ -238,6 +257,7 @@ def _kernel(
             shell.quote(("env", *map("=".join, _IDENTITY.items()), *make(base, cell.machine, ""), *where, *targets)),
             round(time.monotonic() - started, 1),
             count.seen,
+            contents.loaded,
         )
         store.write(made / "build.json", msgspec.json.format(msgspec.json.encode(metadata)))
         store.seal(made)

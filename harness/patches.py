@@ -21,6 +21,8 @@ _INDEX = re.compile(r"^index ([0-9a-f]+)\.\.([0-9a-f]+)")
 _HUNK = re.compile(r"^@@ -(\d+)")
 _LINK = "120000"
 """git's mode of a symbolic link"""
+_GONE = "D"
+"""git's word for a file that was removed"""
 _LARGEST = 64 << 20
 _ENOUGH = 12
 """digits of a blob's name that make it certain"""
@@ -44,6 +46,8 @@ class Patched(msgspec.Struct, frozen=True):
     """names of the patches that were applied"""
     notes: tuple[str, ...]
     """what the user should know: sources and results that are not those of the patches' index lines"""
+    files: tuple[tuple[str, ...], ...] = ()
+    """for each of the patches the files that it makes or changes"""
 
 
 class _Change(msgspec.Struct, frozen=True):
@@ -85,7 +89,7 @@ def apply(source: Tree, variant: Variant) -> Patched:
     the path that reaches outside of the tree. Nothing is changed by a failure.
     """
     series = read(variant)
-    commit, notes = source.commit, []
+    commit, notes, files = source.commit, [], []
     with git.scratch_index(commit) as env:
         for patch in series:
             changes = _changes(patch)
@@ -97,25 +101,29 @@ def apply(source: Tree, variant: Variant) -> Patched:
                 raise UsageError(_explain(patch, refused)) from refused
             notes += _differing(patch, "makes", {c.path: c.after for c in changes}, env)
             before, commit = commit, git.commit(git.run("write-tree", env=env), patch.name, commit)
-            _check_links(patch, before, commit)
-    return Patched(commit, git.tree_of(commit), tuple(p.name for p in series), tuple(notes))
+            files.append(_files(patch, before, commit))
+    return Patched(commit, git.tree_of(commit), tuple(p.name for p in series), tuple(notes), tuple(files))
 
 
 class _Refused(UsageError):
     """git apply did not take a patch."""
 
 
-def _check_links(patch: Patch, before: str, after: str) -> None:
-    """Raise UsageError for a link that would lead a build out of the tree."""
+def _files(patch: Patch, before: str, after: str) -> tuple[str, ...]:
+    """Return what a patch makes or changes; UsageError for a link that would lead a build out of the tree."""
+    found = []
     for line in git.run("diff-tree", "-r", "--no-renames", "-z", before, after).split("\0:"):
         told, _, path = line.removeprefix(":").partition("\0")
-        _, mode, _, blob, _ = told.split() if told else ("",) * 5
+        _, mode, _, blob, status = told.split() if told else ("",) * 5
         path = path.rstrip("\0")
+        if status not in ("", _GONE):
+            found.append(path)
         if mode == _LINK:
             target = git.run("cat-file", "blob", blob)
             if posixpath.normpath(posixpath.join(posixpath.dirname(path), target)).startswith(("/", "..")):
                 what = f"it makes {path} a link to '{target}', outside of the source tree"
                 raise UsageError(f"{patch.name} is refused: {what}; nothing was changed.")
+    return tuple(found)
 
 
 def _patch(file: Path, strip: int = 1, name: str = "") -> Patch:

@@ -18,6 +18,7 @@ from harness import (
     accel,
     archive,
     clock,
+    differences,
     gdb,
     guest,
     identity,
@@ -80,7 +81,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         BuiltCell(cell, kernel, roots[cell.machine], accelerators[cell.machine])
         for cell, kernel in zip(selected, kernels, strict=True)
     )
-    notes = found.notes + tuple(note for done in patched.values() for note in done.notes)
+    notes = found.notes + tuple(note for done in patched.values() for note in done.notes) + differences.notes(built, patched)
     made = Plan(
         base=found.base,
         loops=wanted.loops,

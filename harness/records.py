@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from harness import paths
+from harness.changes import CellChanges
 from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.trouble import Trouble
@@ -295,6 +296,10 @@ class Run:
     def points(self) -> list[Point]:
         """Return what a sweep measured."""
         return self._read("sweep.jsonl", Point)
+
+    def changes(self) -> list[CellChanges]:
+        """Return what each kernel changes against the variant before it; nothing for a run that was not asked to tell."""
+        return self._read("changes.jsonl", CellChanges)
 
     def findings(self) -> list[Finding]:
         """Return all findings of the run."""

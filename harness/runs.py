@@ -10,16 +10,33 @@ import os
 import platform
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness import compare, gate, patches, paths, plan, prefixes, protocol, published, records, shell, slopes, soak_leaks, store
+from harness import (
+    compare,
+    differences,
+    gate,
+    patches,
+    paths,
+    plan,
+    prefixes,
+    protocol,
+    published,
+    records,
+    shell,
+    slopes,
+    soak_leaks,
+    store,
+)
+from harness.changes import CellChanges
 from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.outcome import Outcome
-from harness.plan import Plan, Session
+from harness.plan import BuiltCell, Plan, Session
 from harness.records import COMPRESSED, Finding, Place, Provenance, Run
 from harness.report.content import Content
 from harness.selection import Selection
@@ -80,14 +97,25 @@ def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
     )
     try:
         plan.save(made, run.folder / "plan.json")
+        changed = differences.between(made.cells)
+        run.add("changes.jsonl", changed)
         for built in made.cells:
             name = built.cell.file_name
             shutil.copyfile(built.kernel.config, run.folder / f"{name}.config")
-            shutil.copyfile(built.kernel.folder / "build.json", run.folder / f"{name}.build.json")
+            store.write(run.folder / f"{name}.build.json", _built(built, changed))
             shutil.copyfile(built.rootfs.image.with_name("rootfs.json"), run.folder / f"{built.cell.machine.name}.rootfs.json")
         _write(run, provenance)
     except OSError as error:
         raise RigError(f"The run's folder {run.folder} cannot be filled: {error.strerror}.") from error
+
+
+def _built(built: BuiltCell, changed: Iterable[CellChanges]) -> bytes:
+    """Return what is known of how a kernel was built, with what it changes against its predecessor, if there is one."""
+    cell, told = built.cell, msgspec.json.decode((built.kernel.folder / "build.json").read_bytes())
+    for of in changed:
+        if (of.machine, of.variant, of.profile) == (cell.machine.name, cell.variant.name, cell.profile):
+            told |= {"against": of.against, "changes": msgspec.to_builtins(of.changes)}
+    return msgspec.json.format(msgspec.json.encode(told))
 
 
 def host() -> str:
@@ -196,6 +224,7 @@ def conclude(run: Run) -> Outcome:
         looks=tuple(looks),
         boots=tuple(run.boots()),
         slopes=judged,
+        changes=tuple(run.changes()),
         published=published.load(),
     )
     _write_report(run.folder, "report", content)

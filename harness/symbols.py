@@ -28,7 +28,7 @@ _SECTIONS = 0xFF00
 """section numbers from here on are no sections (SHN_LORESERVE)"""
 _EXECUTABLE = 0x4
 """SHF_EXECINSTR"""
-_UNNAMED = re.compile(rb"$^|\$|\.L|__crc_")
+UNNAMED = re.compile(rb"$^|\$|\.L|__crc_")
 """symbols that the kernel's own table does not hold, so that they end no function there"""
 _PLACE = re.compile(r"^(.+):(\d+)(?: \(discriminator \d+\))?$")
 _UNKNOWN = "??"
@@ -159,7 +159,7 @@ def _read(elf: ELFFile, path: Path) -> Mapping[str, Sequence[_Function]]:
     groups: dict[int, list[tuple[int, int, bytes]]] = defaultdict(list)
     starts: dict[int, list[int]] = defaultdict(list)
     for name, section, start, size in _entries(elf):
-        if not 0 < section < min(_SECTIONS, len(sections)) or _UNNAMED.match(name):
+        if not 0 < section < min(_SECTIONS, len(sections)) or UNNAMED.match(name):
             continue
         group = section if relocatable else 0
         starts[group].append(start)

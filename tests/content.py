@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from harness import published
+from harness.changes import CellChanges, Change, Changes
 from harness.compare import Comparison, Summary
 from harness.matrix import Clock
 from harness.records import Histogram, Memory, Point, Section
@@ -158,6 +159,15 @@ def broken() -> Content:
     )
 
 
+def changed(count: int = 12, **other: Any) -> CellChanges:
+    """Return what ``mine`` changes: `count` functions, of which the first is new, and a table."""
+    functions = [Change("changed", f"function_{number:02}", "mm/vmalloc.c", 800, 832 + number) for number in range(1, count)]
+    added = [Change("added", "find_hole", "mm/vmalloc.c", 0, 1234)] if count else []
+    data = (Change("changed", "table", "", 64, 64),)
+    fields: dict[str, Any] = {"machine": "x86_64", "variant": "mine", "profile": "perf", "against": "stock"}
+    return CellChanges(changes=Changes((*added, *functions), data), **{**fields, **other})
+
+
 def full() -> Content:
     """Return all that a run of both machines and three variants leaves, with both axes of a sweep."""
     noise = random.Random(1)
@@ -201,5 +211,6 @@ def full() -> Content:
         sections=tuple(sections),
         memory=tuple(memory),
         points=tuple(grown),
+        changes=tuple(changed(machine=m, variant=v) for m in MACHINES for v in VARIANTS[1:]),
         published=published.load(),
     )

@@ -14,7 +14,7 @@ from harness import paths
 from harness.matrix import load_machine, machine_names
 
 TIERS = {
-    "values": ("errors", "paths", "tables", "matrix", "clock", "trouble", "records"),
+    "values": ("errors", "paths", "tables", "matrix", "clock", "trouble", "changes", "records"),
     "pure": (
         "kconfig",
         "identity",
@@ -64,6 +64,11 @@ TIERS = {
         "retention",
         "transcript",
         "symbols",
+        "elf",
+        "machine_code",
+        "references",
+        "functions",
+        "compiled",
         "gdb_modules",
         "vmcore",
     ),
@@ -73,6 +78,7 @@ TIERS = {
         "logs",
         "selection",
         "options",
+        "differences",
         "runs",
         "pipeline",
         "soak",

@@ -20,6 +20,7 @@ import pytest
 from filelock import FileLock
 
 from harness import git, kbuild, matrix, mutants, mutation, patches, paths, pipeline, selection, source, vm
+from harness.changes import Contents
 from harness.errors import BuildError, RigError, UsageError, VmLost
 from harness.jobserver import Jobserver
 from harness.kbuild import Kernel
@@ -148,6 +149,7 @@ class FakeRig:
         self.tree, self.folder = tree, folder
         self.bugs: dict[tuple[str, str], str] = {}
         self.unbuildable: set[str] = set()
+        self.without_effect: set[str] = set()
         self.lost: dict[str, int] = {}
         self.built: list[tuple[str, str]] = []
         self.ran: list[tuple[str, str, str]] = []
@@ -156,7 +158,8 @@ class FakeRig:
         assert (wanted.tests, wanted.scale, wanted.kernel) == ("stress", "quick", "4.18")
         made = make.plan(self.base, tests=TESTS, suite="suite")
         cell = Cell(made.cells[0].cell.machine, variants[0], wanted.profile)
-        kernel = msgspec.structs.replace(made.cells[0].kernel, module=self.folder / "series" / "m.ko")
+        kernel = msgspec.structs.replace(made.cells[0].kernel, module=self.folder / "series" / "m.ko", folder=self.folder)
+        self.told(self.folder, "the series")
         return msgspec.structs.replace(made, cells=(msgspec.structs.replace(made.cells[0], cell=cell, kernel=kernel),))
 
     def kernel(
@@ -173,7 +176,12 @@ class FakeRig:
             raise BuildError(f"{name}: it does not build")
         kernel = self.folder / f"kernel-{name}"
         kernel.mkdir(exist_ok=True)
+        self.told(kernel, "the series" if name in self.without_effect else name)
         return Kernel(kernel, kernel / "image", kernel / "config", fitting, name, "4.18.0", make.BUILD_ID, make.MODULE_BUILD_ID)
+
+    @staticmethod
+    def told(folder: Path, loaded: str) -> None:
+        (folder / "functions.json").write_bytes(msgspec.json.encode(Contents(loaded, (), ())))
 
     def seen(self, plan: Plan, session: Session, test: str) -> Observed:
         cell = session.built.cell
@@ -259,6 +267,14 @@ def test_one_that_does_not_build_is_an_error_and_not_a_catch(rig: FakeRig) -> No
     assert [found.verdict(m) for m in found.mutants] == ["error", "caught"]
     assert "it does not build" in found.attempts[0].title + found.attempts[1].title
     assert mutants.exit_code(found) == ExitCode.RIG_FAILED
+
+
+def test_one_whose_kernel_is_that_of_the_series_is_an_error_and_not_a_survivor(rig: FakeRig) -> None:
+    rig.without_effect = {"a"}
+    found = go("a")
+    assert found.verdict(found.mutants[0]) == "error"
+    assert "'a' changes nothing of a kernel of the profile perf" in found.attempts[0].title
+    assert [name for name, *_ in rig.ran if name == "a"] == []
 
 
 def test_a_vm_that_is_lost_gets_a_second_chance(rig: FakeRig) -> None:

@@ -356,6 +356,18 @@ def test_a_renamed_file_starts_from_its_old_name(tree: Tree, tmp_path: Path) -> 
     assert patches.apply(tree, of(file)).notes == ()
 
 
+def test_the_files_of_each_patch_are_those_that_it_makes_or_changes(tree: Tree, series: Path) -> None:
+    (series / "1.patch").write_text(diff(10) + BEYOND.format(path="b/mm/new.c"))
+    (series / "2.patch").write_text(
+        "--- a/mm/new.c\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n" + BEYOND.format(path="b/Documentation/mm.txt")
+    )
+    (series / "3.patch").write_text("--- a/Documentation/mm.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n")
+    files = (("mm/new.c", "mm/vmalloc.c"), ("Documentation/mm.txt",), ())
+    assert patches.apply(tree, of(series)).files == files
+    assert patches.apply(tree, of(series, 1)).files == files[:1]
+    assert patches.apply(tree, Variant("stock")).files == ()
+
+
 def test_the_work_tree_is_that_of_the_patches(tree: Tree, tmp_path: Path, cache: Path) -> None:
     file = tmp_path / "fix.patch"
     file.write_text(diff(10))

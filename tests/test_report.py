@@ -173,6 +173,7 @@ def test_the_whole_page_has_all_parts_in_order(whole: str) -> None:
     ids = [i for i in Page(whole).ids if i.isalpha()]
     assert ids == [
         "known",
+        "changes",
         "comparison",
         "distributions",
         "patches",

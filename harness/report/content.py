@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.changes import CellChanges
 from harness.compare import Comparison
 from harness.published import Row
 from harness.records import Booted, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample, Section
@@ -30,6 +31,8 @@ class Content(msgspec.Struct, frozen=True):
     """of a soak"""
     boots: tuple[Booted, ...] = ()
     slopes: tuple[Slope, ...] = ()
+    changes: tuple[CellChanges, ...] = ()
+    """what each variant changes in each kernel"""
     published: tuple[Row, ...] = ()
     before: Provenance | None = None
     """the other run, where two are compared"""

@@ -9,7 +9,7 @@ from harness import excerpt, known, latency
 from harness.causes import causes
 from harness.compare import Comparison
 from harness.records import Provenance
-from harness.report import findings, headlines, prefixes, rows, soak, text, verdicts, views
+from harness.report import changes, findings, headlines, prefixes, rows, soak, text, verdicts, views
 from harness.report.content import Content
 from harness.report.plaintext import heading, item, paragraph, quoted, table
 from harness.report.plots.canvas import Palette
@@ -24,6 +24,7 @@ def mail(content: Content) -> str:
     parts = [
         *_top(content),
         *_known(content),
+        *_changes(content),
         *_comparisons(content),
         *_patches(content),
         *_latencies(content, palette),
@@ -60,6 +61,17 @@ def _known(content: Content) -> Iterator[str]:
             told = [(s.variant, s.machine, s.words) for s in row.shown]
             yield table(("variant", "machine", ""), _once(told, 1), left=2)
         yield paragraph(text.KNOWN)
+
+
+def _changes(content: Content) -> Iterator[str]:
+    if content.changes:
+        yield heading(changes.TITLE)
+    for row in changes.rows(content.changes):
+        yield item(f"{row.cell} against {row.against}: {row.said}")
+        if row.functions:
+            yield table(("function", "file", "bytes", ""), [(f.name, f.file, f.size, f.kind) for f in row.shown])
+        if row.more:
+            yield paragraph(f"and {row.more} more, which report.html has", "  ", "  ")
 
 
 def _comparisons(content: Content) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness import known, latency
 from harness.causes import causes
-from harness.report import findings, headlines, prefixes, rows, soak, text, verdicts, views
+from harness.report import changes, findings, headlines, prefixes, rows, soak, text, verdicts, views
 from harness.report.content import Content
 from harness.report.plots import distributions, growth, memory, publication, sections
 from harness.report.plots import latency as latency_plot
@@ -48,6 +48,9 @@ def html(content: Content) -> str:
         series=prefixes.of(content),
         palette=palette,
         known=known.rows(content.provenance, content.findings, content.results),
+        changes=changes.rows(content.changes),
+        changes_title=changes.TITLE,
+        most_changes=changes.MOST,
         comparisons=_comparisons(content, palette),
         latencies=_latencies(content, palette),
         sections=_sections(content, palette),
