@@ -192,6 +192,8 @@ class Provenance(msgspec.Struct, frozen=True):
     """from which a soak's rounds follow"""
     selfcheck: str = ""
     """what the rig last found out about its own precision, on which host and when"""
+    audited: dict[str, str] = {}
+    """of cells whose kernels were audited: when, and what was found"""
 
 
 def now() -> str:

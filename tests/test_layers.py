@@ -17,6 +17,8 @@ TIERS = {
     "values": ("errors", "paths", "tables", "matrix", "clock", "trouble", "records"),
     "pure": (
         "kconfig",
+        "difference",
+        "audited",
         "qemu_args",
         "gdb",
         "kernlog",
@@ -72,6 +74,7 @@ TIERS = {
         "pipeline",
         "soak",
         "selfcheck",
+        "audit",
         "bench",
         "mutants",
         "archive",
