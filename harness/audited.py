@@ -73,7 +73,7 @@ class Audit(msgspec.Struct, frozen=True):
         return (
             f"AUDIT of {self.cell}: {self.short}.",
             *(f"{one.file}: {one.words}{self._remark(one)}." for one in self.compared if one.difference or one.skipped),
-            *(f"To see more: diffoscope {one.cached} {one.kept}" for one in self.differing if one.kept),
+            *(f"To see more: diffoscope (or cmp -l) {one.cached} {one.kept}" for one in self.differing if one.kept),
             f"Do not trust what was tested with {self._folders()[0]}: remove {', '.join(self._folders())};"
             " build, audit, and run the tests again.",
         )

@@ -55,11 +55,10 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class _Place(NamedTuple):
-    """A byte of a section, in both files."""
+    """Where a byte lies in each of the files, whose sections need not lie at the same offset."""
 
-    section: str
-    ours: int
-    theirs: int
+    cached: int
+    rebuilt: int
 
 
 def first(kind: Kind, cached: Path, rebuilt: Path) -> Difference | None:
@@ -153,9 +152,9 @@ def _elf(cached: Path, rebuilt: Path, offset: int) -> Difference:
             place = _section(ELFFile(one), ELFFile(other))
     except _DAMAGED:
         place = None
-    ours = place.ours if place else offset
-    named = _named(cached, ours) or _named(rebuilt, place.theirs if place else offset)
-    return _data(cached, rebuilt, ours, named, place.theirs if place else None)
+    place = place or _Place(offset, offset)
+    named = _named(cached, place.cached) or _named(rebuilt, place.rebuilt)
+    return _data(cached, rebuilt, place.cached, named, place.rebuilt)
 
 
 def _section(one: ELFFile, other: ELFFile) -> _Place | None:
@@ -174,7 +173,7 @@ def _section(one: ELFFile, other: ELFFile) -> _Place | None:
         if data == others:
             continue
         common = _common(data, others)
-        place = _Place(section.name, section["sh_offset"] + common, match["sh_offset"] + common)
+        place = _Place(section["sh_offset"] + common, match["sh_offset"] + common)
         if not section.name.startswith(".note"):
             return place
         notes = notes or place
