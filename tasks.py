@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import archive, growth, logs, options, pipeline, protocol, runs, shell, vm
+from harness import audit as audits
 from harness import check as checks
 from harness import mutants as mutation_runs
 from harness import nightly as nights
@@ -26,6 +27,7 @@ from harness.errors import RigError, UsageError
 from harness.matrix import Clock
 from harness.outcome import ExitCode, Outcome, exit_code
 from harness.records import Run
+from harness.report import audit as audit_tables
 from harness.report import logs as log_tables
 from harness.report import mutants as mutant_tables
 from harness.report import sensitivity, terminal, trend
@@ -145,6 +147,18 @@ mutants = options.selection_task(
 )
 
 
+@options.selection_task
+def audit(wanted: Selection) -> None:
+    """Build the kernels again in an empty folder without any cache, and compare with what the cache holds, byte for byte."""
+    audits.check(wanted)
+    failed = []
+    for found in audits.run(_built(wanted), wanted):
+        _CONSOLE.print(audit_tables.tables(found))
+        failed += [found.cell] if found.differing else []
+    if failed:
+        raise Exit(f"kernel-patch-rig: the audit failed: {', '.join(failed)} in the cache differs.", code=ExitCode.RIG_FAILED)
+
+
 @task(name="report", positional=["run"], help={"run": "a run's name or folder such as latest"}, auto_shortflags=False)
 def report_(_: Context, run: str) -> None:
     """Write a run's report again from its records, without booting."""
@@ -212,13 +226,20 @@ def check(_: Context, fast: bool = False) -> None:
         raise Exit(f"kernel-patch-rig: failed: {', '.join(failed)}", code=ExitCode.RIG_FAILED)
 
 
-def _nightly(wanted: Selection, keep_runs: str | None, keep_size: str | None) -> None:
+def _nightly(wanted: Selection, keep_runs: str | None, keep_size: str | None, no_audit: bool | None) -> None:
     """Build and test everything unattended, keep it in the history, and hold it against the baseline."""
     limits = Limits(
         runs=int(options.number("keep-runs", keep_runs, least=1)) if keep_runs else Limits().runs,
         size=int(options.number("keep-size", keep_size) * (1 << 30)) if keep_size else Limits().size,
     )
-    parts = nights.Parts(pipeline.build, pipeline.test, _print, lambda outcome: (outcome.run / "report.md").read_text(), _say)
+    parts = nights.Parts(
+        pipeline.build,
+        pipeline.test,
+        _print,
+        lambda outcome: (outcome.run / "report.md").read_text(),
+        _say,
+        None if no_audit else audits.in_turn,
+    )
     code = nights.run(wanted, _command(), parts, limits)
     if code:
         raise Exit(code=code)
@@ -229,7 +250,9 @@ nightly = options.selection_task(
     {
         "keep_runs": f"nights whose folders to keep (default: {Limits().runs})",
         "keep_size": f"GiB of nights' folders to keep (default: {Limits().size >> 30})",
+        "no_audit": "do not build one cell again without any cache to compare (a night audits one in turn)",
     },
+    ("no_audit",),
 )
 
 

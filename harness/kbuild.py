@@ -202,10 +202,15 @@ def environment(jobs: Jobserver, variant: Variant) -> dict[str, str]:
         "LC_ALL": "C",
         **_IDENTITY,
         **_CCACHE,
-        "CCACHE_DIR": str(paths.cache() / _OBJECTS),
+        "CCACHE_DIR": str(objects()),
         "CCACHE_MAXSIZE": _ROOM,
         "MAKEFLAGS": jobs.makeflags,
     }
+
+
+def objects() -> Path:
+    """Return the compiler's cache."""
+    return paths.cache() / _OBJECTS
 
 
 def folder_of(tree: Path, cell: Cell) -> Path:

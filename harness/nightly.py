@@ -14,6 +14,7 @@ import filelock
 import msgspec
 
 from harness import archive, matrix, paths, protocol, selection, vm
+from harness.audited import Audit
 from harness.errors import RigError, UsageError
 from harness.gate import Baseline, Gate, gate
 from harness.matrix import STOCK
@@ -47,6 +48,8 @@ class Parts(msgspec.Struct, frozen=True):
     """prints a run's tables"""
     markdown: Callable[[Outcome], str]
     say: Line
+    audit: Callable[[Plan, Selection], Audit] | None = None
+    """builds one cell again without any cache, and compares; None leaves it out"""
 
 
 def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = None) -> int:
@@ -112,9 +115,12 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
     page.append(parts.markdown(outcome))
     decided = _decide(outcome, made, parts.say)
     code = exit_code(msgspec.structs.replace(outcome, comparisons=decided.comparisons))
-    lines = (*map(headlines.line, headlines.of_run(outcome)), *_told(decided))
+    lines = [*map(headlines.line, headlines.of_run(outcome)), *_told(decided)]
     for line in lines:
         parts.say(line)
+    audit = _audited(made, wanted, parts)
+    lines += audit.lines
+    code = ExitCode.RIG_FAILED if audit.failed else code
     heading = f"Nightly run {outcome.provenance.run}: {_MEANING[code]} (exit code {code})"
     page.insert(0, "\n\n".join((f"## {heading}", *lines)))
     parts.say(heading)
@@ -139,7 +145,7 @@ def _decide(outcome: Outcome, made: Plan, say: Line) -> Gate:
     return gate(outcome, tests, Run(outcome.run).samples(), baseline)
 
 
-def _told(decided: Gate) -> Sequence[str]:
+def _told(decided: Gate) -> list[str]:
     counts = Counter(comparison.verdict for comparison in decided.comparisons)
     return [
         f"Held against {decided.against}: {decided.reason}.",
@@ -151,6 +157,27 @@ def _told(decided: Gate) -> Sequence[str]:
         f"{len(decided.regressions) or 'No'} regression{'' if len(decided.regressions) == 1 else 's'}; tests:"
         f" {', '.join(f'{count} {verdict}' for verdict, count in counts.most_common()) or 'none'}.",
     ]
+
+
+class _Audited(msgspec.Struct, frozen=True):
+    """What a night's audit came to."""
+
+    lines: Sequence[str] = ()
+    failed: bool = False
+
+
+def _audited(made: Plan, wanted: Selection, parts: Parts) -> _Audited:
+    """Audit one cell; an audit that cannot be made fails the rig, but not before what the tests said is told."""
+    if parts.audit is None:
+        return _Audited()
+    try:
+        found = parts.audit(made, wanted)
+        told = _Audited(found.sentences, bool(found.differing))
+    except (RigError, OSError) as error:
+        told = _Audited((f"AUDIT: it could not be made: {error}",), failed=True)
+    for line in told.lines:
+        parts.say(line)
+    return told
 
 
 def _make_room(limits: Limits, say: Line) -> None:

@@ -214,6 +214,8 @@ class Provenance(msgspec.Struct, frozen=True):
     """whether each boot that something was measured in proved that it runs what was built for it"""
     selfcheck: str = ""
     """what the rig last found out about its own precision, on which host and when"""
+    audited: dict[str, str] = {}
+    """of cells whose kernels were audited: when, and what was found"""
 
 
 def now() -> str:

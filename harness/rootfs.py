@@ -51,20 +51,28 @@ def build(machine: Machine) -> Rootfs:
     Raises RigError when a package cannot be had, BuildError when one lacks a file.
     """
     pair = keys.ensure()
-    contents = tables.load(paths.ROOTFS / "contents.toml", Contents)
     inputs = (paths.ROOTFS / "contents.toml", paths.ROOTFS / "init.j2", pair.host_private, pair.login_public)
     made = paths.cache() / "rootfs" / f"{machine.build.debian}-{store.digest(*inputs)[:16]}"
     with store.locked(made):
         found = _cached(made)
         if found:
             return found
-        with store.folder(made) as folder, tempfile.TemporaryDirectory() as scratch:
-            sums = _fill(Path(scratch) / "root", contents, machine, pair, Path(scratch) / "packages")
-            identity = _mark(Path(scratch) / "root")
-            _pack(Path(scratch) / "root", folder / "initramfs.cpio")
-            built = Rootfs(made / "initramfs.cpio", store.file_sha256(folder / "initramfs.cpio"), identity, sums)
+        with store.folder(made) as folder:
+            built = make(machine, folder)
+            built = msgspec.structs.replace(built, image=made / built.image.name)
             store.write(folder / "rootfs.json", msgspec.json.encode(built, enc_hook=str))
         return built
+
+
+def make(machine: Machine, folder: Path) -> Rootfs:
+    """Make the initramfs for `machine` in `folder`, whatever the cache has; raises as `build` does."""
+    contents = tables.load(paths.ROOTFS / "contents.toml", Contents)
+    image = folder / "initramfs.cpio"
+    with tempfile.TemporaryDirectory() as scratch:
+        sums = _fill(Path(scratch) / "root", contents, machine, keys.ensure(), Path(scratch) / "packages")
+        identity = _mark(Path(scratch) / "root")
+        _pack(Path(scratch) / "root", image)
+    return Rootfs(image, store.file_sha256(image), identity, sums)
 
 
 def _cached(folder: Path) -> Rootfs | None:

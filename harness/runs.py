@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from harness import (
+    audited,
     compare,
     differences,
     gate,
@@ -32,6 +33,7 @@ from harness import (
     soak_leaks,
     store,
 )
+from harness.audited import Audit
 from harness.changes import CellChanges
 from harness.errors import RigError, UsageError
 from harness.matrix import Clock
@@ -94,6 +96,7 @@ def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
         patches={built.cell.variant.name: tuple(p.name for p in patches.read(built.cell.variant)) for built in made.cells},
         notes=made.notes,
         selfcheck=told.sentence() if (told := last_selfcheck()) else "",
+        audited=_audited(made),
     )
     try:
         plan.save(made, run.folder / "plan.json")
@@ -270,6 +273,26 @@ def last_selfcheck() -> Sensitivity | None:
         return msgspec.json.decode(selfcheck_file().read_bytes(), type=Sensitivity)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def audit_file() -> Path:
+    """Return where the audits of this checkout are kept."""
+    return paths.RESULTS / "audit.json"
+
+
+def last_audits() -> dict[str, Audit]:
+    """Return the newest audit of each cell that had one; none if they cannot be read."""
+    try:
+        return msgspec.json.decode(audit_file().read_bytes(), type=dict[str, Audit])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def _audited(made: Plan) -> dict[str, str]:
+    """Return what audits of the very kernels of a plan found, by cell."""
+    known = last_audits()
+    said = {b.cell.name: audited.told(known.get(b.cell.name), b.kernel.key, b.kernel.module.parent.name) for b in made.cells}
+    return {cell: words for cell, words in said.items() if words}
 
 
 def report_name(before: Run) -> str:

@@ -18,6 +18,8 @@ TIERS = {
     "pure": (
         "kconfig",
         "identity",
+        "difference",
+        "audited",
         "qemu_args",
         "gdb",
         "kernlog",
@@ -83,6 +85,7 @@ TIERS = {
         "pipeline",
         "soak",
         "selfcheck",
+        "audit",
         "bench",
         "mutants",
         "archive",

@@ -164,11 +164,12 @@ def test_a_mail_begins_with_headlines_and_judges_patch_by_patch() -> None:
 
 
 def test_two_runs_are_compared_under_their_names() -> None:
-    before = make.provenance(run="20260101-000000-aaaa", started="yesterday")
+    before = make.provenance(run="20260101-000000-aaaa", started="yesterday", audited={"x86_64/mine/perf": "2026-01-01: same"})
     made = mail(comparisons=(content.comparison(against=before.run),), results=(), before=before)
     assert "run 20260102-030405-abcd against run 20260101-000000-aaaa" in made
     assert "mine against 20260101-000000-aaaa" in made
     assert "yesterday" in made
+    assert made.count("* x86_64/mine/perf: audited 2026-01-01: same\n") == 1, "of the run whose kernels were audited"
 
 
 def test_an_empty_run_says_what_is_missing() -> None:

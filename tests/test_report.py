@@ -446,7 +446,12 @@ def test_kernels_that_are_not_for_speed_do_not_stand_beside_the_publication() ->
 
 
 def test_a_run_can_be_repeated_from_its_page() -> None:
-    told = make.provenance(loops=0.25, resumed=("2026-01-02T03:04:30+00:00",), selfcheck="A/A: same in 10 of 10")
+    told = make.provenance(
+        loops=0.25,
+        resumed=("2026-01-02T03:04:30+00:00",),
+        selfcheck="A/A: same in 10 of 10",
+        audited={"x86_64/mine/perf": "2026-01-01: same"},
+    )
     shown = seen(provenance=told)
     for words in (
         "invoke build boot test",
@@ -458,6 +463,7 @@ def test_a_run_can_be_repeated_from_its_page() -> None:
         "25 % of its operations",
         "2026-01-02T03:04:30+00:00",
         "A/A: same in 10 of 10",
+        f"kernel {'2' * 16}; configuration and build command beside this page; audited 2026-01-01: same",
         "same within ±1 % (icount), ±5 % (wall)",
     ):
         assert words in shown

@@ -25,6 +25,8 @@ from harness.outcome import ExitCode
         (("sweep", "--profile", "latency"), "The profile 'latency' runs none of the chosen tests"),
         (("selfcheck", "--experiments", "none"), "--experiments has to be a number of at least 1, not 'none'"),
         (("selfcheck", "--variant", "stock"), "--variant has no meaning in a self check"),
+        (("audit", "--boots", "2"), "--boots has no meaning in an audit"),
+        (("audit", "--on-failure", "keep"), "--on-failure has no meaning in an audit"),
         (("mutants", "--only", "no-such-bug"), "There is no mutant 'no-such-bug'"),
         (("mutants", "--variant", "stock"), "--variant has no meaning for mutants"),
         (("soak", "--hours", "0"), "--hours has to be a number of at least 0.001, not '0'"),

@@ -17,7 +17,7 @@ from invoke.parser import Parser
 from ruamel.yaml import YAML
 
 import tasks
-from harness import history, matrix, nightly, paths, protocol
+from harness import history, kbuild, matrix, nightly, paths, protocol, runs
 from harness.outcome import ExitCode
 
 FILE = paths.PROJECT / ".github/workflows/nightly.yml"
@@ -137,7 +137,10 @@ def test_what_is_saved_is_restored_whatever_came_of_the_night() -> None:
         assert own or step["with"]["key"] == f"${{{{ steps.{before['id']}.outputs.cache-primary-key }}}}"
 
 
-@pytest.mark.parametrize(("name", "what"), [("History of the nights before", "history"), ("Compiler cache", "ccache")])
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("History of the nights before", "history"), ("Audits of the nights before", "audit"), ("Compiler cache", "ccache-2")],
+)
 def test_what_grows_goes_from_night_to_night_on_each_machine(name: str, what: str) -> None:
     """An exact key would keep for ever what the first night left, which may have been cut short."""
     key, prefix = named(name)["with"]["key"], named(name)["with"]["restore-keys"]
@@ -148,6 +151,11 @@ def test_what_grows_goes_from_night_to_night_on_each_machine(name: str, what: st
 def test_the_history_is_kept_where_it_is() -> None:
     path = str((paths.RESULTS / history.FILE).relative_to(paths.PROJECT))
     assert named("History of the nights before")["with"]["path"] == f"{path}*", "with its journal"
+
+
+def test_the_audits_are_kept_where_they_are() -> None:
+    path = str(runs.audit_file().relative_to(paths.PROJECT))
+    assert named("Audits of the nights before")["with"]["path"] == path
 
 
 def test_a_lost_history_is_told_of(tmp_path: Path) -> None:
@@ -161,7 +169,7 @@ def test_a_lost_history_is_told_of(tmp_path: Path) -> None:
 def test_what_is_cached_fits_github() -> None:
     """All machines together, and the night before beside this one, within the 10 GB of a repository."""
     trim, keep = named("Trim the compiler cache"), named("Keep the compiler cache")
-    assert trim["env"]["CCACHE_DIR"] == keep["with"]["path"] == f"{JOB['env']['RIG_CACHE']}/ccache"
+    assert trim["env"]["CCACHE_DIR"] == keep["with"]["path"] == f"{JOB['env']['RIG_CACHE']}/{kbuild.objects().name}"
     assert trim["if"] == "always()"
     assert STEPS.index(NIGHT) < STEPS.index(trim) < STEPS.index(keep)
     size, unit = int(trim["env"]["CCACHE_MAXSIZE"][:-1]), trim["env"]["CCACHE_MAXSIZE"][-1]
@@ -173,7 +181,7 @@ def test_what_is_cached_lies_in_the_rigs_cache() -> None:
     root = JOB["env"]["RIG_CACHE"]
     for step in uses("actions/cache/restore"):
         for path in step["with"]["path"].split():
-            assert path.startswith(f"{root}/") or path == f"results/{history.FILE}*"
+            assert path.startswith(f"{root}/") or path in (f"results/{history.FILE}*", "results/audit.json")
 
 
 def test_results_are_kept_whatever_came_of_the_night() -> None:

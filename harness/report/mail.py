@@ -233,6 +233,8 @@ def _facts(run: Provenance) -> Iterator[str]:
     yield f"host: {run.host}"
     if run.selfcheck:
         yield f"precision: {run.selfcheck}"
+    for cell, said in run.audited.items():
+        yield f"{cell}: audited {said}"
     for tool, version in run.tools.items():
         yield f"{tool}: {version}"
 
