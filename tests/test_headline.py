@@ -46,17 +46,18 @@ def line(*comparisons: Comparison, **other: Any) -> str:
     ("comparisons", "said"),
     [
         ((SAME,), "mine: SAME - 1 test the same"),
-        ((FASTER, SAME), "mine: FASTER - 1 test faster (most: good_test, +50.0 % instructions), 1 test the same"),
-        ((FASTER, OPEN), "mine: FASTER - 1 test faster (most: good_test, +50.0 % instructions), 1 of 2 undecided"),
-        ((SLOWER,), "mine: SLOWER - 1 test slower (worst: slow_test, -2.0 % instructions)"),
+        ((FASTER, SAME), "mine: FASTER - 1 test faster (most: good_test, 50.0 % fewer instructions), 1 test the same"),
+        ((FASTER, OPEN), "mine: FASTER - 1 test faster (most: good_test, 50.0 % fewer instructions), 1 of 2 undecided"),
+        ((SLOWER,), "mine: SLOWER - 1 test slower (worst: slow_test, 2.0 % more instructions)"),
         (
             (SLOWER, WORSE, SAME),
-            "mine: SLOWER - 2 tests slower (worst: bad_test, -14.0 % instructions), 1 past the threshold of 5 %, 1 test the same",
+            "mine: SLOWER - 2 tests slower (worst: bad_test, 14.0 % more instructions), 1 past the threshold of 5 %,"
+            " 1 test the same",
         ),
         (
             (SLOWER, FASTER),
-            "mine: MIXED - 1 test faster (most: good_test, +50.0 % instructions),"
-            " 1 test slower (worst: slow_test, -2.0 % instructions)",
+            "mine: MIXED - 1 test faster (most: good_test, 50.0 % fewer instructions),"
+            " 1 test slower (worst: slow_test, 2.0 % more instructions)",
         ),
         ((OPEN,), "mine: UNPROVEN - 1 of 1 undecided"),
         ((OPEN, SAME), "mine: UNPROVEN - 1 of 2 undecided, 1 test the same"),
@@ -71,7 +72,7 @@ def test_figures_decide_a_word(comparisons: tuple[Comparison, ...], said: str) -
 def test_the_machine_is_named_where_there_are_more() -> None:
     both = (FASTER, content.comparison(test="good_test", machine="aarch64", ratio=0.25))
     assert line(*both, machines={"x86_64": "", "aarch64": ""}) == (
-        "mine: FASTER - 1 test faster (most: good_test, +75.0 % instructions on aarch64)"
+        "mine: FASTER - 1 test faster (most: good_test, 75.0 % fewer instructions on aarch64)"
     )
 
 
@@ -116,7 +117,9 @@ def test_a_known_bug_breaks_nothing() -> None:
 )
 def test_what_the_rig_could_not_run_proves_nothing(outcome: str, said: str) -> None:
     failed = make.result(outcome, variant="mine", reason="no QEMU")
-    assert line(FASTER, results=[failed]) == (f"mine: UNPROVEN - {said}, 1 test faster (most: good_test, +50.0 % instructions)")
+    assert line(FASTER, results=[failed]) == (
+        f"mine: UNPROVEN - {said}, 1 test faster (most: good_test, 50.0 % fewer instructions)"
+    )
     stock, mine = told([SAME], results=[make.result("error", reason="no QEMU")])
     assert (stock.variant, stock.word, mine.word) == ("stock", Word.UNPROVEN, Word.SAME)
 
@@ -165,7 +168,7 @@ def test_time_is_not_called_instructions() -> None:
     wall = content.comparison(
         clock=Clock.WALL, baseline=content.summary((10.0,), unit="ns/op"), measured=content.summary((5.0,), unit="ns/op")
     )
-    assert line(wall) == "mine: FASTER - 1 test faster (most: le_fit_alloc_test, +50.0 % time)"
+    assert line(wall) == "mine: FASTER - 1 test faster (most: le_fit_alloc_test, 50.0 % less time)"
 
 
 def test_every_word_has_a_colour() -> None:

@@ -92,9 +92,15 @@ def _most(word: str, judged: Sequence[Comparison], told: Headline, *, best: bool
     """Name the test that changed most, with its unit, and where."""
     by = (max if best else min)(judged, key=lambda comparison: comparison.change or 0.0)
     where = f" on {by.machine}" if told.machines > 1 else ""
+    return f"{word}: {by.test}, {_amount(by)}{where}"
+
+
+def _amount(by: Comparison) -> str:
+    """Return a change in words that need no sign, such as ``14.0 % more instructions``."""
     unit = text.unit(by).partition("/")[0]
-    named = {"ns": "time"}.get(unit, unit)
-    return f"{word}: {by.test}, {text.change(by)} {named}{where}".replace("  ", " ")
+    more, what = (by.change or 0.0) < 0, "time" if unit == "ns" else unit
+    fewer = "less" if what == "time" else "fewer"
+    return f"{text.change(by)[1:]} {'more' if more else fewer} {what}"
 
 
 def _uncompared(told: Headline) -> list[str]:
