@@ -10,6 +10,7 @@ import msgspec
 
 from harness.matrix import variant_order
 from harness.records import Finding
+from harness.trouble import Severity
 
 OWN = frozenset({"test-failed", "load-failed", "hang", "died", "not-seen"})
 """kinds that the rig itself sees: their fingerprint is the kind alone, and says nothing of the cause"""
@@ -34,6 +35,11 @@ class Cause(msgspec.Struct, frozen=True):
     def first(self) -> Finding:
         """The finding that stands for all."""
         return self.findings[0]
+
+    @property
+    def mild(self) -> bool:
+        """Whether the kernel only warns."""
+        return all(finding.trouble.severity is Severity.WARNING for finding in self.findings)
 
     @property
     def expected(self) -> str:
@@ -62,7 +68,7 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 def causes(findings: Iterable[Finding]) -> list[Cause]:
-    """Return what findings come from: the unexpected first, by variant in the order of patches.
+    """Return what findings come from: the unexpected first, by variant in the order of patches, warnings behind what is worse.
 
     A known bug is one cause by its reason, in however many ways it shows.
     """
@@ -70,7 +76,7 @@ def causes(findings: Iterable[Finding]) -> list[Cause]:
     for finding in findings:
         found.setdefault((finding.variant, _key(finding)), []).append(finding)
     made = [Cause(variant, tuple(members)) for (variant, _), members in found.items()]
-    return sorted(made, key=lambda cause: (bool(cause.expected), variant_order(cause.variant)))
+    return sorted(made, key=lambda cause: (bool(cause.expected), variant_order(cause.variant), cause.mild))
 
 
 def _key(of: Finding) -> Key:

@@ -11,6 +11,7 @@ import pytest
 from harness.causes import causes
 from harness.records import Finding
 from harness.report import findings
+from harness.trouble import Severity
 from tests import make
 
 
@@ -51,6 +52,14 @@ def test_one_trouble_is_one_cause_wherever_it_was_seen() -> None:
 )
 def test_another_trouble_is_another_cause(other: dict[str, Any]) -> None:
     assert len(causes([make.finding(fingerprint="abc"), make.finding(**{"fingerprint": "abc", **other})])) == 2
+
+
+def test_what_is_worse_than_a_warning_stands_before_it() -> None:
+    warned = make.finding(kind="vmap-exhausted", fingerprint="abc", severity=Severity.WARNING)
+    failing = failed("refused: a hole", severity=Severity.ERROR)
+    assert [cause.first for cause in causes([warned, failing])] == [failing, warned]
+    other = msgspec.structs.replace(failing, variant="mine")
+    assert [cause.first for cause in causes([other, warned])] == [warned, other], "each variant by itself"
 
 
 def test_what_the_rig_saw_itself_is_told_apart_by_test_and_title() -> None:
