@@ -49,6 +49,13 @@ def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Ru
     assert f"build-id {make.BUILD_ID}" in " ".join((run.folder / "report.md").read_text().split())
 
 
+def test_a_run_that_booted_nothing_proves_nothing(run: Run) -> None:
+    for name in ("samples.jsonl", "results.jsonl"):
+        (run.folder / name).unlink()
+    run.add("results.jsonl", [make.result("failed")])
+    assert not run.proven()
+
+
 def test_a_stress_test_that_passed_in_a_boot_without_proof_is_not_proven(run: Run) -> None:
     run.add("boots.jsonl", [make.booted(), make.booted(variant="mine")])
     run.add("results.jsonl", [make.result("failed", clock=Clock.WALL), make.result("error", clock=Clock.WALL)])
