@@ -49,6 +49,17 @@ def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Ru
     assert f"build-id {make.BUILD_ID}" in " ".join((run.folder / "report.md").read_text().split())
 
 
+def test_a_comparison_with_a_run_without_proof_says_so(run: Run) -> None:
+    before, after = (make.stored(paths.RESULTS, f"2026010{day}-030405-abcd", [make.sample(float(day))]) for day in (3, 4))
+    after.add("boots.jsonl", [make.booted()])
+    told = runs.across(before, after, None).provenance
+    assert not told.proven
+    assert told.notes[-1].startswith("20260103-030405-abcd: not all boots proved")
+    before.add("boots.jsonl", [make.booted()])
+    told = runs.across(before, after, None).provenance
+    assert (told.proven, told.notes) == (True, ())
+
+
 def test_a_run_that_booted_nothing_proves_nothing(run: Run) -> None:
     for name in ("samples.jsonl", "results.jsonl"):
         (run.folder / name).unlink()
