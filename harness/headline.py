@@ -29,7 +29,7 @@ class Word(enum.StrEnum):
     MIXED = "MIXED"
     """slower in some tests, and faster in others"""
     UNPROVEN = "UNPROVEN"
-    """not all was run, nothing was compared, or it is not decided: not checked is never a pass"""
+    """not all was run, no one knows which kernels ran, nothing was compared, or it is not decided: not checked is never a pass"""
 
 
 class Headline(msgspec.Struct, frozen=True):
@@ -55,6 +55,8 @@ class Headline(msgspec.Struct, frozen=True):
     """of its memory over a soak, those that are judged"""
     machines: int
     """how many the run has"""
+    proven: bool = True
+    """whether the run's boots proved what they ran"""
 
     @property
     def compared(self) -> tuple[Comparison, ...]:
@@ -110,6 +112,7 @@ def _headline(
         tests=tuple(r for r in results if r.variant == variant and r.test not in compared and r.test.split()[0] not in _AROUND),
         slopes=tuple(s for s in slopes if s.variant == variant and s.judged),
         machines=len(provenance.machines),
+        proven=provenance.proven,
     )
     return msgspec.structs.replace(made, word=_word(made))
 
@@ -121,7 +124,7 @@ def _bad(mine: Sequence[Cause]) -> tuple[str, ...]:
 def _word(of: Headline) -> Word:
     if of.causes:
         return Word.BROKEN
-    if of.failed or of.results < of.planned:
+    if of.failed or of.results < of.planned or not of.proven:
         return Word.UNPROVEN
     slower, faster = of.judged("slower"), of.judged("faster")
     if slower or faster:

@@ -27,7 +27,7 @@ def build_id(file: Path) -> str:
             notes = [section.data() for section in ELFFile(opened).iter_sections() if section["sh_type"] == _NOTES]
     except OSError as error:
         raise BuildError(f"{file} cannot be read: {error.strerror}; build again.") from error
-    except (ELFError, ValueError, LookupError) as error:
+    except (ELFError, ValueError, LookupError, OverflowError, MemoryError) as error:
         raise BuildError(f"{file} is not a whole ELF file; remove its folder and build again.") from error
     found = next((said for said in map(of_notes, notes) if said), "")
     if not found:

@@ -123,12 +123,7 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, 
     or with the symbols that Kconfig did not accept.
     """
     asked = configuration(base, cell)
-    tools = _tools(cell.machine)
-    command = make(base, cell.machine)
-    outputs = (cell.machine.build.target, cell.machine.build.image)
-    settings = map("=".join, {**_IDENTITY, **_CCACHE}.items())
-    inputs = (patched.tree, *outputs, kconfig.render(asked), *tools, *command, *_SOURCE_NAMES, *settings, _OBJECTS, *_KEPT, *_TOLD)
-    key = store.digest(*inputs, _COMPILER)[:16]
+    key = _key(base, cell, patched.tree, asked)
     kernel = _cache(cell.variant) / "kernels" / key
     tree = tree_of(base, cell.variant)
     with store.locked(tree.with_name(f"{tree.name}-{cell.machine.name}-{cell.profile}")):
@@ -148,6 +143,15 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, 
         identity.build_id(kernel / "vmlinux"),
         identity.build_id(module),
     )
+
+
+def _key(base: Base, cell: Cell, tree: str, asked: dict[str, str]) -> str:
+    """Return a digest of all that decides what a kernel is: its `tree`, what is `asked` of Kconfig, and how it is built."""
+    outputs = (cell.machine.build.target, cell.machine.build.image)
+    tools, command = _tools(cell.machine), make(base, cell.machine)
+    settings = map("=".join, {**_IDENTITY, **_CCACHE}.items())
+    inputs = (tree, *outputs, kconfig.render(asked), *tools, *command, *_SOURCE_NAMES, *settings, _OBJECTS, *_KEPT, *_TOLD)
+    return store.digest(*inputs, _COMPILER)[:16]
 
 
 def tree_of(base: Base, variant: Variant) -> Path:

@@ -15,7 +15,8 @@ from harness.records import Finding, Provenance, Result
 FAILED = "FAILED"
 AS_BEFORE = "FAILED as before"
 """what an entry says of what the prefix before shows too"""
-NOT_KNOWN = ("not run", "skipped", "rig failed", "undecided", "not compared")
+_NO_REASON = "failed without a finding"
+NOT_KNOWN = ("not run", "skipped", "rig failed", _NO_REASON, "undecided", "not compared")
 """what an entry says that is no answer: not checked is never a pass"""
 _Place = tuple[str, str, Clock]
 """machine, profile and clock"""
@@ -183,7 +184,7 @@ class _At:
             before = {c.key for c in causes(f for f in self._findings if f.variant == step.against)}
             return Entry(FAILED if {c.key for c in causes(bad)} - before else AS_BEFORE)
         if "failed" in outcomes:
-            return Entry(FAILED)
+            return Entry(_NO_REASON)
         if "error" in outcomes:
             return Entry("rig failed")
         if compared := self._comparisons.get((step.variant, test)):

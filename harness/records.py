@@ -211,7 +211,7 @@ class Provenance(msgspec.Struct, frozen=True):
     seed: int = 0
     """from which a soak's rounds follow"""
     proven: bool = False
-    """whether each boot that something was measured in proved that it runs what was built for it"""
+    """whether each boot in which something was measured, or went well, proved that it runs what was built for it"""
     selfcheck: str = ""
     """what the rig last found out about its own precision, on which host and when"""
     audited: dict[str, str] = {}
@@ -270,9 +270,10 @@ class Run:
         return self._read("boots.jsonl", Booted)
 
     def proven(self) -> bool:
-        """Return whether all that was measured comes from boots that proved what they run."""
+        """Return whether all that was measured, or that went well, comes from boots that proved what they run."""
         booted = {(b.machine, b.variant, b.profile, b.clock, b.boot) for b in self.boots()}
-        measured: tuple[Sample | Point | Look, ...] = (*self.samples(), *self.points(), *self.looks())
+        went_well = (result for result in self.results() if result.outcome in ("passed", "xfailed"))
+        measured: tuple[Sample | Point | Look | Result, ...] = (*self.samples(), *self.points(), *self.looks(), *went_well)
         return bool(booted) and {(m.machine, m.variant, m.profile, m.clock, m.boot) for m in measured} <= booted
 
     def samples(self) -> list[Sample]:

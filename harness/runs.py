@@ -189,8 +189,8 @@ def conclude(run: Run) -> Outcome:
     """Write the report of a run from its records alone, and point ``results/latest`` to it."""
     provenance = run.provenance()
     results = tuple(run.results())
-    notes = provenance.notes
-    if results and not run.proven():
+    notes, proven = provenance.notes, run.proven() or not results
+    if not proven:
         notes += (UNPROVEN,)
     if len(results) < provenance.planned:
         notes += (f"This run is not complete: {len(results)} of {provenance.planned} tests have a result.",)
@@ -207,7 +207,7 @@ def conclude(run: Run) -> Outcome:
         found = (*map(functools.partial(_as_kept, run), soak_leaks.distinct(found)), *soak_leaks.findings(judged, base))
         results += soak_leaks.results(judged, found)
         shown = soak_leaks.condensed(results)
-    provenance = msgspec.structs.replace(provenance, notes=notes)
+    provenance = msgspec.structs.replace(provenance, notes=notes, proven=proven)
     samples = tuple(run.samples())
     comparisons = tuple(compare.compare(samples, protocol.performance(), provenance.margins, provenance.threshold))
     before = prefixes.predecessors(provenance.patches)
@@ -257,7 +257,7 @@ def across(before: Run, after: Run, threshold: float | None) -> Outcome:
     found = compare.across(before.samples(), after.samples(), old.run, protocol.performance(), provenance.margins, threshold)
     if not any(c.ratio is not None for c in found):
         raise UsageError(f"{old.run} and {provenance.run} have no performance test in common, by cell and clock.")
-    provenance = msgspec.structs.replace(provenance, threshold=threshold, planned=0)
+    provenance = msgspec.structs.replace(provenance, threshold=threshold, planned=0, proven=not unproven)
     _write_report(after.folder, report_name(before), Content(provenance=provenance, comparisons=tuple(found), before=old))
     return Outcome(after.folder, tuple(found), (), (), provenance)
 

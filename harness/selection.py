@@ -142,6 +142,10 @@ def _expanded(base: Base, names: Sequence[str], series: Path | None) -> list[str
             found.append(name)
         elif whole == STOCK:
             raise UsageError(f"'{name}': stock has no patches to take each of; say {STOCK}, or name a series.")
+        elif "@" in whole:
+            raise UsageError(
+                f"'{name}' takes each patch of a part of a series; name its parts, or all: {whole.partition('@')[0]}{_EACH}."
+            )
         else:
             count = len(patches.read(matrix.find_variant(base, whole, series)))
             found += [STOCK, *matrix.prefixes(whole, count)]

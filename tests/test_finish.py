@@ -10,6 +10,7 @@ import pytest
 
 from harness import paths, runs
 from harness.errors import RigError
+from harness.matrix import Clock
 from harness.outcome import ExitCode, exit_code
 from harness.records import Run
 from tests import make
@@ -46,6 +47,32 @@ def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Ru
     assert (told.proven, told.notes) == (True, ())
     assert "3 boots proved" in (run.folder / "report.html").read_text()
     assert f"build-id {make.BUILD_ID}" in " ".join((run.folder / "report.md").read_text().split())
+
+
+def test_a_comparison_with_a_run_without_proof_says_so(run: Run) -> None:
+    before, after = (make.stored(paths.RESULTS, f"2026010{day}-030405-abcd", [make.sample(float(day))]) for day in (3, 4))
+    after.add("boots.jsonl", [make.booted()])
+    told = runs.across(before, after, None).provenance
+    assert not told.proven
+    assert told.notes[-1].startswith("20260103-030405-abcd: not all boots proved")
+    before.add("boots.jsonl", [make.booted()])
+    told = runs.across(before, after, None).provenance
+    assert (told.proven, told.notes) == (True, ())
+
+
+def test_a_run_that_booted_nothing_proves_nothing(run: Run) -> None:
+    for name in ("samples.jsonl", "results.jsonl"):
+        (run.folder / name).unlink()
+    run.add("results.jsonl", [make.result("failed")])
+    assert not run.proven()
+
+
+def test_a_stress_test_that_passed_in_a_boot_without_proof_is_not_proven(run: Run) -> None:
+    run.add("boots.jsonl", [make.booted(), make.booted(variant="mine")])
+    run.add("results.jsonl", [make.result("failed", clock=Clock.WALL), make.result("error", clock=Clock.WALL)])
+    assert run.proven(), "who fails claims nothing"
+    run.add("results.jsonl", [make.result(test="model_test", clock=Clock.WALL)])
+    assert not run.proven()
 
 
 def test_a_report_made_again_is_the_same(run: Run) -> None:

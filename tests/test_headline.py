@@ -26,6 +26,14 @@ GAP = content.comparison(test="gap_test", verdict="not compared", ratio=None, in
 STRESS = make.result(variant="mine", test="model_test", clock=Clock.WALL)
 
 
+def test_a_run_whose_boots_did_not_prove_what_they_ran_proves_nothing() -> None:
+    assert line(FASTER, proven=False) == (
+        "mine: UNPROVEN - not all boots proved what they ran, 1 test faster (most: good_test, 50.0 % fewer instructions)"
+    )
+    broken = line(SAME, findings=[make.finding(variant="mine")], proven=False)
+    assert broken.startswith("mine: BROKEN"), "who is warned for nothing loses less"
+
+
 def told(
     comparisons: Sequence[Comparison] = (),
     findings: Sequence[Finding] = (),

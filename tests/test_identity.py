@@ -69,6 +69,17 @@ def test_a_file_without_one_is_refused(machine: Machine, tmp_path: Path) -> None
         identity.build_id(file)
 
 
+def test_a_section_that_says_that_it_is_huge_is_said_so(tmp_path: Path) -> None:
+    section = struct.Struct("<IIQQQQIIQQ")
+    header = struct.pack("<4sBBB9xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 1, 62, 1, 0, 0, 64, 0, 64, 0, 0, section.size, 3, 2)
+    names = b"\0.note\0"
+    file = tmp_path / "vmlinux"
+    sections = section.pack(*([0] * 10)), section.pack(1, 7, 0, 0, 64, 1 << 62, 0, 0, 1, 0)
+    file.write_bytes(header + b"".join(sections) + section.pack(0, 3, 0, 0, 256, len(names), 0, 0, 1, 0) + names)
+    with pytest.raises(BuildError, match="is not a whole ELF file"):
+        identity.build_id(file)
+
+
 def test_what_is_no_elf_file_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="cannot be read: No such file"):
         identity.build_id(tmp_path / "vmlinux")

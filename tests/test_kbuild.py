@@ -73,6 +73,31 @@ def test_a_missing_fragment_is_named(base: Base, lacking: object, named: str) ->
     assert named in str(caught.value)
 
 
+def test_the_key_of_a_kernel_covers_all_that_decides_what_it_is(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell(load_machine("x86_64"), Variant("stock"), "perf")
+
+    def key(tree: str = "tree", **asked: str) -> str:
+        return kbuild._key(base, cell, tree, {"CONFIG_MMU": "y", **asked})
+
+    launcher = tmp_path / kbuild._COMPILER.name
+    launcher.write_text('#!/bin/sh\nexec ccache "$@"\n')
+    others = [key(), key("another tree"), key(CONFIG_SMP="y")]
+    for name, value in {
+        "_COMPILER": launcher,
+        "_CCACHE": {**kbuild._CCACHE, "CCACHE_DEPEND": "1"},
+        "_IDENTITY": {**kbuild._IDENTITY, "KBUILD_BUILD_USER": "me"},
+        "_OBJECTS": "ccache-3",
+        "_tools": lambda _: ("another gcc", "another ld"),
+    }.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(kbuild, name, value)
+            others.append(key())
+    assert len(set(others)) == len(others)
+    assert key() == others[0]
+
+
 @pytest.fixture(params=machine_names())
 def machine(request: pytest.FixtureRequest) -> Machine:
     return load_machine(request.param)

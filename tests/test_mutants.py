@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from harness import git, kbuild, matrix, mutants, mutation, patches, paths, pipeline, selection, source, vm
 from harness.changes import Contents
-from harness.errors import BuildError, RigError, UsageError, VmLost
+from harness.errors import BuildError, Mismatch, RigError, UsageError, VmLost
 from harness.jobserver import Jobserver
 from harness.kbuild import Kernel
 from harness.matrix import Base, Cell, KnownBug, Variant
@@ -282,6 +282,21 @@ def test_a_vm_that_is_lost_gets_a_second_chance(rig: FakeRig) -> None:
     rig.bugs = {(name, "perf"): "end" for name in "ab"}
     found = go("a,b")
     assert [found.verdict(m) for m in found.mutants] == ["caught", "error"]
+
+
+def test_one_that_did_not_run_what_was_built_is_an_error_and_no_survivor(rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = rig.seen
+
+    def boot(_: Lab, plan: Plan, session: Session) -> Observed:
+        if session.built.cell.variant.name == "a":
+            raise Mismatch("another kernel")
+        return seen(plan, session, "boot")
+
+    monkeypatch.setattr(trial, "boot", boot)
+    rig.bugs = {("b", "perf"): "end"}
+    found = go("a,b")
+    assert [found.verdict(m) for m in found.mutants] == ["error", "caught"]
+    assert found.attempts[0].title == "another kernel"
 
 
 def test_it_goes_on_with_what_was_not_done(rig: FakeRig) -> None:

@@ -126,6 +126,14 @@ def test_what_is_not_known_before_the_first_bad_patch_is_said() -> None:
     )
 
 
+def test_a_failure_without_a_finding_is_no_pass_and_blames_nobody() -> None:
+    made = series(went=[*results("stock", "s@1", "s"), *results("s@2", outcome="failed")])
+    assert said(made, "model_test") == ["ok", "failed without a finding", "ok"]
+    assert words.conclusion(made) == (
+        "s: no patch is known to be bad, but not all is known of s@2 (1 test failed without a finding)"
+    )
+
+
 def test_patches_that_were_not_tried_apart_are_all_named() -> None:
     made = series(
         [step("s@1"), worse("s", against="s@1")], [], results("stock", "s@1", "s"), {n: PATCHES[n] for n in ("stock", "s@1", "s")}

@@ -81,3 +81,13 @@ def test_a_module_that_is_not_loaded_is_left_to_the_tests(session: Session) -> N
     said = answers(session)
     del said["module"]
     assert prove(session, said).module_build_id == ""
+
+
+def test_a_module_that_was_loaded_before_is_not_the_one_that_was_sent(session: Session) -> None:
+    with pytest.raises(Mismatch, match=f"the module's build-id is '' .* is '{make.MODULE_BUILD_ID}'"):
+        prove(session, answers(session, module="loaded already"))
+
+
+def test_a_guest_looks_for_a_module_before_it_loads_one() -> None:
+    asked = proof._ASK.index("[ -e /sys/module/vmalloc_test ]"), proof._ASK.index("insmod")
+    assert asked == tuple(sorted(asked))

@@ -32,6 +32,7 @@ def run(made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     (run.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance(finished="", planned=9)))
     plan.save(made, run.folder / "plan.json")
     for boot, outcomes in enumerate((["passed"] * 3, ["passed", "error", "skipped"], ["passed"])):
+        run.add("boots.jsonl", [make.booted(boot=boot)])
         run.add("samples.jsonl", [make.sample(boot=boot)])
         run.add("findings.jsonl", [msgspec.structs.replace(make.finding(), boot=boot, clock=Clock.ICOUNT)])
         run.add("results.jsonl", [make.result(o, test=name, boot=boot) for name, o in zip(NAMES, outcomes, strict=False)])
@@ -46,6 +47,7 @@ def test_boots_that_were_not_finished_are_made_again(run: Run, made: Plan) -> No
     assert [session.boot for session in runs.undone(run, made)] == [1, 2]
     runs.resume(run, made)
     assert boots(run.results()) == [0, 0, 0]
+    assert [booted.boot for booted in run.boots()] == [0], "a boot that is made again has to prove itself again"
     assert [sample.boot for sample in run.samples()] == [0]
     assert [finding.boot for finding in run.findings()] == [0]
     assert len(run.provenance().resumed) == 1

@@ -57,6 +57,7 @@ def test_a_single_patch_is_its_series(tmp_path: Path) -> None:
     ("wanted", "said"),
     [
         ({"variant": "stock@*"}, r"'stock@\*': stock has no patches to take each of"),
+        ({"variant": "free-list@2@*"}, r"'free-list@2@\*' takes each patch of a part of a series; name .* or all: free-list@\*\."),
         ({"variant": "free-lst@*"}, r"no variant 'free-lst' for Linux 4\.18; did you mean 'free-list'"),
         ({"variant": "free-list", "each_patch": True}, r"--each-patch and --variant exclude each other: `--variant NAME@\*`"),
     ],

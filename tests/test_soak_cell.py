@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from harness import protocol, soak_leaks
-from harness.errors import VmLost
+from harness.errors import Mismatch, RigError, VmLost
 from harness.matrix import Base, KnownBug
 from harness.plan import Plan, Session, Step
 from harness.protocol import SuiteTest
@@ -221,13 +221,31 @@ def test_kernels_that_do_not_come_up_are_given_up(bench: Bench) -> None:
     assert bench.results("test", "outcome", "boot") == [("boot", "failed", number) for number in range(3)]
 
 
-def test_a_rig_that_loses_vms_says_so_and_gives_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boots_that_proved_what_they_run_are_recorded(bench: Bench) -> None:
+    bench.go()
+    assert [boot for seen, _ in bench.recorded for boot in seen.boots] == [make.booted()]
+
+
+@pytest.mark.parametrize("error", [VmLost, Mismatch])
+def test_a_rig_that_gets_no_right_vm_says_so_and_gives_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, error: type[RigError]
+) -> None:
     def lost(*_: object) -> Observed:
-        raise VmLost("QEMU did not start")
+        raise error("QEMU did not start, or runs something else")
 
     monkeypatch.setattr(trial, "boot", lost)
     bench.go()
-    assert bench.results("outcome", "reason") == [("error", "QEMU did not start")] * 3
+    assert bench.results("outcome", "reason") == [("error", "QEMU did not start, or runs something else")] * 3
+
+
+def test_a_vm_that_runs_something_else_in_the_middle_of_a_soak_is_the_rigs_failure(bench: Bench) -> None:
+    def outcome(_: Step) -> Observed:
+        raise Mismatch("another kernel")
+
+    bench.outcome = outcome
+    bench.go()
+    assert ("error", "another kernel") in bench.results("outcome", "reason")
+    assert not [result for _, result in bench.recorded if result.outcome == "passed" and result.test != "boot"]
 
 
 def test_a_vm_whose_qemu_stops_answering_is_booted_afresh_and_the_soak_goes_on(

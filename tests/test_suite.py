@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +17,8 @@ import pytest
 from harness import paths, plan, protocol
 from harness.matrix import Base, KnownBug
 from harness.records import Run
+from harness.suite import conftest
+from harness.suite.reading import Observed
 from tests import make
 
 PANIC = """\
@@ -112,6 +117,14 @@ def test_qemu_that_does_not_start_is_the_rigs_error(base: Base, tmp_path: Path) 
     assert [r.outcome for r in run.results()] == ["error", "error", "skipped"]
     assert all("qemu: no such CPU" in r.reason for r in run.results()[:2])
     assert run.findings() == []
+
+
+def test_a_test_records_the_boots_that_it_took() -> None:
+    told: list[tuple[str, Any]] = []
+    judge = inspect.unwrap(conftest.judge)(lambda *pair: told.append(pair), SimpleNamespace(booted=lambda: (make.booted(),)))
+    judge(Observed())
+    ((name, outcome),) = told
+    assert (name, msgspec.convert(outcome, Observed).boots) == ("outcome", (make.booted(),))
 
 
 def test_a_session_that_has_results_is_not_run_again(base: Base, tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ def why(told: Headline) -> str:
         parts.append(f"{said}, first in {first.test} ({first.machine}): {first.reason}")
     if told.results < told.planned:
         parts.append(f"{told.results} of {told.planned} results are there")
+    if not told.proven:
+        parts.append("not all boots proved what they ran")
     parts += _figures(told) if told.comparisons else _uncompared(told)
     skipped = {result.test for result in told.tests if result.outcome == "skipped"}
     if skipped:
