@@ -75,14 +75,13 @@ class Bench:
             cell = msgspec.structs.replace(self._built.cell, variant=variant)
             # No mutant changes a header, so that the series' own module fits.
             kernel = kbuild.build(self._plan.base, cell, patched, jobs, say, self._built.kernel.module)
-            if functions.load(kernel.functions).loaded == self._loaded:
-                raise BuildError(
-                    f"The mutant '{mutant.name}' changes nothing of a kernel of the profile {self.profile}; remove it."
-                )
             seconds = time.monotonic() - began
             say("testing")
             built = msgspec.structs.replace(self._built, cell=cell, kernel=kernel)
             try:
+                if functions.load(kernel.functions).loaded == self._loaded:
+                    what = f"changes nothing of a kernel of the profile {self.profile}"
+                    raise BuildError(f"The mutant '{mutant.name}' {what}; remove it.")
                 return self._tested(mutant.name, identity, msgspec.structs.replace(self._plan, cells=(built,)), seconds)
             finally:
                 shutil.rmtree(kernel.folder, ignore_errors=True)

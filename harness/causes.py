@@ -14,7 +14,8 @@ from harness.trouble import Severity
 
 OWN = frozenset({"test-failed", "load-failed", "hang", "died", "not-seen"})
 """kinds that the rig itself sees: their fingerprint is the kind alone, and says nothing of the cause"""
-_NUMBER = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8,16}\b|\d+")
+_NUMBER = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8,16}\b|(?<!-)\b\d+")
+"""addresses and amounts; what has a minus is an error's number, which tells one from another"""
 Key = tuple[str, ...]
 """what findings of one cause have in common besides the variant"""
 

@@ -26,7 +26,7 @@ _NEWC = b"070701"
 _HEADER = 110
 """bytes before a member's name in a cpio archive of the format newc"""
 # What pyelftools raises for a file that is cut short or damaged.
-_DAMAGED = (ELFError, struct.error, ValueError, LookupError, AttributeError, OverflowError, MemoryError)
+_DAMAGED = (ELFError, struct.error, ValueError, LookupError, AttributeError, OverflowError, MemoryError, OSError)
 
 
 class Kind(enum.StrEnum):

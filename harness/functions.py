@@ -23,6 +23,9 @@ from harness.changes import Contents, Symbol
 from harness.errors import UsageError
 from harness.references import Kernel, plain
 
+FORMAT = 1
+"""to be raised when digests become others, so that old ones are not compared with new ones"""
+
 
 def read(relocatable: Path, linked: Path, sources: Iterable[str] = ()) -> Contents:
     """Return what a kernel holds that was linked from `relocatable` (vmlinux.o) to `linked` (vmlinux).

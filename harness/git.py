@@ -25,6 +25,8 @@ _WHO = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
 }
+_TRIES = 20
+"""how often a work tree is checked out, which builds of other sources may want as well"""
 _BUILT = "/build-*"
 """the folders in a work tree that are no part of it: kernels are built there"""
 _SETTINGS = {"core.looseCompression": "1", "core.autocrlf": "false", "gc.auto": "0", "core.logAllRefUpdates": "false"}
@@ -124,7 +126,7 @@ def worktree(path: Path, commit_id: str) -> None:
 @contextmanager
 def held(tree: Path, commit: str, say: Callable[[str], None]) -> Iterator[None]:
     """Have `tree` at `commit`, and nobody check out anything else there meanwhile; builds of the same source share it."""
-    while True:
+    for _ in range(_TRIES):
         with store.shared(tree):
             if is_at(tree, commit) and not _has_others(tree):
                 yield
@@ -132,6 +134,7 @@ def held(tree: Path, commit: str, say: Callable[[str], None]) -> Iterator[None]:
         with store.locked(tree):
             say("checking out the source")
             worktree(tree, commit)
+    raise RigError(f"{tree} does not stay as it is checked out; remove it, and see who else writes there.")
 
 
 def is_at(path: Path, commit_id: str) -> bool:

@@ -31,6 +31,8 @@ _COMPILER = paths.TOOLS / "rig-cc"
 _CCACHE = {
     # Objects are shared between the folders of all variants; no path in them tells where they were made.
     "CCACHE_NOHASHDIR": "1",
+    # Nobody's ccache.conf has a say.
+    "CCACHE_CONFIGPATH": os.devnull,
     # Not CCACHE_DEPEND, which would save the preprocessing of a miss, but takes no account of what .incbin reads.
     "CCACHE_SLOPPINESS": "time_macros,include_file_ctime,include_file_mtime",
 }
@@ -46,7 +48,7 @@ _SOURCE_NAMES = ("-fdebug-prefix-map=../=", "-fdebug-prefix-map={folder}=.")
 _MODULE_NAMES = ("-fdebug-prefix-map={work}=test_module", "-fmacro-prefix-map={work}=test_module")
 _KEPT = ("System.map", "vmlinux", "build.log")
 """of the build folder, beside image, configuration and what is told of them"""
-_TOLD = ("build.json", "functions.json", "sources.json")
+_TOLD = ("build.json", f"functions.json {functions.FORMAT}", "sources.json")
 _SKEW = 5.0
 """seconds by which the clock may go back without a word"""
 
@@ -269,7 +271,7 @@ def _kernel(
             contents.loaded,
         )
         store.write(made / "build.json", msgspec.json.format(msgspec.json.encode(metadata)))
-        store.seal(made)
+        store.seal(made, kernel.name)
     store.write(folder / "rig-key", kernel.name)
 
 
@@ -324,7 +326,7 @@ def _module(
             raise BuildError(f"{cell.name}: the test module does not build: {buildlog.first_error(log)}; the whole log is {log}.")
         shutil.copy(log, work / "build.log")
         _part(cell.machine, work / f"{MODULE}.ko")
-        store.seal(work)
+        store.seal(work, made.name)
     return made / f"{MODULE}.ko"
 
 

@@ -155,7 +155,10 @@ def resume(name: str, jobs: int, build_id: Callable[[Path], str] = identity.buil
     are no longer in the cache, or are others by now.
     """
     run = runs.find(name) if name else runs.interrupted()
-    made = plan.load(run.folder / "plan.json")
+    try:
+        made = plan.load(run.folder / "plan.json")
+    except UsageError as error:
+        raise UsageError(f"{run.folder.name} cannot be resumed: what it was to run cannot be read; start a new run.") from error
     for built in made.cells:
         gone = [file for file in (built.kernel.image, built.kernel.module, built.rootfs.image) if not file.exists()]
         if gone:

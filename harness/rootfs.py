@@ -78,7 +78,8 @@ def make(machine: Machine, folder: Path) -> Rootfs:
 def _cached(folder: Path) -> Rootfs | None:
     try:
         found = msgspec.json.decode((folder / "rootfs.json").read_bytes(), type=Rootfs, dec_hook=lambda t, v: t(v))
-        return found if store.file_sha256(found.image) == found.sha256 else None
+        own = found.image.parent == folder and store.file_sha256(found.image) == found.sha256
+        return found if own else None
     except (OSError, msgspec.DecodeError):
         return None
 

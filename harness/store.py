@@ -18,6 +18,8 @@ from filelock import FileLock
 from harness.errors import RigError
 
 _SEAL = "seal.json"
+_NAME = ""
+"""in a seal, what stands for the folder itself"""
 _LARGE = 64 << 20
 """bytes above which a file is known by its size alone: reading it whole each time would take too long"""
 
@@ -57,18 +59,21 @@ def write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
-def seal(folder: Path) -> None:
-    """Write down what the files of `folder` are, so that `whole` can tell whether they still are."""
+def seal(folder: Path, name: str = "") -> None:
+    """Write down what the files of `folder` are, so that `whole` can tell whether they still are.
+
+    `name` is what the folder will be called, if not as it is now: the files of another one do not pass for its own.
+    """
     files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != _SEAL]
-    sums = {str(file.relative_to(folder)): _state(file) for file in files}
+    sums = {_NAME: name or folder.name, **{str(file.relative_to(folder)): _state(file) for file in files}}
     write(folder / _SEAL, msgspec.json.encode(sums))
 
 
 def whole(folder: Path) -> bool:
-    """Return whether `folder` was sealed and none of its files is gone, cut short or changed."""
+    """Return whether `folder` was sealed by its name, and none of its files is gone, cut short or changed."""
     try:
         sums = msgspec.json.decode((folder / _SEAL).read_bytes(), type=dict[str, str])
-        return all(_state(folder / name) == state for name, state in sums.items())
+        return sums.pop(_NAME, "") == folder.name and all(_state(folder / name) == state for name, state in sums.items())
     except (OSError, msgspec.DecodeError):
         return False
 

@@ -68,6 +68,8 @@ def test_what_the_rig_saw_itself_is_told_apart_by_test_and_title() -> None:
     assert len(causes([one, again])) == 1, "addresses are no difference"
     assert len(causes([one, failed(one.trouble.title, test="model_test")])) == 2
     assert len(causes([one, failed("-ERANGE: outside", test="exact_hole_test")])) == 2
+    assert len(causes([failed("returned -12 at 300 kB"), failed("returned -12 at 37 kB")])) == 1, "amounts are none either"
+    assert len(causes([failed("returned -12"), failed("returned -22")])) == 2, "errors are"
 
 
 def test_a_known_bug_is_one_cause_however_it_shows() -> None:

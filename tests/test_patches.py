@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness import git, patches
-from harness.errors import UsageError
+from harness.errors import RigError, UsageError
 from harness.matrix import Variant
 from harness.patches import Patched
 from harness.source import Tree
@@ -393,6 +393,15 @@ def test_a_work_tree_loses_what_is_in_no_commit_but_for_builds(tree: Tree, cache
     with git.held(place, tree.commit, lambda _: None):
         assert sorted(file.name for file in place.iterdir()) == [".git", "Makefile", "build-x86_64-perf", "mm"]
         assert [file.name for file in (place / "mm").iterdir()] == ["vmalloc.c"]
+
+
+def test_a_work_tree_that_does_not_stay_as_it_is_is_given_up(tree: Tree, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git, "worktree", lambda *_: None)
+    with (
+        pytest.raises(RigError, match="does not stay as it is checked out; remove it"),
+        git.held(cache / "trees/4.18/mine", tree.commit, lambda _: None),
+    ):
+        pass
 
 
 def test_a_work_tree_stays_as_it_is_while_something_is_built_from_it(tree: Tree, tmp_path: Path, cache: Path) -> None:

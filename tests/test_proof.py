@@ -37,7 +37,7 @@ def answers(session: Session, **other: str) -> dict[str, str]:
     }
 
 
-def prove(session: Session, said: dict[str, str]) -> Any:
+def prove(session: Session, said: dict[str, str], sent: str = make.MODULE_BUILD_ID) -> Any:
     boot = booting(session.built, session.clock, pauses=False)
     printed = "".join(f"{name} {value}\n" for name, value in said.items())
 
@@ -46,7 +46,7 @@ def prove(session: Session, said: dict[str, str]) -> Any:
         return printed
 
     guest, machine = SimpleNamespace(run=run), SimpleNamespace(folder=Path("/no/vm"))
-    return proof.prove(guest, session, machine, boot, MODULE)  # type: ignore[arg-type]
+    return proof.prove(guest, session, machine, boot, MODULE, lambda _: sent)  # type: ignore[arg-type]
 
 
 def test_a_guest_that_runs_what_was_built(session: Session) -> None:
@@ -91,3 +91,10 @@ def test_a_module_that_was_loaded_before_is_not_the_one_that_was_sent(session: S
 def test_a_guest_looks_for_a_module_before_it_loads_one() -> None:
     asked = proof._ASK.index("[ -e /sys/module/vmalloc_test ]"), proof._ASK.index("insmod")
     assert asked == tuple(sorted(asked))
+
+
+def test_a_module_of_another_build_is_refused_even_where_it_cannot_be_loaded(session: Session) -> None:
+    said = answers(session)
+    del said["module"]
+    with pytest.raises(Mismatch, match=f"the module's build-id is '{'0f' * 20}' .* is '{make.MODULE_BUILD_ID}'"):
+        prove(session, said, "0f" * 20)

@@ -113,6 +113,12 @@ def test_a_suite_that_changed_meanwhile_is_refused(run: Run, made: Plan) -> None
     assert len(run.results()) == 7
 
 
+def test_a_plan_of_another_version_is_said_so(run: Run) -> None:
+    (run.folder / "plan.json").write_text('{"base": {}}')
+    with pytest.raises(UsageError, match="cannot be resumed: what it was to run cannot be read; start a new run"):
+        pipeline.resume(run.folder.name, 0)
+
+
 def test_a_kernel_that_is_gone_is_said_so(run: Run) -> None:
     with pytest.raises(UsageError, match=r"cannot be resumed: /k/image is no longer there; start a new run"):
         pipeline.resume(run.folder.name, 0)

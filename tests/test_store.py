@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import stat
 import threading
 from collections.abc import Callable
@@ -198,6 +199,19 @@ def test_a_sealed_folder_is_whole(sealed: Path) -> None:
 def test_a_damaged_folder_is_not_whole(sealed: Path, harm: Callable[[Path], object]) -> None:
     harm(sealed)
     assert not store.whole(sealed)
+
+
+def test_a_folder_under_the_name_of_another_is_not_whole(sealed: Path) -> None:
+    planted = shutil.copytree(sealed, sealed.with_name("another"))
+    assert not store.whole(planted)
+    store.seal(planted)
+    assert store.whole(planted)
+
+
+def test_a_folder_is_sealed_by_the_name_that_it_will_have(sealed: Path) -> None:
+    store.seal(sealed, "another")
+    assert not store.whole(sealed)
+    assert store.whole(sealed.rename(sealed.with_name("another")))
 
 
 def test_a_large_file_is_known_by_its_size(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from harness import identity, qmp, rootfs
 from harness.errors import Mismatch, VmLost
@@ -32,23 +33,34 @@ fi
 """
 
 
-def prove(guest: Guest, session: Session, machine: Vm, boot: Boot, module: str) -> Booted:
+def prove(
+    guest: Guest,
+    session: Session,
+    machine: Vm,
+    boot: Boot,
+    module: str,
+    build_id: Callable[[Path], str] = identity.build_id,
+) -> Booted:
     """Ask the guest of `machine`, which was to be booted as `boot`, what it runs, and return its answers.
 
-    `module` is the test module's file in the guest. Raises Mismatch with both values where they are not what was
-    built for the cell of `session`; VmLost when the guest does not answer.
+    `module` is the test module's file in the guest; `build_id` reads that of the file which was sent. Raises Mismatch with
+    both values where they are not what was built for the cell of `session`; VmLost when the guest does not answer.
     """
     script = _ASK % (rootfs.IDENTITY, _LOADED)
-    return check(_answers(guest.run("sh", "-c", script, "sh", module)), session, boot, _version(machine))
+    sent = build_id(session.built.kernel.module)
+    return check(_answers(guest.run("sh", "-c", script, "sh", module)), session, boot, sent, _version(machine))
 
 
-def check(said: Mapping[str, str], session: Session, boot: Boot, qemu: str) -> Booted:
-    """Hold what a guest said of itself against what its cell was built with, and return it; Mismatch if it differs."""
+def check(said: Mapping[str, str], session: Session, boot: Boot, sent: str, qemu: str) -> Booted:
+    """Hold what a guest said of itself against what its cell was built with, and return it; Mismatch if it differs.
+
+    `sent` is the build-id of the module's file that the guest was given, whether it could load that or not.
+    """
     kernel = session.built.kernel
     build_id, module = _build_id(said.get("kernel", "")), _build_id(said.get("module", ""))
     pairs = [
         ("the kernel's build-id", build_id, kernel.build_id, f"that of {kernel.vmlinux}"),
-        ("the module's build-id", module, kernel.module_build_id if "module" in said else module, f"that of {kernel.module}"),
+        ("the module's build-id", module if "module" in said else sent, kernel.module_build_id, f"that of {kernel.module}"),
         ("the initramfs", said.get("initramfs", ""), session.built.rootfs.identity, f"that of {session.built.rootfs.image}"),
         ("the release", said.get("release", ""), kernel.release, "that of the built kernel"),
         ("the command line", said.get("command_line", ""), command_line(boot), "the one asked for"),
