@@ -82,6 +82,9 @@ def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
     assert done.returncode == (ExitCode.REGRESSION if regressed else ExitCode.GOOD), done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert str(folder.folder / "report.html") in done.stdout
+    assert folder.provenance().proven
+    assert len(folder.boots()) >= len({(r.machine, r.variant, r.clock, r.boot) for r in folder.results()})
+    assert all(booted.build_id == booted.vmlinux_build_id for booted in folder.boots())
     assert not list(vm.running()), "boot was followed by test, so nothing may stay up"
 
 
@@ -235,14 +238,15 @@ def test_a_sweep_finds_stock_growing_with_what_is_busy(has_series: None) -> None
 def test_a_night_is_held_against_its_baseline(quick: Plan) -> None:
     words = ("nightly", "--machine", "aarch64", "--variant", "stock", "--scale", "quick", "--kernel", quick.base.name)
     tests = ("--tests", "le_fit_alloc_test,ne_fit_alloc_test", "--profile", "perf")
-    first = rig(*words, *tests)
+    first = rig(*words, *tests, "--no-audit")
     assert first.returncode == ExitCode.GOOD, first.stdout + first.stderr
+    assert "Audit" not in first.stdout
     name = runs.find("latest").folder.name
     assert f"{name} is the baseline" in rig("baseline", name).stdout
     second = rig(*words, *tests)
     assert second.returncode == ExitCode.GOOD, second.stdout + second.stderr
     log = (runs.find("latest").folder / "nightly.log").read_text()
-    for said in (f"Held against {name}", "No regressions; tests: 2 same."):
+    for said in (f"Held against {name}", "No regressions; tests: 2 same.", "Audit of aarch64/stock/perf: same."):
         assert said in second.stdout
         assert said in log
     compared = rig("compare", name, "latest")
