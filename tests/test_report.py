@@ -213,6 +213,15 @@ def test_a_finding_is_shown_with_its_place() -> None:
         assert words in shown
 
 
+def test_a_known_bugs_machines_are_told_apart_where_they_differ() -> None:
+    seen = [make.leak(), make.leak(machine="aarch64"), make.leak(variant="mine", machine="aarch64")]
+    results = [*make.known_results(), *(msgspec.structs.replace(r, machine="aarch64") for r in make.known_results())]
+    run = make.provenance(machines={"aarch64": "", "x86_64": ""})
+    told = " ".join(on_terminal(terminal.summary(run, (), seen, results)).split())
+    assert "bug stock mine" in told
+    assert "md_blocks are left seen aarch64: seen x86_64: not seen: fixed" in told
+
+
 def test_a_known_bug_is_called_one() -> None:
     shown = seen(findings=(make.finding(expected="an overflow"),))
     assert (

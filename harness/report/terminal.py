@@ -152,12 +152,21 @@ def summary(
 
 
 def _known(bugs: Sequence[known.Row]) -> Table:
-    """Return which kernels showed which of stock's bugs."""
+    """Return which kernels showed which of stock's bugs: a column a variant, and its machines apart where they differ."""
     table = Table(title="Known bugs of stock", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("bug", ratio=1)
-    for shown in bugs[0].shown:
-        table.add_column(f"{escape(shown.variant)}\n{escape(shown.machine)}", no_wrap=True)
+    variants = dict.fromkeys(shown.variant for shown in bugs[0].shown)
+    for variant in variants:
+        table.add_column(escape(variant), no_wrap=True)
     for row in bugs:
-        cells = [Text(s.words, style="green" if s.fixed else "bold red" if s.new else "") for s in row.shown]
+        cells = [_shown([shown for shown in row.shown if shown.variant == variant]) for variant in variants]
         table.add_row(Text(text.plain(row.reason)), *cells)
     return table
+
+
+def _shown(of: Sequence[known.Shown]) -> Text:
+    """Return what became of a bug in the kernels of a variant."""
+    style = "bold red" if any(each.new for each in of) else "green" if all(each.fixed for each in of) else ""
+    if len({each.words for each in of}) == 1:
+        return Text(of[0].words, style=style)
+    return Text("\n".join(f"{each.machine}: {each.words}" for each in of), style=style)
