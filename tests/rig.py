@@ -29,10 +29,14 @@ class Rig:
         results: Path,
         *more: str,
         loops: int = 60,
+        patience: float = PATIENCE,
         wrapper: tuple[str, ...] = (),
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Start it, with its results in a folder of their own and so many times the operations of scale quick."""
+        """Start it, with its results in a folder of their own and so many times the operations of scale quick.
+
+        `patience` is that of a test, whatever its operations.
+        """
         self.machine, self.results = machine, results
         words = (
             *("--machine", machine, "--variant", "stock", "--tests", f"{LONG},{NEXT}", "--scale", "quick"),
@@ -43,7 +47,7 @@ class Rig:
             self.process = subprocess.Popen(
                 (*wrapper, sys.executable, "-m", "invoke", "test", *words),
                 cwd=paths.PROJECT,
-                env={**os.environ, "RIG_RESULTS": str(results), "RIG_PATIENCE": str(PATIENCE / loops), **(env or {})},
+                env={**os.environ, "RIG_RESULTS": str(results), "RIG_PATIENCE": str(patience / loops), **(env or {})},
                 stdout=log,
                 stderr=log,
             )

@@ -26,7 +26,7 @@ from harness.selection import Selection
 from harness.suite import lab
 from harness.vm import Vm
 from tests import provoke
-from tests.rig import LONG, NEXT, Rig
+from tests.rig import LONG, NEXT, PATIENCE, Rig
 
 pytestmark = pytest.mark.kernel
 WHOLE = [("boot under icount", "passed"), (LONG, "passed"), (NEXT, "passed"), ("end under icount", "passed")]
@@ -77,6 +77,8 @@ class Harm(msgspec.Struct, frozen=True):
     """to blame; empty where nothing can be known of it"""
     evidence: str = ""
     """part of what the guest still told"""
+    patience: float = PATIENCE
+    """how long the rig waits for it"""
 
 
 def provoking(what: str) -> Callable[[Vm, Mapping[str, bytes]], object]:
@@ -115,7 +117,7 @@ HARMS = {
     "QEMU that exits": Harm(lambda machine, _: qmp.execute(machine.folder / "qmp", "quit"), "died", "the VM ended in the middle"),
     "paused guest": Harm(lambda machine, _: qmp.execute(machine.folder / "qmp", "stop"), "hang", "SSH does not answer"),
     "SSH that breaks off": Harm(telling("killall", "-9", "dropbear"), "died", "SSH", evidence="Show backtrace of all active CPUs"),
-    "flood": Harm(provoking("flood"), "died", f"reached its limit of {vm.LONGEST_LOG >> 20} MiB"),
+    "flood": Harm(provoking("flood"), "died", f"reached its limit of {vm.LONGEST_LOG >> 20} MiB", patience=4 * PATIENCE),
     "no memory in the guest": Harm(provoking("eat_memory"), "out-of-memory"),
 }
 
@@ -126,7 +128,7 @@ def test_a_guest_in_trouble_is_a_finding_and_the_suite_goes_on(
     modules: dict[str, bytes], tmp_path: Path, machine: str, name: str
 ) -> None:
     harm = HARMS[name]
-    rig = Rig(machine, tmp_path / "results")
+    rig = Rig(machine, tmp_path / "results", patience=harm.patience)
     harm.does(rig.vm(), modules)
     assert rig.wait() == ExitCode.FINDING, rig.said
     (finding,) = rig.run.findings()
