@@ -120,9 +120,11 @@ def test_stock_shows_its_bugs_and_the_series_none(run: tuple[object, Run], has_s
     seen_by_known_bugs(run[1])
     for finding in run[1].findings():
         if finding.test == "align_shift_alloc_test":
-            assert finding.trouble.title == "kernel BUG at mm/vmalloc.c:512!"
+            # Where several CPUs die at once, one may put its words among another's.
+            bug = "kernel BUG at mm/vmalloc.c:512!"
+            assert finding.trouble.title.startswith(bug)
             log = (run[1].folder / finding.log).read_text(errors="replace").splitlines()
-            assert finding.trouble.title in log[finding.trouble.first - 1]
+            assert any(bug in line for line in log[finding.trouble.first - 1 : finding.trouble.last])
 
 
 def seen_by_known_bugs(folder: Run) -> None:
