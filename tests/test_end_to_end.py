@@ -263,7 +263,8 @@ def test_series_that_warns_is_a_finding(has_series: None) -> None:
         *("--scale", "quick", "--tests", "le_fit_alloc_test", "test"),
     )
     assert done.returncode == ExitCode.FINDING, done.stdout + done.stderr
-    assert "FINDING: x86_64/warns/perf" in done.stdout
+    assert "warns: BROKEN - 1 cause: " in done.stdout
+    assert "FINDING: warns on x86_64: " in done.stdout
     assert "WARNING at " in done.stdout
 
 
