@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.causes import Cause, causes
+from harness.changes import predecessor
 from harness.compare import Comparison
 from harness.matrix import STOCK, Clock, variant_order
 from harness.records import Finding, Provenance, Result
@@ -128,7 +129,7 @@ def _steps(variants: Mapping[str, Sequence[str]]) -> dict[str, tuple[Step, ...]]
     made = {}
     for name, members in groups.items():
         if members != [name]:
-            pairs = zip([STOCK, *members], members, strict=False)
+            pairs = ((predecessor(member, members) or STOCK, member) for member in members)
             made[name] = tuple(
                 Step(variant, against, tuple(variants[variant][len(variants.get(against, ())) :])) for against, variant in pairs
             )
