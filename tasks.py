@@ -16,24 +16,31 @@ from invoke.tasks import Task, task
 from rich.console import Console
 from rich.table import Table
 
-from harness import archive, growth, logs, options, pipeline, protocol, runs, shell, vm
-from harness import audit as audits
-from harness import check as checks
-from harness import mutants as mutation_runs
-from harness import nightly as nights
-from harness import selfcheck as selfchecks
-from harness import soak as soaks
+from harness.commands import audit as audits
+from harness.commands import check as checks
+from harness.commands import kernlog as kernel_logs
+from harness.commands import mutants as mutation_runs
+from harness.commands import nightly as nights
+from harness.commands import options, pipeline
+from harness.commands import selfcheck as selfchecks
+from harness.commands import soak as soaks
 from harness.errors import RigError, UsageError
-from harness.matrix import Clock
-from harness.outcome import ExitCode, Outcome, exit_code
-from harness.records import Run
+from harness.host import shell
+from harness.model import catalog
+from harness.model.matrix import Clock
+from harness.model.records import Run
+from harness.model.selection import Selection
 from harness.report import audit as audit_tables
-from harness.report import logs as log_tables
+from harness.report import kernlog as log_tables
 from harness.report import mutants as mutant_tables
 from harness.report import sensitivity, terminal, trend
 from harness.report import soak as soak_tables
-from harness.retention import Limits
-from harness.selection import Selection
+from harness.runs import history as histories
+from harness.runs import lifecycle
+from harness.runs.retention import Limits
+from harness.stats import growth
+from harness.stats.outcome import ExitCode, Outcome, exit_code
+from harness.vm import vms
 
 _WIDTH = 110
 """columns where no terminal has a say: enough for a table without broken lines"""
@@ -57,7 +64,7 @@ def build(wanted: Selection) -> None:
 @options.selection_task
 def boot(wanted: Selection) -> None:
     """Boot the kernels and leave their VMs up, unless a test task follows that takes them down."""
-    vm.sweep()
+    vms.sweep()
     names = [called.name for called in program.tasks]
     followed = bool({"test", "sweep", "selfcheck", "mutants", "nightly", "soak"} & set(names[names.index("boot") :]))
     pipeline.boot(_built(wanted), wanted, keep=wanted.keep or not followed)
@@ -67,7 +74,7 @@ def boot(wanted: Selection) -> None:
 
 def _test(wanted: Selection, resume: str | bool | None) -> None:
     """Run the suite, booting what is not up; compare, and write the report."""
-    vm.sweep()
+    vms.sweep()
     if not resume:
         outcome = pipeline.test(_built(wanted), wanted, _command())
     elif msgspec.structs.replace(wanted, jobs=0) != Selection():
@@ -85,16 +92,16 @@ test = options.selection_task(
 @options.selection_task
 def sweep(wanted: Selection) -> None:
     """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
-    vm.sweep()
+    vms.sweep()
     wanted = msgspec.structs.replace(wanted, tests=wanted.tests or "sweep")
-    if not set(protocol.choose(wanted.tests)) <= set(protocol.choose("sweep")):
+    if not set(catalog.choose(wanted.tests)) <= set(catalog.choose("sweep")):
         raise UsageError(f"--tests {wanted.tests} has tests that are no sweep; `invoke test` runs those.")
     _show(pipeline.test(_built(wanted), wanted, _command()))
 
 
 def _soak(wanted: Selection, hours: str | None, seed: str | None) -> None:
     """Stress every cell for hours in one VM each, all at once, and tell whether memory grows."""
-    vm.sweep()
+    vms.sweep()
     wanted = msgspec.structs.replace(wanted, tests=wanted.tests or "stress")
     soaks.check(wanted)
     lasts, chosen = options.number("hours", hours or "1", least=0.001), options.whole("seed", seed or "0")
@@ -112,7 +119,7 @@ soak = options.selection_task(
 
 def _selfcheck(wanted: Selection, experiments: str | None) -> None:
     """Measure the rig itself: twins of stock must be the same, and kernels slowed down on purpose slower."""
-    vm.sweep()
+    vms.sweep()
     clocks = (wanted.timed,) if wanted.clock else tuple(Clock)
     found = selfchecks.run(wanted, clocks, int(options.number("experiments", experiments or "3", least=1)), _command())
     _CONSOLE.print(sensitivity.tables(found))
@@ -128,7 +135,7 @@ selfcheck = options.selection_task(
 
 def _mutants(wanted: Selection, only: str | None, resume: bool | None, all: bool | None) -> None:  # noqa: A002 - the option
     """Build kernels with bugs made on purpose, and tell which of them the stress tests catch."""
-    vm.sweep()
+    vms.sweep()
     found = mutation_runs.run(wanted, only or "", _command(), resume=bool(resume), everything=bool(all))
     _CONSOLE.print(mutant_tables.tables(found))
     _say(f"Page: {mutation_runs.file().with_suffix('.md')}")
@@ -163,7 +170,7 @@ def audit(wanted: Selection) -> None:
 def report_(_: Context, run: str) -> None:
     """Write a run's report again from its records, without booting."""
     with options.errors():
-        _show(runs.conclude(runs.find(run)))
+        _show(lifecycle.conclude(lifecycle.find(run)))
 
 
 _VM = {"machine": "the VM's machine", "variant": "its variant", "profile": "its profile", "clock": "icount or wall (default: any)"}
@@ -198,7 +205,7 @@ def gdb(_: Context, machine: str, variant: str, command: Sequence[str], profile:
 def status(_: Context) -> None:
     """Show the VMs that are up."""
     with options.errors():
-        vm.sweep()
+        vms.sweep()
         _show_running()
 
 
@@ -206,8 +213,8 @@ def status(_: Context) -> None:
 def down(_: Context) -> None:
     """Take down the VMs that are up."""
     with options.errors():
-        swept = vm.sweep()
-        up = list(vm.running())
+        swept = vms.sweep()
+        up = list(vms.running())
         free = [machine for machine in up if machine.claim()]
         for machine in free:
             machine.stop()
@@ -260,7 +267,7 @@ nightly = options.selection_task(
 def baseline(_: Context, run: str) -> None:
     """Make a run the one that later nights are held against."""
     with options.errors():
-        _say(f"{archive.accept(run)} is the baseline.")
+        _say(f"{histories.accept(run)} is the baseline.")
 
 
 @task(
@@ -275,9 +282,9 @@ def baseline(_: Context, run: str) -> None:
 def compare(_: Context, before: str, after: str, threshold: str = "") -> None:
     """Compare two runs, cell by cell."""
     with options.errors():
-        old, new = runs.find(before), runs.find(after)
-        outcome = runs.across(old, new, options.number("threshold", threshold) if threshold else None)
-        _show(outcome, runs.report_name(old))
+        old, new = lifecycle.find(before), lifecycle.find(after)
+        outcome = lifecycle.across(old, new, options.number("threshold", threshold) if threshold else None)
+        _show(outcome, lifecycle.report_name(old))
 
 
 def _kernlog(
@@ -290,12 +297,12 @@ def _kernlog(
     source: str = "",
 ) -> None:
     """Find what a kernel complained of in its log; the exit code is 2 if it did, 0 if not, 1 for an error."""
-    with options.errors(), logs.opened(log) as file:
-        given = logs.debug(vmlinux, module, source)
+    with options.errors(), kernel_logs.opened(log) as file:
+        given = kernel_logs.debug(vmlinux, module, source)
         if jsonl:
-            code = logs.convert(file, given, sys.stdout.write, lambda error: print(error, file=sys.stderr))
+            code = kernel_logs.convert(file, given, sys.stdout.write, lambda error: print(error, file=sys.stderr))
         else:
-            troubles = logs.look(file, given)
+            troubles = kernel_logs.look(file, given)
             code = ExitCode.FINDING if troubles else ExitCode.GOOD
             sys.stdout.write(log_tables.as_json(troubles) + "\n") if json else _CONSOLE.print(log_tables.table(troubles))
     if code:
@@ -342,13 +349,13 @@ def _say(line: str) -> None:
 
 def _show_running() -> None:
     table = Table("machine/variant/profile", "clock", "state", "SSH port", "accelerator", "kept after", box=None)
-    for machine in vm.running():
+    for machine in vms.running():
         state = machine.state
         table.add_row(state.cell, state.clock, _state(machine), str(state.port), state.accelerator, state.kept)
     _CONSOLE.print(table if table.row_count else "No VM is up.")
 
 
-def _state(machine: vm.Vm) -> str:
+def _state(machine: vms.Vm) -> str:
     try:
         return machine.status()
     except RigError:
@@ -363,7 +370,7 @@ def _command() -> str:
 
 def _history(test: str) -> None:
     with options.errors():
-        seen = archive.look(test)
+        seen = histories.look(test)
     _CONSOLE.print(trend.runs(seen.runs))
     _CONSOLE.print(trend.terminal(seen.trends))
     if seen.unread:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from harness import paths, source
-from harness.matrix import Base, Source
-from harness.source import Tree
+from harness import paths
+from harness.build import source
+from harness.build.source import Tree
+from harness.model.matrix import Base, Source
 
 LINES = 100
 """of mm/vmalloc.c in the tiny source; each is its own number"""

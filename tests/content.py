@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from harness import published
-from harness.changes import CellChanges, Change, Changes
-from harness.compare import Comparison, Summary
-from harness.matrix import Clock
-from harness.records import Histogram, Memory, Point, Section
-from harness.report.content import Content
+from harness.model.changes import CellChanges, Change, Changes
+from harness.model.matrix import Clock
+from harness.model.records import Histogram, Memory, Point, Section
+from harness.report.contents import Content
+from harness.stats import published
+from harness.stats.compare import Comparison, Summary
 from tests import make
 
 MACHINES = ("x86_64", "aarch64")

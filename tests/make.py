@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import protocol
-from harness.kbuild import Kernel
-from harness.matrix import Base, Cell, Clock, Machine, Variant, load_machine
-from harness.plan import BuiltCell, Plan
-from harness.qemu_args import Boot
-from harness.records import Booted, Finding, Provenance, Result, Run, Sample
-from harness.rootfs import Rootfs
-from harness.trouble import Frame, Severity, Trouble
+from harness.build.kbuild import Kernel
+from harness.build.rootfs import Rootfs
+from harness.model import catalog
+from harness.model.matrix import Base, Cell, Clock, Machine, Variant, load_machine
+from harness.model.records import Booted, Finding, Provenance, Result, Run, Sample
+from harness.model.trouble import Frame, Severity, Trouble
+from harness.suite.plan import BuiltCell, Plan
+from harness.vm.qemu_args import Boot
 
 BUILD_ID, MODULE_BUILD_ID, INITRAMFS = "a1" * 20, "b2" * 20, "c3" * 32
 """of the kernel, module and initramfs that `plan` has"""
@@ -213,9 +213,9 @@ def plan(base: Base, machine: Machine | None = None, **other: Any) -> Plan:
 
 def suite_with(monkeypatch: pytest.MonkeyPatch, **tests: dict[str, Any]) -> None:
     """Let test_module/suite.toml be one that says more of some stress tests."""
-    said = protocol.suite()
+    said = catalog.suite()
     changed = [msgspec.structs.replace(t, **tests.get(t.name, {})) for t in said.tests]
-    monkeypatch.setattr(protocol, "suite", lambda: msgspec.structs.replace(said, tests=tuple(changed)))
+    monkeypatch.setattr(catalog, "suite", lambda: msgspec.structs.replace(said, tests=tuple(changed)))
 
 
 def fake_qemu(folder: Path, body: str) -> Machine:

@@ -10,9 +10,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness import paths, vm
-from harness.records import Run
-from harness.vm import Vm
+from harness import paths
+from harness.model.records import Run
+from harness.vm import vms
+from harness.vm.vms import Vm
 
 LONG, NEXT = "le_fit_alloc_test", "b_fit_alloc_test"
 """the test that is under way when something happens, and the one after it"""
@@ -56,7 +57,7 @@ class Rig:
         """Return its VM once the first test is under way in it."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
-            for machine in vm._all():
+            for machine in vms._all():
                 begun = f"start test={LONG}" in machine.console.log.read_text(errors="replace") if machine.console.size else False
                 if begun and machine.state.owner and self.process.pid in (machine.state.owner, _parent(machine.state.owner)):
                     return machine

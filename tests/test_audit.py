@@ -12,17 +12,22 @@ import pytest
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from harness import audit, audited, kbuild, matrix, paths, pipeline, records, rootfs, runs
-from harness.audited import Audit, Compared
-from harness.difference import Difference
+from harness import paths
+from harness.build import kbuild, rootfs
+from harness.build.first_difference import Difference
+from harness.build.kbuild import Kernel, Metadata
+from harness.build.rootfs import Rootfs
+from harness.commands import audit, pipeline
 from harness.errors import BuildError, RigError, UsageError
-from harness.kbuild import Kernel, Metadata
-from harness.matrix import Base, Cell, Machine, Variant
-from harness.plan import BuiltCell, Plan
-from harness.records import Run
+from harness.model import audit as audits
+from harness.model import matrix, records
+from harness.model.audit import Audit, Compared
+from harness.model.matrix import Base, Cell, Machine, Variant
+from harness.model.records import Run
+from harness.model.selection import Selection
 from harness.report import audit as report
-from harness.rootfs import Rootfs
-from harness.selection import Selection
+from harness.runs import lifecycle
+from harness.suite.plan import BuiltCell, Plan
 from tests import make
 
 FILES = ("image", "vmlinux", "System.map", "config", "vmalloc_test.ko", "debug/vmalloc_test.ko", "initramfs.cpio")
@@ -114,7 +119,7 @@ def test_what_is_the_same_is_said_and_kept(rig: FakeRig) -> None:
     assert [(c.file, c.words) for c in found.compared] == [(name, "same") for name in FILES]
     assert (found.cell, found.key, found.module, found.short) == ("x86_64/stock/perf", "1" * 16, "2", "same")
     assert found.sentences == ("Audit of x86_64/stock/perf: same.",)
-    assert runs.last_audits() == {"x86_64/stock/perf": found}
+    assert lifecycle.last_audits() == {"x86_64/stock/perf": found}
     assert not _scratch().exists()
     assert [file.name for file in paths.RESULTS.iterdir()] == ["audit.json"]
 
@@ -171,7 +176,7 @@ def test_what_an_earlier_audit_kept_goes(rig: FakeRig) -> None:
     rig.again = {}
     assert one(rig).short == "same"
     assert not (paths.RESULTS / "audit/x86_64-stock-perf").exists()
-    assert runs.last_audits()["x86_64/stock/perf"].short == "same"
+    assert lifecycle.last_audits()["x86_64/stock/perf"].short == "same"
 
 
 def test_an_initramfs_of_other_packages_is_not_compared(rig: FakeRig) -> None:
@@ -202,7 +207,7 @@ def test_what_was_made_of_something_else_is_not_held_against_the_cache(rig: Fake
     rig.metadata = msgspec.structs.replace(METADATA, **{field: "another"})
     with pytest.raises(RigError, match="x86_64/stock/perf: source, patches or compiler changed since the cell was built"):
         one(rig)
-    assert not runs.last_audits()
+    assert not lifecycle.last_audits()
 
 
 @pytest.mark.parametrize("error", [BuildError("it does not build"), KeyboardInterrupt()])
@@ -211,7 +216,7 @@ def test_nothing_is_left_where_it_ends_early(rig: FakeRig, error: Any) -> None:
     with pytest.raises(type(error)):
         one(rig)
     assert not _scratch().exists()
-    assert not runs.audit_file().exists()
+    assert not lifecycle.audit_file().exists()
 
 
 def test_cells_are_audited_one_after_the_other(rig: FakeRig) -> None:
@@ -219,9 +224,9 @@ def test_cells_are_audited_one_after_the_other(rig: FakeRig) -> None:
     found = audit.run(made, Selection())
     assert next(found).cell == "x86_64/stock/perf"
     assert len(rig.asked) == 1
-    assert list(runs.last_audits()) == ["x86_64/stock/perf"]
+    assert list(lifecycle.last_audits()) == ["x86_64/stock/perf"]
     assert next(found).cell == "x86_64/free-list/perf"
-    assert list(runs.last_audits()) == ["x86_64/stock/perf", "x86_64/free-list/perf"]
+    assert list(lifecycle.last_audits()) == ["x86_64/stock/perf", "x86_64/free-list/perf"]
 
 
 def told(cell: str, date: str, **other: Any) -> Audit:
@@ -247,7 +252,7 @@ def told(cell: str, date: str, **other: Any) -> Audit:
     ],
 )
 def test_the_cell_with_the_oldest_audit_or_none_is_next(dates: dict[str, str], next_: str) -> None:
-    assert audited.turn(("a", "b", "c"), {cell: told(cell, date) for cell, date in dates.items()}) == next_
+    assert audits.turn(("a", "b", "c"), {cell: told(cell, date) for cell, date in dates.items()}) == next_
 
 
 def test_each_call_in_turn_takes_the_next_cell(rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,20 +265,20 @@ def test_each_call_in_turn_takes_the_next_cell(rig: FakeRig, monkeypatch: pytest
 
 def test_a_damaged_record_is_as_good_as_none(rig: FakeRig) -> None:
     paths.RESULTS.mkdir()
-    runs.audit_file().write_text('{"x86_64/stock/perf": 1')
-    assert runs.last_audits() == {}
+    lifecycle.audit_file().write_text('{"x86_64/stock/perf": 1')
+    assert lifecycle.last_audits() == {}
     one(rig)
-    assert len(runs.last_audits()) == 1
+    assert len(lifecycle.last_audits()) == 1
 
 
 def test_a_run_tells_of_the_audit_of_its_very_kernels() -> None:
     found = told("a", "2026-01-01")
-    assert audited.told(found, "1" * 16, "m") == "2026-01-01: same"
-    assert audited.told(found, "1" * 16, "n") == "2026-01-01: same; with another module"
-    assert audited.told(found, "2" * 16, "m") == ""
-    assert audited.told(None, "1" * 16, "m") == ""
+    assert audits.told(found, "1" * 16, "m") == "2026-01-01: same"
+    assert audits.told(found, "1" * 16, "n") == "2026-01-01: same; with another module"
+    assert audits.told(found, "2" * 16, "m") == ""
+    assert audits.told(None, "1" * 16, "m") == ""
     bad = told("a", "2026-01-01", compared=(Compared("image", "/c", Difference(1, "byte 0x1", "00", "01")),))
-    assert audited.told(bad, "1" * 16, "m") == "2026-01-01: differs in image"
+    assert audits.told(bad, "1" * 16, "m") == "2026-01-01: differs in image"
 
 
 def test_it_is_in_the_provenance_of_a_run_that_begins(rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,9 +286,9 @@ def test_it_is_in_the_provenance_of_a_run_that_begins(rig: FakeRig, monkeypatch:
     made = rig.plan("stock", "free-list")
     for built in made.cells:
         (built.rootfs.image.with_name("rootfs.json")).write_text("{}")
-    monkeypatch.setattr(runs, "_tools", lambda _: {})
+    monkeypatch.setattr(lifecycle, "_tools", lambda _: {})
     run = Run(paths.RESULTS / "20260102-030405-abcd")
-    runs.begin(run, made, Selection(), "invoke test")
+    lifecycle.begin(run, made, Selection(), "invoke test")
     assert run.provenance().audited == {"x86_64/stock/perf": f"{found.date}: same"}
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.causes import causes
-from harness.records import Finding
+from harness.model.records import Finding
+from harness.model.trouble import Severity
 from harness.report import findings
-from harness.trouble import Severity
+from harness.stats.causes import causes
 from tests import make
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.changes import Change, Changes, Contents, Symbol, changes, predecessor
+from harness.model.changes import Change, Changes, Contents, Symbol, changes, predecessor
 
 RUN = ("stock", "mine", "mine@1", "mine@3", "mine@10", "mine-too", "mine-too@2")
 

@@ -16,15 +16,18 @@ import msgspec
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from harness import launch, matrix, pipeline, process, qmp, vm
+from harness.commands import pipeline
 from harness.errors import VmLost
-from harness.guest import Guest
-from harness.outcome import ExitCode
-from harness.plan import Plan
-from harness.records import Finding, Result, Run
-from harness.selection import Selection
-from harness.suite import lab
-from harness.vm import Vm
+from harness.host import process
+from harness.model import matrix
+from harness.model.records import Finding, Result, Run
+from harness.model.selection import Selection
+from harness.stats.outcome import ExitCode
+from harness.suite import vm_pool
+from harness.suite.plan import Plan
+from harness.vm import launch, qmp, vms
+from harness.vm.ssh import Guest
+from harness.vm.vms import Vm
 from tests import provoke
 from tests.rig import LONG, NEXT, PATIENCE, Rig
 
@@ -117,7 +120,7 @@ HARMS = {
     "QEMU that exits": Harm(lambda machine, _: qmp.execute(machine.folder / "qmp", "quit"), "died", "the VM ended in the middle"),
     "paused guest": Harm(lambda machine, _: qmp.execute(machine.folder / "qmp", "stop"), "hang", "SSH does not answer"),
     "SSH that breaks off": Harm(telling("killall", "-9", "dropbear"), "died", "SSH", evidence="Show backtrace of all active CPUs"),
-    "flood": Harm(provoking("flood"), "died", f"reached its limit of {vm.LONGEST_LOG >> 20} MiB", patience=4 * PATIENCE),
+    "flood": Harm(provoking("flood"), "died", f"reached its limit of {vms.LONGEST_LOG >> 20} MiB", patience=4 * PATIENCE),
     "no memory in the guest": Harm(provoking("eat_memory"), "out-of-memory"),
 }
 
@@ -188,7 +191,7 @@ def is_whole(run: Run, *findings: Finding) -> None:
     assert run.provenance().finished
     for finding in findings:
         log = (run.folder / finding.log).read_bytes()
-        assert 0 < len(log) <= vm.LONGEST_LOG
+        assert 0 < len(log) <= vms.LONGEST_LOG
         assert finding.trouble.last <= log.count(b"\n") + 1
         assert len(finding.trouble.text) < 1 << 18
     for page in ("report.html", "report.md", "junit.xml"):
@@ -297,7 +300,7 @@ def test_two_rigs_at_once_keep_out_of_each_others_way(tmp_path: Path, machine: s
 @pytest.mark.parametrize("machine", matrix.machine_names())
 def test_a_vm_that_is_up_is_used_by_one_rig_alone(built: Plan, tmp_path: Path, machine: str) -> None:
     (of,) = [of for of in built.cells if of.cell.machine.name == machine]
-    up = launch.start(lab.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=True)
+    up = launch.start(vm_pool.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=True)
     up.release()
     try:
         both = [Rig(machine, tmp_path / f"results{number}", loops=30) for number in range(2)]
@@ -310,10 +313,10 @@ def test_a_vm_that_is_up_is_used_by_one_rig_alone(built: Plan, tmp_path: Path, m
 @pytest.mark.parametrize("machine", matrix.machine_names())
 def test_a_port_that_is_taken_is_not_the_end(built: Plan, monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
     (of,) = [of for of in built.cells if of.cell.machine.name == machine]
-    taken = launch.start(lab.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
+    taken = launch.start(vm_pool.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
     ports = iter([taken.state.port, taken.state.port, launch._free_port()])
     monkeypatch.setattr(launch, "_free_port", lambda: next(ports))
-    second = launch.start(lab.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
+    second = launch.start(vm_pool.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
     assert second.state.port != taken.state.port
     second.stop()
     taken.stop()

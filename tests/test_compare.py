@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.compare import Comparison, Summary, across, compare, stepwise
-from harness.matrix import Clock
-from harness.outcome import ExitCode, Outcome, exit_code
-from harness.records import Finding, Result, Sample
+from harness.model.matrix import Clock
+from harness.model.records import Finding, Result, Sample
+from harness.stats.compare import Comparison, Summary, across, compare, stepwise
+from harness.stats.outcome import ExitCode, Outcome, exit_code
 from tests import make
 
 TEST = "le_fit_alloc_test"

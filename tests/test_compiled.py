@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import compiled
+from harness.build import compiled
 from harness.errors import BuildError
 
 CMD = """\

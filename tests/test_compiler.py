@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import kbuild, matrix
-from harness.jobserver import Jobserver
-from harness.matrix import Machine, Variant
+from harness.build import kbuild
+from harness.build.jobserver import Jobserver
+from harness.model import matrix
+from harness.model.matrix import Machine, Variant
 
 INCBIN = {
     "a.S": '.incbin "blob"\n',

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.console import Console
+from harness.vm.console import Console
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import database, schema
-from harness.database import Database, Step
 from harness.errors import RigError, UsageError
-from harness.history import History
-from harness.records import Run
+from harness.model.records import Run
+from harness.runs import schema, sqlite
+from harness.runs.history_store import History
+from harness.runs.sqlite import Database, Step
 from tests import make
 
 FIRST, SECOND = "20260102-030405-abcd", "20260103-030405-ef01"
@@ -145,7 +145,7 @@ def test_a_writer_that_never_ends_is_told_of(file: Path, results: Path, monkeypa
     filled(file, results)
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    monkeypatch.setattr(database, "_PATIENCE", 0.05)
+    monkeypatch.setattr(sqlite, "_PATIENCE", 0.05)
     waiting = Database(file, schema.STEPS)
     with pytest.raises(RigError, match="is in use by another process that does not end"), waiting.writing():
         pass

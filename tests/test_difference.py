@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from harness import difference
-from harness.difference import Difference, Kind
+from harness.build import first_difference
+from harness.build.first_difference import Difference, Kind
 
 SOURCE = """
 int table[4] = { 1, 2, 3, 4 };
@@ -61,23 +61,25 @@ def section(file: Path, name: str) -> tuple[int, int]:
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("content", [b"", b"abc", b"\x00" * 200_000])
 def test_files_that_are_the_same_do_not_differ(kind: Kind, content: bytes, tmp_path: Path) -> None:
-    assert difference.first(kind, *pair(tmp_path, content, content)) is None
+    assert first_difference.first(kind, *pair(tmp_path, content, content)) is None
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_a_file_that_is_missing_differs(kind: Kind, tmp_path: Path) -> None:
-    assert difference.first(kind, *pair(tmp_path, b"abc", None)) == Difference(0, "the file", "there", "no such file")
+    assert first_difference.first(kind, *pair(tmp_path, b"abc", None)) == Difference(0, "the file", "there", "no such file")
     (tmp_path / "cached").rename(tmp_path / "rebuilt")
-    assert difference.first(kind, tmp_path / "cached", tmp_path / "rebuilt") == Difference(0, "the file", "no such file", "there")
+    assert first_difference.first(kind, tmp_path / "cached", tmp_path / "rebuilt") == Difference(
+        0, "the file", "no such file", "there"
+    )
     (tmp_path / "rebuilt").unlink()
-    assert difference.first(kind, tmp_path / "cached", tmp_path / "rebuilt") is None
+    assert first_difference.first(kind, tmp_path / "cached", tmp_path / "rebuilt") is None
 
 
 @pytest.mark.parametrize("offset", [0, 65535, 65536, 65537, 199_999])
 def test_one_byte_is_found_wherever_it_is(offset: int, tmp_path: Path) -> None:
     other = bytearray(200_000)
     other[offset] = 0x1F
-    found = difference.first(Kind.DATA, *pair(tmp_path, bytes(200_000), bytes(other)))
+    found = first_difference.first(Kind.DATA, *pair(tmp_path, bytes(200_000), bytes(other)))
     assert found
     assert (found.offset, found.where) == (offset, f"byte {offset:#x}")
     assert found.cached.startswith("00")
@@ -86,13 +88,13 @@ def test_one_byte_is_found_wherever_it_is(offset: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [Kind.DATA, Kind.ELF, Kind.CPIO])
 def test_a_file_that_is_cut_short_differs_where_it_ends(kind: Kind, tmp_path: Path) -> None:
-    found = difference.first(kind, *pair(tmp_path, b"abcdef", b"abcd"))
+    found = first_difference.first(kind, *pair(tmp_path, b"abcdef", b"abcd"))
     assert found == Difference(4, "byte 0x4", "65 66", "the end of the file")
     assert found.words == "byte 0x4: 65 66 in the cache, the end of the file built again"
 
 
 def test_a_byte_of_a_function_is_told_by_its_name(tmp_path: Path) -> None:
-    found = difference.first(Kind.ELF, compiled(tmp_path, "one.o"), compiled(tmp_path, "other.o", 2000))
+    found = first_difference.first(Kind.ELF, compiled(tmp_path, "one.o"), compiled(tmp_path, "other.o", 2000))
     assert found
     start, end = section(tmp_path / "one.o", ".text")
     assert start <= found.offset < end
@@ -104,7 +106,7 @@ def test_a_byte_of_a_function_is_told_by_its_name(tmp_path: Path) -> None:
 
 def test_in_a_linked_file_addresses_are_not_offsets(tmp_path: Path) -> None:
     one, other = compiled(tmp_path, "one", 1000, *PROGRAM), compiled(tmp_path, "other", 2000, *PROGRAM)
-    found = difference.first(Kind.ELF, one, other)
+    found = first_difference.first(Kind.ELF, one, other)
     assert found
     assert "section .text, guilty+0x" in found.where, "the build-id differs too and comes first, but only for that reason"
     assert one.read_bytes()[found.offset :].startswith(bytes.fromhex(found.cached))
@@ -114,7 +116,7 @@ def test_in_a_linked_file_addresses_are_not_offsets(tmp_path: Path) -> None:
 def test_data_is_told_by_its_name_too(tmp_path: Path) -> None:
     made = compiled(tmp_path, "one.o")
     start, _ = section(made, ".data")
-    found = difference.first(Kind.ELF, made, changed(made, start + 4))
+    found = first_difference.first(Kind.ELF, made, changed(made, start + 4))
     assert found == Difference(start + 4, f"byte {start + 4:#x} (section .data, table+0x4)", found.cached, found.rebuilt)  # type: ignore[union-attr]
     assert (found.cached[:2], found.rebuilt[:2]) == ("02", "fd")
 
@@ -122,14 +124,14 @@ def test_data_is_told_by_its_name_too(tmp_path: Path) -> None:
 def test_a_build_id_counts_where_it_is_all_there_is(tmp_path: Path) -> None:
     made = compiled(tmp_path, "one", 1000, *PROGRAM)
     _, end = section(made, ".note.gnu.build-id")
-    found = difference.first(Kind.ELF, made, changed(made, end - 1))
+    found = first_difference.first(Kind.ELF, made, changed(made, end - 1))
     assert found
     assert found.where == f"byte {end - 1:#x} (section .note.gnu.build-id)"
 
 
 def test_a_byte_in_no_section_is_told_by_its_offset(tmp_path: Path) -> None:
     made = compiled(tmp_path, "one.o")
-    found = difference.first(Kind.ELF, made, changed(made, 8))
+    found = first_difference.first(Kind.ELF, made, changed(made, 8))
     assert found
     assert found.where == "byte 0x8"
 
@@ -140,7 +142,7 @@ def test_sections_that_moved_are_compared_all_the_same(tmp_path: Path) -> None:
     for text in ("short", "a good deal longer than the other"):
         files.append(tmp_path / f"{len(text)}.o")
         subprocess.run(("gcc", "-c", f'-DTEXT="{text}"', "-o", files[-1], "code.c"), cwd=tmp_path, check=True)
-    found = difference.first(Kind.ELF, *files)
+    found = first_difference.first(Kind.ELF, *files)
     assert found
     assert found.where == f"byte {section(files[0], '.data')[0]:#x} (section .data, text+0x0)"
     assert bytes.fromhex(found.cached).startswith(b"short")
@@ -153,7 +155,7 @@ def test_an_elf_file_that_is_cut_short_is_told_by_what_the_whole_one_has_there(t
     cut = tmp_path / "cut.o"
     cut.write_bytes(made.read_bytes()[: start + 2])
     for files in ((made, cut), (cut, made)):
-        found = difference.first(Kind.ELF, *files)
+        found = first_difference.first(Kind.ELF, *files)
         assert found
         assert found.where == f"byte {start + 2:#x} (section .text, innocent+0x2)"
         assert "the end of the file" in (found.cached, found.rebuilt)
@@ -170,7 +172,7 @@ def test_an_elf_file_that_is_cut_short_is_told_by_what_the_whole_one_has_there(t
     ],
 )
 def test_text_is_told_by_its_first_line(cached: bytes, rebuilt: bytes, where: str, ours: str, theirs: str, tmp_path: Path) -> None:
-    found = difference.first(Kind.TEXT, *pair(tmp_path, cached, rebuilt))
+    found = first_difference.first(Kind.TEXT, *pair(tmp_path, cached, rebuilt))
     assert found
     assert (found.where, found.cached, found.rebuilt) == (where, ours, theirs)
 
@@ -189,18 +191,18 @@ def test_an_initramfs_is_told_by_its_first_member_that_differs(tmp_path: Path) -
     one = archive(tmp_path / "a", {"init": "#!/bin/sh\n", "passwd": "root", "shells": "sh"})
     at = one.index(b"root")
     other = one[:at] + b"toor" + one[at + 4 :]
-    found = difference.first(Kind.CPIO, *pair(tmp_path, one, other))
+    found = first_difference.first(Kind.CPIO, *pair(tmp_path, one, other))
     assert found
     assert (found.offset, found.where) == (at, f"byte {at:#x} (member passwd)")
     header = one.index(b"070701", one.index(b"root"))
-    found = difference.first(Kind.CPIO, *pair(tmp_path, one, one[: header + 14] + b"9" + one[header + 15 :]))
+    found = first_difference.first(Kind.CPIO, *pair(tmp_path, one, one[: header + 14] + b"9" + one[header + 15 :]))
     assert found
     assert found.where == f"byte {header + 14:#x} (member shells)", "its mode"
 
 
 def test_members_of_other_names_are_both_told(tmp_path: Path) -> None:
     one, other = (archive(tmp_path / name, {"init": "", name: ""}) for name in ("mnt", "tmp"))
-    found = difference.first(Kind.CPIO, *pair(tmp_path, one, other))
+    found = first_difference.first(Kind.CPIO, *pair(tmp_path, one, other))
     assert found
     assert re.fullmatch(r"byte 0x[0-9a-f]+ \(member mnt, and member tmp built again\)", found.where)
 
@@ -208,5 +210,5 @@ def test_members_of_other_names_are_both_told(tmp_path: Path) -> None:
 def test_an_initramfs_that_is_cut_short_is_told_by_the_member_that_is_not_whole(tmp_path: Path) -> None:
     one = archive(tmp_path / "a", {"init": "", "passwd": "root"})
     at = one.index(b"root") + 2
-    found = difference.first(Kind.CPIO, *pair(tmp_path, one, one[:at]))
+    found = first_difference.first(Kind.CPIO, *pair(tmp_path, one, one[:at]))
     assert found == Difference(at, f"byte {at:#x} (member passwd)", found.cached, "the end of the file")  # type: ignore[union-attr]

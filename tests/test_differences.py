@@ -9,15 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import differences, runs
-from harness.changes import Change, Changes, Contents, Symbol
-from harness.kbuild import Kernel
-from harness.matrix import Base, Cell, Variant, load_machine
-from harness.patches import Patched
-from harness.plan import BuiltCell
-from harness.records import Run
-from harness.rootfs import Rootfs
-from harness.selection import Selection
+from harness.build import effect
+from harness.build.kbuild import Kernel
+from harness.build.patches import Patched
+from harness.build.rootfs import Rootfs
+from harness.model.changes import Change, Changes, Contents, Symbol
+from harness.model.matrix import Base, Cell, Variant, load_machine
+from harness.model.records import Run
+from harness.model.selection import Selection
+from harness.runs import lifecycle
+from harness.suite.plan import BuiltCell
 from tests import make
 
 FUNCTION = Symbol("alloc_vmap_area", "mm/vmalloc.c", 800, "00")
@@ -75,7 +76,7 @@ def test_each_kernel_is_held_against_its_predecessor_of_the_same_machine(built: 
         built("mine@1", "1", machine="aarch64"),
     ]
     changed = Changes((Change("changed", "alloc_vmap_area", "mm/vmalloc.c", 800, 800),))
-    found = [(of.machine, of.variant, of.against, of.changes) for of in differences.between(cells)]
+    found = [(of.machine, of.variant, of.against, of.changes) for of in effect.between(cells)]
     assert found == [
         ("x86_64", "mine@1", "stock", changed),
         ("x86_64", "mine", "mine@1", changed),
@@ -86,11 +87,11 @@ def test_each_kernel_is_held_against_its_predecessor_of_the_same_machine(built: 
 def test_a_kernel_of_which_nothing_is_kept_is_left_out(built: Any) -> None:
     cells = [built("stock", "0"), built("mine@1", "1"), built("mine", "2")]
     cells[1].kernel.functions.unlink()
-    assert [(of.variant, of.against) for of in differences.between(cells)] == [("mine", "stock")]
+    assert [(of.variant, of.against) for of in effect.between(cells)] == [("mine", "stock")]
     cells[0].kernel.functions.unlink()
     cells[2].kernel.sources.unlink()
-    assert differences.between(cells) == ()
-    assert differences.notes(cells, patched(*cells, a=("mm/vmalloc.c",))) == ()
+    assert effect.between(cells) == ()
+    assert effect.notes(cells, patched(*cells, a=("mm/vmalloc.c",))) == ()
 
 
 def test_kernels_that_are_the_same_are_told(built: Any) -> None:
@@ -101,7 +102,7 @@ def test_kernels_that_are_the_same_are_told(built: Any) -> None:
         built("mine@3", "0"),
         built("mine", "0", key="x86_64-mine@3-perf"),
     ]
-    assert differences.notes(cells, patched(*cells, a=("mm/vmalloc.c",), b=("mm/vmalloc.c",), c=("mm/vmalloc.c",))) == (
+    assert effect.notes(cells, patched(*cells, a=("mm/vmalloc.c",), b=("mm/vmalloc.c",), c=("mm/vmalloc.c",))) == (
         "x86_64/mine@2/perf is the same image as x86_64/mine@1/perf: these patches change nothing in this configuration.",
         "x86_64/mine@3/perf is the same image as x86_64/stock/perf:"
         " what their patches do differently changes nothing in this configuration.",
@@ -113,16 +114,16 @@ def test_a_patch_of_nothing_that_is_compiled_is_told_once(built: Any) -> None:
     cells = [built("stock", "0"), built("mine@1", "1"), built("mine", "2")]
     told = patched(*cells, **{"0001-hmm.patch": ("mm/hmm.c",), "0002-x.patch": ("mm/vmalloc.c", "mm/hmm.c")})
     said = "0001-hmm.patch changes only mm/hmm.c, which is not compiled for x86_64, profile perf; its effect is not tested here."
-    assert differences.notes(cells, told) == (said,)
+    assert effect.notes(cells, told) == (said,)
 
 
 def test_a_file_that_a_later_patch_has_compiled_is_tested(built: Any) -> None:
     cells = [built("mine@1", "1"), built("mine", "2", sources=("mm/vmalloc.c", "mm/new.c")), built("yours", "3")]
     told = patched(*cells, **{"0001-new.patch": ("mm/new.c",), "0002-use.patch": ("mm/Makefile",)})
-    assert differences.notes(cells, told) == (
+    assert effect.notes(cells, told) == (
         "0001-new.patch changes only mm/new.c, which is not compiled for x86_64, profile perf; its effect is not tested here.",
     ), "of the series yours, which has it too"
-    assert differences.notes(cells[:2], told) == ()
+    assert effect.notes(cells[:2], told) == ()
 
 
 def test_a_run_keeps_what_its_kernels_change(tmp_path: Path, base: Base, built: Any) -> None:
@@ -130,8 +131,8 @@ def test_a_run_keeps_what_its_kernels_change(tmp_path: Path, base: Base, built: 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/a.patch").write_text("--- a/a\n+++ b/a\n@@ -1 +1 @@\n-a\n+b\n")
     run = Run(tmp_path / "run")
-    runs.begin(run, make.plan(base, cells=cells, notes=("a note",)), Selection(), "invoke test")
-    assert run.changes() == list(differences.between(cells))
+    lifecycle.begin(run, make.plan(base, cells=cells, notes=("a note",)), Selection(), "invoke test")
+    assert run.changes() == list(effect.between(cells))
     stock, mine = (msgspec.json.decode((run.folder / f"x86_64-{name}-perf.build.json").read_bytes()) for name in ("stock", "mine"))
     assert stock == {"release": "4.18.0", "seconds": 12.5}
     assert mine == {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import download
+from harness.build import download
 from harness.errors import RigError
 
 BODY = bytes(range(256)) * 4096

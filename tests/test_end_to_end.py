@@ -15,15 +15,20 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from harness import growth, matrix, paths, pipeline, protocol, runs, vm
+from harness import paths
+from harness.commands import pipeline
 from harness.errors import RigError, SourceUnavailable
-from harness.matrix import Clock
-from harness.outcome import ExitCode
-from harness.plan import Plan, Session
-from harness.records import Run
-from harness.selection import Selection
-from harness.suite import trial
-from harness.suite.lab import Lab
+from harness.model import catalog, matrix
+from harness.model.matrix import Clock
+from harness.model.records import Run
+from harness.model.selection import Selection
+from harness.runs import lifecycle
+from harness.stats import growth
+from harness.stats.outcome import ExitCode
+from harness.suite import execute
+from harness.suite.plan import Plan, Session
+from harness.suite.vm_pool import Lab
+from harness.vm import vms
 
 pytestmark = pytest.mark.kernel
 KNOWN_COSTS = {"b_fit_alloc_test": 30, "ne_fit_alloc_test": 45}
@@ -50,7 +55,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def run(results: Path) -> tuple[subprocess.CompletedProcess[str], Run]:
     """One run of everything at scale quick, by the README's command."""
     done = rig("select", "--scale", "quick", "build", "boot", "test")
-    return done, runs.find("latest")
+    return done, lifecycle.find("latest")
 
 
 @pytest.fixture(scope="module")
@@ -76,16 +81,16 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
     done, folder = run
-    regressed = {c.test for c in runs.conclude(folder).regressions}
+    regressed = {c.test for c in lifecycle.conclude(folder).regressions}
     assert regressed <= set(KNOWN_COSTS), done.stdout
-    assert all((c.change or 0) > -KNOWN_COSTS.get(c.test, 5) for c in runs.conclude(folder).comparisons), done.stdout
+    assert all((c.change or 0) > -KNOWN_COSTS.get(c.test, 5) for c in lifecycle.conclude(folder).comparisons), done.stdout
     assert done.returncode == (ExitCode.REGRESSION if regressed else ExitCode.GOOD), done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert str(folder.folder / "report.html") in done.stdout
     assert folder.provenance().proven
     assert len(folder.boots()) >= len({(r.machine, r.variant, r.clock, r.boot) for r in folder.results()})
     assert all(booted.build_id == booted.vmlinux_build_id for booted in folder.boots())
-    assert not list(vm.running()), "boot was followed by test, so nothing may stay up"
+    assert not list(vms.running()), "boot was followed by test, so nothing may stay up"
 
 
 def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
@@ -93,7 +98,7 @@ def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]
     provenance = folder.provenance()
     variants = ["stock"] if provenance.stock_only else ["stock", "free-list"]
     cells = {(machine, variant) for machine in matrix.machine_names() for variant in variants}
-    tests = protocol.suite().tests
+    tests = catalog.suite().tests
     performance = {test.name for test in tests if test.kind == "performance"}
     samples = folder.samples()
     for test in performance:
@@ -101,7 +106,7 @@ def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]
         assert {(h.machine, h.variant) for h in folder.histograms() if h.test == test} == cells
     results = folder.results()
     assert {(r.machine, r.variant) for r in results} == cells
-    boots = protocol.suite().scales["quick"].boots
+    boots = catalog.suite().scales["quick"].boots
     assert {s.boot for s in samples if s.test in performance} == set(range(boots))
     stress = [test for test in tests if test.stress]
     vms = len({(test.clock, tuple(test.memory.items())) for test in stress})
@@ -143,13 +148,13 @@ def test_fixes_mend_the_bugs_of_stock(has_series: None) -> None:
     tests = ",".join({bug.test for bug in matrix.load_base("4.18").known_bugs if bug.always})
     done = rig("select", "--variant", "stock,fixes", "--scale", "quick", "--tests", tests, "build", "test")
     assert done.returncode == ExitCode.GOOD, done.stdout + done.stderr
-    seen_by_known_bugs(runs.find("latest"))
-    assert {r.variant for r in runs.find("latest").results() if r.outcome == "passed"} == {"stock", "fixes"}
+    seen_by_known_bugs(lifecycle.find("latest"))
+    assert {r.variant for r in lifecycle.find("latest").results() if r.outcome == "passed"} == {"stock", "fixes"}
     assert done.stdout.count("not seen: fixed") == 5
 
 
 def test_series_helps_where_the_publication_says(run: tuple[object, Run], has_series: None) -> None:
-    outcome = runs.conclude(run[1])
+    outcome = lifecycle.conclude(run[1])
     long_list = {c.machine: c.change for c in outcome.comparisons if c.test == "long_busy_list_alloc_test"}
     assert set(long_list) == set(matrix.machine_names())
     # At scale quick 2,000 areas are held; with the publication's 15,000 it is more than 60 %.
@@ -194,13 +199,13 @@ def test_panic_is_a_finding_within_two_seconds(quick: Plan, lab: Lab, machine: s
 
     trigger = threading.Thread(target=panic)
     trigger.start()
-    outcome = trial.run(lab, msgspec.structs.replace(quick, scale="published"), used, used.steps[0])
+    outcome = execute.run(lab, msgspec.structs.replace(quick, scale="published"), used, used.steps[0])
     took = time.monotonic() - panicked.at  # type: ignore[attr-defined]
     trigger.join()
     assert outcome.findings
     assert outcome.findings[0].trouble.kind in ("null-dereference", "panic"), "what the trigger does depends on the kernel"
     assert took < 2, took
-    assert trial.boot(lab, quick, used).findings == (), "the next test gets a fresh VM"
+    assert execute.boot(lab, quick, used).findings == (), "the next test gets a fresh VM"
 
 
 def test_boot_leaves_vms_up_until_down(quick: Plan) -> None:
@@ -222,16 +227,16 @@ def test_the_longest_critical_section_has_its_stack(quick: Plan) -> None:
         *("--kernel", quick.base.name, "--tests", "long_busy_list_alloc_test", "build", "test"),
     )
     assert done.returncode == ExitCode.GOOD, done.stdout + done.stderr
-    (section,) = runs.find("latest").sections()
+    (section,) = lifecycle.find("latest").sections()
     assert section.microseconds > 1
     assert "vmalloc" in section.stack or "vfree" in section.stack
-    assert runs.find("latest").samples() == []
+    assert lifecycle.find("latest").samples() == []
 
 
 def test_a_sweep_finds_stock_growing_with_what_is_busy(has_series: None) -> None:
     done = rig("sweep", "--machine", "aarch64", "--tests", "sweep_long_list", "--scale", "quick", "--boots", "1")
     assert done.returncode == ExitCode.GOOD, done.stdout + done.stderr
-    found = {(g.variant, g.axis): g for g in growth.fit(runs.find("latest").points())}
+    found = {(g.variant, g.axis): g for g in growth.fit(lifecycle.find("latest").points())}
     assert found["stock", "busy"].kind == "linear"
     assert found["free-list", "busy"].kind == "flat"
     assert "sweep_long_list" in done.stdout
@@ -243,11 +248,11 @@ def test_a_night_is_held_against_its_baseline(quick: Plan) -> None:
     first = rig(*words, *tests, "--no-audit")
     assert first.returncode == ExitCode.GOOD, first.stdout + first.stderr
     assert "Audit" not in first.stdout
-    name = runs.find("latest").folder.name
+    name = lifecycle.find("latest").folder.name
     assert f"{name} is the baseline" in rig("baseline", name).stdout
     second = rig(*words, *tests)
     assert second.returncode == ExitCode.GOOD, second.stdout + second.stderr
-    log = (runs.find("latest").folder / "nightly.log").read_text()
+    log = (lifecycle.find("latest").folder / "nightly.log").read_text()
     for said in (f"Held against {name}", "No regressions; tests: 2 same.", "Audit of aarch64/stock/perf: same."):
         assert said in second.stdout
         assert said in log

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness import estimate
-from harness.estimate import MOST, Estimate
+from harness.stats import estimate
+from harness.stats.estimate import MOST, Estimate
 
 COSTS = st.lists(st.floats(1e-3, 1e12), min_size=1, max_size=7)
 P = st.lists(st.floats(0, 1), max_size=8)

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness import excerpt, ktap, protocol
-from harness.plan import Step
-from harness.suite.trial import failures
+from harness.kernlog import excerpt
+from harness.model import catalog
+from harness.suite import ktap
+from harness.suite.execute import failures
+from harness.suite.plan import Step
 from tests import make
 
 NOTES = "\n".join(f"[    1.{n:06d}] vmalloc_test: # note test=model_test thread={n} holes=1" for n in range(30))
@@ -34,7 +36,7 @@ def test_without_a_result_the_last_lines_are_what_is_known() -> None:
 
 
 def test_a_failed_tests_finding_has_the_lines_of_the_console() -> None:
-    (test,) = (test for test in protocol.suite().tests if test.name == "model_test")
+    (test,) = (test for test in catalog.suite().tests if test.name == "model_test")
     said = "vmalloc_test: 1..1\nvmalloc_test: not ok 1 model_test # -EEXIST: overlap\n"
     (trouble,) = failures(Step(test), ktap.parse(said), 101, LOG)
     assert (trouble.kind, trouble.title, trouble.first, trouble.last) == ("test-failed", "-EEXIST: overlap", 121, 136)

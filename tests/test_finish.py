@@ -8,11 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import paths, runs
+from harness import paths
 from harness.errors import RigError
-from harness.matrix import Clock
-from harness.outcome import ExitCode, exit_code
-from harness.records import Run
+from harness.model.matrix import Clock
+from harness.model.records import Run
+from harness.runs import lifecycle
+from harness.stats.outcome import ExitCode, exit_code
 from tests import make
 
 
@@ -29,7 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def test_records_become_an_outcome_and_a_page(run: Run) -> None:
-    outcome = runs.conclude(run)
+    outcome = lifecycle.conclude(run)
     assert [(c.test, c.variant, c.verdict) for c in outcome.comparisons] == [("le_fit_alloc_test", "mine", "undecided")]
     assert outcome.unexpected == (make.finding(),)
     assert len(outcome.results) == 2
@@ -38,12 +39,12 @@ def test_records_become_an_outcome_and_a_page(run: Run) -> None:
 
 
 def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Run) -> None:
-    assert runs.UNPROVEN in runs.conclude(run).provenance.notes
+    assert lifecycle.UNPROVEN in lifecycle.conclude(run).provenance.notes
     run.add("boots.jsonl", [make.booted(), make.booted(boot=1)])
-    assert runs.UNPROVEN in runs.conclude(run).provenance.notes, "mine did not"
-    assert not runs.finish(run, "test --resume").provenance.proven
+    assert lifecycle.UNPROVEN in lifecycle.conclude(run).provenance.notes, "mine did not"
+    assert not lifecycle.finish(run, "test --resume").provenance.proven
     run.add("boots.jsonl", [make.booted(variant="mine")])
-    told = runs.finish(run, "test --resume").provenance
+    told = lifecycle.finish(run, "test --resume").provenance
     assert (told.proven, told.notes) == (True, ())
     assert "3 boots proved" in (run.folder / "report.html").read_text()
     assert f"build-id {make.BUILD_ID}" in " ".join((run.folder / "report.md").read_text().split())
@@ -52,11 +53,11 @@ def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Ru
 def test_a_comparison_with_a_run_without_proof_says_so(run: Run) -> None:
     before, after = (make.stored(paths.RESULTS, f"2026010{day}-030405-abcd", [make.sample(float(day))]) for day in (3, 4))
     after.add("boots.jsonl", [make.booted()])
-    told = runs.across(before, after, None).provenance
+    told = lifecycle.across(before, after, None).provenance
     assert not told.proven
     assert told.notes[-1].startswith("20260103-030405-abcd: not all boots proved")
     before.add("boots.jsonl", [make.booted()])
-    told = runs.across(before, after, None).provenance
+    told = lifecycle.across(before, after, None).provenance
     assert (told.proven, told.notes) == (True, ())
 
 
@@ -76,11 +77,11 @@ def test_a_stress_test_that_passed_in_a_boot_without_proof_is_not_proven(run: Ru
 
 
 def test_a_report_made_again_is_the_same(run: Run) -> None:
-    first = runs.conclude(run)
+    first = lifecycle.conclude(run)
     page = (run.folder / "report.html").read_bytes()
     assert not run.provenance().finished, "only a run that ended says so"
     (run.folder / "report.html").unlink()
-    assert runs.conclude(runs.find(run.folder.name)) == first
+    assert lifecycle.conclude(lifecycle.find(run.folder.name)) == first
     assert (run.folder / "report.html").read_bytes() == page
 
 
@@ -92,23 +93,23 @@ def test_where_there_is_no_room_at_the_end_it_says_how_to_go_on(
         raise RigError("run.json cannot be written: No space left on device.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, part, refuse)
+        patch.setattr(lifecycle, part, refuse)
         with pytest.raises(RigError, match=f"No space left on device. .*`invoke {again} {run.folder.name}` writes the report"):
-            runs.finish(run, "test --resume")
-    assert exit_code(runs.finish(run, "test --resume")) == ExitCode.FINDING
+            lifecycle.finish(run, "test --resume")
+    assert exit_code(lifecycle.finish(run, "test --resume")) == ExitCode.FINDING
     assert run.provenance().finished
 
 
 def test_the_latest_run_is_found_by_that_name(run: Run) -> None:
-    runs.conclude(run)
+    lifecycle.conclude(run)
     assert (paths.RESULTS / "latest").readlink() == Path(run.folder.name)
-    assert runs.find("latest").folder == run.folder
-    assert runs.find(str(run.folder)).folder == run.folder
+    assert lifecycle.find("latest").folder == run.folder
+    assert lifecycle.find(str(run.folder)).folder == run.folder
 
 
 def test_a_run_elsewhere_is_not_the_latest(run: Run, tmp_path: Path) -> None:
     moved = run.folder.rename(tmp_path / "sent-by-mail")
-    runs.conclude(Run(moved))
+    lifecycle.conclude(Run(moved))
     assert (moved / "report.html").exists()
     assert not (paths.RESULTS / "latest").is_symlink()
 
@@ -116,4 +117,4 @@ def test_a_run_elsewhere_is_not_the_latest(run: Run, tmp_path: Path) -> None:
 def test_a_torn_record_does_not_keep_the_report_away(run: Run) -> None:
     with (run.folder / "samples.jsonl").open("ab") as file:
         file.write(b'{"machine":"x86')
-    assert len(runs.conclude(run).comparisons) == 1
+    assert len(lifecycle.conclude(run).comparisons) == 1

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import functions, shell
-from harness.changes import Change, Changes, Contents, changes
+from harness.build import functions
+from harness.build.references import plain
 from harness.errors import UsageError
-from harness.matrix import Machine, load_machine, machine_names
-from harness.references import plain
+from harness.host import shell
+from harness.model.changes import Change, Changes, Contents, changes
+from harness.model.matrix import Machine, load_machine, machine_names
 
 CASES = "\n".join(f"\tcase {n}:\n\t\treturn act{n}(v);" for n in range(24))
 ACTS = "\n".join(f"int act{n}(int v);" for n in range(24))

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import compare, gate
-from harness.gate import Baseline, Gate
-from harness.matrix import STOCK, Clock
-from harness.outcome import Outcome
-from harness.records import Sample
-from harness.trend import RunRow
+from harness.model.matrix import STOCK, Clock
+from harness.model.records import Sample
+from harness.stats import baseline as gate
+from harness.stats import compare
+from harness.stats.baseline import Baseline, Gate
+from harness.stats.outcome import Outcome
+from harness.stats.trend import RunRow
 from tests import make
 
 TESTS = ["le_fit_alloc_test", "b_fit_alloc_test"]

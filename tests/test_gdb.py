@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import gdb, shell
-from harness.matrix import load_machine, machine_names
+from harness.host import shell
+from harness.model.matrix import load_machine, machine_names
+from harness.vm import gdb
 
 # The kernel's own types, as far as the search for a module goes; of 4.18, and of 5.8 and later.
 KERNEL = """\

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import growth
-from harness.growth import Growth
-from harness.matrix import Clock, variant_order
-from harness.records import Point
+from harness.model.matrix import Clock, variant_order
+from harness.model.records import Point
+from harness.stats import growth
+from harness.stats.growth import Growth
 
 SIZES = (1000, 5000, 15000, 50000)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from harness import keys
+from harness.build import keys
 from harness.errors import VmLost
-from harness.guest import Guest
+from harness.vm.ssh import Guest
 
 
 class Mute(paramiko.ServerInterface):

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.compare import Comparison
-from harness.headline import Headline, Word, headlines
-from harness.matrix import Clock
-from harness.records import Finding, Result
+from harness.model.matrix import Clock
+from harness.model.records import Finding, Result
 from harness.report import headlines as words
-from harness.slopes import Slope
+from harness.stats.compare import Comparison
+from harness.stats.headline import Headline, Word, headlines
+from harness.stats.slopes import Slope
 from tests import content, make
 
 SAME = content.comparison(test="even_test", verdict="same", ratio=1.001)

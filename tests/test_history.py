@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from harness.errors import UsageError
-from harness.history import History
-from harness.matrix import Clock
-from harness.records import Finding, Result, Sample
+from harness.model.matrix import Clock
+from harness.model.records import Finding, Result, Sample
+from harness.runs.history_store import History
 from tests import make
 
 Record = TypeVar("Record", Finding, Result)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import identity, shell
+from harness.build import identity
 from harness.errors import BuildError
-from harness.matrix import Machine, load_machine, machine_names
+from harness.host import shell
+from harness.model.matrix import Machine, load_machine, machine_names
 
 ID = bytes(range(20))
 

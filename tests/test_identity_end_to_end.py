@@ -10,15 +10,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import matrix, pipeline, store
+from harness.build.kbuild import Kernel
+from harness.build.rootfs import Rootfs
+from harness.commands import pipeline
 from harness.errors import Mismatch
-from harness.kbuild import Kernel
-from harness.matrix import Clock, Variant
-from harness.plan import BuiltCell, Plan, Session
-from harness.rootfs import Rootfs
-from harness.selection import Selection
-from harness.suite import trial
-from harness.suite.lab import Lab, Station
+from harness.host import files
+from harness.model import matrix
+from harness.model.matrix import Clock, Variant
+from harness.model.selection import Selection
+from harness.suite import execute
+from harness.suite.plan import BuiltCell, Plan, Session
+from harness.suite.vm_pool import Lab, Station
 
 pytestmark = pytest.mark.kernel
 SERIES = Path(__file__).parent / "data" / "series"
@@ -66,7 +68,7 @@ def session(quick: Plan, built: BuiltCell) -> Session:
 @pytest.mark.parametrize("machine", MACHINES)
 def test_what_differs_in_one_place_differs_in_image_and_build_id(built: dict[tuple[str, str], BuiltCell], machine: str) -> None:
     kernels = [built[name, machine].kernel for name in ("stock", *CHANGES)]
-    assert len({store.file_sha256(kernel.image) for kernel in kernels}) == len(kernels)
+    assert len({files.file_sha256(kernel.image) for kernel in kernels}) == len(kernels)
     assert len({kernel.build_id for kernel in kernels}) == len(kernels)
 
 
@@ -84,13 +86,13 @@ def test_what_differs_in_one_place_is_what_runs(
     for name in ("stock", *CHANGES):
         cell = built[name, machine]
         used = session(quick, cell)
-        assert trial.boot(lab, quick, used).findings == ()
+        assert execute.boot(lab, quick, used).findings == ()
         station = lab.station(used)
         assert station.booted.build_id == cell.kernel.build_id
         assert station.booted.module_build_id == cell.kernel.module_build_id
         areas = station.guest.run("cat", "/proc/vmallocinfo")
         (step,) = used.steps
-        kinds = [finding.trouble.kind for finding in trial.run(lab, quick, used, step).findings]
+        kinds = [finding.trouble.kind for finding in execute.run(lab, quick, used, step).findings]
         shown[name] = (total(station), " vMalloc" in areas, " vmalloc" in areas, kinds)
     whole, *others = shown["stock"]
     assert others == [False, True, ["test-failed"]], "stock skips a hole of just the size asked for"
@@ -146,9 +148,9 @@ def test_what_is_planted_is_refused_before_a_test_runs(
 ) -> None:
     used = session(quick, plant(built["stock", machine], built["string", machine], tmp_path))
     with pytest.raises(Mismatch, match=told):
-        trial.boot(lab, quick, used)
+        execute.boot(lab, quick, used)
     with pytest.raises(Mismatch, match=told):
-        trial.run(lab, quick, used, used.steps[0])
+        execute.run(lab, quick, used, used.steps[0])
     assert lab.current(used) is None
     assert lab.booted() == ()
     assert "start test=" not in (tmp_path / lab.last_log(used)).read_text()

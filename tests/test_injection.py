@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from harness import injection
+from harness.commands import injection
 from harness.errors import UsageError
 
 SOURCE = """\

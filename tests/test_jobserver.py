@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import shell
-from harness.jobserver import Jobserver
+from harness.build.jobserver import Jobserver
+from harness.host import shell
 
 # The first jobs wait for the third, a while at most, so that a slow start of a make decides nothing.
 MAKEFILE = """\

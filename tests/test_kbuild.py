@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import buildlog, kbuild, shell
+from harness.build import buildlog, kbuild
 from harness.errors import RigError
-from harness.matrix import Base, Cell, Machine, Variant, load_machine, machine_names
+from harness.host import shell
+from harness.model.matrix import Base, Cell, Machine, Variant, load_machine, machine_names
 from tests import make
 
 LOG = """\

@@ -6,9 +6,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import kconfig, paths
-from harness.kbuild import configuration
-from harness.matrix import PROFILES, Cell, Variant, base_names, load_base, load_machine, machine_names
+from harness import paths
+from harness.build import kconfig
+from harness.build.kbuild import configuration
+from harness.model.matrix import PROFILES, Cell, Variant, base_names, load_base, load_machine, machine_names
 
 FRAGMENT = """\
 # A comment about CONFIG_COMMENTED=y.

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import paths, pipeline
-from harness.plan import BuiltCell, Plan
-from harness.selection import Selection
+from harness import paths
+from harness.commands import pipeline
+from harness.model.selection import Selection
+from harness.suite.plan import BuiltCell, Plan
 
 pytestmark = pytest.mark.kernel
 

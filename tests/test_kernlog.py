@@ -10,7 +10,7 @@ import pytest
 
 from harness import kernlog
 from harness.kernlog import find
-from harness.trouble import Severity, Trouble
+from harness.model.trouble import Severity, Trouble
 
 DATA = Path(__file__).parent / "data"
 # kind, how the title begins, whom to blame, and words of the last line

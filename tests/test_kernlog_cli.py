@@ -14,11 +14,12 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness import kernlog, logs, paths
+from harness import kernlog, paths
+from harness.commands import kernlog as commands
 from harness.errors import UsageError
-from harness.outcome import ExitCode
-from harness.report.logs import as_json, converted, kinds, table
-from harness.trouble import Frame, Trouble
+from harness.model.trouble import Frame, Trouble
+from harness.report.kernlog import as_json, converted, kinds, table
+from harness.stats.outcome import ExitCode
 from tests.test_kernlog import DATA, log
 
 
@@ -149,4 +150,4 @@ def test_what_is_no_source_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "vmlinux"
     file.touch()
     with pytest.raises(UsageError, match="is no folder"):
-        logs.debug(str(file), (), str(file))
+        commands.debug(str(file), (), str(file))

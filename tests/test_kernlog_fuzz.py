@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness import kernlog
 from harness.kernlog import block, lines
-from harness.trouble import Trouble
+from harness.model.trouble import Trouble
 from tests.test_kernlog import HEADERS, LOGS, log
 
 WORDS = (

@@ -12,7 +12,7 @@ import paramiko
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from harness import keys
+from harness.build import keys
 
 
 def strings(data: bytes) -> list[bytes]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness import kmemleak
-from harness.trouble import Severity
+from harness.kernlog import kmemleak
+from harness.model.trouble import Severity
 from tests import make
 
 PERCPU = """\

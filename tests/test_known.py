@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness import known
-from harness.records import Finding, Result
+from harness.model.records import Finding, Result
+from harness.stats import bug_table
 from tests import make
 
 BOTH: dict[str, str] = {"x86_64": "a laptop", "aarch64": "a board"}
@@ -17,12 +17,12 @@ LEAK: dict[str, Any] = {"profile": "debug", "test": "pcpu_alloc_test"}
 
 def words(findings: tuple[Finding, ...], results: tuple[Result, ...]) -> dict[tuple[str, str], str]:
     """Return what the only row says, by variant and machine."""
-    (row,) = known.rows(make.provenance(machines=BOTH), findings, results)
+    (row,) = bug_table.rows(make.provenance(machines=BOTH), findings, results)
     return {(shown.variant, shown.machine): shown.words for shown in row.shown}
 
 
 def not_seen(**other: Any) -> Finding:
-    return make.finding(**{"kind": "not-seen", "title": f"{known.NOT_SEEN}md_blocks are left", **LEAK, **other})
+    return make.finding(**{"kind": "not-seen", "title": f"{bug_table.NOT_SEEN}md_blocks are left", **LEAK, **other})
 
 
 def test_what_stock_shows_and_a_series_does_not_is_fixed() -> None:
@@ -40,10 +40,10 @@ def test_a_bug_is_fixed_machine_by_machine() -> None:
         ("stock", "aarch64"): "not seen",
         ("mine", "aarch64"): "seen",
     }
-    (row,) = known.rows(make.provenance(machines=BOTH), findings, results)
+    (row,) = bug_table.rows(make.provenance(machines=BOTH), findings, results)
     assert [(s.variant, s.machine) for s in row.shown if s.new] == [("mine", "aarch64")]
-    assert known.fixed([row], "x86_64") == {"mine": (1, 1)}
-    assert known.fixed([row], "aarch64") == {}
+    assert bug_table.fixed([row], "x86_64") == {"mine": (1, 1)}
+    assert bug_table.fixed([row], "aarch64") == {}
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_of_several_tests_that_show_a_bug_all_have_to_be_without_it() -> None:
 
 def test_bugs_are_told_apart_and_other_findings_are_none() -> None:
     findings = (make.finding(), make.leak(), make.leak(expected="an overflow", test="align_shift_alloc_test"))
-    rows = known.rows(make.provenance(), findings, make.known_results())
+    rows = bug_table.rows(make.provenance(), findings, make.known_results())
     assert [(row.reason, row.tests) for row in rows] == [
         ("md_blocks are left", ("pcpu_alloc_test",)),
         ("an overflow", ("align_shift_alloc_test",)),
     ]
-    assert known.rows(make.provenance(), (make.finding(),), make.known_results()) == []
-    assert known.fixed(rows, "x86_64") == {"mine": (1, 2)}
+    assert bug_table.rows(make.provenance(), (make.finding(),), make.known_results()) == []
+    assert bug_table.fixed(rows, "x86_64") == {"mine": (1, 2)}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.ktap import Latency, Look, Note, Outcome, Timing, parse
+from harness.suite.ktap import Latency, Look, Note, Outcome, Timing, parse
 
 LOG = """\
 [    1.100000] vmalloc_test: loading out-of-tree module taints kernel.

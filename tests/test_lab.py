@@ -14,14 +14,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import launch, protocol, vm
 from harness.errors import Mismatch, VmLost
-from harness.matrix import Base, Clock
-from harness.plan import Plan, Session
-from harness.records import Booted
-from harness.suite import lab as labs
-from harness.suite.lab import Lab
-from harness.vm import GuestDied
+from harness.model import catalog
+from harness.model.matrix import Base, Clock
+from harness.model.records import Booted
+from harness.suite import vm_pool as labs
+from harness.suite.plan import Plan, Session
+from harness.suite.vm_pool import Lab
+from harness.vm import launch, vms
+from harness.vm.vms import GuestDied
 from tests import make
 
 
@@ -93,7 +94,7 @@ def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hosts:
             pass
 
     monkeypatch.setattr(launch, "start", made.start)
-    monkeypatch.setattr(vm, "find", made.find)
+    monkeypatch.setattr(vms, "find", made.find)
     monkeypatch.setattr(labs, "Guest", FakeGuest)
     return made
 
@@ -222,7 +223,7 @@ def test_a_clock_that_only_ticks_is_the_rigs_failure(hosts: Hosts, made: Plan, t
 
 
 def test_sessions_have_names_of_their_own(made: Plan) -> None:
-    whole = msgspec.structs.replace(made, tests=protocol.choose("all"))
+    whole = msgspec.structs.replace(made, tests=catalog.choose("all"))
     assert len({session.name for session in whole.sessions}) == len(whole.sessions) == 5
 
 
@@ -241,7 +242,7 @@ def test_a_vm_can_be_kept_as_it_is(hosts: Hosts, made: Plan, tmp_path: Path) -> 
 
 def test_one_vm_of_a_cell_is_kept(hosts: Hosts, made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = type("Up", (), {"state": type("State", (), {"kept": "a test", "cell": "x86_64/stock/perf"})})
-    monkeypatch.setattr(vm, "running", lambda: iter([kept]))
+    monkeypatch.setattr(vms, "running", lambda: iter([kept]))
     used = lab(tmp_path, pauses=True)
     used.station(made.sessions[0])
     assert used.leave(made.sessions[0], "le_fit_alloc_test", "keep").startswith("nothing: a VM of x86_64/stock/perf")

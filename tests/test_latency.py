@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import latency
-from harness.matrix import Clock
-from harness.records import Histogram, Section
+from harness.model.matrix import Clock
+from harness.model.records import Histogram, Section
+from harness.stats import latency
 
 CELL: dict[str, Any] = {
     "machine": "x86_64",

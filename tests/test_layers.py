@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import paths
-from harness.matrix import load_machine, machine_names
+from harness.model.matrix import load_machine, machine_names
 
 TIERS = {
     "values": ("errors", "paths", "tables", "matrix", "clock", "trouble", "changes", "records"),

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import published
-from harness.matrix import Clock
+from harness.model.matrix import Clock
 from harness.report import mail as mails
 from harness.report import plaintext
-from harness.report.content import Content
+from harness.report.contents import Content
+from harness.stats import published
 from tests import content, make
 
 LONG = "a_very_long_name_" * 9

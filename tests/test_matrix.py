@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import matrix, paths
+from harness import paths
 from harness.errors import UsageError
-from harness.matrix import Base, Variant, cells, find_variant, load_base, load_machine, prefixes, series_name, variant_order
+from harness.model import matrix
+from harness.model.matrix import Base, Variant, cells, find_variant, load_base, load_machine, prefixes, series_name, variant_order
 
 
 @pytest.fixture

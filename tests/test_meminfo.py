@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import meminfo
+from harness.suite import meminfo
 
 BEFORE = """\
 MemTotal:        1012345 kB

@@ -19,22 +19,27 @@ import msgspec
 import pytest
 from filelock import FileLock
 
-from harness import git, kbuild, matrix, mutants, mutation, patches, paths, pipeline, selection, source, vm
-from harness.changes import Contents
+from harness import paths
+from harness.build import git, kbuild, patches, source
+from harness.build.jobserver import Jobserver
+from harness.build.kbuild import Kernel
+from harness.build.patches import Patched
+from harness.build.source import Tree
+from harness.commands import mutants, pipeline
 from harness.errors import BuildError, Mismatch, RigError, UsageError, VmLost
-from harness.jobserver import Jobserver
-from harness.kbuild import Kernel
-from harness.matrix import Base, Cell, KnownBug, Variant
-from harness.mutation import Attempt, Edit, Measured, Mutant, Table, Weakness
-from harness.outcome import ExitCode
-from harness.patches import Patched
-from harness.plan import Plan, Session, Step
+from harness.model import matrix, selection
+from harness.model import mutants as mutations
+from harness.model.changes import Contents
+from harness.model.matrix import Base, Cell, KnownBug, Variant
+from harness.model.mutants import Attempt, Edit, Measured, Mutant, Table, Weakness
+from harness.model.selection import Selection, Sources
 from harness.report import mutants as report
-from harness.selection import Selection, Sources
-from harness.source import Tree
-from harness.suite import trial
-from harness.suite.lab import Lab
-from harness.suite.reading import Observed
+from harness.stats.outcome import ExitCode
+from harness.suite import execute
+from harness.suite.extract import Observed
+from harness.suite.plan import Plan, Session, Step
+from harness.suite.vm_pool import Lab
+from harness.vm import vms
 from tests import make
 
 _LINUX = Path(os.environ.get("RIG_SOURCE") or paths.cache() / "sources" / "linux-4.18")
@@ -71,7 +76,7 @@ def patched(tmp_path: Path, said: list[str]) -> Callable[[str], str]:
 
 def test_every_mutant_applies_and_is_like_no_other(patched: Callable[[str], str]) -> None:
     told = mutants.load(matrix.load_base("4.18"))
-    made = {mutant.name: mutation.mutate(mutant, patched) for mutant in told.mutants}
+    made = {mutant.name: mutations.mutate(mutant, patched) for mutant in told.mutants}
     assert len(made) >= 30
     for name, changed in made.items():
         assert all(text != patched(file) for file, text in changed.items()), name
@@ -104,26 +109,26 @@ def test_every_weakness_has_a_mutant_or_a_reason() -> None:
 )
 def test_an_entry_that_makes_no_sense_is_named(given: tuple[Mutant, ...], said: str) -> None:
     with pytest.raises(UsageError, match="mutants.toml: the mutant .*" + said):
-        mutation.check(table(*given, weaknesses=(Weakness(1, "x"),)), "mutants.toml")
+        mutations.check(table(*given, weaknesses=(Weakness(1, "x"),)), "mutants.toml")
 
 
 @pytest.mark.parametrize(("old", "count"), [("line 101\n", 0), ("line 1", 12)])
 def test_a_mutant_that_does_not_apply_once_is_named(old: str, count: int) -> None:
     text = "".join(f"line {number}\n" for number in range(1, 101))
     with pytest.raises(UsageError, match=rf"'one' does not apply: .*{old.strip()}.* mm/vmalloc.c {count} times"):
-        mutation.mutate(msgspec.structs.replace(ONE, old=old), lambda _: text)
+        mutations.mutate(msgspec.structs.replace(ONE, old=old), lambda _: text)
 
 
 def test_later_edits_see_what_earlier_ones_did() -> None:
     of = msgspec.structs.replace(ONE, new="a\n", also=(Edit("a\n", "b\n"), Edit("c", "d", "mm/percpu.c")))
-    texts = {mutation.FILE: "line 1\nline 2\n", "mm/percpu.c": "c"}
-    assert mutation.mutate(of, texts.__getitem__) == {mutation.FILE: "b\nline 2\n", "mm/percpu.c": "d"}
+    texts = {mutations.FILE: "line 1\nline 2\n", "mm/percpu.c": "c"}
+    assert mutations.mutate(of, texts.__getitem__) == {mutations.FILE: "b\nline 2\n", "mm/percpu.c": "d"}
 
 
 def test_an_unknown_mutant_gets_a_hint() -> None:
-    assert mutation.choose(table(ONE), " one ,") == (ONE,)
+    assert mutations.choose(table(ONE), " one ,") == (ONE,)
     with pytest.raises(UsageError, match="no mutant 'on'; did you mean 'one'"):
-        mutation.choose(table(ONE), "on")
+        mutations.choose(table(ONE), "on")
 
 
 def test_a_kernel_without_mutants_says_so() -> None:
@@ -170,7 +175,7 @@ class FakeRig:
         assert fitting == self.folder / "series" / "m.ko"
         name = cell.variant.name
         assert kbuild.tree_of(base, cell.variant).is_relative_to(paths.cache() / "mutants")
-        assert git.blob(patched.commit, mutation.FILE) != git.blob(self.tree.commit, mutation.FILE)
+        assert git.blob(patched.commit, mutations.FILE) != git.blob(self.tree.commit, mutations.FILE)
         self.built.append((name, cell.profile))
         if name in self.unbuildable:
             raise BuildError(f"{name}: it does not build")
@@ -208,9 +213,9 @@ def rig(base: Base, tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(selection, "check", lambda wanted: None)
     monkeypatch.setattr(pipeline, "build", fake.build)
     monkeypatch.setattr(kbuild, "build", fake.kernel)
-    monkeypatch.setattr(trial, "boot", lambda lab, plan, session: fake.seen(plan, session, "boot"))
-    monkeypatch.setattr(trial, "run", run)
-    monkeypatch.setattr(trial, "end", lambda lab, plan, session: fake.seen(plan, session, "end"))
+    monkeypatch.setattr(execute, "boot", lambda lab, plan, session: fake.seen(plan, session, "boot"))
+    monkeypatch.setattr(execute, "run", run)
+    monkeypatch.setattr(execute, "end", lambda lab, plan, session: fake.seen(plan, session, "end"))
     mine = [Mutant(name, f"{name} is wrong", f"line {10 + number}\n", "") for number, name in enumerate(("a", "b", "c"))]
     monkeypatch.setattr(mutants, "load", lambda base: table(*mine))
     return fake
@@ -226,7 +231,7 @@ def test_what_survives_in_one_profile_is_tried_in_the_next(rig: FakeRig) -> None
     assert [(m.name, found.verdict(m)) for m in found.mutants] == [("a", "caught"), ("b", "caught"), ("c", "survived")]
     assert sorted(rig.built) == [("a", "perf"), ("b", "debug"), ("b", "perf"), ("c", "debug"), ("c", "perf")]
     assert [(c.profile, c.outcome) for c in found.control] == [("perf", "survived"), ("debug", "survived")]
-    assert mutation.by_test(found) == {TESTS[1]: ["a"], "end": ["b"]}
+    assert mutations.by_test(found) == {TESTS[1]: ["a"], "end": ["b"]}
     assert mutants.exit_code(found) == ExitCode.FINDING
     assert mutants.last() == found
 
@@ -292,7 +297,7 @@ def test_one_that_did_not_run_what_was_built_is_an_error_and_no_survivor(rig: Fa
             raise Mismatch("another kernel")
         return seen(plan, session, "boot")
 
-    monkeypatch.setattr(trial, "boot", boot)
+    monkeypatch.setattr(execute, "boot", boot)
     rig.bugs = {("b", "perf"): "end"}
     found = go("a,b")
     assert [found.verdict(m) for m in found.mutants] == ["error", "caught"]
@@ -344,8 +349,8 @@ def test_an_interruption_ends_what_is_under_way_and_blames_no_mutant_for_it(rig:
             raise VmLost("the VM's folder is gone")
         return Observed()
 
-    monkeypatch.setattr(trial, "run", run)
-    monkeypatch.setattr(vm, "stop_own", ended.set)
+    monkeypatch.setattr(execute, "run", run)
+    monkeypatch.setattr(vms, "stop_own", ended.set)
     monkeypatch.setattr(pipeline, "free_memory", lambda: 1 << 20)
     with pytest.raises(KeyboardInterrupt):
         go("a,b")

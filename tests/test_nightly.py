@@ -13,18 +13,24 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness import archive, compare, matrix, nightly, paths, retention, vm
-from harness.audited import Audit, Compared
-from harness.difference import Difference
+from harness import paths
+from harness.build.first_difference import Difference
+from harness.commands import nightly
+from harness.commands.nightly import Parts
 from harness.errors import BuildError, RigError, UsageError
-from harness.history import History
-from harness.matrix import Base
-from harness.nightly import Parts
-from harness.outcome import ExitCode, Outcome
-from harness.plan import Plan
-from harness.records import Run, Sample
-from harness.retention import LOG, Limits
-from harness.selection import Selection
+from harness.model import matrix
+from harness.model.audit import Audit, Compared
+from harness.model.matrix import Base
+from harness.model.records import Run, Sample
+from harness.model.selection import Selection
+from harness.runs import history as archive
+from harness.runs import retention
+from harness.runs.history_store import History
+from harness.runs.retention import LOG, Limits
+from harness.stats import compare
+from harness.stats.outcome import ExitCode, Outcome
+from harness.suite.plan import Plan
+from harness.vm import vms
 from tests import make
 
 LAST_NIGHT, TONIGHT = "20260102-030405-abcd", "20260103-030405-ef01"
@@ -423,9 +429,9 @@ def test_no_vm_from_before_is_used(night: Night, monkeypatch: pytest.MonkeyPatch
     def running() -> Iterator[Up]:
         yield Up(night.seen)
 
-    monkeypatch.setattr(vm, "running", running)
-    monkeypatch.setattr(vm, "sweep", lambda: night.seen.append("swept"))
-    monkeypatch.setattr(vm, "stop_own", lambda: night.seen.append("own stopped"))
+    monkeypatch.setattr(vms, "running", running)
+    monkeypatch.setattr(vms, "sweep", lambda: night.seen.append("swept"))
+    monkeypatch.setattr(vms, "stop_own", lambda: night.seen.append("own stopped"))
     night.run()
     assert night.seen[:2] == ["swept", "stopped"]
     assert isinstance(night.seen[2], Selection)
@@ -434,7 +440,7 @@ def test_no_vm_from_before_is_used(night: Night, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_mistyped_option_takes_nothing_down(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vm, "running", lambda: [Up(night.seen)])
+    monkeypatch.setattr(vms, "running", lambda: [Up(night.seen)])
     with pytest.raises(UsageError, match="There is no machine 'x86'"):
         nightly.run(Selection(machine="x86"), "invoke nightly", night.parts)
     assert not night.seen

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import git, patches
+from harness.build import git, patches
+from harness.build.patches import Patched
+from harness.build.source import Tree
 from harness.errors import RigError, UsageError
-from harness.matrix import Variant
-from harness.patches import Patched
-from harness.source import Tree
+from harness.model.matrix import Variant
 
 BEYOND = "--- /dev/null\n+++ {path}\n@@ -0,0 +1 @@\n+x\n"
 

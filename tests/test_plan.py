@@ -8,12 +8,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import options, paths, pipeline, plan, protocol, rootfs, runs, selection, source, vm
+from harness import paths
+from harness.build import rootfs, source
+from harness.commands import options, pipeline
 from harness.errors import UsageError
-from harness.matrix import Base, Clock, Variant
-from harness.plan import Plan
-from harness.selection import Selection
-from harness.suite import lab
+from harness.model import catalog, selection
+from harness.model.matrix import Base, Clock, Variant
+from harness.model.selection import Selection
+from harness.runs import lifecycle
+from harness.suite import plan, vm_pool
+from harness.suite.plan import Plan
+from harness.vm import vms
 from tests import make
 
 
@@ -23,20 +28,20 @@ def made(base: Base) -> Plan:
 
 
 def test_tests_are_chosen_by_name_and_by_kind() -> None:
-    every = [test.name for test in protocol.suite().tests if test.kind != "sweep"]
-    assert list(protocol.choose("all")) == list(protocol.choose("")) == every
-    assert len(protocol.choose("sweep")) == len(protocol.suite().tests) - len(every) > 0
-    performance, stress = protocol.choose("performance"), protocol.choose("stress")
+    every = [test.name for test in catalog.suite().tests if test.kind != "sweep"]
+    assert list(catalog.choose("all")) == list(catalog.choose("")) == every
+    assert len(catalog.choose("sweep")) == len(catalog.suite().tests) - len(every) > 0
+    performance, stress = catalog.choose("performance"), catalog.choose("stress")
     assert performance
     assert stress
     assert sorted([*performance, *stress]) == sorted(every)
-    assert protocol.choose(f"{every[1]}, {every[0]},{every[1]}") == (every[0], every[1])
+    assert catalog.choose(f"{every[1]}, {every[0]},{every[1]}") == (every[0], every[1])
 
 
 @pytest.mark.parametrize("wanted", ["le_fit_aloc_test", "le_fit_alloc_test,le_fit_aloc_test"])
 def test_an_unknown_test_gets_a_hint(wanted: str) -> None:
     with pytest.raises(UsageError, match=r"no test 'le_fit_aloc_test'; did you mean 'le_fit_alloc_test'\?"):
-        protocol.choose(wanted)
+        catalog.choose(wanted)
 
 
 def machines_of(made: Plan, *variants: str, profile: str = "perf") -> Plan:
@@ -57,11 +62,11 @@ def test_variants_take_turns_there_and_back(made: Plan) -> None:
     ]
     assert not turns.at_once
     assert msgspec.structs.replace(turns, clock=Clock.ICOUNT).at_once
-    assert msgspec.structs.replace(turns, tests=protocol.choose("stress")).at_once
+    assert msgspec.structs.replace(turns, tests=catalog.choose("stress")).at_once
 
 
 def test_stress_has_a_boot_of_its_own_after_what_is_timed(made: Plan) -> None:
-    both = msgspec.structs.replace(made, tests=protocol.choose("performance,mix_stress_test,model_test"), boots=2)
+    both = msgspec.structs.replace(made, tests=catalog.choose("performance,mix_stress_test,model_test"), boots=2)
     assert [(s.clock, s.boot) for s in both.sessions] == [(Clock.ICOUNT, 0), (Clock.ICOUNT, 1), (Clock.WALL, 0)]
     wall = msgspec.structs.replace(both, clock=Clock.WALL)
     assert [(s.clock, s.boot) for s in wall.sessions] == [(Clock.WALL, 0), (Clock.WALL, 1), (Clock.WALL, 2)]
@@ -82,7 +87,7 @@ def test_a_stress_test_that_wants_another_clock_or_size_has_a_vm_of_its_own(made
 
     def planned(clock: Clock, *profiles: str) -> list[tuple[str, str, int, int, list[str]]]:
         cells = tuple(machines_of(made, "stock", profile=profile).cells[0] for profile in profiles)
-        chosen = protocol.choose(f"le_fit_alloc_test,{','.join((*small, *common, 'pcpu_alloc_test', 'align_shift_alloc_test'))}")
+        chosen = catalog.choose(f"le_fit_alloc_test,{','.join((*small, *common, 'pcpu_alloc_test', 'align_shift_alloc_test'))}")
         whole = msgspec.structs.replace(made, cells=cells, tests=chosen, clock=clock, boots=2)
         assert len({s.name for s in whole.sessions}) == len(whole.sessions)
         return [
@@ -108,13 +113,13 @@ def test_a_vm_is_as_large_as_its_tests_want(made: Plan, monkeypatch: pytest.Monk
     make.suite_with(monkeypatch, mix_stress_test={"memory": {"perf": 128}})
     whole = msgspec.structs.replace(made, tests=("fragmentation_test", "mix_stress_test"))
     assert [session.size for session in whole.sessions] == [1024, 128]
-    boots = [lab.booting(s.built, s.clock, memory=s.memory, pauses=False) for s in whole.sessions]
+    boots = [vm_pool.booting(s.built, s.clock, memory=s.memory, pauses=False) for s in whole.sessions]
     assert [boot.memory for boot in boots] == [0, 128]
-    assert len({vm.identity(boot) for boot in boots}) == 2, "neither is used in place of the other"
+    assert len({vms.identity(boot) for boot in boots}) == 2, "neither is used in place of the other"
 
 
 def test_the_published_protocol_is_that_of_the_publication(made: Plan) -> None:
-    published = msgspec.structs.replace(made, scale="published", boots=0, tests=protocol.choose("performance"))
+    published = msgspec.structs.replace(made, scale="published", boots=0, tests=catalog.choose("performance"))
     assert len(published.sessions) == 5
     for session in published.sessions:
         names = [step.name for step in session.steps]
@@ -134,10 +139,10 @@ def test_samples_that_are_not_settled_have_the_other_passes_in_a_round_of_their_
 
 
 def test_a_profile_with_a_tracer_runs_what_it_is_good_for(made: Plan) -> None:
-    traced = msgspec.structs.replace(machines_of(made, "stock", profile="latency"), tests=protocol.choose("all"), boots=3)
+    traced = msgspec.structs.replace(machines_of(made, "stock", profile="latency"), tests=catalog.choose("all"), boots=3)
     (session,) = traced.sessions
     assert {step.test.kind for step in session.steps} == {"performance"}
-    assert protocol.profile_use("perf").tracer == ""
+    assert catalog.profile_use("perf").tracer == ""
 
 
 def test_what_does_more_may_take_longer(made: Plan) -> None:
@@ -158,7 +163,7 @@ def test_a_profile_fits_the_tests_that_its_kernels_run() -> None:
 def test_a_sweep_has_a_step_for_every_size_of_every_axis(made: Plan) -> None:
     swept = msgspec.structs.replace(made, tests=("sweep_churn",))
     (session,) = swept.sessions
-    sweep = protocol.suite().sweep
+    sweep = catalog.suite().sweep
     assert [step.name for step in session.steps] == [f"sweep_churn@{axis}={size}" for axis in sweep.axes for size in sweep.sizes]
 
 
@@ -215,7 +220,7 @@ def test_every_option_has_a_help_and_every_help_an_option() -> None:
 def test_an_unknown_run_is_said_so(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
     with pytest.raises(UsageError, match=r"There is no run '.*'; name a folder in .*results, or 'latest'"):
-        runs.find(name)
+        lifecycle.find(name)
 
 
 def test_there_is_no_shell_where_no_vm_is_up() -> None:

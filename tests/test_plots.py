@@ -10,13 +10,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness import growth, published
-from harness.matrix import Clock
-from harness.records import Point
+from harness.model.matrix import Clock
+from harness.model.records import Point
 from harness.report import svg
 from harness.report.plots import canvas, distributions, latency, memory, publication, sections
 from harness.report.plots import growth as growths
 from harness.report.plots.canvas import Palette
+from harness.stats import growth, published
 from tests import content
 
 PALETTE = Palette(("stock", "mine", "other"))

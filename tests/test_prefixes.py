@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import prefixes
-from harness.compare import Comparison
-from harness.matrix import Clock
-from harness.prefixes import Series
-from harness.records import Finding, Result
+from harness.model.matrix import Clock
+from harness.model.records import Finding, Result
 from harness.report import prefixes as words
+from harness.stats import prefixes
+from harness.stats.compare import Comparison
+from harness.stats.prefixes import Series
 from tests import content, make
 
 ONE, TWO, THREE = "0001-clean-up.patch", "0002-off-by-one.patch", "0003-slow-down.patch"

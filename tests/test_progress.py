@@ -9,7 +9,7 @@ import time
 import pytest
 from rich.console import Console
 
-from harness.progress import Name, Progress, name
+from harness.commands.progress import Name, Progress, name
 
 
 def console(*, terminal: bool) -> tuple[Console, io.StringIO]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import check, paths
+from harness import paths
+from harness.commands import check
 
 SCRIPTS = (paths.PROJECT / "bootstrap", paths.PROJECT / ".ci/run")
 REQUIREMENTS = (paths.PROJECT / "requirements.txt").read_text()

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from harness.errors import Mismatch
-from harness.matrix import Base
-from harness.plan import Session
-from harness.qemu_args import command_line
+from harness.model.matrix import Base
 from harness.suite import proof
-from harness.suite.lab import MODULE, booting
+from harness.suite.plan import Session
+from harness.suite.vm_pool import MODULE, booting
+from harness.vm.qemu_args import command_line
 from tests import make
 from tests.test_identity import note
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import pipeline
+from harness.commands import pipeline
 from harness.errors import BuildError
-from harness.matrix import STOCK, Variant
-from harness.plan import Plan
-from harness.selection import Selection
+from harness.model.matrix import STOCK, Variant
+from harness.model.selection import Selection
+from harness.suite.plan import Plan
 from tests import provoke
 from tests.provoke import record, table
 from tests.test_kernel_style import checkpatch

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness import kernlog
-from harness.matrix import PROFILES, machine_names
-from harness.trouble import Trouble
+from harness.model.matrix import PROFILES, machine_names
+from harness.model.trouble import Trouble
 from tests import provoke
 from tests.provoke import record, table
 from tests.provoke.table import Provocation

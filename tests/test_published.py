@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from harness import matrix, paths, published
+from harness import paths
 from harness.errors import RigError
-from harness.matrix import Clock
-from harness.published import Beside, Row
+from harness.model import matrix
+from harness.model.matrix import Clock
+from harness.stats import published
+from harness.stats.published import Beside, Row
 from tests import content
 
 HEAD = "machine,like,test,run,stock,patched,change\n"

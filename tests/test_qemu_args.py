@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import clock as clocks
-from harness import qemu_args
-from harness.matrix import Clock, load_machine, machine_names
+from harness.host import deadline as clocks
+from harness.model.matrix import Clock, load_machine, machine_names
+from harness.vm import qemu_args
 from tests import make
 
 FOLDER = Path("/cache/vms/vm-1")

@@ -8,15 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import ktap
 from harness.errors import UsageError
-from harness.ktap import Latency, Look, Report, Timing
-from harness.matrix import Base, Clock
-from harness.plan import Plan, Session, Step
-from harness.protocol import SuiteTest
-from harness.records import Sample
-from harness.suite import load
-from harness.suite.reading import Observed, Reading
+from harness.model.catalog import SuiteTest
+from harness.model.matrix import Base, Clock
+from harness.model.records import Sample
+from harness.suite import guest_script, ktap
+from harness.suite.extract import Observed, Reading
+from harness.suite.ktap import Latency, Look, Report, Timing
+from harness.suite.plan import Plan, Session, Step
 from tests import make
 
 TRACE = (Path(__file__).parent / "data" / "traces" / "preemptoff-x86_64.txt").read_text()
@@ -52,7 +51,7 @@ def test_the_warm_up_is_kept_and_marked(base: Base) -> None:
 
 def test_leaks_take_the_place_of_the_word_that_there_are_some(base: Base) -> None:
     word = make.trouble(kind="memory-leak", title="kmemleak: 2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)")
-    said = "".join(f"{load.LEAKS} {what}\n{LEAKS}\n{load.LEAKS} end\n" for what in ("first", "again"))
+    said = "".join(f"{guest_script.LEAKS} {what}\n{LEAKS}\n{guest_script.LEAKS} end\n" for what in ("first", "again"))
     (told,) = reading(base, Step(TEST), profile="debug").troubles([word], said, 1)
     assert (told.title, told.first, told.last) == ("2 leaked objects (256 bytes in all) from provoke_kmemleak", 417, 450)
     assert reading(base, Step(TEST), profile="debug").troubles([word], "", 1) == [], "the third scan found none"
@@ -91,7 +90,7 @@ def test_a_sweep_gives_points_and_no_samples(base: Base) -> None:
 
 def test_a_tracer_gives_sections_and_no_samples(base: Base) -> None:
     traced = reading(base, Step(TEST), profile="latency")
-    said = f"{load.TRACE} begin\n{TRACE}{load.TRACE} end\n"
+    said = f"{guest_script.TRACE} begin\n{TRACE}{guest_script.TRACE} end\n"
     (section,) = traced.sections(said)
     assert section.microseconds > 1
     assert section.stack[0].startswith("alloc_vmap_area")
@@ -103,7 +102,9 @@ def test_looks_at_memory_have_what_the_kernels_files_say(base: Base) -> None:
     looks = tuple(
         Look("le_fit_alloc_test", at, ns, {"areas": 5}) for at, ns in (("before", 0), ("during", 10**9), ("after", 2 * 10**9))
     )
-    said = "".join(f"{load.MEMORY} {at}\nSUnreclaim: {kb} kB\n{load.MEMORY} end\n" for at, kb in (("before", 4), ("after", 8)))
+    said = "".join(
+        f"{guest_script.MEMORY} {at}\nSUnreclaim: {kb} kB\n{guest_script.MEMORY} end\n" for at, kb in (("before", 4), ("after", 8))
+    )
     found = reading(base, Step(TEST)).memory(report(looks=looks), said)
     assert [(m.at, m.seconds, m.values) for m in found] == [
         ("before", 0, {"areas": 5, "SUnreclaim": 4096}),
@@ -120,7 +121,7 @@ def test_fragmentation_is_what_the_largest_hole_leaves(base: Base) -> None:
 
 def test_a_guest_that_was_cut_off_gives_what_there_is(base: Base) -> None:
     look = Look("le_fit_alloc_test", "before", 0, {"areas": 5})
-    (found,) = reading(base, Step(TEST)).memory(report(looks=(look,)), f"{load.MEMORY} before\nSUnrec")
+    (found,) = reading(base, Step(TEST)).memory(report(looks=(look,)), f"{guest_script.MEMORY} before\nSUnrec")
     assert found.values == {"areas": 5}
 
 

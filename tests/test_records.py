@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from harness.errors import RigError, UsageError
-from harness.records import Run, new_folder, now
+from harness.model.records import Run, new_folder, now
 from tests import make
 
 

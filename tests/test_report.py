@@ -13,16 +13,16 @@ import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
-from harness import published
-from harness.clock import ICOUNT_SHIFT
-from harness.compare import Comparison
-from harness.matrix import Clock
-from harness.outcome import Outcome
+from harness.host.deadline import ICOUNT_SHIFT
+from harness.model.matrix import Clock
+from harness.model.trouble import Frame
 from harness.report import page as pages
-from harness.report import terminal, text
-from harness.report.content import Content
+from harness.report import phrases, terminal
+from harness.report.contents import Content
 from harness.report.mail import mail
-from harness.trouble import Frame
+from harness.stats import published
+from harness.stats.compare import Comparison
+from harness.stats.outcome import Outcome
 from tests import content, make
 
 EVIL = '<script>alert(1)</script>\x1b[31mred\x1b[0m\x1b]0;title\x07 & "quoted" [bold]x[/y] $x_1$'
@@ -106,9 +106,9 @@ def test_what_is_undecided_says_what_would_decide() -> None:
     shown = seen(comparisons=(open_,))
     assert "undecided, +3 boots" in shown
     assert "x86_64: 1 undecided" in shown
-    assert text.verdict(msgspec.structs.replace(open_, more=1)) == "undecided, +1 boot"
-    assert text.verdict(msgspec.structs.replace(open_, more=0)) == "undecided"
-    assert text.verdict(msgspec.structs.replace(open_, more=999)) == "undecided, >999 boots"
+    assert phrases.verdict(msgspec.structs.replace(open_, more=1)) == "undecided, +1 boot"
+    assert phrases.verdict(msgspec.structs.replace(open_, more=0)) == "undecided"
+    assert phrases.verdict(msgspec.structs.replace(open_, more=999)) == "undecided, >999 boots"
 
 
 def test_a_verdict_has_the_colour_of_the_worst_in_it() -> None:
@@ -562,12 +562,12 @@ def test_a_guest_does_not_steer_the_terminal() -> None:
     ],
 )
 def test_figures_have_no_more_digits_than_they_are_worth(values: list[float], shown: str) -> None:
-    assert text.value(content.summary(tuple(values))) == shown
+    assert phrases.value(content.summary(tuple(values))) == shown
 
 
 def test_what_is_not_there_is_a_dash() -> None:
     nothing: Comparison = content.comparison(measured=None, baseline=None, ratio=None, interval=None)
-    assert {text.value(nothing.measured), text.change(nothing), text.interval(nothing), text.counts(nothing)} == {"-"}
+    assert {phrases.value(nothing.measured), phrases.change(nothing), phrases.interval(nothing), phrases.counts(nothing)} == {"-"}
 
 
 @pytest.mark.parametrize(
@@ -575,16 +575,16 @@ def test_what_is_not_there_is_a_dash() -> None:
     [(0.0, "+0.00"), (-0.123, "-0.12"), (5.25, "+5.2"), (99.94, "+99.9"), (99.96, "+100"), (-1234.5, "-1234"), (-3e9, "-3e+09")],
 )
 def test_a_change_has_no_more_digits_than_it_is_worth(number: float, shown: str) -> None:
-    assert text.percent(number) == shown
+    assert phrases.percent(number) == shown
 
 
 def test_a_stretch_under_icount_is_a_count_of_instructions() -> None:
-    assert text.stretch(1000.0, Clock.ICOUNT) == (1_000_000 / 2**ICOUNT_SHIFT, "instructions")
-    assert text.stretch(1000.0, Clock.WALL) == (1000.0, "us")
+    assert phrases.stretch(1000.0, Clock.ICOUNT) == (1_000_000 / 2**ICOUNT_SHIFT, "instructions")
+    assert phrases.stretch(1000.0, Clock.WALL) == (1000.0, "us")
 
 
 def test_outcomes_are_told_in_words_and_in_order() -> None:
-    assert text.outcomes({"error": 2, "xfailed": 1, "passed": 3, "failed": 0}) == [
+    assert phrases.outcomes({"error": 2, "xfailed": 1, "passed": 3, "failed": 0}) == [
         "3 passed",
         "1 known bugs seen",
         "2 rig failures",
@@ -593,7 +593,7 @@ def test_outcomes_are_told_in_words_and_in_order() -> None:
 
 
 def test_an_interval_goes_from_the_worst_to_the_best() -> None:
-    assert text.interval(content.comparison(interval=(0.995, 1.2))) == "-20.0 to +0.50"
+    assert phrases.interval(content.comparison(interval=(0.995, 1.2))) == "-20.0 to +0.50"
 
 
 @pytest.mark.parametrize(
@@ -601,9 +601,9 @@ def test_an_interval_goes_from_the_worst_to_the_best() -> None:
     [(0, "0 B"), (4096, "4 KiB"), (1.5 * (1 << 20), "1.5 MiB"), (1010 << 20, "1010 MiB"), (-(1 << 30), "-1 GiB")],
 )
 def test_bytes_are_shown_as_people_read_them(number: float, shown: str) -> None:
-    assert text.size(number) == shown
+    assert phrases.size(number) == shown
 
 
 @pytest.mark.parametrize(("number", "shown"), [(999, "999"), (1000, "1k"), (15000, "15k"), (2.5e6, "2.5M"), (0.5, "0.5")])
 def test_an_axis_has_short_numbers(number: float, shown: str) -> None:
-    assert text.short(number) == shown
+    assert phrases.short(number) == shown

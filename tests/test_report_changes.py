@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.changes import CellChanges, Changes
+from harness.model.changes import CellChanges, Changes
 from harness.report.changes import Line, rows
-from harness.report.content import Content
+from harness.report.contents import Content
 from harness.report.mail import mail
 from harness.report.page import html
 from tests import content, make

@@ -9,11 +9,16 @@ import msgspec
 import pytest
 from filelock import FileLock
 
-from harness import paths, pipeline, plan, protocol, runs, store
+from harness import paths
+from harness.commands import pipeline
 from harness.errors import UsageError
-from harness.matrix import Base, Clock
-from harness.plan import Plan
-from harness.records import Result, Run
+from harness.host import files
+from harness.model import catalog
+from harness.model.matrix import Base, Clock
+from harness.model.records import Result, Run
+from harness.runs import lifecycle
+from harness.suite import plan
+from harness.suite.plan import Plan
 from tests import make
 
 NAMES = ("boot under icount", "le_fit_alloc_test", "end under icount")
@@ -21,7 +26,7 @@ NAMES = ("boot under icount", "le_fit_alloc_test", "end under icount")
 
 @pytest.fixture
 def made(base: Base) -> Plan:
-    return make.plan(base, boots=3, suite=protocol.digest())
+    return make.plan(base, boots=3, suite=catalog.digest())
 
 
 @pytest.fixture
@@ -44,8 +49,8 @@ def boots(results: list[Result]) -> list[int]:
 
 
 def test_boots_that_were_not_finished_are_made_again(run: Run, made: Plan) -> None:
-    assert [session.boot for session in runs.undone(run, made)] == [1, 2]
-    runs.resume(run, made)
+    assert [session.boot for session in lifecycle.undone(run, made)] == [1, 2]
+    lifecycle.resume(run, made)
     assert boots(run.results()) == [0, 0, 0]
     assert [booted.boot for booted in run.boots()] == [0], "a boot that is made again has to prove itself again"
     assert [sample.boot for sample in run.samples()] == [0]
@@ -54,29 +59,29 @@ def test_boots_that_were_not_finished_are_made_again(run: Run, made: Plan) -> No
 
 
 def test_what_is_made_again_is_not_lost(run: Run, made: Plan) -> None:
-    runs.resume(run, made)
+    lifecycle.resume(run, made)
     aside = Run(run.folder / "interrupted")
     assert boots(aside.results()) == [1, 1, 1, 2]
     assert [finding.boot for finding in aside.findings()] == [1, 2]
     run.add("results.jsonl", [make.result(test=NAMES[0], boot=1)])
-    runs.resume(run, made)
+    lifecycle.resume(run, made)
     assert boots(aside.results()) == [1, 1, 1, 2, 1]
 
 
 def test_a_torn_line_is_dropped(run: Run, made: Plan) -> None:
     with (run.folder / "samples.jsonl").open("ab") as file:
         file.write(b'{"machine":"x86')
-    runs.resume(run, made)
+    lifecycle.resume(run, made)
     assert [sample.boot for sample in run.samples()] == [0]
 
 
 def test_the_newest_interrupted_run_is_found(run: Run) -> None:
     done = make.stored(paths.RESULTS, "20260103-000000-aaaa")
     (paths.RESULTS / "latest").symlink_to(done.folder.name)
-    assert runs.interrupted().folder == run.folder
+    assert lifecycle.interrupted().folder == run.folder
     finish(run, "passed", "failed", "passed")
     with pytest.raises(UsageError, match=r"No run in .*results was interrupted, and in none the rig failed\."):
-        runs.interrupted()
+        lifecycle.interrupted()
 
 
 def finish(run: Run, *outcomes: str) -> None:
@@ -91,7 +96,7 @@ def test_a_finished_run_is_left_alone(made: Plan, run: Run) -> None:
     finish(run, "passed", "failed", "passed")
     before = {file.name: file.read_bytes() for file in run.folder.iterdir()}
     with pytest.raises(UsageError, match="is finished; there is nothing to resume"):
-        runs.resume(run, made)
+        lifecycle.resume(run, made)
     assert {file.name: file.read_bytes() for file in run.folder.iterdir()} == before
 
 
@@ -100,8 +105,8 @@ def test_a_finished_run_is_taken_up_again_for_what_the_rig_failed_in(made: Plan,
     run.add("results.jsonl", [make.result("error", test=NAMES[1], boot=1)])
     lines = (run.folder / "results.jsonl").read_text().splitlines(keepends=True)
     (run.folder / "results.jsonl").write_text("".join(line for number, line in enumerate(lines) if number != 4))
-    assert runs.interrupted().folder == run.folder
-    runs.resume(run, made)
+    assert lifecycle.interrupted().folder == run.folder
+    lifecycle.resume(run, made)
     assert boots(run.results()) == [0, 0, 0, 2, 2, 2]
     assert not run.provenance().finished
     assert len(run.provenance().resumed) == 1
@@ -109,7 +114,7 @@ def test_a_finished_run_is_taken_up_again_for_what_the_rig_failed_in(made: Plan,
 
 def test_a_suite_that_changed_meanwhile_is_refused(run: Run, made: Plan) -> None:
     with pytest.raises(UsageError, match=r"cannot be resumed: test_module/suite.toml has changed"):
-        runs.resume(run, msgspec.structs.replace(made, suite="other"))
+        lifecycle.resume(run, msgspec.structs.replace(made, suite="other"))
     assert len(run.results()) == 7
 
 
@@ -136,7 +141,7 @@ def test_a_run_that_another_rig_writes_is_not_resumed(run: Run, made: Plan, tmp_
     plan.save(whole, run.folder / "plan.json")
     with pytest.raises(UsageError, match=r"built is damaged; `invoke build` as before, then resume"):
         pipeline.resume(run.folder.name, 0)
-    store.seal(there.parent)
+    files.seal(there.parent)
     with pytest.raises(UsageError, match=r"cannot be resumed: .*built was built anew meanwhile; start a new run"):
         pipeline.resume(run.folder.name, 0, build_id=lambda _: "d4" * 20)
     with FileLock(run.folder / ".lock"), pytest.raises(UsageError, match="is in use by another rig"):

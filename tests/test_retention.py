@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import retention
 from harness.errors import RigError
-from harness.retention import LOG, Limits
+from harness.runs import retention
+from harness.runs.retention import LOG, Limits
 from tests import make
 
 DAYS = [f"202601{day:02}-030405-abcd" for day in range(1, 7)]

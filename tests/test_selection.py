@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import matrix, selection
 from harness.errors import UsageError
-from harness.selection import Selection
+from harness.model import matrix, selection
+from harness.model.selection import Selection
 
 DIFF = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
 

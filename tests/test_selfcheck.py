@@ -11,14 +11,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import injection, kbuild, paths, pipeline, records, runs, selfcheck
+from harness import paths
+from harness.build import kbuild
+from harness.build.kbuild import Kernel
+from harness.commands import injection, pipeline, selfcheck
 from harness.errors import RigError, UsageError
-from harness.kbuild import Kernel
-from harness.matrix import Base, Clock, Variant
-from harness.outcome import Outcome
-from harness.plan import BuiltCell, Plan
-from harness.records import Run
-from harness.selection import Selection
+from harness.model import records
+from harness.model.matrix import Base, Clock, Variant
+from harness.model.records import Run
+from harness.model.selection import Selection
+from harness.runs import lifecycle
+from harness.stats.outcome import Outcome
+from harness.suite.plan import BuiltCell, Plan
 from tests import make
 from tests.test_injection import SOURCE
 
@@ -92,7 +96,7 @@ def test_it_measures_twins_and_slower_kernels_under_each_clock(rig: FakeRig) -> 
     assert found.identical == {"x86_64": True}
     assert found.smallest(Clock.ICOUNT) == pytest.approx(0.5, rel=1e-3)
     assert [t.verdicts for t in found.trials if not t.injected] == [("same", "same")] * 2
-    assert runs.last_selfcheck() == found
+    assert lifecycle.last_selfcheck() == found
 
 
 def test_only_results_are_left(rig: FakeRig, base: Base) -> None:
@@ -105,21 +109,21 @@ def test_a_rig_that_fails_finds_out_nothing(rig: FakeRig, base: Base) -> None:
     rig.broken_under = Clock.ICOUNT
     with pytest.raises(RigError, match=r"self check needs kernels without findings; .* tells what went wrong"):
         selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck")
-    assert runs.last_selfcheck() is None
+    assert lifecycle.last_selfcheck() is None
     assert not (paths.cache() / "selfcheck").exists()
 
 
 def test_a_damaged_record_is_as_good_as_none(rig: FakeRig) -> None:
     paths.RESULTS.mkdir()
-    runs.selfcheck_file().write_text('{"date": 1')
-    assert runs.last_selfcheck() is None
+    lifecycle.selfcheck_file().write_text('{"date": 1')
+    assert lifecycle.last_selfcheck() is None
 
 
 def test_a_clock_that_cannot_be_measured_keeps_what_the_other_told(rig: FakeRig) -> None:
     rig.broken_under = Clock.WALL
     with pytest.raises(RigError):
         selfcheck.run(Selection(boots=5), tuple(Clock), 1, "invoke selfcheck")
-    kept = runs.last_selfcheck()
+    kept = lifecycle.last_selfcheck()
     assert kept
     assert {trial.clock for trial in kept.trials} == {Clock.ICOUNT}
 

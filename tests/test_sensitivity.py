@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import random
 
-from harness import sensitivity
-from harness.matrix import Clock
-from harness.records import Sample
-from harness.sensitivity import Sensitivity, Trial
+from harness.model.matrix import Clock
+from harness.model.records import Sample
+from harness.stats import sensitivity
+from harness.stats.sensitivity import Sensitivity, Trial
 from tests import make
 
 LE_FIT = "le_fit_alloc_test"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import shell
 from harness.errors import BuildError, RigError
+from harness.host import shell
 
 
 def test_output_is_what_was_printed() -> None:

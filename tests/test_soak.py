@@ -12,17 +12,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import paths, plan, runs, slopes, soak, soak_leaks
-from harness.console import Console
+from harness import paths
+from harness.commands import soak
 from harness.errors import RigError, UsageError
-from harness.matrix import Base, KnownBug, load_base
-from harness.meminfo import at_rest
-from harness.outcome import ExitCode, exit_code
-from harness.plan import Plan
-from harness.records import Look, Run
-from harness.selection import Selection
-from harness.suite.reading import Observed
-from harness.suite.soaking import CellSoak, Soak
+from harness.model.matrix import Base, KnownBug, load_base
+from harness.model.records import Look, Run
+from harness.model.selection import Selection
+from harness.runs import lifecycle
+from harness.stats import leaks, slopes
+from harness.stats.outcome import ExitCode, exit_code
+from harness.suite import plan
+from harness.suite.extract import Observed
+from harness.suite.meminfo import at_rest
+from harness.suite.plan import Plan
+from harness.suite.soak_cell import CellSoak, Soak
+from harness.vm.console import Console
 from tests import make
 from tests.test_soak_slopes import PAGE, look
 
@@ -74,7 +78,7 @@ def stored(results: Path, base: Base, looks: Sequence[Look], **other: Any) -> Ru
 
 def test_a_leak_is_a_finding_with_its_cache_and_an_exit_code(results: Path, base: Base) -> None:
     run = stored(results, base, growing(30 * PAGE))
-    outcome = runs.conclude(run)
+    outcome = lifecycle.conclude(run)
     (finding,) = outcome.findings
     assert (finding.trouble.kind, finding.test, finding.expected) == ("leak", "soak", "")
     assert finding.trouble.title == "slab cache kmalloc-512 grows by 120 KiB a round, 11.7 MiB an hour"
@@ -90,14 +94,14 @@ def test_a_leak_in_a_cache_that_another_boot_has_no_look_at_is_drawn(results: Pa
     (earlier,) = growing(0, 1, boot=0)
     looks = [msgspec.structs.replace(earlier, caches={"dentry": 512}), *growing(30 * PAGE, boot=1)]
     run = stored(results, base, looks)
-    assert [f.boot for f in runs.conclude(run).findings] == [1]
+    assert [f.boot for f in lifecycle.conclude(run).findings] == [1]
     assert "slab:kmalloc-512" in (run.folder / "report.html").read_text()
 
 
 def test_a_cell_has_a_result_for_its_memory(base: Base) -> None:
     def outcome(looks: list[Look]) -> tuple[str, str]:
         found = slopes.slopes(looks)
-        (result,) = soak_leaks.results(found, soak_leaks.findings(found, base))
+        (result,) = leaks.results(found, leaks.findings(found, base))
         return result.outcome, result.reason
 
     assert outcome(growing(0)) == ("passed", "")
@@ -107,7 +111,7 @@ def test_a_cell_has_a_result_for_its_memory(base: Base) -> None:
 
 
 def test_a_leak_that_is_known_is_expected(results: Path, known: Base) -> None:
-    outcome = runs.conclude(stored(results, known, growing(30 * PAGE)))
+    outcome = lifecycle.conclude(stored(results, known, growing(30 * PAGE)))
     assert [f.expected for f in outcome.findings] == ["md_blocks"]
     assert exit_code(outcome) == ExitCode.GOOD
 
@@ -115,7 +119,7 @@ def test_a_leak_that_is_known_is_expected(results: Path, known: Base) -> None:
 @pytest.mark.parametrize(("cache", "expected"), [("kmalloc-4096", True), ("kmalloc-512", True), ("kmalloc-64", False)])
 def test_what_percpu_leaks_excuses_no_leak_of_another_size(cache: str, expected: bool) -> None:
     looks = [msgspec.structs.replace(one, caches={cache: 512 + 30 * PAGE * one.round}) for one in growing(30 * PAGE)]
-    found = soak_leaks.findings(slopes.slopes(looks), load_base("4.18"))
+    found = leaks.findings(slopes.slopes(looks), load_base("4.18"))
     assert [bool(finding.expected) for finding in found] == [expected]
 
 
@@ -124,7 +128,7 @@ def test_a_known_leak_excuses_no_other(results: Path, known: Base) -> None:
         msgspec.structs.replace(one, values={**one.values, "areas": one.values["areas"] + 3 * number})
         for number, one in enumerate(growing(30 * PAGE))
     ]
-    outcome = runs.conclude(stored(results, known, looks))
+    outcome = lifecycle.conclude(stored(results, known, looks))
     assert [(f.trouble.title[:20], bool(f.expected)) for f in outcome.findings] == [
         ("areas grows by 3 a r", False),
         ("slab cache kmalloc-5", True),
@@ -137,19 +141,19 @@ def test_what_another_figure_explains_is_no_second_finding(base: Base) -> None:
         msgspec.structs.replace(one, values={**one.values, "MemUsed": one.values["MemUsed"] + 100 * PAGE * number})
         for number, one in enumerate(growing(30 * PAGE))
     ]
-    assert len(soak_leaks.findings(slopes.slopes(growing(30 * PAGE)), base)) == 1
-    assert [f.trouble.title.split()[0] for f in soak_leaks.findings(slopes.slopes(looks), base)] == ["MemUsed", "slab"]
+    assert len(leaks.findings(slopes.slopes(growing(30 * PAGE)), base)) == 1
+    assert [f.trouble.title.split()[0] for f in leaks.findings(slopes.slopes(looks), base)] == ["MemUsed", "slab"]
 
 
 def test_growth_of_many_caches_shows_in_their_sum(base: Base) -> None:
     looks = [msgspec.structs.replace(one, caches={"dentry": 1 << 20}) for one in growing(30 * PAGE)]
-    (finding,) = soak_leaks.findings(slopes.slopes(looks), base)
+    (finding,) = leaks.findings(slopes.slopes(looks), base)
     assert finding.trouble.title.startswith("slab_objects grows by 120 KiB a round")
 
 
 def test_without_a_leak_the_exit_code_is_good(results: Path, base: Base) -> None:
     run = stored(results, base, growing(0))
-    assert exit_code(runs.conclude(run)) == ExitCode.GOOD
+    assert exit_code(lifecycle.conclude(run)) == ExitCode.GOOD
     assert "no memory leaks" in (run.folder / "report.html").read_text()
 
 
@@ -157,14 +161,14 @@ def test_a_soak_that_was_killed_is_reported_from_what_it_left(results: Path, bas
     run = stored(results, base, growing(30 * PAGE), finished="")
     with (run.folder / "soak.jsonl").open("ab") as file:
         file.write(b'{"machine": "x86_64", "vari')
-    outcome = runs.conclude(run)
+    outcome = lifecycle.conclude(run)
     assert outcome.findings
     assert "This soak was ended after 0.40 of 0.4 hours." in (run.folder / "report.html").read_text()
 
 
 def test_a_soak_without_a_look_has_a_report(results: Path, base: Base) -> None:
     run = stored(results, base, [], finished="")
-    assert exit_code(runs.conclude(run)) == ExitCode.GOOD
+    assert exit_code(lifecycle.conclude(run)) == ExitCode.GOOD
     assert "ended after 0.00 of 0.4 hours" in (run.folder / "report.md").read_text()
 
 
@@ -172,9 +176,9 @@ def test_a_soak_is_not_resumed(results: Path, base: Base) -> None:
     run = stored(results, base, [], finished="")
     run.add("results.jsonl", [make.result("error")])
     with pytest.raises(UsageError, match="is a soak, which cannot be resumed"):
-        runs.resume(run, make.plan(base))
+        lifecycle.resume(run, make.plan(base))
     with pytest.raises(UsageError, match=r"No run in .* was interrupted"):
-        runs.interrupted()
+        lifecycle.interrupted()
 
 
 def test_a_log_that_was_compressed_is_named_as_it_is(results: Path, base: Base) -> None:
@@ -182,7 +186,7 @@ def test_a_log_that_was_compressed_is_named_as_it_is(results: Path, base: Base) 
     found = make.finding()
     run.add("findings.jsonl", [found])
     (run.folder / f"{found.log}.gz").write_bytes(b"")
-    assert [f.log for f in runs.conclude(run).findings] == [f"{found.log}.gz"]
+    assert [f.log for f in lifecycle.conclude(run).findings] == [f"{found.log}.gz"]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +219,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> None:
         told = make.provenance(run=run.folder.name, planned=0, hours=made.hours, seed=made.seed, finished="")
         (run.folder / "run.json").write_bytes(msgspec.json.encode(told))
 
-    monkeypatch.setattr(runs, "begin", begin)
+    monkeypatch.setattr(lifecycle, "begin", begin)
 
 
 def soaking(base: Base) -> Any:

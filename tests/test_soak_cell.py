@@ -10,19 +10,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import protocol, soak_leaks
 from harness.errors import Mismatch, RigError, VmLost
-from harness.matrix import Base, KnownBug
-from harness.plan import Plan, Session, Step
-from harness.protocol import SuiteTest
-from harness.records import Booted, Finding, Look, Result
-from harness.suite import load, rounds, soaking, trial
-from harness.suite.reading import Observed
-from harness.suite.soaking import CellSoak, Soak
+from harness.model import catalog
+from harness.model.catalog import SuiteTest
+from harness.model.matrix import Base, KnownBug
+from harness.model.records import Booted, Finding, Look, Result
+from harness.stats import leaks
+from harness.suite import execute, guest_script, soak_cell, soak_rounds
+from harness.suite.extract import Observed
+from harness.suite.plan import Plan, Session, Step
+from harness.suite.soak_cell import CellSoak, Soak
 from tests import make
 from tests.test_soak_slopes import look
 
-TESTS = rounds.fit([test for test in protocol.suite().tests if test.name in ("pcpu_alloc_test", "align_shift_alloc_test")])
+TESTS = soak_rounds.fit([test for test in catalog.suite().tests if test.name in ("pcpu_alloc_test", "align_shift_alloc_test")])
 KNOWN = KnownBug("align_shift_alloc_test", "bug", "^kernel BUG", "an overflow")
 
 
@@ -40,9 +41,9 @@ class Bench:
         self.boots: Callable[[], Observed] = Observed
         self.plan: Plan = make.plan(msgspec.structs.replace(base, known_bugs=(KNOWN,)), hours=1.0, seed=5)
         self.soak = Soak(self.plan, tests, 1, lambda *told: self.recorded.append(told), lambda *_: None)
-        monkeypatch.setattr(trial, "boot", self._boot)
-        monkeypatch.setattr(trial, "run", self._run)
-        monkeypatch.setattr(trial, "end", lambda *_: Observed())
+        monkeypatch.setattr(execute, "boot", self._boot)
+        monkeypatch.setattr(execute, "run", self._run)
+        monkeypatch.setattr(execute, "end", lambda *_: Observed())
         monkeypatch.setattr(Soak, "over", property(lambda soak: soak.cut_short.is_set() or self.rounds > self.last))
 
     @property
@@ -59,7 +60,7 @@ class Bench:
         self.up = None
 
     def turn(self, _: Session, most: int) -> None:
-        self.turned += most == soaking.LONGEST_PART
+        self.turned += most == soak_cell.LONGEST_PART
 
     def keep(self) -> None:
         pass
@@ -99,40 +100,44 @@ def found(**other: Any) -> Callable[[Step], Observed]:
 
 
 def test_each_round_has_every_test_in_an_order_for_a_time_and_from_a_seed_of_its_own() -> None:
-    tests = rounds.fit(protocol.suite().tests)
-    made = [rounds.steps(7, "a/b/c", number, tests) for number in range(30)]
+    tests = soak_rounds.fit(catalog.suite().tests)
+    made = [soak_rounds.steps(7, "a/b/c", number, tests) for number in range(30)]
     names = sorted(test.name for test in tests)
     assert all(sorted(step.name for step in steps) == names for steps in made)
     assert len({tuple(step.name for step in steps) for steps in made}) > 10
     steps = [step for steps in made for step in steps]
     assert len({step.seed for step in steps}) == len(steps)
     assert all(0 < step.seed < 1 << 31 for step in steps)
-    low, high = rounds.SHARES
+    low, high = soak_rounds.SHARES
     assert all(low <= step.share <= high for step in steps)
     assert max(step.share for step in steps) - min(step.share for step in steps) > 0.6
 
 
 def test_a_round_follows_from_seed_cell_and_number() -> None:
-    tests = rounds.fit(protocol.suite().tests)
-    assert rounds.steps(7, "a/b/c", 3, tests) == rounds.steps(7, "a/b/c", 3, tests)
-    others = [rounds.steps(8, "a/b/c", 3, tests), rounds.steps(7, "a/b/d", 3, tests), rounds.steps(7, "a/b/c", 4, tests)]
-    assert rounds.steps(7, "a/b/c", 3, tests) not in others
+    tests = soak_rounds.fit(catalog.suite().tests)
+    assert soak_rounds.steps(7, "a/b/c", 3, tests) == soak_rounds.steps(7, "a/b/c", 3, tests)
+    others = [
+        soak_rounds.steps(8, "a/b/c", 3, tests),
+        soak_rounds.steps(7, "a/b/d", 3, tests),
+        soak_rounds.steps(7, "a/b/c", 4, tests),
+    ]
+    assert soak_rounds.steps(7, "a/b/c", 3, tests) not in others
 
 
 def test_what_is_known_to_show_a_bug_comes_first_and_whole() -> None:
-    tests = rounds.fit(protocol.suite().tests)
-    first = rounds.steps(7, "a/b/c", 0, tests, {"align_shift_alloc_test"})
+    tests = soak_rounds.fit(catalog.suite().tests)
+    first = soak_rounds.steps(7, "a/b/c", 0, tests, {"align_shift_alloc_test"})
     assert (first[0].name, first[0].seed, first[0].share) == ("align_shift_alloc_test", 0, 1.0)
     assert all(step.seed for step in first[1:])
-    assert all(step.seed for step in rounds.steps(7, "a/b/c", 1, tests, {"align_shift_alloc_test"}))
+    assert all(step.seed for step in soak_rounds.steps(7, "a/b/c", 1, tests, {"align_shift_alloc_test"}))
 
 
 def test_kmemleak_looks_once_a_round_but_after_each_test_that_is_known_to_show_something() -> None:
-    tests = rounds.fit(protocol.suite().tests)
-    later = rounds.steps(7, "a/b/c", 1, tests, {"pcpu_alloc_test"})
+    tests = soak_rounds.fit(catalog.suite().tests)
+    later = soak_rounds.steps(7, "a/b/c", 1, tests, {"pcpu_alloc_test"})
     assert [step.clears for step in later] == [True] + [False] * (len(tests) - 1)
     assert [step.scans for step in later] == [False] * (len(tests) - 1) + [True]
-    first = rounds.steps(7, "a/b/c", 0, tests, {"pcpu_alloc_test"})
+    first = soak_rounds.steps(7, "a/b/c", 0, tests, {"pcpu_alloc_test"})
     assert (first[0].clears, first[0].scans, first[1].clears) == (True, True, True)
 
 
@@ -149,25 +154,25 @@ def test_what_an_earlier_test_is_known_to_leave_is_known(bench: Bench) -> None:
 
 
 def test_tests_that_need_a_machine_of_their_own_have_no_part() -> None:
-    (usual, *_) = rounds.fit(protocol.suite().tests)
+    (usual, *_) = soak_rounds.fit(catalog.suite().tests)
     others = [
         msgspec.structs.replace(usual, threads=32),
         msgspec.structs.replace(usual, clock="icount"),
         msgspec.structs.replace(usual, memory={"perf": 128}),
         msgspec.structs.replace(usual, kind="performance"),
     ]
-    assert rounds.fit([*others, usual]) == (usual,)
+    assert soak_rounds.fit([*others, usual]) == (usual,)
 
 
 def test_a_step_gives_the_module_its_seed_and_its_share(base: Base) -> None:
     (test, *_) = TESTS
     plan = make.plan(base)
-    whole = load.parameters(plan, Step(test), tracer=False, looks=False)
-    part = load.parameters(plan, Step(test, seed=99, share=0.25), tracer=False, looks=False)
+    whole = guest_script.parameters(plan, Step(test), tracer=False, looks=False)
+    part = guest_script.parameters(plan, Step(test, seed=99, share=0.25), tracer=False, looks=False)
     assert "seed" not in whole
     assert part["seed"] == 99
     assert part["loops"] == round(int(str(whole["loops"])) / 4)
-    tiny = load.parameters(plan, Step(test, share=0.0001), tracer=False, looks=False)
+    tiny = guest_script.parameters(plan, Step(test, share=0.0001), tracer=False, looks=False)
     assert tiny["loops"] == 1
 
 
@@ -233,7 +238,7 @@ def test_a_rig_that_gets_no_right_vm_says_so_and_gives_up(
     def lost(*_: object) -> Observed:
         raise error("QEMU did not start, or runs something else")
 
-    monkeypatch.setattr(trial, "boot", lost)
+    monkeypatch.setattr(execute, "boot", lost)
     bench.go()
     assert bench.results("outcome", "reason") == [("error", "QEMU did not start, or runs something else")] * 3
 
@@ -264,7 +269,7 @@ def test_a_vm_whose_qemu_stops_answering_is_booted_afresh_and_the_soak_goes_on(
 
 
 def test_kmemleak_forgets_what_a_boot_in_the_middle_of_a_round_left(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(base, monkeypatch, rounds.fit(protocol.suite().tests))
+    bench = Bench(base, monkeypatch, soak_rounds.fit(catalog.suite().tests))
     died: list[Step] = []
 
     def outcome(step: Step) -> Observed:
@@ -314,11 +319,11 @@ def test_looks_are_kept_with_the_time_and_the_caches_that_matter(bench: Bench) -
 def test_findings_that_repeat_are_told_once(bench: Bench) -> None:
     same: list[Finding] = [make.finding(fingerprint="x", title=f"WARNING number {n}") for n in range(5)]
     other = make.finding(fingerprint="y")
-    (first, second) = soak_leaks.distinct([*same, other])
+    (first, second) = leaks.distinct([*same, other])
     assert first.trouble.title == "WARNING number 0 (5 times)"
     assert second == other
 
 
 def test_results_are_told_once_with_their_number(bench: Bench) -> None:
-    told = soak_leaks.condensed([make.result(round=n) for n in range(9)] + [make.result("failed", reason="bug: x")])
+    told = leaks.condensed([make.result(round=n) for n in range(9)] + [make.result("failed", reason="bug: x")])
     assert [(r.outcome, r.reason, r.seconds) for r in told] == [("passed", "9 times", 9 * 1.25), ("failed", "bug: x", 1.25)]

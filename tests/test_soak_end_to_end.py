@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from harness import paths, pipeline, vm
-from harness.matrix import Clock
-from harness.outcome import ExitCode
-from harness.plan import Session
-from harness.records import Run
-from harness.selection import Selection
-from harness.suite.lab import Lab
+from harness import paths
+from harness.commands import pipeline
+from harness.model.matrix import Clock
+from harness.model.records import Run
+from harness.model.selection import Selection
+from harness.stats.outcome import ExitCode
+from harness.suite.plan import Session
+from harness.suite.vm_pool import Lab
+from harness.vm import vms
 
 pytestmark = pytest.mark.kernel
 MACHINE = "aarch64"
@@ -66,7 +68,7 @@ def test_the_leak_of_stock_is_found(tmp_path: Path) -> None:
 
 def test_a_flood_on_the_console_is_kept_in_parts_and_ends_no_vm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = 128 << 10
-    monkeypatch.setattr(vm, "LONGEST_LOG", limit)
+    monkeypatch.setattr(vms, "LONGEST_LOG", limit)
     made = pipeline.build(Selection(machine=MACHINE, variant="stock", tests="stress"))
     session = Session(made.cells[0], Clock.WALL, 0, ())
     lab = Lab(tmp_path, keep=False)

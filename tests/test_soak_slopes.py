@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import slopes
-from harness.matrix import Clock
-from harness.records import Look
-from harness.slopes import BLOCKS, FEWEST, STEPS, Slope
+from harness.model.matrix import Clock
+from harness.model.records import Look
+from harness.stats import slopes
+from harness.stats.slopes import BLOCKS, FEWEST, STEPS, Slope
 
 PAGE = 4096
 PACE = 0.01

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import apt, download, git, source
+from harness.build import apt, download, git, source
 from harness.errors import RigError, SourceUnavailable, UsageError
-from harness.matrix import Base, Source
+from harness.model.matrix import Base, Source
 
 _WHO = {f"GIT_{role}_{what}": "a@kernel.invalid" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import paths, store
+from harness import paths
 from harness.errors import RigError
+from harness.host import files
 
 
 def full(*_: object) -> None:
@@ -29,10 +30,10 @@ def names(folder: Path) -> list[str]:
 
 
 def test_a_file_is_written_with_its_mode(tmp_path: Path) -> None:
-    store.write(tmp_path / "new/file", "text", 0o600)
+    files.write(tmp_path / "new/file", "text", 0o600)
     assert (tmp_path / "new/file").read_text() == "text"
     assert stat.S_IMODE((tmp_path / "new/file").stat().st_mode) == 0o600
-    store.write(tmp_path / "new/file", b"\xff")
+    files.write(tmp_path / "new/file", b"\xff")
     assert (tmp_path / "new/file").read_bytes() == b"\xff"
     assert names(tmp_path / "new") == ["file"]
 
@@ -40,10 +41,10 @@ def test_a_file_is_written_with_its_mode(tmp_path: Path) -> None:
 @pytest.mark.parametrize("call", ["fsync", "replace", "chmod"])
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     file = tmp_path / "file"
-    store.write(file, "old")
+    files.write(file, "old")
     monkeypatch.setattr(os, call, full)
     with pytest.raises(RigError, match="file cannot be written: No space left on device") as caught:
-        store.write(file, "new")
+        files.write(file, "new")
     assert str(file) in str(caught.value)
     assert file.read_text() == "old"
     assert names(tmp_path) == ["file"]
@@ -55,27 +56,27 @@ def test_an_interruption_leaves_nothing_half_written(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        store.write(tmp_path / "file", "new")
+        files.write(tmp_path / "file", "new")
     assert names(tmp_path) == []
 
 
 def test_a_place_that_cannot_be_is_the_rigs_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RigError) as caught:
-        store.write(tmp_path / "file/below", "new")
+        files.write(tmp_path / "file/below", "new")
     assert str(tmp_path / "file") in str(caught.value)
 
 
 def test_a_cache_that_is_a_file_is_the_rigs_error(cache: Path) -> None:
     cache.write_text("")
-    with pytest.raises(RigError) as caught, store.locked(cache / "linux.git"):
+    with pytest.raises(RigError) as caught, files.locked(cache / "linux.git"):
         pytest.fail("there is no place for a lock")
     assert str(cache) in str(caught.value)
 
 
 def test_a_folder_appears_when_it_is_full(tmp_path: Path) -> None:
     target = tmp_path / "a/made"
-    with store.folder(target) as made:
+    with files.folder(target) as made:
         (made / "one").write_text("1")
         assert not target.exists()
         assert made.parent == target.parent, "renaming has to be possible"
@@ -86,7 +87,7 @@ def test_a_folder_appears_when_it_is_full(tmp_path: Path) -> None:
 
 def test_a_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
     for name in ("old", "new"):
-        with store.folder(tmp_path / "made") as made:
+        with files.folder(tmp_path / "made") as made:
             (made / name).write_text("")
     assert names(tmp_path / "made") == ["new"]
 
@@ -94,7 +95,7 @@ def test_a_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, RigError])
 def test_a_folder_that_fails_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
     def fill() -> None:
-        with store.folder(tmp_path / "made") as made:
+        with files.folder(tmp_path / "made") as made:
             (made / "half").write_text("")
             raise error("trouble")
 
@@ -104,9 +105,9 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path: Path, error: type[BaseExce
 
 
 def test_a_folder_that_fails_leaves_the_older_one(tmp_path: Path) -> None:
-    with store.folder(tmp_path / "made") as made:
+    with files.folder(tmp_path / "made") as made:
         (made / "old").write_text("")
-    with pytest.raises(RigError, match="made cannot be made: No space left on device"), store.folder(tmp_path / "made"):
+    with pytest.raises(RigError, match="made cannot be made: No space left on device"), files.folder(tmp_path / "made"):
         full()
     assert names(tmp_path) == ["made"]
     assert names(tmp_path / "made") == ["old"]
@@ -115,23 +116,23 @@ def test_a_folder_that_fails_leaves_the_older_one(tmp_path: Path) -> None:
 def test_a_digest_tells_its_parts_apart(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"content")
-    assert store.digest("ab", "c") != store.digest("a", "bc")
-    assert store.digest("a", "") != store.digest("a")
-    assert store.digest(file) == store.digest(b"content") == store.digest("content")
+    assert files.digest("ab", "c") != files.digest("a", "bc")
+    assert files.digest("a", "") != files.digest("a")
+    assert files.digest(file) == files.digest(b"content") == files.digest("content")
     file.write_bytes(b"changed")
-    assert store.digest(file) != store.digest(b"content")
-    assert store.file_sha256(file) == hashlib.sha256(b"changed").hexdigest()
+    assert files.digest(file) != files.digest(b"content")
+    assert files.file_sha256(file) == hashlib.sha256(b"changed").hexdigest()
 
 
 def test_a_lock_keeps_other_threads_out(tmp_path: Path) -> None:
     order: list[str] = []
 
     def other() -> None:
-        with store.locked(tmp_path / "thing"):
+        with files.locked(tmp_path / "thing"):
             order.append("other")
 
     thread = threading.Thread(target=other)
-    with store.locked(tmp_path / "thing"):
+    with files.locked(tmp_path / "thing"):
         thread.start()
         thread.join(0.1)
         order.append("first")
@@ -143,14 +144,14 @@ def test_a_shared_lock_keeps_out_who_wants_it_alone(tmp_path: Path) -> None:
     order: list[str] = []
 
     def alone() -> None:
-        with store.locked(tmp_path / "thing"):
+        with files.locked(tmp_path / "thing"):
             order.append("alone")
 
     thread = threading.Thread(target=alone)
-    with store.shared(tmp_path / "thing"):
+    with files.shared(tmp_path / "thing"):
         thread.start()
         thread.join(0.1)
-        with store.shared(tmp_path / "thing"):
+        with files.shared(tmp_path / "thing"):
             order.append("two share it")
     thread.join(5)
     assert order == ["two share it", "alone"]
@@ -174,14 +175,14 @@ def sealed(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "image").write_bytes(b"kernel")
     (folder / "config").write_text("CONFIG_MMU=y\n")
-    store.seal(folder)
+    files.seal(folder)
     return folder
 
 
 def test_a_sealed_folder_is_whole(sealed: Path) -> None:
-    assert store.whole(sealed)
+    assert files.whole(sealed)
     (sealed / "more").touch()
-    assert store.whole(sealed), "what was not sealed does not count"
+    assert files.whole(sealed), "what was not sealed does not count"
 
 
 @pytest.mark.parametrize(
@@ -198,26 +199,26 @@ def test_a_sealed_folder_is_whole(sealed: Path) -> None:
 )
 def test_a_damaged_folder_is_not_whole(sealed: Path, harm: Callable[[Path], object]) -> None:
     harm(sealed)
-    assert not store.whole(sealed)
+    assert not files.whole(sealed)
 
 
 def test_a_folder_under_the_name_of_another_is_not_whole(sealed: Path) -> None:
     planted = shutil.copytree(sealed, sealed.with_name("another"))
-    assert not store.whole(planted)
-    store.seal(planted)
-    assert store.whole(planted)
+    assert not files.whole(planted)
+    files.seal(planted)
+    assert files.whole(planted)
 
 
 def test_a_folder_is_sealed_by_the_name_that_it_will_have(sealed: Path) -> None:
-    store.seal(sealed, "another")
-    assert not store.whole(sealed)
-    assert store.whole(sealed.rename(sealed.with_name("another")))
+    files.seal(sealed, "another")
+    assert not files.whole(sealed)
+    assert files.whole(sealed.rename(sealed.with_name("another")))
 
 
 def test_a_large_file_is_known_by_its_size(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_LARGE", 3)
-    store.seal(sealed)
+    monkeypatch.setattr(files, "_LARGE", 3)
+    files.seal(sealed)
     (sealed / "image").write_bytes(b"kernal")
-    assert store.whole(sealed)
+    assert files.whole(sealed)
     (sealed / "image").write_bytes(b"kern")
-    assert not store.whole(sealed)
+    assert not files.whole(sealed)

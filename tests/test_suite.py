@@ -14,11 +14,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import paths, plan, protocol
-from harness.matrix import Base, KnownBug
-from harness.records import Run
-from harness.suite import conftest
-from harness.suite.reading import Observed
+from harness import paths
+from harness.model import catalog
+from harness.model.matrix import Base, KnownBug
+from harness.model.records import Run
+from harness.suite import conftest, plan
+from harness.suite.extract import Observed
 from tests import make
 
 PANIC = """\
@@ -146,7 +147,7 @@ def test_the_log_of_an_earlier_boot_stays(base: Base, tmp_path: Path) -> None:
 
 
 def test_boots_are_made_in_the_order_of_the_plan(base: Base, tmp_path: Path) -> None:
-    planned = make.plan(base, make.fake_qemu(tmp_path, PANIC), boots=3, tests=("le_fit_alloc_test", *protocol.choose("stress")))
+    planned = make.plan(base, make.fake_qemu(tmp_path, PANIC), boots=3, tests=("le_fit_alloc_test", *catalog.choose("stress")))
     plan.save(planned, tmp_path / "plan.json")
     words = ("--rig-plan", str(tmp_path / "plan.json"), "--rig-run", str(tmp_path / "run"))
     parallel = ("-n", "1", "--dist", "loadscope", "--no-loadscope-reorder")

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import shell, symbols
 from harness.errors import UsageError
-from harness.matrix import Machine, load_machine, machine_names
-from harness.trouble import Frame, Severity, Trouble
+from harness.host import shell
+from harness.kernlog import symbols
+from harness.model.matrix import Machine, load_machine, machine_names
+from harness.model.trouble import Frame, Severity, Trouble
 
 ONE = """\
 volatile int sink;

@@ -9,10 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import paths, protocol, rootfs, soak_leaks, tables
+from harness import paths
+from harness.build import rootfs
 from harness.errors import UsageError
+from harness.host import toml
 from harness.kernlog.kinds import SEVERITY
-from harness.matrix import PROFILES, Base, Machine, base_names, load_base, load_machine, machine_names, series_names
+from harness.model import catalog
+from harness.model.matrix import PROFILES, Base, Machine, base_names, load_base, load_machine, machine_names, series_names
+from harness.stats import leaks
 
 GOOD = (paths.MACHINES / "x86_64.toml").read_text()
 
@@ -34,7 +38,7 @@ def refused(tmp_path: Path, text: str | bytes, record: type[msgspec.Struct] = Ma
     file = tmp_path / "board.toml"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UsageError) as caught:
-        tables.load(file, record)
+        toml.load(file, record)
     assert str(file) in str(caught.value)
     return str(caught.value)
 
@@ -42,7 +46,7 @@ def refused(tmp_path: Path, text: str | bytes, record: type[msgspec.Struct] = Ma
 def test_a_good_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "board.toml"
     file.write_text(GOOD)
-    assert tables.load(file, Machine).qemu.memory == 1024
+    assert toml.load(file, Machine).qemu.memory == 1024
 
 
 @pytest.mark.parametrize(
@@ -96,13 +100,13 @@ def test_what_is_not_toml_is_said_so(tmp_path: Path, text: bytes) -> None:
 
 def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.toml cannot be read: No such file"):
-        tables.load(tmp_path / "nowhere.toml", Machine)
+        toml.load(tmp_path / "nowhere.toml", Machine)
 
 
 @pytest.mark.parametrize("known", [[], ["x86_64", "aarch64"]])
 def test_a_hint_ends_its_sentence(known: list[str]) -> None:
-    assert tables.closest("zzz", known) == ("known are aarch64, x86_64." if known else "known are none.")
-    assert tables.closest("x86-64", ["x86_64", "aarch64"]) == "did you mean 'x86_64'?"
+    assert toml.closest("zzz", known) == ("known are aarch64, x86_64." if known else "known are none.")
+    assert toml.closest("x86-64", ["x86_64", "aarch64"]) == "did you mean 'x86_64'?"
 
 
 @pytest.mark.parametrize("name", machine_names())
@@ -125,10 +129,10 @@ def test_shipped_bases_load(name: str) -> None:
 
 
 def _check_known_bugs(base: Base) -> None:
-    tests = {test.name for test in protocol.suite().tests} | {soak_leaks.TEST}
+    tests = {test.name for test in catalog.suite().tests} | {leaks.TEST}
     for bug in base.known_bugs:
         assert bug.test in tests
-        assert bug.kind in {*SEVERITY, soak_leaks.KIND, "test-failed", "load-failed", "hang", "died"}
+        assert bug.kind in {*SEVERITY, leaks.KIND, "test-failed", "load-failed", "hang", "died"}
         re.compile(bug.title)
 
 
@@ -165,22 +169,22 @@ def test_a_suite_that_makes_no_sense_is_refused(more: str, said: str, tmp_path: 
     first = 'name = "le_fit_alloc_test"\nkind = "performance"\n'
     assert first in text
     (tmp_path / "suite.toml").write_text(text.replace(first, f'name = "le_fit_alloc_test"\n{kind}{more}\n'))
-    monkeypatch.setattr(protocol, "_FILE", tmp_path / "suite.toml")
+    monkeypatch.setattr(catalog, "_FILE", tmp_path / "suite.toml")
     with pytest.raises(UsageError, match=said):
-        protocol.suite.__wrapped__()
+        catalog.suite.__wrapped__()
 
 
 def test_the_shipped_suite_is_whole() -> None:
-    suite = protocol.suite()
-    assert set(suite.scales) == set(protocol.SCALES)
+    suite = catalog.suite()
+    assert set(suite.scales) == set(catalog.SCALES)
     assert len({test.name for test in suite.tests}) == len(suite.tests)
     for test in suite.tests:
         assert test.kind in ("performance", "stress", "sweep")
-        assert set(test.loops) == set(protocol.SCALES)
+        assert set(test.loops) == set(catalog.SCALES)
 
 
 def test_shipped_guest_contents_load() -> None:
-    contents = tables.load(paths.ROOTFS / "contents.toml", rootfs.Contents)
+    contents = toml.load(paths.ROOTFS / "contents.toml", rootfs.Contents)
     assert contents.packages
     assert not any(path.startswith("/") or ".." in path for pair in contents.programs.items() for path in pair)
 

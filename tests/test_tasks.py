@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import paths
-from harness.outcome import ExitCode
+from harness.stats.outcome import ExitCode
 
 
 @pytest.mark.parametrize(

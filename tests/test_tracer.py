@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import tracer
+from harness.suite import tracer
 
 TRACES = Path(__file__).parent / "data" / "traces"
 """of long_busy_list_alloc_test with 2,000 areas on stock 4.18, counted at 2 ns an instruction"""

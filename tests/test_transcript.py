@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.commands.transcript import Transcript
 from harness.errors import RigError
-from harness.transcript import Transcript
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00 "
 

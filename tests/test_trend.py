@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from harness.history import History
-from harness.matrix import Clock
+from harness.model.matrix import Clock
 from harness.report import trend
-from harness.trend import RunRow, Trend
+from harness.runs.history_store import History
+from harness.stats.trend import RunRow, Trend
 from tests import make
 
 EVIL = "\x1b[31m<script>alert(1)</script>[bold]"

@@ -14,11 +14,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import launch, process, rootfs, vm
+from harness.build import rootfs
 from harness.errors import VmLost
-from harness.matrix import Clock, Qemu
-from harness.qemu_args import Boot
-from harness.vm import GuestDied, State
+from harness.host import process
+from harness.model.matrix import Clock, Qemu
+from harness.vm import launch, vms
+from harness.vm.qemu_args import Boot
+from harness.vm.vms import GuestDied, State
 from tests import make
 
 DEAD = 2**22 + 1
@@ -60,20 +62,20 @@ def folder(cache: Path, name: str, pid: int, owner: int, **other: object) -> Pat
 
 
 def test_nothing_to_sweep(cache: Path) -> None:
-    assert vm.sweep() == 0
-    assert list(vm.running()) == []
+    assert vms.sweep() == 0
+    assert list(vms.running()) == []
 
 
 def test_the_folder_of_a_dead_vm_is_swept(cache: Path) -> None:
     left = folder(cache, "vm-1", DEAD, 0, started=12345)
-    assert vm.sweep() == 1
+    assert vms.sweep() == 1
     assert not left.exists()
 
 
 def test_an_orphan_is_killed(cache: Path, sleeper: Sleeper) -> None:
     qemu = sleeper()
     left = folder(cache, "vm-1", qemu.pid, DEAD)
-    assert vm.sweep() == 1
+    assert vms.sweep() == 1
     assert qemu.wait(5) == -signal.SIGKILL
     assert not left.exists()
 
@@ -81,25 +83,25 @@ def test_an_orphan_is_killed(cache: Path, sleeper: Sleeper) -> None:
 def test_one_that_was_left_up_on_purpose_is_not_touched(cache: Path, sleeper: Sleeper) -> None:
     qemu = sleeper()
     left = folder(cache, "vm-1", qemu.pid, 0)
-    assert vm.sweep() == 0
+    assert vms.sweep() == 0
     assert qemu.poll() is None
     assert (left / "state.json").exists()
-    assert [machine.folder for machine in vm.running()] == [left]
+    assert [machine.folder for machine in vms.running()] == [left]
 
 
 def test_one_of_a_rig_that_lives_is_not_touched(cache: Path, sleeper: Sleeper) -> None:
     qemu = sleeper()
     left = folder(cache, "vm-1", qemu.pid, os.getpid())
-    assert vm.sweep() == 0
+    assert vms.sweep() == 0
     assert qemu.poll() is None
     assert left.exists()
-    assert list(vm.running()) == [], "it was not left up on purpose"
+    assert list(vms.running()) == [], "it was not left up on purpose"
 
 
 def test_a_stranger_with_the_same_pid_is_not_killed(cache: Path, sleeper: Sleeper) -> None:
     qemu = sleeper()
     left = folder(cache, "vm-1", qemu.pid, DEAD, started=process.start_time(qemu.pid) + 1)
-    vm.sweep()
+    vms.sweep()
     assert qemu.poll() is None
     assert not left.exists()
 
@@ -110,10 +112,10 @@ def test_a_folder_without_a_state_is_swept_once_it_is_old(cache: Path, content: 
     made.mkdir(parents=True)
     if content is not None:
         (made / "state.json").write_bytes(content)
-    vm.sweep()
+    vms.sweep()
     assert made.exists(), "another rig may just be making it"
     os.utime(made, (0, 0))
-    vm.sweep()
+    vms.sweep()
     assert not made.exists()
 
 
@@ -121,15 +123,15 @@ def test_a_vm_is_found_by_cell_and_by_all_that_it_was_booted_with(cache: Path, s
     boot = make.boot()
     larger = msgspec.structs.replace(boot, machine=msgspec.structs.replace(boot.machine, qemu=more_memory(boot)))
     other = msgspec.structs.replace(boot, kernel=Path("/other/image"))
-    up = folder(cache, "vm-1", sleeper().pid, 0, identity=vm.identity(boot))
-    folder(cache, "vm-2", sleeper().pid, DEAD, identity=vm.identity(other))
-    found = vm.find("x86_64/stock/perf", msgspec.structs.replace(boot, port=4711))
+    up = folder(cache, "vm-1", sleeper().pid, 0, identity=vms.identity(boot))
+    folder(cache, "vm-2", sleeper().pid, DEAD, identity=vms.identity(other))
+    found = vms.find("x86_64/stock/perf", msgspec.structs.replace(boot, port=4711))
     assert found
     assert found.folder == up
-    assert vm.find("x86_64/stock/perf", msgspec.structs.replace(boot, clock=Clock.WALL)) is None
-    assert vm.find("x86_64/mine/perf", boot) is None
-    assert vm.find("x86_64/stock/perf", larger) is None
-    assert vm.find("x86_64/stock/perf", other) is None, "it is another rig's"
+    assert vms.find("x86_64/stock/perf", msgspec.structs.replace(boot, clock=Clock.WALL)) is None
+    assert vms.find("x86_64/mine/perf", boot) is None
+    assert vms.find("x86_64/stock/perf", larger) is None
+    assert vms.find("x86_64/stock/perf", other) is None, "it is another rig's"
 
 
 def more_memory(boot: Boot) -> Qemu:
@@ -138,7 +140,7 @@ def more_memory(boot: Boot) -> Qemu:
 
 def test_a_dead_vm_is_its_living_owners_to_read(cache: Path) -> None:
     left = folder(cache, "vm-1", DEAD, os.getpid())
-    assert vm.sweep() == 0
+    assert vms.sweep() == 0
     assert left.exists()
 
 
@@ -167,13 +169,13 @@ def test_a_vm_is_up_when_its_guest_says_so(cache: Path, fake: Fake, keep: bool) 
     made = launch.start(boot, "cell", keep=keep)
     assert made.alive
     assert made.state.boot_seconds > 0
-    assert [machine.state for machine in vm.running()] == ([made.state] if keep else [])
+    assert [machine.state for machine in vms.running()] == ([made.state] if keep else [])
     wanted = msgspec.structs.replace(boot, port=0)
-    assert vm.find("cell", wanted) is None, "whoever booted it has it until it is released"
+    assert vms.find("cell", wanted) is None, "whoever booted it has it until it is released"
     made.release()
-    assert (found := vm.find("cell", wanted))
+    assert (found := vms.find("cell", wanted))
     assert found.state == made.state
-    assert vm.find("cell", wanted) is None, "two rigs must not use the same VM"
+    assert vms.find("cell", wanted) is None, "two rigs must not use the same VM"
     os.kill(made.state.pid, signal.SIGKILL)
     wait_for(lambda: not made.alive)
     made.stop()
@@ -244,7 +246,7 @@ def test_a_guest_that_says_nothing_is_ended(cache: Path, fake: Fake, monkeypatch
 
 
 def test_a_guest_that_floods_its_console_is_ended_and_that_is_said(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vm, "LONGEST_LOG", 100_000)
+    monkeypatch.setattr(vms, "LONGEST_LOG", 100_000)
     with pytest.raises(GuestDied, match="ended while it booted: its console's log had reached its limit") as caught:
         launch.start(fake("trap '' XFSZ; " + 'touch "$qmp"; yes > "$log"; exec sleep 60'), "cell", keep=False)
     assert len(caught.value.log) == 100_000
@@ -263,9 +265,9 @@ def test_a_kept_vm_is_up_but_nobody_runs_tests_in_it(fake: Fake) -> None:
     boot = fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60')
     made = launch.start(boot, "cell", keep=False)
     made.keep("le_fit_alloc_test")
-    assert [machine.state.kept for machine in vm.running()] == ["le_fit_alloc_test"]
-    assert vm.find("cell", boot) is None
-    vm.stop_own()
+    assert [machine.state.kept for machine in vms.running()] == ["le_fit_alloc_test"]
+    assert vms.find("cell", boot) is None
+    vms.stop_own()
     assert made.running
     made.stop()
 
@@ -285,7 +287,7 @@ def test_a_qemu_that_nobody_noted_is_ended_by_its_pid_file(cache: Path) -> None:
     wait_for(lambda: b"sleep" in Path(f"/proc/{qemu.pid}/cmdline").read_bytes())
     (left / "pid").write_text(f"{qemu.pid}\n")
     os.utime(left, (0, 0))
-    vm.sweep()
+    vms.sweep()
     assert qemu.wait(5) == -signal.SIGKILL
     assert not left.exists()
 
@@ -296,7 +298,7 @@ def test_a_pid_file_that_tells_of_a_stranger_harms_nobody(cache: Path, sleeper: 
     stranger = sleeper()
     (left / "pid").write_text(f"{stranger.pid}\n")
     os.utime(left, (0, 0))
-    vm.sweep()
+    vms.sweep()
     assert stranger.poll() is None
     assert not left.exists()
 
@@ -304,8 +306,8 @@ def test_a_pid_file_that_tells_of_a_stranger_harms_nobody(cache: Path, sleeper: 
 def test_what_a_rig_uses_is_not_swept(cache: Path) -> None:
     left = folder(cache, "vm-1", DEAD, 0, started=12345)
     state = msgspec.json.decode((left / "state.json").read_bytes(), type=State)
-    user = vm.Vm(left, state)
+    user = vms.Vm(left, state)
     assert user.claim()
-    assert vm.sweep() == 0
+    assert vms.sweep() == 0
     user.release()
-    assert vm.sweep() == 1
+    assert vms.sweep() == 1

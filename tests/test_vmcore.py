@@ -11,9 +11,10 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import NoteSegment
 
-from harness import shell, vmcore
 from harness.errors import RigError
-from harness.matrix import load_machine, machine_names
+from harness.host import shell
+from harness.model.matrix import load_machine, machine_names
+from harness.vm import core as vmcore
 
 BANNER = b"Linux version 4.18.0 (rig@kernel-patch-rig) #1 SMP\n"
 KERNEL = """\

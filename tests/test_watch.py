@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from harness import clock, trouble, witness
-from harness.console import Console
 from harness.errors import UsageError, VmLost
-from harness.suite import load, trial, watch
+from harness.host import deadline
+from harness.model import trouble
+from harness.model.trouble import Cpu, Frame, Severity
+from harness.suite import execute, guest_script, watch
 from harness.suite.watch import Bad
-from harness.trouble import Cpu, Frame, Severity
-from harness.vm import GuestDied
+from harness.vm import hang
+from harness.vm.console import Console
+from harness.vm.vms import GuestDied
 
 WARNED = "[    1.0] vmap allocation for size 8192 failed: use vmalloc=<size> to increase size\n"
 DIED = "[    1.0] kernel BUG at mm/vmalloc.c:512!\n[    1.1] Kernel panic - not syncing: Fatal exception\n"
@@ -39,7 +41,7 @@ def station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(watch, "PATIENCE", 0.3)
     monkeypatch.setattr(watch, "_SILENCE", 0.15)
     monkeypatch.setattr(watch, "_SETTLE", 0.1)
-    monkeypatch.setattr(witness, "question", lambda *_, **__: trouble.Testimony(heard=True, said="sysrq: told"))
+    monkeypatch.setattr(hang, "question", lambda *_, **__: trouble.Testimony(heard=True, said="sysrq: told"))
     (tmp_path / "serial.log").touch()
     machine = SimpleNamespace(
         folder=tmp_path, console=Console(tmp_path / "serial.log"), alive=True, pace=1.0, ended=lambda what: f"{what}: killed"
@@ -54,7 +56,7 @@ def say(station: Any, text: str) -> None:
 
 
 def test_a_good_end(station: Any) -> None:
-    say(station, f"{load.END}\n")
+    say(station, f"{guest_script.END}\n")
     seen = watch.watch(station, ("x",), 1.0, harmless=False)
     assert (seen.bad, seen.said) == (None, "all well")
 
@@ -107,16 +109,16 @@ def test_a_console_that_is_gone_or_has_no_room_is_the_rigs_failure(station: Any,
 def test_patience_has_to_be_a_number(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
     monkeypatch.setenv("RIG_PATIENCE", told)
     with pytest.raises(UsageError, match=f"RIG_PATIENCE has to be a number above 0, such as 3, not '{told}'"):
-        clock.patience()
+        deadline.patience()
 
 
 def test_a_report_that_ends_the_kernel_explains_the_end() -> None:
-    (found,) = trial._autopsy(DIED, 10, Bad("died", "the VM ended"))
+    (found,) = execute._autopsy(DIED, 10, Bad("died", "the VM ended"))
     assert (found.kind, found.first, found.severity) == ("bug", 10, Severity.FATAL)
 
 
 def test_a_report_that_does_not_is_not_all_there_is() -> None:
-    warned, hung = trial._autopsy(WARNED, 10, Bad("hang", "the test was not over after 60 s"))
+    warned, hung = execute._autopsy(WARNED, 10, Bad("hang", "the test was not over after 60 s"))
     assert (warned.kind, warned.severity) == ("vmap-exhausted", Severity.WARNING)
     assert (hung.kind, hung.severity) == ("hang", Severity.FATAL)
     assert "vmap allocation" in hung.text
@@ -137,5 +139,5 @@ def cpu(*functions: str) -> Cpu:
     ids=["busy", "in a module", "idle", "nothing known"],
 )
 def test_a_hang_is_blamed_on_what_a_cpu_is_busy_with(cpus: tuple[Cpu, ...], function: str) -> None:
-    (hung,) = trial._autopsy("", 1, Bad("hang", "it hung", trouble.Testimony(heard=False, cpus=cpus)))
+    (hung,) = execute._autopsy("", 1, Bad("hang", "it hung", trouble.Testimony(heard=False, cpus=cpus)))
     assert hung.function == function

@@ -17,8 +17,12 @@ from invoke.parser import Parser
 from ruamel.yaml import YAML
 
 import tasks
-from harness import history, kbuild, matrix, nightly, paths, protocol, runs
-from harness.outcome import ExitCode
+from harness import paths
+from harness.build import kbuild
+from harness.commands import nightly
+from harness.model import catalog, matrix
+from harness.runs import history_store, lifecycle
+from harness.stats.outcome import ExitCode
 
 FILE = paths.PROJECT / ".github/workflows/nightly.yml"
 WORKFLOW: dict[str, Any] = YAML(typ="safe").load(FILE)
@@ -86,7 +90,7 @@ def test_its_machines_are_the_projects() -> None:
 
 
 def test_its_inputs_are_the_rigs() -> None:
-    assert tuple(INPUTS["scale"]["options"]) == protocol.SCALES
+    assert tuple(INPUTS["scale"]["options"]) == catalog.SCALES
     assert set(INPUTS["clock"]["options"]) == set(matrix.Clock)
     assert INPUTS["series"]["default"] == ""
     for name in ("scale", "clock"):
@@ -149,12 +153,12 @@ def test_what_grows_goes_from_night_to_night_on_each_machine(name: str, what: st
 
 
 def test_the_history_is_kept_where_it_is() -> None:
-    path = str((paths.RESULTS / history.FILE).relative_to(paths.PROJECT))
+    path = str((paths.RESULTS / history_store.FILE).relative_to(paths.PROJECT))
     assert named("History of the nights before")["with"]["path"] == f"{path}*", "with its journal"
 
 
 def test_the_audits_are_kept_where_they_are() -> None:
-    path = str(runs.audit_file().relative_to(paths.PROJECT))
+    path = str(lifecycle.audit_file().relative_to(paths.PROJECT))
     assert named("Audits of the nights before")["with"]["path"] == path
 
 
@@ -181,7 +185,7 @@ def test_what_is_cached_lies_in_the_rigs_cache() -> None:
     root = JOB["env"]["RIG_CACHE"]
     for step in uses("actions/cache/restore"):
         for path in step["with"]["path"].split():
-            assert path.startswith(f"{root}/") or path in (f"results/{history.FILE}*", "results/audit.json")
+            assert path.startswith(f"{root}/") or path in (f"results/{history_store.FILE}*", "results/audit.json")
 
 
 def test_results_are_kept_whatever_came_of_the_night() -> None:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from harness.kernlog.kinds import KINDS, Kind
 from harness.kernlog.reader import Reader
-from harness.trouble import Trouble
+from harness.model.trouble import Trouble
 
 __all__ = ["KINDS", "Kind", "Reader", "Trouble", "find", "scan"]
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from harness.kernlog import machinery
-from harness.trouble import Frame
+from harness.model.trouble import Frame
 
 _SUFFIX = re.compile(r"(?:\.(?:isra|constprop|part|cold|llvm|lto_priv|localalias|clone)(?:\.\w+)*)+$|\.\d+$|_ret_addr$")
 

@@ -18,7 +18,7 @@ import msgspec
 
 from harness.kernlog import blame, block, fingerprint
 from harness.kernlog.kinds import ANNOUNCED, DEATHS, STALLS
-from harness.trouble import Severity, Trouble
+from harness.model.trouble import Severity, Trouble
 
 WINDOW = 2000
 """lines after which nothing is taken for a consequence any more"""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from harness.kernlog import blame
 from harness.kernlog.kinds import STALLS
-from harness.trouble import Frame
+from harness.model.trouble import Frame
 
 _NEAREST = 4
 """frames that count: those nearest to the one blamed"""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.trouble import Severity
+from harness.model.trouble import Severity
 
 _F, _E, _W = Severity.FATAL, Severity.ERROR, Severity.WARNING
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.kernlog import headers, report
+from harness.kernlog import dissect, headers
 from harness.kernlog.block import Block
 from harness.kernlog.cascade import Cascade
 from harness.kernlog.kinds import STALLS
 from harness.kernlog.lines import LONGEST, USUAL, Line, clean, shown, torn, visible
-from harness.trouble import Trouble
+from harness.model.trouble import Trouble
 
 _PIECE = 1 << 20
 _SPAN = 1 << 13
@@ -158,7 +158,7 @@ class Reader:
     def _end(self, block: Block) -> None:
         for stream in [stream for stream, other in self._open.items() if other is block]:
             del self._open[stream]
-        self._cascade.add(report.taken_apart(block), block.stream)
+        self._cascade.add(dissect.taken_apart(block), block.stream)
 
     def _end_silent(self) -> None:
         """End the reports of callers that say no more."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from harness.kernlog import blame
-from harness.trouble import Frame
+from harness.model.trouble import Frame
 
 _MOST = 64
 """frames that are kept"""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.changes import CellChanges, Change
+from harness.model.changes import CellChanges, Change
 
 TITLE = "What the series changes"
 _SHOWN = 10

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import msgspec
 
-from harness import excerpt
-from harness.causes import Cause
-from harness.report import text
-from harness.trouble import Trouble
+from harness.kernlog import excerpt
+from harness.model.trouble import Trouble
+from harness.report import phrases
+from harness.stats.causes import Cause
 
 _USUAL = ("perf",)
 """profiles that go without saying"""
@@ -19,9 +19,9 @@ _SCREEN = 40
 def sentence(cause: Cause) -> str:
     """Return all of a cause in a line: who showed what, blamed on what, in which tests and how many boots."""
     trouble = cause.first.trouble
-    placed = text.placed(trouble)
-    profiles = "" if cause.profiles == _USUAL else f", {text.listed(cause.profiles)}"
-    where = f"{cause.variant} on {text.listed(cause.machines)}{profiles}"
+    placed = phrases.placed(trouble)
+    profiles = "" if cause.profiles == _USUAL else f", {phrases.listed(cause.profiles)}"
+    where = f"{cause.variant} on {phrases.listed(cause.machines)}{profiles}"
     blamed = f" ({placed})" if placed else ""
     seen = f"{_tests(cause)}, {boots(cause)}"
     if cause.expected:
@@ -31,7 +31,7 @@ def sentence(cause: Cause) -> str:
 
 def short(trouble: Trouble) -> str:
     """Return what a trouble is in a few words: its kind and whom to blame, or its title where nobody is known."""
-    placed = text.placed(trouble)
+    placed = phrases.placed(trouble)
     return f"{trouble.kind} {placed}" if placed else f"{trouble.kind}: {trouble.title}"
 
 
@@ -50,14 +50,14 @@ def log(trouble: Trouble) -> Log:
         return Log(excerpt.matters(trouble, excerpt.BEFORE + excerpt.AFTER + 1), "", "")
     lines = trouble.text.splitlines()
     rest = lines[_SCREEN:]
-    return Log("\n".join(lines[:_SCREEN]), "\n".join(rest), f"{text.number(len(rest), 'more line')} of the log")
+    return Log("\n".join(lines[:_SCREEN]), "\n".join(rest), f"{phrases.number(len(rest), 'more line')} of the log")
 
 
 def boots(cause: Cause) -> str:
     """Return in how many boots it was seen, such as ``x 3 boots``."""
-    return f"x {text.number(cause.boots, 'boot')}"
+    return f"x {phrases.number(cause.boots, 'boot')}"
 
 
 def _tests(cause: Cause) -> str:
     first, *others = cause.tests
-    return f"{first} and {text.number(len(others), 'more test')}" if others else first
+    return f"{first} and {phrases.number(len(others), 'more test')}" if others else first

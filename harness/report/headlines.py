@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.compare import Comparison
-from harness.headline import Headline, Word, headlines
-from harness.matrix import STOCK
-from harness.outcome import Outcome
-from harness.report import findings, text
-from harness.report.content import Content
+from harness.model.matrix import STOCK
+from harness.report import findings, phrases
+from harness.report.contents import Content
+from harness.stats.compare import Comparison
+from harness.stats.headline import Headline, Word, headlines
+from harness.stats.outcome import Outcome
 
 KINDS = {
     Word.BROKEN: "bad",
@@ -45,7 +45,7 @@ def why(told: Headline) -> str:
     parts = []
     if told.failed:
         first = told.failed[0]
-        count = text.number(len(told.failed), "test")
+        count = phrases.number(len(told.failed), "test")
         said = f"the rig failed in {count}" if first.outcome == "error" else f"{count} failed without a finding that says why"
         parts.append(f"{said}, first in {first.test} ({first.machine}): {first.reason}")
     if told.results < told.planned:
@@ -55,17 +55,17 @@ def why(told: Headline) -> str:
     parts += _figures(told) if told.comparisons else _uncompared(told)
     skipped = {result.test for result in told.tests if result.outcome == "skipped"}
     if skipped:
-        parts.append(f"{text.number(len(skipped), 'test')} skipped")
-    return text.plain(", ".join(parts))
+        parts.append(f"{phrases.number(len(skipped), 'test')} skipped")
+    return phrases.plain(", ".join(parts))
 
 
 def _broken(told: Headline) -> str:
     first = told.causes[0]
     places = [*([] if len(first.machines) == told.machines else first.machines), findings.boots(first)]
-    count = f"{text.number(len(told.causes), 'cause')}{', the first' if len(told.causes) > 1 else ''}"
+    count = f"{phrases.number(len(told.causes), 'cause')}{', the first' if len(told.causes) > 1 else ''}"
     also = "; stock shows it too" if told.also else ""
     said = f"{count}: {findings.short(first.first.trouble)}, first in {first.first.test} ({', '.join(places)}){also}"
-    return text.plain(said)
+    return phrases.plain(said)
 
 
 def _figures(told: Headline) -> list[str]:
@@ -82,12 +82,12 @@ def _figures(told: Headline) -> list[str]:
     opens = {verdict: {c.test for c in told.judged(verdict)} for verdict in ("undecided", "not compared")}
     parts += [f"{len(names)} of {len(tests)} {verdict}" for verdict, names in opens.items() if names]
     if same := tests - {c.test for c in told.comparisons if c.verdict != "same"}:
-        parts.append(f"{text.number(len(same), 'test')} the same")
+        parts.append(f"{phrases.number(len(same), 'test')} the same")
     return parts
 
 
 def _tests(judged: Sequence[Comparison]) -> str:
-    return text.number(len({comparison.test for comparison in judged}), "test")
+    return phrases.number(len({comparison.test for comparison in judged}), "test")
 
 
 def _most(word: str, judged: Sequence[Comparison], told: Headline, *, best: bool) -> str:
@@ -99,10 +99,10 @@ def _most(word: str, judged: Sequence[Comparison], told: Headline, *, best: bool
 
 def _amount(by: Comparison) -> str:
     """Return a change in words that need no sign, such as ``14.0 % more instructions``."""
-    unit = text.unit(by).partition("/")[0]
+    unit = phrases.unit(by).partition("/")[0]
     more, what = (by.change or 0.0) < 0, "time" if unit == "ns" else unit
     fewer = "less" if what == "time" else "fewer"
-    return f"{text.change(by)[1:]} {'more' if more else fewer} {what}"
+    return f"{phrases.change(by)[1:]} {'more' if more else fewer} {what}"
 
 
 def _uncompared(told: Headline) -> list[str]:
@@ -112,9 +112,9 @@ def _uncompared(told: Headline) -> list[str]:
     sweeps = {test.partition("@")[0] for test in passed if "@" in test}
     stress = {test for test in passed if "@" not in test}
     if stress and not told.slopes:
-        parts.append(f"{text.number(len(stress), 'stress test')} passed")
+        parts.append(f"{phrases.number(len(stress), 'stress test')} passed")
     if sweeps:
-        parts.append(f"{text.number(len(sweeps), 'workload')} of a sweep measured")
+        parts.append(f"{phrases.number(len(sweeps), 'workload')} of a sweep measured")
     if told.slopes:
         undecided = sum(slope.verdict == "undecided" for slope in told.slopes)
         slopes = f"{len(told.slopes)} slopes of memory"

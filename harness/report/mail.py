@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness import excerpt, known, latency
-from harness.causes import causes
-from harness.compare import Comparison
-from harness.records import Provenance
-from harness.report import changes, findings, headlines, prefixes, rows, soak, text, verdicts, views
-from harness.report.content import Content
+from harness.kernlog import excerpt
+from harness.model.records import Provenance
+from harness.report import changes, findings, headlines, phrases, prefixes, rows, soak, verdicts, views
+from harness.report.contents import Content
 from harness.report.plaintext import heading, item, paragraph, quoted, table
 from harness.report.plots.canvas import Palette
+from harness.stats import bug_table, latency
+from harness.stats.causes import causes
+from harness.stats.compare import Comparison
 
 _LINES = 12
 """of a finding's log"""
@@ -54,13 +55,13 @@ def _top(content: Content) -> Iterator[str]:
 
 
 def _known(content: Content) -> Iterator[str]:
-    if found := known.rows(content.provenance, content.findings, content.results):
+    if found := bug_table.rows(content.provenance, content.findings, content.results):
         yield heading("Known bugs of stock")
         for row in found:
             yield item(f"{row.reason} ({', '.join(row.tests)})")
             told = [(s.variant, s.machine, s.words) for s in row.shown]
             yield table(("variant", "machine", ""), _once(told, 1), left=2)
-        yield paragraph(text.KNOWN)
+        yield paragraph(phrases.KNOWN)
 
 
 def _changes(content: Content) -> Iterator[str]:
@@ -79,21 +80,21 @@ def _comparisons(content: Content) -> Iterator[str]:
         for variant in dict.fromkeys(c.variant for c in group.items):
             mine = [c for c in group.items if c.variant == variant]
             against = mine[0].against
-            counts = "; ".join(dict.fromkeys(text.counts(c) for c in mine))
+            counts = "; ".join(dict.fromkeys(phrases.counts(c) for c in mine))
             yield heading(f"{variant} against {against}, {group.heading}" if variant else f"{against}, {group.heading}")
             if variant:
-                changes = [(_test(c), _bare(text.change(c)), text.interval(c), text.verdict(c) + _mark(c)) for c in mine]
+                changes = [(_test(c), _bare(phrases.change(c)), phrases.interval(c), phrases.verdict(c) + _mark(c)) for c in mine]
                 yield table(("test", "change %", "95 % interval", "verdict"), changes)
                 if any(c.regression for c in mine):
                     yield paragraph(f"(R) is a regression: slower by more than {mine[0].threshold:g} %.", "    ", "    ")
-            yield paragraph(f"Medians in {text.unit(mine[0])}, half the range of the samples in %, samples / boots {counts}:")
+            yield paragraph(f"Medians in {phrases.unit(mine[0])}, half the range of the samples in %, samples / boots {counts}:")
             sides = ([against, "+-%", variant, "+-%"]) if variant else [against, "+-%"]
             yield table(("test", *sides), [(_test(c), *_sides(c, both=bool(variant))) for c in mine])
     if any(c.change is not None for c in content.comparisons):
         margins = sorted({(c.clock, c.margin) for c in content.comparisons})
         within = ", ".join(f"{margin:g} % ({clock})" for clock, margin in margins)
         yield paragraph(
-            f'{text.POSITIVE} Intervals are over boots. "Same" lies within {within}. Tests are named without _alloc_test.'
+            f'{phrases.POSITIVE} Intervals are over boots. "Same" lies within {within}. Tests are named without _alloc_test.'
         )
 
 
@@ -110,7 +111,7 @@ def _patches(content: Content) -> Iterator[str]:
 def _sides(of: Comparison, *, both: bool) -> list[str]:
     told = []
     for side in (of.baseline, of.measured) if both else (of.baseline,):
-        told += [text.figure(side.median), _bare(text.spread(side))[1:]] if side else ["-", "-"]
+        told += [phrases.figure(side.median), _bare(phrases.spread(side))[1:]] if side else ["-", "-"]
     return told
 
 
@@ -120,10 +121,12 @@ def _latencies(content: Content, palette: Palette) -> Iterator[str]:
         if not told:
             continue
         yield heading(f"Latency in {told[0].unit}, {group.heading}")
-        figures = [(_short(row.test), row.variant, *map(text.figure, (row.p50, row.p99, row.p99_9, row.highest))) for row in told]
+        figures = [
+            (_short(row.test), row.variant, *map(phrases.figure, (row.p50, row.p99, row.p99_9, row.highest))) for row in told
+        ]
         yield table(("test", "variant", "p50", "p99", "p99.9", "max"), _once(figures, 1), left=2)
         counts = dict.fromkeys(f"{row.operations:,} / {row.boots}" for row in told)
-        read = text.figure(max(row.overhead for row in told))
+        read = phrases.figure(max(row.overhead for row in told))
         yield paragraph(f"Operations / boots of a row: {'; '.join(counts)}. Reading the clock is part of it, up to {read}.")
 
 
@@ -131,20 +134,20 @@ def _sections(content: Content, palette: Palette) -> Iterator[str]:
     for group in views.groups(content.sections):
         yield heading(f"Longest stretch with preemption off, {group.heading}")
         longest = views.ordered(latency.longest(group.items), palette)
-        unit = text.stretch(0, group.clock)[1]
-        told = [(_short(s.test), s.variant, f"{text.stretch(s.microseconds, s.clock)[0]:,.0f}", s.ended) for s in longest]
+        unit = phrases.stretch(0, group.clock)[1]
+        told = [(_short(s.test), s.variant, f"{phrases.stretch(s.microseconds, s.clock)[0]:,.0f}", s.ended) for s in longest]
         yield table(("test", "variant", unit, "ended in"), _once(told, 1), left=2)
 
     if content.sections:
-        said = dict.fromkeys(text.of_the_clock(s.clock) for s in content.sections)
-        yield paragraph(" ".join(["The proposal's bound is 1 ms.", *(f"{each}." for each in said if each), text.FULL_LENGTH]))
+        said = dict.fromkeys(phrases.of_the_clock(s.clock) for s in content.sections)
+        yield paragraph(" ".join(["The proposal's bound is 1 ms.", *(f"{each}." for each in said if each), phrases.FULL_LENGTH]))
 
 
 def _growths(content: Content, palette: Palette) -> Iterator[str]:
     for group in views.groups(content.points):
         told = rows.growths(group.items, palette)
         yield heading(f"Growth exponents, 95 % intervals, {group.heading}")
-        figures = [(row.axis, row.workload, row.variant, text.exponent(row), row.kind or "-") for row in told]
+        figures = [(row.axis, row.workload, row.variant, phrases.exponent(row), row.kind or "-") for row in told]
         yield table(("grows", "workload", "variant", "exponent", ""), _once(figures, 2), left=3)
 
 
@@ -152,8 +155,8 @@ def _published(content: Content) -> Iterator[str]:
     items = views.beside(content)
     if not items:
         return
-    yield heading(f"Published (RFC, October 2018) and ours (scale {text.work(content.provenance)}), change in %")
-    yield paragraph(text.size_beside(content.provenance))
+    yield heading(f"Published (RFC, October 2018) and ours (scale {phrases.work(content.provenance)}), change in %")
+    yield paragraph(phrases.size_beside(content.provenance))
     for variant, profile, clock in dict.fromkeys((b.variant, b.profile, b.clock) for b in items):
         mine = [b for b in items if (b.variant, b.profile, b.clock) == (variant, profile, clock)]
         yield paragraph(f"{variant}, profile {profile}, clock {clock}:")
@@ -161,15 +164,15 @@ def _published(content: Content) -> Iterator[str]:
             (
                 b.machine,
                 _short(b.test),
-                text.percents(b.their_changes),
-                "-" if b.change is None else text.percent(b.change),
+                phrases.percents(b.their_changes),
+                "-" if b.change is None else phrases.percent(b.change),
                 "-" if b.factor is None else f"{b.factor:.2f}",
-                text.DIRECTIONS[b.direction],
+                phrases.DIRECTIONS[b.direction],
             )
             for b in mine
         ]
         yield table(("machine", "test", "published", "ours", "factor", "direction"), figures, left=2)
-    yield paragraph(f"The factor is how far the speed-ups are apart. {text.BESIDE}")
+    yield paragraph(f"The factor is how far the speed-ups are apart. {phrases.BESIDE}")
 
 
 def _soaks(content: Content) -> Iterator[str]:
@@ -221,7 +224,7 @@ def _provenance(content: Content) -> Iterator[str]:
 
 
 def _facts(run: Provenance) -> Iterator[str]:
-    yield f"run {run.run}, {run.started} to {run.finished or 'not finished'}, scale {text.work(run)}"
+    yield f"run {run.run}, {run.started} to {run.finished or 'not finished'}, scale {phrases.work(run)}"
     if run.resumed:
         yield f"resumed {', '.join(run.resumed)}"
     yield f"repeat: {run.command}"

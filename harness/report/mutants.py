@@ -11,11 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from harness import mutation
-from harness.mutation import Attempt, Measured, Mutant
-from harness.report import text
+from harness.model import mutants
+from harness.model.mutants import Attempt, Measured, Mutant
+from harness.report import phrases
 
-_ORDER: tuple[mutation.Outcome | None, ...] = ("error", "survived", None, "caught")
+_ORDER: tuple[mutants.Outcome | None, ...] = ("error", "survived", None, "caught")
 _LONGEST = 100
 """characters of a finding's title"""
 
@@ -39,7 +39,7 @@ def tables(found: Measured) -> RenderableType:
     tests = Table(title="First to catch", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     tests.add_column("test", no_wrap=True)
     tests.add_column("mutants", justify="right")
-    for test, caught in mutation.by_test(found).items():
+    for test, caught in mutants.by_test(found).items():
         tests.add_row(escape(test), str(len(caught)))
     return Group(table, tests, Text(found.sentence()))
 
@@ -49,7 +49,7 @@ def markdown(found: Measured) -> str:
     lines = ["# Mutants", "", found.sentence(), "", f"{_about(found)}.", f"{found.date}, {found.host}. `{found.command}`", ""]
     lines += _rows(("mutant", "what is wrong", "caught by", "finding", "profile", "s"), [_row(found, m) for m in _ordered(found)])
     lines += ["", "## First to catch", ""]
-    lines += _rows(("test", "mutants", "which"), [(t, str(len(m)), ", ".join(m)) for t, m in mutation.by_test(found).items()])
+    lines += _rows(("test", "mutants", "which"), [(t, str(len(m)), ", ".join(m)) for t, m in mutants.by_test(found).items()])
     if found.weaknesses:
         lines += ["", "## Weaknesses of the published code", ""]
         lines += _rows(("", "weakness", "mutant", "found by"), _weaknesses(found))
@@ -101,7 +101,7 @@ def _finding(attempt: Attempt) -> str:
 
 
 def _short(title: str) -> str:
-    said = text.plain(title)
+    said = phrases.plain(title)
     return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
 
 

@@ -6,18 +6,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from harness import known, latency
-from harness.causes import causes
-from harness.report import changes, findings, headlines, prefixes, rows, soak, text, verdicts, views
-from harness.report.content import Content
+from harness.report import changes, findings, headlines, phrases, prefixes, rows, soak, verdicts, views
+from harness.report.contents import Content
 from harness.report.plots import distributions, growth, memory, publication, sections
 from harness.report.plots import latency as latency_plot
 from harness.report.plots import soak as soak_plot
 from harness.report.plots.canvas import Palette
-from harness.report.rendering import render
+from harness.report.template import render
+from harness.stats import bug_table, latency
+from harness.stats.causes import causes
 
 _FILTERS = {
-    name: getattr(text, name)
+    name: getattr(phrases, name)
     for name in (
         "figure",
         "size",
@@ -47,7 +47,7 @@ def html(content: Content) -> str:
         verdicts=verdicts.verdicts(content),
         series=prefixes.of(content),
         palette=palette,
-        known=known.rows(content.provenance, content.findings, content.results),
+        known=bug_table.rows(content.provenance, content.findings, content.results),
         changes=changes.rows(content.changes),
         changes_title=changes.TITLE,
         most_changes=changes.MOST,
@@ -64,8 +64,8 @@ def html(content: Content) -> str:
         stress=rows.stress(content.samples, (c.test for c in content.comparisons)),
         limits=views.limits(content),
         missing=views.missing(content),
-        outcomes=text.outcomes(Counter(result.outcome for result in content.results)),
-        text=text,
+        outcomes=phrases.outcomes(Counter(result.outcome for result in content.results)),
+        text=phrases,
         heads=headlines,
         patchwise=prefixes,
         words=findings,
@@ -77,7 +77,7 @@ def _comparisons(content: Content, palette: Palette) -> list[dict[str, Any]]:
         {
             "group": group,
             "rows": views.ordered(group.items, palette),
-            "unit": text.unit(group.items[0]),
+            "unit": phrases.unit(group.items[0]),
             "plot": distributions.plot(group.items, palette, f"distribution-{group.id}", group.heading),
         }
         for group in views.groups(content.comparisons)

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from harness.report.text import plain
+from harness.report.phrases import plain
 
 WIDTH = 75
 _INDENT = "    "

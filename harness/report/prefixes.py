@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from harness.prefixes import AS_BEFORE, FAILED, NOT_KNOWN, Entry, Judged, Matrix, Series, Step, series
-from harness.report import findings, text
-from harness.report.content import Content
+from harness.report import findings, phrases
+from harness.report.contents import Content
+from harness.stats.prefixes import AS_BEFORE, FAILED, NOT_KNOWN, Entry, Judged, Matrix, Series, Step, series
 
 ABOUT = (
     "Each column is held against the one before it, the first against stock: performance tests by their change,"
-    f" stress tests by what was found. {text.POSITIVE}"
+    f" stress tests by what was found. {phrases.POSITIVE}"
 )
 _KINDS = {FAILED: "bad", AS_BEFORE: "open", "slower": "bad", "faster": "good", **dict.fromkeys(NOT_KNOWN, "open")}
 
@@ -29,7 +29,7 @@ def entry(shown: Entry) -> str:
     compared = shown.comparison
     if compared is None or compared.change is None:
         return shown.said
-    return f"{text.change(compared)} {shown.said}{' (R)' if compared.regression else ''}"
+    return f"{phrases.change(compared)} {shown.said}{' (R)' if compared.regression else ''}"
 
 
 def kind(shown: Entry) -> str:
@@ -49,7 +49,7 @@ def conclusion(told: Series) -> str:
     before = f"; before it not all is known of {unknown}" if unknown else ""
     others = ", ".join(_blamed(judged) for judged in told.judged if judged.bad and judged is not bad)
     also = f"; also bad: {others}" if others else ""
-    return text.plain(f"{told.name}: first bad: {_blamed(bad)}{also}{before}{stock}")
+    return phrases.plain(f"{told.name}: first bad: {_blamed(bad)}{also}{before}{stock}")
 
 
 def named(step: Step) -> str:
@@ -64,14 +64,14 @@ def _blamed(judged: Judged) -> str:
 
 
 def _unknown(judged: Judged) -> str:
-    return ", ".join(f"{text.number(count, 'test')} {word}" for word, count in judged.unknown)
+    return ", ".join(f"{phrases.number(count, 'test')} {word}" for word, count in judged.unknown)
 
 
 def _why(judged: Judged) -> str:
     if judged.causes:
         first = judged.causes[0]
-        more = f" and {text.number(len(judged.causes) - 1, 'more cause')}" if len(judged.causes) > 1 else ""
+        more = f" and {phrases.number(len(judged.causes) - 1, 'more cause')}" if len(judged.causes) > 1 else ""
         return f"{findings.short(first.first.trouble)} in {first.first.test}{more}"
     worst = min(judged.regressions, key=lambda comparison: comparison.change or 0.0)
-    more = f" and {text.number(len(judged.regressions) - 1, 'more regression')}" if len(judged.regressions) > 1 else ""
-    return f"{worst.test} {text.change(worst)} against {worst.against} on {worst.machine}{more}"
+    more = f" and {phrases.number(len(judged.regressions) - 1, 'more regression')}" if len(judged.regressions) > 1 else ""
+    return f"{worst.test} {phrases.change(worst)} against {worst.against} on {worst.machine}{more}"

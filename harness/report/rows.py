@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness import growth, latency
-from harness.growth import Growth
-from harness.latency import Percentiles
-from harness.records import Booted, Histogram, Memory, Point, Sample
+from harness.model.records import Booted, Histogram, Memory, Point, Sample
 from harness.report import views
 from harness.report.plots.canvas import Palette
+from harness.stats import growth, latency
+from harness.stats.growth import Growth
+from harness.stats.latency import Percentiles
 
 Curves = dict[str, dict[str, list[tuple[float, float]]]]
 """by test and variant: percentiles, and what so many operations stay within"""

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.matrix import Clock
-from harness.sensitivity import Sensitivity, Trial
+from harness.model.matrix import Clock
+from harness.stats.sensitivity import Sensitivity, Trial
 
 
 def tables(found: Sensitivity) -> RenderableType:

@@ -18,7 +18,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.report.text import plain
+from harness.report.phrases import plain
 
 INK = "#010200"
 FAINT = "#010201"

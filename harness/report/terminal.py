@@ -12,17 +12,18 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from harness import excerpt, known, prefixes
-from harness.causes import causes
-from harness.compare import Comparison
-from harness.growth import Growth
-from harness.matrix import variant_order
-from harness.outcome import Outcome
-from harness.records import Finding, Provenance, Result
+from harness.kernlog import excerpt
+from harness.model.matrix import variant_order
+from harness.model.records import Finding, Provenance, Result
 from harness.report import findings as words
 from harness.report import headlines as heads
+from harness.report import phrases
 from harness.report import prefixes as patchwise
-from harness.report import text
+from harness.stats import bug_table, prefixes
+from harness.stats.causes import causes
+from harness.stats.compare import Comparison
+from harness.stats.growth import Growth
+from harness.stats.outcome import Outcome
 
 _KINDS = {"bad": "red", "open": "yellow", "good": "green", "": ""}
 _LINES = 8
@@ -40,8 +41,8 @@ def comparison(comparisons: Sequence[Comparison]) -> RenderableType:
 
 def _table(items: Sequence[Comparison]) -> Table:
     first = items[0]
-    counts = "; ".join(dict.fromkeys(text.counts(item) for item in items))
-    title = f"{first.machine}, {first.profile}, {first.clock}: median {text.unit(first)} ±spread, samples / boots {counts}"
+    counts = "; ".join(dict.fromkeys(phrases.counts(item) for item in items))
+    title = f"{first.machine}, {first.profile}, {first.clock}: median {phrases.unit(first)} ±spread, samples / boots {counts}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("test", no_wrap=True)
     table.add_column(escape(first.against), justify="right")
@@ -51,9 +52,9 @@ def _table(items: Sequence[Comparison]) -> Table:
         table.add_column("95 % interval", justify="right", no_wrap=True)
         table.add_column("verdict", no_wrap=True)
     for item in items:
-        row = [escape(item.test), text.value(item.baseline)]
+        row = [escape(item.test), phrases.value(item.baseline)]
         if first.variant:
-            row += [text.value(item.measured), text.change(item), text.interval(item), text.verdict(item)]
+            row += [phrases.value(item.measured), phrases.change(item), phrases.interval(item), phrases.verdict(item)]
         table.add_row(*row, style="bold red" if item.regression else _STYLES.get(item.verdict, ""))
     return table
 
@@ -75,9 +76,9 @@ def growth(growths: Sequence[Growth]) -> RenderableType:
         table.add_column("exponent (95 %)", justify="right")
         table.add_column("")
         for item in sorted(items, key=lambda item: (item.workload, variant_order(item.variant))):
-            costs = {size.size: text.figure(size.median) for size in item.sizes}
+            costs = {size.size: phrases.figure(size.median) for size in item.sizes}
             table.add_row(
-                item.workload, escape(item.variant), *(costs.get(size, "-") for size in sizes), text.exponent(item), item.kind
+                item.workload, escape(item.variant), *(costs.get(size, "-") for size in sizes), phrases.exponent(item), item.kind
             )
         tables.append(table)
     return Group(*tables)
@@ -88,7 +89,7 @@ def headlines(outcome: Outcome) -> RenderableType:
     lines = []
     for each in heads.of_run(outcome):
         style = _KINDS[heads.KINDS[each.word]]
-        lines.append(Text.assemble(text.plain(f"{each.variant}: "), (each.word, f"bold {style}"), f" - {heads.why(each)}"))
+        lines.append(Text.assemble(phrases.plain(f"{each.variant}: "), (each.word, f"bold {style}"), f" - {heads.why(each)}"))
     return Group(*lines, *(Text(patchwise.conclusion(told)) for told in _series(outcome)))
 
 
@@ -126,19 +127,19 @@ def summary(
     lines: list[RenderableType] = [Text(f"note: {note}", style="yellow") for note in provenance.notes]
     shown = set()
     for cause in causes(findings):
-        lines.append(Text(text.plain(words.sentence(cause)), style="" if cause.expected else "bold red"))
-        lines += [Text(text.plain(f"  left to look at: {found.left}")) for found in cause.findings if found.left]
+        lines.append(Text(phrases.plain(words.sentence(cause)), style="" if cause.expected else "bold red"))
+        lines += [Text(phrases.plain(f"  left to look at: {found.left}")) for found in cause.findings if found.left]
         if not cause.expected and cause.key not in shown:
             shown.add(cause.key)
             said = excerpt.matters(cause.first.trouble, _LINES).splitlines()
-            lines += [Text(text.plain(f"    {line}"), style="dim", no_wrap=True, overflow="ellipsis") for line in said]
+            lines += [Text(phrases.plain(f"    {line}"), style="dim", no_wrap=True, overflow="ellipsis") for line in said]
     for result in results:
         if result.outcome == "error":
             where = f"{result.machine}/{result.variant}/{result.profile} {result.test}"
-            lines.append(Text(text.plain(f"RIG FAILED: {where}: {result.reason}"), style="bold red"))
-    if bugs := known.rows(provenance, findings, results):
+            lines.append(Text(phrases.plain(f"RIG FAILED: {where}: {result.reason}"), style="bold red"))
+    if bugs := bug_table.rows(provenance, findings, results):
         lines.append(_known(bugs))
-    counted = ", ".join(text.outcomes(Counter(result.outcome for result in results))) or "none"
+    counted = ", ".join(phrases.outcomes(Counter(result.outcome for result in results))) or "none"
     worse = sum(c.regression for c in comparisons)
     compared = f"Regressions: {f'{worse} past the threshold of {provenance.threshold:g} %' if worse else 'none'}."
     if undecided := sum(c.verdict == "undecided" for c in comparisons):
@@ -151,7 +152,7 @@ def summary(
     return Group(*lines)
 
 
-def _known(bugs: Sequence[known.Row]) -> Table:
+def _known(bugs: Sequence[bug_table.Row]) -> Table:
     """Return which kernels showed which of stock's bugs: a column a variant, and its machines apart where they differ."""
     table = Table(title="Known bugs of stock", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("bug", ratio=1)
@@ -160,11 +161,11 @@ def _known(bugs: Sequence[known.Row]) -> Table:
         table.add_column(escape(variant), no_wrap=True)
     for row in bugs:
         cells = [_shown([shown for shown in row.shown if shown.variant == variant]) for variant in variants]
-        table.add_row(Text(text.plain(row.reason)), *cells)
+        table.add_row(Text(phrases.plain(row.reason)), *cells)
     return table
 
 
-def _shown(of: Sequence[known.Shown]) -> Text:
+def _shown(of: Sequence[bug_table.Shown]) -> Text:
     """Return what became of a bug in the kernels of a variant."""
     style = "bold red" if any(each.new for each in of) else "green" if all(each.fixed for each in of) else ""
     if len({each.words for each in of}) == 1:

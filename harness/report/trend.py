@@ -12,10 +12,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.matrix import variant_order
-from harness.report import text
-from harness.report.rendering import render
-from harness.trend import RunRow, Trend
+from harness.model.matrix import variant_order
+from harness.report import phrases
+from harness.report.template import render
+from harness.stats.trend import RunRow, Trend
 
 _BARS = "▁▂▃▄▅▆▇"
 """an odd number, so that what does not move lies in the middle of one and noise does not flicker between two"""
@@ -56,7 +56,7 @@ def terminal(trends: Sequence[Trend]) -> RenderableType:
     tables = []
     for group in _groups(trends):
         table = Table(
-            title=Text(text.plain(f"{group.title}: median ±spread")), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+            title=Text(phrases.plain(f"{group.title}: median ±spread")), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
         )
         table.add_column("test", no_wrap=True)
         table.add_column("variant")
@@ -65,9 +65,9 @@ def terminal(trends: Sequence[Trend]) -> RenderableType:
             table.add_column(name, justify="right", no_wrap=True)
         for trend in group.trends:
             line = sparkline([figure.median for figure in trend.figures[-_LAST:]])
-            table.add_row(*_cells(trend.of.test, _variant(trend), line, text.value(trend.last.summary), *changes(trend)))
+            table.add_row(*_cells(trend.of.test, _variant(trend), line, phrases.value(trend.last.summary), *changes(trend)))
         tables.append(table)
-    return Group(*tables, Text(f"{text.POSITIVE} {_LIMIT}" if tables else "The history has no figures yet.", style="dim"))
+    return Group(*tables, Text(f"{phrases.POSITIVE} {_LIMIT}" if tables else "The history has no figures yet.", style="dim"))
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -81,13 +81,15 @@ def sparkline(values: Sequence[float]) -> str:
 
 def changes(trend: Trend) -> tuple[str, str]:
     """Return what changed since the previous run and since the baseline; positive is cheaper, ``-`` where there is none."""
-    told = [f"{text.percent(change)} %" if change is not None else "-" for change in (trend.since_previous, trend.since_baseline)]
+    told = [
+        f"{phrases.percent(change)} %" if change is not None else "-" for change in (trend.since_previous, trend.since_baseline)
+    ]
     return told[0], told[1]
 
 
 def went(row: RunRow) -> str:
     """Return how a run's tests went, in words."""
-    parts = text.outcomes(row.outcomes)
+    parts = phrases.outcomes(row.outcomes)
     if not row.complete:
         parts.append(f"{row.planned - row.results} missing")
     if not row.proven:
@@ -109,11 +111,11 @@ def page(rows: Sequence[RunRow], trends: Sequence[Trend]) -> str:
     ]
     return render(
         "history.html.j2",
-        {"changes": changes, "went": went, "value": text.value},
+        {"changes": changes, "went": went, "value": phrases.value},
         runs=rows[::-1],
         groups=groups,
         palette=palette,
-        limit=" ".join((text.POSITIVE, _LIMIT, *([] if all(row.proven for row in rows) else [UNPROVEN]))),
+        limit=" ".join((phrases.POSITIVE, _LIMIT, *([] if all(row.proven for row in rows) else [UNPROVEN]))),
     )
 
 
@@ -129,7 +131,7 @@ def _groups(trends: Sequence[Trend]) -> list[_Table]:
 
 
 def _cells(*words: str) -> list[Text]:
-    return [Text(text.plain(word)) for word in words]
+    return [Text(phrases.plain(word)) for word in words]
 
 
 def _variant(trend: Trend) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness import growth, known
-from harness.compare import Comparison
-from harness.report import text, views
-from harness.report.content import Content
+from harness.report import phrases, views
+from harness.report.contents import Content
+from harness.stats import bug_table, growth
+from harness.stats.compare import Comparison
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ def _parts(content: Content, machine: str) -> list[Part]:
     undecided = [c for c in mine if c.verdict == "undecided"]
     parts = []
     if errors:
-        parts.append(Part("bad", f"the rig could not run {text.number(len(errors), 'test')}"))
+        parts.append(Part("bad", f"the rig could not run {phrases.number(len(errors), 'test')}"))
     if worse:
         parts.append(Part("bad", f"slower past the threshold of {worse[0].threshold:g} %: {_named(worse, mine)}"))
     if slower:
@@ -67,11 +67,13 @@ def _parts(content: Content, machine: str) -> list[Part]:
         parts.append(Part("open", f"{len(undecided)} undecided"))
     if not mine:
         parts += _growths(content, machine) or _soaks(content, machine) or [Part("", "nothing was compared")]
-    bugs = known.rows(content.provenance, content.findings, content.results)
-    for variant, (count, of) in known.fixed(bugs, machine).items():
-        parts.append(Part("good" if count else "", f"{variant} fixes {count} of {text.number(of, 'known bug')} that stock shows"))
+    bugs = bug_table.rows(content.provenance, content.findings, content.results)
+    for variant, (count, of) in bug_table.fixed(bugs, machine).items():
+        parts.append(
+            Part("good" if count else "", f"{variant} fixes {count} of {phrases.number(of, 'known bug')} that stock shows")
+        )
     if unexpected:
-        parts.append(Part("bad", text.number(len(unexpected), "unexpected finding")))
+        parts.append(Part("bad", phrases.number(len(unexpected), "unexpected finding")))
     elif content.results:
         parts.append(Part("" if errors else "good", "no unexpected finding"))
     return parts
@@ -107,5 +109,5 @@ def _named(items: Sequence[Comparison], among: Sequence[Comparison]) -> str:
     told = [name for name in ("variant", "profile", "clock") if len({getattr(c, name) for c in among}) > 1]
     tests: dict[str, list[str]] = {}
     for c in items:
-        tests.setdefault(c.test, []).append(" ".join([*(str(getattr(c, name)) for name in told), text.change(c)]))
+        tests.setdefault(c.test, []).append(" ".join([*(str(getattr(c, name)) for name in told), phrases.change(c)]))
     return ", ".join(f"{test} ({', '.join(changes)})" for test, changes in tests.items())

@@ -8,13 +8,13 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from harness import published
-from harness.compare import Comparison
-from harness.matrix import STOCK, Clock, variant_order
-from harness.published import Beside
-from harness.report import text
-from harness.report.content import Content
+from harness.model.matrix import STOCK, Clock, variant_order
+from harness.report import phrases
+from harness.report.contents import Content
 from harness.report.plots.canvas import Palette
+from harness.stats import published
+from harness.stats.compare import Comparison
+from harness.stats.published import Beside
 
 
 class _OfACell(Protocol):
@@ -77,7 +77,7 @@ def ordered(items: Sequence[Tested], palette: Palette) -> list[Tested]:
 
 def palette(content: Content) -> Palette:
     """Return all variants that a report shows: what is compared with first, then in the order of their patches."""
-    names = [text.baseline(item) for item in content.comparisons if item.variant or item.baseline]
+    names = [phrases.baseline(item) for item in content.comparisons if item.variant or item.baseline]
     names = [*dict.fromkeys(name for name in names if name)]
     seen = [
         *(item.variant for item in content.comparisons if item.variant),
@@ -115,7 +115,7 @@ def title(content: Content) -> str:
 def limits(content: Content) -> list[str]:
     """Return what the clocks that were used cannot tell, once each."""
     kinds = (content.comparisons, content.histograms, content.points)
-    return [text.LIMITS[clock] for clock in sorted({item.clock for kind in kinds for item in kind})]
+    return [phrases.LIMITS[clock] for clock in sorted({item.clock for kind in kinds for item in kind})]
 
 
 def beside(content: Content) -> list[Beside]:

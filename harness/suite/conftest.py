@@ -12,15 +12,17 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-from harness import paths, plan, records
+from harness import paths
+from harness.commands.progress import name, why
 from harness.errors import RigError
-from harness.matrix import STOCK, Clock
-from harness.plan import Plan, Session, Step
-from harness.progress import name, why
-from harness.records import Result, Run
-from harness.suite.lab import Lab
-from harness.suite.reading import Observed
-from harness.suite.trial import Judge, known_bugs
+from harness.model import records
+from harness.model.matrix import STOCK, Clock
+from harness.model.records import Result, Run
+from harness.suite import plan
+from harness.suite.execute import Judge, known_bugs
+from harness.suite.extract import Observed
+from harness.suite.plan import Plan, Session, Step
+from harness.suite.vm_pool import Lab
 
 _PLAN = pytest.StashKey[Plan]()
 _RUN = pytest.StashKey[Run]()

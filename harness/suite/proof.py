@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness import identity, qmp, rootfs
+from harness.build import identity, rootfs
 from harness.errors import Mismatch, VmLost
-from harness.guest import Guest
-from harness.plan import Session
-from harness.qemu_args import Boot, command_line
-from harness.records import Booted
-from harness.vm import Vm
+from harness.model.records import Booted
+from harness.suite.plan import Session
+from harness.vm import qmp
+from harness.vm.qemu_args import Boot, command_line
+from harness.vm.ssh import Guest
+from harness.vm.vms import Vm
 
 _UNKNOWN = "unknown"
 _LOADED = "/sys/module/vmalloc_test/notes/.note.gnu.build-id"

@@ -3,22 +3,22 @@
 
 from __future__ import annotations
 
-from harness.plan import Plan, Session, Step
-from harness.suite import trial
-from harness.suite.lab import Lab
-from harness.suite.trial import Judge
+from harness.suite import execute
+from harness.suite.execute import Judge
+from harness.suite.plan import Plan, Session, Step
+from harness.suite.vm_pool import Lab
 
 
 def test_boot(judge: Judge, lab: Lab, chosen: Plan, session: Session) -> None:
     """The kernel reaches SSH, and reports nothing on its way."""
-    judge(trial.boot(lab, chosen, session))
+    judge(execute.boot(lab, chosen, session))
 
 
 def test_module(judge: Judge, lab: Lab, chosen: Plan, session: Session, step: Step) -> None:
     """The test passes, and the kernel reports nothing while it runs."""
-    judge(trial.run(lab, chosen, session, step))
+    judge(execute.run(lab, chosen, session, step))
 
 
 def test_end(judge: Judge, lab: Lab, chosen: Plan, session: Session) -> None:
     """The kernel is still alive after the tests, and has reported nothing since."""
-    judge(trial.end(lab, chosen, session))
+    judge(execute.end(lab, chosen, session))

@@ -8,12 +8,13 @@ import time
 
 import msgspec
 
-from harness import clock, witness
-from harness.clock import POLL, Deadline
 from harness.errors import VmLost
-from harness.suite import load
-from harness.suite.lab import Station
-from harness.trouble import Testimony
+from harness.host import deadline
+from harness.host.deadline import POLL, Deadline
+from harness.model.trouble import Testimony
+from harness.suite import guest_script
+from harness.suite.vm_pool import Station
+from harness.vm import hang
 
 PATIENCE = 60.0
 """seconds of host time, at scale quick and the usual pace, after which a test counts as hung"""
@@ -55,9 +56,9 @@ def watch(station: Station, words: tuple[str, ...], factor: float, *, harmless: 
     VM's folder is gone.
     """
     console, pace = station.vm.console, station.vm.pace
-    scaled = factor * pace * clock.patience()
+    scaled = factor * pace * deadline.patience()
     patience, silence = PATIENCE * scaled, _SILENCE * scaled
-    deadline, silent = Deadline(patience), Deadline(silence)
+    late, silent = Deadline(patience), Deadline(silence)
     log = ""
     try:
         command = station.guest.start(*words)
@@ -67,21 +68,21 @@ def watch(station: Station, words: tuple[str, ...], factor: float, *, harmless: 
         new = console.read()
         log += new
         silent = Deadline(silence) if new else silent
-        if deadline.over or silent.over:
+        if late.over or silent.over:
             what = f"the test was not over after {patience:.0f} s"
-            return _bad(station, log + console.rest(), "hang", what if deadline.over else _silence(silence), harmless=harmless)
+            return _bad(station, log + console.rest(), "hang", what if late.over else _silence(silence), harmless=harmless)
         _check(station)
         time.sleep(POLL)
     code = command.code if command.done and station.vm.alive else -1
     settle = Deadline(_SETTLE * pace)
-    while station.vm.alive and not settle.over and (code < 0 or (code == 0 and load.END not in log)):
+    while station.vm.alive and not settle.over and (code < 0 or (code == 0 and guest_script.END not in log)):
         log += console.read()
         time.sleep(POLL / 4)
     log += console.read() if station.vm.alive else console.rest()
     if code > 0:
         last = (command.said().strip().splitlines() or ["the module could not be loaded"])[-1]
         return Seen(log, bad=Bad("load-failed", last))
-    if code == 0 and load.END in log:
+    if code == 0 and guest_script.END in log:
         return Seen(log, command.said())
     if not station.vm.alive:
         return Seen(log, bad=Bad("died", station.vm.ended("the VM ended in the middle of the test")))
@@ -108,6 +109,6 @@ def _bad(station: Station, log: str, kind: str, what: str, *, harmless: bool) ->
     if not station.vm.alive:
         return Seen(log, bad=Bad("died", station.vm.ended(what)))
     answers = station.guest.answers(_ANSWER * station.vm.pace)
-    told = witness.question(station.vm, station.symbols, harmless=harmless)
+    told = hang.question(station.vm, station.symbols, harmless=harmless)
     heard = f"SSH {'answers' if answers else 'does not answer'}, its console {'hears' if told.heard else 'does not hear'} SysRq"
     return Seen(log, bad=Bad(kind, f"{what}; {heard}", told))

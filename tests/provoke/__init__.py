@@ -7,11 +7,13 @@ import os
 import shutil
 from pathlib import Path
 
-from harness import buildlog, kbuild, paths, shell, store
+from harness import paths
+from harness.build import buildlog, kbuild
+from harness.build.jobserver import Jobserver
+from harness.build.kbuild import Kernel
 from harness.errors import BuildError
-from harness.jobserver import Jobserver
-from harness.kbuild import Kernel
-from harness.matrix import Base, Cell
+from harness.host import files, shell
+from harness.model.matrix import Base, Cell
 
 MODULE = "provoke"
 _FOLDER = Path(__file__).parent
@@ -28,7 +30,7 @@ def build(base: Base, cell: Cell, kernel: Kernel) -> Path:
     Raises BuildError with the first error, and where the build folder that the cell's
     kernel was built in has gone or holds another one by now.
     """
-    made = paths.cache() / cell.variant.apart / "modules" / store.digest(kernel.key, *_named(sources()))[:16]
+    made = paths.cache() / cell.variant.apart / "modules" / files.digest(kernel.key, *_named(sources()))[:16]
     module = made / f"{MODULE}.ko"
     if module.exists():
         return module
@@ -36,7 +38,7 @@ def build(base: Base, cell: Cell, kernel: Kernel) -> Path:
     key = folder / "rig-key"
     if not key.exists() or key.read_text() != kernel.key:
         raise BuildError(f"{cell.name}: {folder} holds another kernel than {kernel.folder}; remove the latter and build again.")
-    with store.folder(made) as work, Jobserver(os.cpu_count() or 1, 1) as jobs:
+    with files.folder(made) as work, Jobserver(os.cpu_count() or 1, 1) as jobs:
         for path in sources():
             shutil.copy(path, work)
         log = folder / f"{MODULE}.log"

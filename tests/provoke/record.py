@@ -16,15 +16,17 @@ from pathlib import Path
 
 import msgspec
 
-from harness import launch, pipeline, qmp, store
-from harness.clock import POLL, Deadline
+from harness.commands import pipeline
 from harness.errors import VmLost
-from harness.guest import Guest
-from harness.matrix import STOCK, Clock, Variant
-from harness.plan import BuiltCell, Plan
-from harness.selection import Selection
-from harness.suite import lab
-from harness.vm import Vm
+from harness.host import files
+from harness.host.deadline import POLL, Deadline
+from harness.model.matrix import STOCK, Clock, Variant
+from harness.model.selection import Selection
+from harness.suite import vm_pool
+from harness.suite.plan import BuiltCell, Plan
+from harness.vm import launch, qmp
+from harness.vm.ssh import Guest
+from harness.vm.vms import Vm
 from tests import provoke
 from tests.provoke import table
 from tests.provoke.table import Provocation
@@ -63,7 +65,7 @@ def record(made: Plan, provocation: Provocation, machine: str) -> str:
 
 
 def _boot(built: BuiltCell, provocation: Provocation) -> Vm:
-    boot = lab.booting(built, Clock.WALL, pauses=False)
+    boot = vm_pool.booting(built, Clock.WALL, pauses=False)
     qemu = built.cell.machine.qemu
     changed = msgspec.structs.replace(qemu, cmdline=f"{qemu.cmdline} {provocation.cmdline}".strip())
     boot = msgspec.structs.replace(boot, machine=msgspec.structs.replace(boot.machine, qemu=changed))
@@ -154,7 +156,7 @@ def _keep(made: Plan, provocation: Provocation, machine: str, suffix: str) -> bo
     except VmLost as lost:
         sys.stderr.write(f"{machine} {provocation.name}: {lost}\n")
         return False
-    store.write(DATA / machine / f"{provocation.name}{suffix}.log", log)
+    files.write(DATA / machine / f"{provocation.name}{suffix}.log", log)
     sys.stderr.write(f"{machine} {provocation.name}{suffix}: {len(log)} bytes in {time.monotonic() - began:.0f} s\n")
     return True
 

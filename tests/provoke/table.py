@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from harness.trouble import Severity
+from harness.model.trouble import Severity
 
 MACHINES = ("aarch64", "x86_64")
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from harness.compare import Comparison, Summary
-from harness.report import svg, text
+from harness.report import phrases, svg
 from harness.report.plots import canvas
 from harness.report.plots.canvas import Palette
+from harness.stats.compare import Comparison, Summary
 
 _WIDE = 0.36
 """how far a variant's dots reach to both sides"""
@@ -29,7 +29,7 @@ def plot(items: Sequence[Comparison], palette: Palette, name: str, heading: str)
 
 
 def _sides(items: Sequence[Comparison]) -> dict[str, Summary]:
-    sides = [side for item in items for side in ((text.baseline(item), item.baseline), (item.variant, item.measured))]
+    sides = [side for item in items for side in ((phrases.baseline(item), item.baseline), (item.variant, item.measured))]
     return {name: side for name, side in sides if side is not None and side.count}
 
 

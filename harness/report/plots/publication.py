@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from harness.published import Beside
 from harness.report import svg
 from harness.report.plots import canvas
 from harness.report.plots.canvas import Palette
+from harness.stats.published import Beside
 
 
 def plot(items: Sequence[Beside], palette: Palette, name: str) -> str | None:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness import latency
-from harness.records import Section
-from harness.report import svg, text
+from harness.model.records import Section
+from harness.report import phrases, svg
 from harness.report.plots import canvas
 from harness.report.plots.canvas import Palette
+from harness.stats import latency
 
 LINE = 1000.0
 """microseconds: what the proposal says that audio and a user interface can wait"""
@@ -23,8 +23,8 @@ def plot(sections: Sequence[Section], palette: Palette, name: str, heading: str)
     most = latency.longest(sections)
     tests = list(dict.fromkeys(item.test for item in most))
     variants = palette.ordered(item.variant for item in most)
-    by = {(item.test, item.variant): text.stretch(item.microseconds, item.clock)[0] for item in most}
-    line, unit = text.stretch(LINE, most[0].clock)
+    by = {(item.test, item.variant): phrases.stretch(item.microseconds, item.clock)[0] for item in most}
+    line, unit = phrases.stretch(LINE, most[0].clock)
     thick = 0.8 / len(variants)
     with svg.drawing():
         height = len(tests) * (14 * len(variants) + 14) + 62
@@ -38,9 +38,11 @@ def plot(sections: Sequence[Section], palette: Palette, name: str, heading: str)
                     continue
                 y = row - 0.4 + thick * (place + 0.5)
                 axes.barh(y, max(value, low) - low, left=low, height=thick * 0.86, color=palette.looks(variant)["color"])
-                axes.annotate(text.short(value), (max(value, low), y), (4, 0), textcoords="offset points", va="center", fontsize=10)
+                axes.annotate(
+                    phrases.short(value), (max(value, low), y), (4, 0), textcoords="offset points", va="center", fontsize=10
+                )
         axes.axvline(line, color=svg.WARN, linestyle=(0, (4, 3)), linewidth=1.4)
-        label = f"1 ms = {text.short(line)} {unit}" if text.of_the_clock(most[0].clock) else "1 ms"
+        label = f"1 ms = {phrases.short(line)} {unit}" if phrases.of_the_clock(most[0].clock) else "1 ms"
         axes.annotate(label, (line, 1), (4, 2), xycoords=("data", "axes fraction"), textcoords="offset points", color=svg.WARN)
         canvas.log(axes.xaxis, low, high)
         axes.set_xlim(low, high)

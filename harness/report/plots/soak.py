@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from harness.records import Look
-from harness.report import svg, text
+from harness.model.records import Look
+from harness.report import phrases, svg
 from harness.report.plots import canvas
 from harness.report.plots.canvas import Palette
-from harness.slopes import COUNTS, Slope, levels
+from harness.stats.slopes import COUNTS, Slope, levels
 
 _MOST = 240
 """points of a line; days of rounds could not be told apart"""
@@ -66,7 +66,7 @@ def _lines(looks: Sequence[Look], slope: Slope) -> list[list[tuple[float, float]
 
 def _tick(figure: str, y: float, zero: float) -> str:
     """Return a label: where a figure moves little, how far it is from its least, which only the tick at 0 tells."""
-    return text.amount(figure, zero + y) if not zero or abs(y) < 1e-6 else f"{'+' if y > 0 else ''}{text.amount(figure, y)}"
+    return phrases.amount(figure, zero + y) if not zero or abs(y) < 1e-6 else f"{'+' if y > 0 else ''}{phrases.amount(figure, y)}"
 
 
 def _fitted(axes: Axes, slope: Slope, zero: float, colour: str) -> None:

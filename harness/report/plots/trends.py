@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from harness.report import svg
 from harness.report.plots import canvas
 from harness.report.plots.canvas import Palette
-from harness.trend import Trend
+from harness.stats.trend import Trend
 
 
 def plot(trends: Sequence[Trend], palette: Palette, name: str, heading: str) -> str:

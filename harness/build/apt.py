@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Debian packages fetched without root: the host's sources, but an architecture and state of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import paths
+from harness.errors import RigError
+from harness.host import files, shell
+
+_CONFIGURATION = """\
+APT::Architecture "{architecture}";
+#clear APT::Architectures;
+APT::Architectures {{ "{architecture}"; }};
+APT::Sandbox::User "";
+APT::Install-Recommends "false";
+APT::Install-Suggests "false";
+Dir::State "{folder}/state";
+Dir::State::status "{folder}/status";
+Dir::Cache "{folder}/cache";
+Acquire::Languages "none";
+Acquire::Retries "3";
+// Hooks of the host's configuration would work on the host's own files.
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Pre-Invoke;
+#clear DPkg::Post-Invoke;
+"""
+
+
+def download(architecture: str, packages: Sequence[str], into: Path, *, dependencies: bool = True) -> list[Path]:
+    """Fetch `packages`, and what they depend on, for Debian's `architecture`.
+
+    Returns the .deb files in `into`; apt has checked them against the signed lists.
+    Raises RigError with apt's own words when one cannot be had.
+    """
+    folder = paths.cache() / "apt" / architecture
+    with files.locked(folder):
+        for name in ("state/lists/partial", "cache/archives/partial"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        files.write(folder / "status", "")
+        configuration = folder / "apt.conf"
+        files.write(configuration, _CONFIGURATION.format(architecture=architecture, folder=folder))
+        apt = ("apt-get", "--quiet", "-c", configuration)
+        shell.output((*apt, "update"), error=_unavailable(architecture))
+        command = ("install", "--yes", "--download-only") if dependencies else ("download",)
+        archive = "Dir::Cache::archives=" + str(into)
+        (into / "partial").mkdir(parents=True, exist_ok=True)
+        shell.output((*apt, "-o", archive, *command, *packages), cwd=into, error=_unavailable(architecture))
+    return sorted(into.glob("*.deb"))
+
+
+def unpack(package: Path, into: Path) -> None:
+    """Unpack the files of a .deb into a folder."""
+    shell.output(("dpkg-deb", "--extract", package, into))
+
+
+def _unavailable(architecture: str) -> type[RigError]:
+    class AptError(RigError):
+        def __init__(self, message: str) -> None:
+            super().__init__(f"Debian's packages for {architecture} cannot be had: {message}")
+
+    return AptError

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Downloads one file: resumed where it broke off, checked, and never half in place."""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from harness.errors import RigError
+from harness.host import files
+from harness.host.shell import Line
+
+_CHUNK = 1 << 18
+_WIDTH = 30
+_SILENCE = 30
+"""seconds without a byte after which a download is given up"""
+
+
+def fetch(url: str, sha256: str, target: Path, say: Line = lambda text: None) -> None:
+    """Download `url` to `target`, whose content has to have the hash `sha256`.
+
+    `say` hears of the progress, as a bar. What arrived is kept beside the target and the next call goes on from there.
+    Raises RigError when the file cannot be had or is not the right one.
+    """
+    with files.locked(target):
+        if target.exists():
+            _check(target, sha256, url)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(target.name + ".part")
+        try:
+            _receive(url, partial, say)
+        except (http.client.HTTPException, ValueError, OSError) as error:
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            raise RigError(f"{url}: {reason}.") from error
+        _check(partial, sha256, url)
+        partial.replace(target)
+
+
+def _receive(url: str, partial: Path, say: Line) -> None:
+    have = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        answer = urllib.request.urlopen(request, timeout=_SILENCE)
+    except urllib.error.HTTPError as error:
+        if have and error.code == 416:  # nothing is left to fetch
+            return
+        raise
+    with answer:
+        resumed = have > 0 and answer.status == 206
+        size = answer.headers.get("Content-Length")
+        total = int(size) + (have if resumed else 0) if size else None
+        with partial.open("ab" if resumed else "wb") as file:
+            while chunk := answer.read(_CHUNK):
+                file.write(chunk)
+                say(f"fetching {partial.stem} {_bar(file.tell(), total)}")
+    if total is not None and partial.stat().st_size < total:
+        raise OSError(f"broke off after {partial.stat().st_size} of {total} bytes; call again to go on from there")
+
+
+def _bar(have: int, total: int | None) -> str:
+    """Return how much has come of how much, drawn as well where the total is known."""
+    if not total:
+        return f"{have / 2**20:.1f} MiB"
+    done = _WIDTH * have // total
+    return f"[{'=' * done}{' ' * (_WIDTH - done)}] {have / 2**20:.1f} of {total / 2**20:.1f} MiB"
+
+
+def _check(file: Path, sha256: str, url: str) -> None:
+    found = files.file_sha256(file)
+    if found != sha256:
+        file.unlink()
+        raise RigError(f"{file.name} from {url} has the SHA-256 {found}, not {sha256}; it was deleted.")

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where a kernel's source comes from: the user, the cache, kernel.org, or the distribution."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from harness import paths
+from harness.build import apt, download, git
+from harness.errors import RigError, SourceUnavailable, UsageError
+from harness.host import files, shell
+from harness.host.shell import Line
+from harness.model.matrix import Base
+
+_WAYS = (
+    "Supply it with --source or RIG_SOURCE (a folder, a tarball, or URL#REF of a git repository),"
+    " unpack it to {folder}, or put {tarball} into {folder.parent}."
+)
+_HOST_DEBIAN = ("dpkg", "--print-architecture")
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """A kernel's source, imported into the rig's repository."""
+
+    commit: str
+    tree: str
+    version: str
+    """as its Makefile says, such as ``4.18.0``"""
+    origin: str
+    """where it came from, for people"""
+
+
+def resolve(base: Base, wanted: str | None, say: Line) -> Tree:
+    """Return the source of `base`: what the user `wanted`, else the cache, else the base's own origin.
+
+    `wanted` is a folder, a tarball, or a git URL with a ref as ``URL#REF``.
+    Raises UsageError for one that cannot be used, SourceUnavailable if there is none.
+    """
+    if wanted:
+        return _wanted(base, wanted, say)
+    folder = paths.cache() / "sources" / f"linux-{base.name}"
+    if not folder.is_dir():
+        _fetch(base, folder, say)
+    return _import(base, folder, str(folder), say)
+
+
+def _wanted(base: Base, wanted: str, say: Line) -> Tree:
+    path = Path(wanted).expanduser()
+    if path.is_dir():
+        if (path / ".git").exists():
+            return _from_git(base, str(path.resolve()), "HEAD", say)
+        return _import(base, path.resolve(), str(path.resolve()), say)
+    if path.is_file():
+        return _from_file(base, path.resolve(), say)
+    url, mark, ref = wanted.partition("#")
+    local = Path(url).expanduser()
+    if mark and (local / ".git").exists():
+        return _from_git(base, "file://" + str(local.resolve()), ref, say)
+    if "://" in url or url.endswith(".git") or mark:
+        return _from_git(base, url, ref or "HEAD", say)
+    raise UsageError(f"There is no source at {wanted}; name a folder, a tarball, or a git URL with a ref as URL#REF.")
+
+
+def _from_file(base: Base, tarball: Path, say: Line) -> Tree:
+    """Import a tarball, or find what was imported from one of the same content before."""
+    memory = paths.cache() / "tarballs" / files.file_sha256(tarball)
+    if memory.exists():
+        commit = memory.read_text()
+        if git.blob(commit, "Makefile") is not None:
+            _check_version(base, (git.blob(commit, "Makefile") or b"").decode(errors="replace"), str(tarball))
+            return _tree(base, commit, str(tarball))
+    say(f"unpacking {tarball}")
+    with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
+        unpacked = _unpack(tarball, Path(scratch), UsageError)
+        tree = _import(base, unpacked, str(tarball), say)
+        git.forget(unpacked)
+    files.write(memory, tree.commit)
+    return tree
+
+
+def _fetch(base: Base, folder: Path, say: Line) -> None:
+    """Fill the cache from the base's own origin."""
+    tarball = folder.with_name(Path(base.source.url).name or f"linux-{base.name}.tar.xz")
+    with files.locked(folder):
+        if folder.is_dir():
+            return
+        try:
+            if base.source.apt_package:
+                _from_apt(base.source.apt_package, folder, say)
+            elif base.source.url or tarball.exists():
+                _from_tarball(base, tarball, folder, say)
+            else:
+                raise RigError("its base.toml names no source")
+        except RigError as error:
+            ways = _WAYS.format(folder=folder, tarball=tarball.name)
+            raise SourceUnavailable(f"Linux {base.name} cannot be had ({str(error).rstrip('.')}). {ways}") from error
+
+
+def _from_tarball(base: Base, tarball: Path, folder: Path, say: Line) -> None:
+    if base.source.url:
+        download.fetch(base.source.url, base.source.sha256, tarball, say)
+    say(f"unpacking {tarball.name}")
+    with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
+        _unpack(tarball, Path(scratch), RigError).rename(folder)
+
+
+def _from_apt(package: str, folder: Path, say: Line) -> None:
+    say(f"fetching Debian's {package}")
+    with tempfile.TemporaryDirectory(dir=_scratch()) as name:
+        scratch = Path(name)
+        (deb,) = apt.download(shell.output(_HOST_DEBIAN), [package], scratch / "packages", dependencies=False)
+        apt.unpack(deb, scratch / "unpacked")
+        (tarball,) = (scratch / "unpacked/usr/src").glob("*.tar.*")
+        say(f"unpacking {tarball.name}")
+        _unpack(tarball, scratch / "source", RigError).rename(folder)
+
+
+def _scratch() -> Path:
+    folder = paths.cache() / "sources"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _unpack(tarball: Path, into: Path, error: type[RigError]) -> Path:
+    """Unpack a tarball that holds one folder, and return that folder."""
+    into.mkdir(parents=True, exist_ok=True)
+    shell.output(("tar", "--extract", "--no-same-owner", f"--file={tarball}", f"--directory={into}"), error=error)
+    inside = list(into.iterdir())
+    if len(inside) != 1 or not (inside[0] / "Makefile").is_file():
+        raise error(f"{tarball} does not hold one folder with a kernel's source; name a tarball as kernel.org makes them.")
+    return inside[0]
+
+
+def _import(base: Base, folder: Path, origin: str, say: Line) -> Tree:
+    makefile = folder / "Makefile"
+    if not makefile.is_file():
+        raise UsageError(f"{folder} holds no kernel source: it has no Makefile.")
+    _check_version(base, makefile.read_text(errors="replace"), origin)
+    if (folder / ".config").exists() or (folder / "include/config").exists():
+        raise UsageError(f"{folder} has been built in; run `make mrproper` there, or name a clean tree.")
+    if not (git.repository() / "refs/rig/sources").exists():
+        say(f"importing {folder} (once; about a minute)")
+    tree = git.import_folder(folder)
+    return _tree(base, git.commit(tree, f"Linux {base.name}"), origin)
+
+
+def _from_git(base: Base, url: str, ref: str, say: Line) -> Tree:
+    if Path(url).is_dir():
+        if shell.output(("git", "-C", url, "status", "--porcelain", "--untracked-files=no"), error=UsageError):
+            raise UsageError(f"{url} has changes that are not committed; commit or stash them, so that the run can be repeated.")
+        ref = shell.output(("git", "-C", url, "rev-parse", ref), error=UsageError)
+        url = "file://" + str(Path(url).resolve())
+    say(f"fetching {ref} from {url}")
+    mine = f"refs/rig/fetched/{os.getpid()}"
+    git.run("fetch", "--quiet", "--depth=1", "--no-tags", "--", url, f"+{ref}:{mine}", error=UsageError)
+    fetched = git.run("rev-parse", mine)
+    makefile = git.blob(fetched, "Makefile")
+    if makefile is None:
+        raise UsageError(f"{ref} of {url} holds no kernel source: it has no Makefile.")
+    _check_version(base, makefile.decode(errors="replace"), f"{ref} of {url}")
+    return _tree(base, git.commit(git.tree_of(fetched), f"Linux {base.name}"), f"{url}#{ref}")
+
+
+def _tree(base: Base, commit: str, origin: str) -> Tree:
+    tree = git.tree_of(commit)
+    git.keep(f"sources/{tree}", commit)
+    makefile = git.blob(commit, "Makefile") or b""
+    return Tree(commit, tree, _version(makefile.decode(errors="replace")), origin)
+
+
+def _version(makefile: str) -> str:
+    values = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL)[ \t]*=[ \t]*(\d+)", makefile, re.M))
+    return ".".join(values.get(key, "?") for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
+
+
+def _check_version(base: Base, makefile: str, origin: str) -> None:
+    version = _version(makefile)
+    if not f"{version}.".startswith(f"{base.release}."):
+        raise UsageError(f"{origin} is Linux {version}, not {base.release}; name a source of {base.release}, or another --kernel.")

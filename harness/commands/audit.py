@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cells built again in an empty folder without any cache: what the cache holds has to be the same, byte for byte."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from harness import paths
+from harness.build import first_difference, kbuild, rootfs
+from harness.build.first_difference import Kind
+from harness.build.kbuild import Kernel, Metadata
+from harness.commands import pipeline
+from harness.errors import BuildError, RigError, UsageError
+from harness.host import files
+from harness.model import audit, records
+from harness.model.audit import IMAGE, VMLINUX, Audit, Compared
+from harness.model.selection import Selection
+from harness.runs import lifecycle
+from harness.suite.plan import BuiltCell, Plan
+
+_APART = "audit"
+_MEANT = ("machine", "variant", "profile", "jobs", "source", "series", "kernel")
+"""the options that have a meaning here"""
+
+
+def check(wanted: Selection) -> None:
+    """Raise UsageError for options that have no meaning in an audit."""
+    plain = Selection()
+    for name in wanted.__struct_fields__:
+        if name not in _MEANT and getattr(wanted, name) != getattr(plain, name):
+            raise UsageError(f"--{name.replace('_', '-')} has no meaning in an audit, which boots and tests nothing.")
+
+
+def run(made: Plan, wanted: Selection) -> Iterator[Audit]:
+    """Audit the cells of `made`, which the selection `wanted` led to, and yield what was found of each when it is known.
+
+    Raises BuildError if one cannot be built again, RigError if the source changed meanwhile.
+    """
+    for built in made.cells:
+        yield _audit(made, built, wanted)
+
+
+def in_turn(made: Plan, wanted: Selection) -> Audit:
+    """Audit the one cell of `made` whose turn it is; raises as `run` does."""
+    cells = {built.cell.name: built for built in made.cells}
+    return _audit(made, cells[audit.turn(tuple(cells), lifecycle.last_audits())], wanted)
+
+
+def _audit(made: Plan, built: BuiltCell, wanted: Selection) -> Audit:
+    started = time.monotonic()
+    with files.locked(paths.cache() / _APART):
+        _clean()
+        try:
+            kept = paths.RESULTS / _APART / built.cell.file_name
+            shutil.rmtree(kept, ignore_errors=True)
+            again = _build(built, wanted)
+            compared = (*_kernel(made, built, again.kernel, kept), _initramfs(built, kept))
+        finally:
+            _clean()
+        found = Audit(
+            cell=built.cell.name,
+            key=built.kernel.key,
+            module=built.kernel.module.parent.name,
+            date=records.now(),
+            host=lifecycle.host(),
+            seconds=round(time.monotonic() - started, 1),
+            compared=compared,
+        )
+        known = {**lifecycle.last_audits(), found.cell: found}
+        files.write(lifecycle.audit_file(), msgspec.json.format(msgspec.json.encode(known)))
+    return found
+
+
+def _build(built: BuiltCell, wanted: Selection) -> BuiltCell:
+    """Build one cell again in a work tree and folders of its own, without the compiler's cache."""
+    cell = built.cell
+    variant = msgspec.structs.replace(cell.variant, apart=f"{_APART}/{cell.file_name}", tree="", scratch=True)
+    alone = msgspec.structs.replace(wanted, machine=cell.machine.name, profile=cell.profile)
+    (again,) = pipeline.build(alone, (variant,)).cells
+    if _made_of(again.kernel) != _made_of(built.kernel):
+        raise RigError(
+            f"{cell.name}: source, patches or compiler changed since the cell was built; call again, and leave them alone."
+        )
+    return again
+
+
+def _made_of(kernel: Kernel) -> tuple[str, str, str]:
+    metadata = msgspec.json.decode((kernel.folder / "build.json").read_bytes(), type=Metadata)
+    return metadata.tree, metadata.compiler, metadata.linker
+
+
+def _kernel(made: Plan, built: BuiltCell, again: Kernel, kept: Path) -> Iterator[Compared]:
+    ours, cell = built.kernel, built.cell
+    # What is wrong in the cache would come back from these.
+    origins = (str(kbuild.folder_of(kbuild.tree_of(made.base, cell.variant), cell)), str(kbuild.objects()))
+    kernel, module = (str(ours.folder), *origins), (str(ours.module.parent), *origins)
+    yield _compare(IMAGE, Kind.DATA, ours.image, again.image, kept, kernel)
+    yield _compare(VMLINUX, Kind.ELF, ours.vmlinux, again.vmlinux, kept, kernel)
+    yield _compare("System.map", Kind.TEXT, ours.folder / "System.map", again.folder / "System.map", kept, kernel)
+    yield _compare("config", Kind.TEXT, ours.config, again.config, kept, kernel)
+    yield _compare(ours.module.name, Kind.ELF, ours.module, again.module, kept, module)
+    yield _compare(f"debug/{ours.module.name}", Kind.ELF, ours.debug_module, again.debug_module, kept, module)
+
+
+def _initramfs(built: BuiltCell, kept: Path) -> Compared:
+    """Compare the machine's initramfs, unless Debian's packages are not to be had or are others than those it was made of."""
+    ours = built.rootfs
+    try:
+        again = rootfs.make(built.cell.machine, paths.cache() / _APART / built.cell.file_name)
+    except BuildError:
+        raise
+    except RigError as error:
+        return Compared(ours.image.name, str(ours.image), skipped=str(error).rstrip("."))
+    if others := sorted(name for name, _ in again.packages.items() - ours.packages.items()):
+        return Compared(ours.image.name, str(ours.image), skipped=f"Debian has other packages by now: {', '.join(others)}")
+    return _compare(ours.image.name, Kind.CPIO, ours.image, again.image, kept, (str(ours.image.parent),))
+
+
+def _compare(name: str, kind: Kind, cached: Path, rebuilt: Path, kept: Path, remove: tuple[str, ...]) -> Compared:
+    """Compare a file, and keep the one that was built again in the folder `kept` if it differs."""
+    found = first_difference.first(kind, cached, rebuilt)
+    if found is None:
+        return Compared(name, str(cached))
+    copy = ""
+    if rebuilt.exists():
+        (kept / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = str(shutil.copy(rebuilt, kept / name))
+    return Compared(name, str(cached), found, copy, remove)
+
+
+def _clean() -> None:
+    """Remove all that was built for an audit, also for one that was killed."""
+    shutil.rmtree(paths.cache() / _APART, ignore_errors=True)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reading logs that a user names, with the source lines of their call traces where debug information is given."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from harness import kernlog
+from harness.errors import UsageError
+from harness.kernlog import symbols
+from harness.model.trouble import Trouble
+from harness.report import kernlog as tables
+from harness.stats.outcome import ExitCode
+
+
+class Debug(msgspec.Struct, frozen=True):
+    """Where debug information is, if any."""
+
+    vmlinux: Path | None = None
+    modules: tuple[Path, ...] = ()
+    source: Path | None = None
+
+
+def debug(vmlinux: str, modules: Sequence[str], source: str) -> Debug:
+    """Return what the options name; UsageError for what is not there or does not go together."""
+    if (modules or source) and not vmlinux:
+        raise UsageError("--module and --source go with --vmlinux, which names the kernel's debug information.")
+    for name in (vmlinux, *modules):
+        if name and not Path(name).is_file():
+            raise UsageError(f"{name} is no file; --vmlinux and --module take files with debug information.")
+    if source and not Path(source).is_dir():
+        raise UsageError(f"{source} is no folder; --source takes the kernel's source.")
+    return Debug(Path(vmlinux) if vmlinux else None, tuple(map(Path, modules)), Path(source) if source else None)
+
+
+@contextlib.contextmanager
+def opened(name: str) -> Iterator[BinaryIO]:
+    """Open a file, or standard input for ``-``; UsageError if it cannot be read, then or later."""
+    try:
+        if name == "-":
+            yield sys.stdin.buffer
+        else:
+            with Path(name).open("rb") as file:
+                yield file
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}. Give a log, or - for standard input.") from error
+
+
+def look(file: BinaryIO, given: Debug) -> list[Trouble]:
+    """Return the troubles in a log."""
+    return resolved(list(kernlog.scan(file)), given)
+
+
+def resolved(troubles: list[Trouble], given: Debug) -> list[Trouble]:
+    """Return the troubles with the source lines that debug information knows."""
+    if not given.vmlinux or not troubles:
+        return troubles
+    return symbols.resolve(troubles, given.vmlinux, given.modules, given.source)
+
+
+def convert(file: BinaryIO, given: Debug, say: Callable[[str], object], complain: Callable[[str], object]) -> int:
+    """Read JSON lines with a log each, and say JSON lines with its findings; what cannot be read is complained of."""
+    wrong = False
+    findings = 0
+
+    def find(log: str) -> list[Trouble]:
+        return resolved(kernlog.find(log), given)
+
+    for line, count, error in tables.converted(file, find):
+        wrong = wrong or bool(error)
+        findings += count
+        if error:
+            complain(f"kernel-patch-rig: {error}.")
+        else:
+            say(line + "\n")
+    return ExitCode.RIG_FAILED if wrong else ExitCode.FINDING if findings else ExitCode.GOOD

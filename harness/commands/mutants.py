@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernels with bugs made on purpose: which of them the suite catches, and with which test."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from harness import paths
+from harness.build import patches
+from harness.build.jobserver import Jobserver
+from harness.commands import pipeline
+from harness.commands.mutant_bench import APART, Bench
+from harness.commands.progress import Progress
+from harness.errors import RigError, UsageError
+from harness.host import files, shell, toml
+from harness.model import catalog, matrix, mutants, records, selection
+from harness.model.matrix import Base
+from harness.model.mutants import Attempt, Measured, Mutant, Table
+from harness.model.selection import Selection
+from harness.report import mutants as report
+from harness.report import phrases
+from harness.runs import lifecycle
+from harness.stats.outcome import ExitCode
+from harness.vm import vms
+
+_MEANT = ("machine", "profile", "tests", "scale", "loops", "jobs", "source", "kernel")
+"""the options that have a meaning here"""
+
+
+def run(wanted: Selection, only: str, command: str, *, resume: bool = False, everything: bool = False) -> Measured:
+    """Try the mutants that `only` names, or all, and keep what the suite caught in results/mutants.json.
+
+    What survives in the kernels of one profile is tried in the next. `resume` takes over what an earlier call found out of
+    the same mutants with the same kernels and tests; `everything` does not leave a mutant at its first finding.
+    Raises UsageError for options that have no meaning here and for a bad table, RigError if the series itself has findings.
+    """
+    _only_what_counts(wanted)
+    base = matrix.load_base(wanted.kernel or selection.DEFAULT)
+    table = load(base)
+    chosen = mutants.choose(table, only)
+    wanted = _completed(wanted, base, table)
+    selection.check(wanted)
+    with _alone():
+        folder = records.new_folder(paths.RESULTS / APART)
+        started = Measured(
+            date=records.now(),
+            host=lifecycle.host(),
+            command=command,
+            folder=folder.name,
+            series=table.series,
+            machine=wanted.machine,
+            scale=wanted.scale,
+            profiles=tuple(wanted.profile.split(",")),
+            tests=catalog.choose(wanted.tests),
+            mutants=chosen,
+            known=len(table.mutants),
+            weaknesses=table.weaknesses,
+        )
+        if resume and (told := last()):
+            started = msgspec.structs.replace(started, earlier=_latest((*told.earlier, *told.attempts)))
+        book = _Book(started)
+        book.write()
+        for profile in started.profiles:
+            left = [mutant for mutant in chosen if book.found.verdict(mutant) is None]
+            if left:
+                _profile(msgspec.structs.replace(wanted, profile=profile), base, left, folder, book, everything=everything)
+    return book.found
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the work trees against other rigs."""
+    paths.cache().mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(paths.cache() / f".{APART}.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise UsageError("Another rig is trying mutants, whose work trees are used by one rig at a time.") from error
+
+
+class _Book:
+    """What was found out so far, written down as it comes."""
+
+    def __init__(self, started: Measured) -> None:
+        self.found = started
+        self._earlier = {(a.mutant, a.profile, a.identity): a for a in started.earlier}
+        self._lock = threading.Lock()
+
+    def earlier(self, mutant: Mutant, bench: Bench) -> Attempt | None:
+        return self._earlier.get((mutant.name, bench.profile, bench.identity(mutant.edits)))
+
+    def add(self, attempt: Attempt) -> None:
+        field = "attempts" if attempt.mutant else "control"
+        with self._lock:
+            self.found = msgspec.structs.replace(self.found, **{field: (*getattr(self.found, field), attempt)})
+            self.write()
+
+    def write(self) -> None:
+        files.write(file(), msgspec.json.format(msgspec.json.encode(self.found)))
+        files.write(file().with_suffix(".md"), report.markdown(self.found))
+
+
+def _latest(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """Return the last attempt with each mutant in each profile, without those that could not be made."""
+    return tuple({(a.mutant, a.profile): a for a in attempts if a.outcome != "error"}.values())
+
+
+def _profile(wanted: Selection, base: Base, mutants: Sequence[Mutant], folder: Path, book: _Book, *, everything: bool) -> None:
+    """Try `mutants` in the kernels of one profile, the series itself first."""
+    variant = matrix.find_variant(base, book.found.series)
+    control = pipeline.build(wanted, (variant,))
+    with Progress("mutants") as progress:
+        source = selection.sources(wanted, lambda said: progress.say("source", said)).tree
+        bench = Bench(control, patches.apply(source, variant), folder, everything=everything)
+        progress.say(variant.name, f"testing without any bug, {wanted.profile}")
+        healthy = bench.control()
+        book.add(healthy)
+        if healthy.outcome != "survived":
+            raise RigError(
+                f"'{variant.name}' itself has a finding in {healthy.test} ({healthy.kind}: {phrases.plain(healthy.title)}), so that"
+                f" mutants of it would tell nothing; mend that first. The log is {folder.parent / healthy.log}."
+            )
+        progress.done(variant.name, f"nothing found in {healthy.test_seconds:.0f} s, {wanted.profile}")
+        todo = []
+        for mutant in mutants:
+            known = book.earlier(mutant, bench)
+            book.add(known) if known else todo.append(mutant)
+        if todo:
+            _beside_each_other(bench, todo, pipeline.workers(control, wanted.jobs, len(todo)), wanted.jobs, book, progress)
+
+
+def _beside_each_other(bench: Bench, mutants: Sequence[Mutant], workers: int, jobs: int, book: _Book, progress: Progress) -> None:
+    slots: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for number in range(workers):
+        slots.put(str(number))
+    with Jobserver(max(workers, jobs or os.cpu_count() or 1), workers) as server:
+
+        def one(mutant: Mutant) -> None:
+            slot = slots.get()
+            try:
+                made = bench.attempt(mutant, slot, server, lambda said: progress.say(mutant.name, said))
+            finally:
+                slots.put(slot)
+            book.add(made)
+            progress.done(mutant.name, f"{report.outcome(made)} ({bench.profile}, {made.build_seconds + made.test_seconds:.0f} s)")
+
+        def stop() -> None:
+            bench.stop()
+            vms.stop_own()
+            shell.stop_all()
+
+        pipeline.side_by_side(one, mutants, workers, stop)
+
+
+def load(base: Base) -> Table:
+    """Read the mutants of a kernel base; UsageError if there are none or one makes no sense."""
+    place = base.folder / "mutants.toml"
+    if not place.exists():
+        raise UsageError(f"Linux {base.name} has no mutants: there is no {place}.")
+    table = toml.load(place, Table)
+    mutants.check(table, str(place))
+    return table
+
+
+def file() -> Path:
+    """Return where the last result of this checkout is kept; the same as a page is beside it."""
+    return paths.RESULTS / "mutants.json"
+
+
+def last() -> Measured | None:
+    """Return what the mutants told last, if that can be read."""
+    try:
+        return msgspec.json.decode(file().read_bytes(), type=Measured)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def exit_code(found: Measured) -> int:
+    """Return the exit code: the rig failed, a mutant survived, or all were caught."""
+    if found.ended("error") or found.ended(None):
+        return ExitCode.RIG_FAILED
+    return ExitCode.FINDING if found.ended("survived") else ExitCode.GOOD
+
+
+def _only_what_counts(wanted: Selection) -> None:
+    plain = Selection()
+    for name in wanted.__struct_fields__:
+        if name not in _MEANT and getattr(wanted, name) != getattr(plain, name):
+            raise UsageError(f"--{name.replace('_', '-')} has no meaning for mutants, whose table tells what they are made of.")
+    if "," in wanted.machine:
+        raise UsageError("Mutants are tried on one machine; give --machine one name.")
+
+
+def _completed(wanted: Selection, base: Base, table: Table) -> Selection:
+    """Return the selection with what the table says where the user said nothing."""
+    return msgspec.structs.replace(
+        wanted,
+        kernel=base.name,
+        machine=wanted.machine or table.machine,
+        profile=wanted.profile or ",".join(table.profiles),
+        scale=wanted.scale or table.scale,
+        tests=wanted.tests or "stress",
+    )

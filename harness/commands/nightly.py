@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The unattended run: everything built and tested afresh, kept in the history, held against the baseline, and summed up."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from harness import paths
+from harness.commands.transcript import Transcript
+from harness.errors import RigError, UsageError
+from harness.host.shell import Line
+from harness.model import catalog, matrix, selection
+from harness.model.audit import Audit
+from harness.model.matrix import STOCK
+from harness.model.records import Run
+from harness.model.selection import Selection
+from harness.report import headlines, phrases
+from harness.runs import history
+from harness.runs.retention import LOG, Limits
+from harness.stats.baseline import Baseline, Gate, gate
+from harness.stats.outcome import ExitCode, Outcome, exit_code
+from harness.suite.plan import Plan
+from harness.vm import vms
+
+SUMMARY = "GITHUB_STEP_SUMMARY"
+_LARGEST = 1 << 20
+"""bytes that GitHub takes of a step's summary; of a larger one it shows nothing"""
+_CUT = "\n\n(The summary is cut off here; the report has all of it.)\n"
+_MEANING = {
+    ExitCode.GOOD: "nothing unexpected, no regression",
+    ExitCode.RIG_FAILED: "the rig failed, or the run is not complete",
+    ExitCode.FINDING: "an unexpected finding",
+    ExitCode.REGRESSION: "a regression",
+}
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What a night is made of."""
+
+    build: Callable[[Selection], Plan]
+    test: Callable[[Plan, Selection, str], Outcome]
+    show: Callable[[Outcome], None]
+    """prints a run's tables"""
+    markdown: Callable[[Outcome], str]
+    say: Line
+    audit: Callable[[Plan, Selection], Audit] | None = None
+    """builds one cell again without any cache, and compares; None leaves it out"""
+
+
+def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = None) -> int:
+    """Do a night's work and return its exit code; `command` is what repeats it.
+
+    What is said on the way is in nightly.log of the run's folder, or of results/ if it did not come so far.
+    Afterwards old nights' folders are removed, as far as `limits` ask for it.
+    Raises what its parts raise, after the log and the summary have it.
+    """
+    page: list[str] = []
+    with _alone(), Transcript(paths.RESULTS / LOG) as transcript:
+        try:
+            with transcript.listening():
+                return _night(wanted, command, parts, limits or Limits(), transcript, page)
+        except BaseException as error:
+            told = f"kernel-patch-rig: {error}" if isinstance(error, RigError) else traceback.format_exc()
+            transcript.note(told)
+            reason = str(error) if isinstance(error, RigError) else f"It ended with {type(error).__name__}."
+            page.insert(
+                0, f"## Nightly run: {_MEANING[ExitCode.RIG_FAILED]} (exit code {ExitCode.RIG_FAILED})\n\n{phrases.plain(reason)}"
+            )
+            raise
+        finally:
+            vms.stop_own()
+            summarise("\n\n".join(page), os.environ.get(SUMMARY, ""))
+
+
+def everything(wanted: Selection) -> Selection:
+    """Return the selection of a night: every profile and every series of the project where none is named; no VM is left up."""
+    profile = wanted.profile or ",".join(selection.profiles_for(wanted.tests))
+    wanted = msgspec.structs.replace(wanted, keep=False, profile=profile)
+    base = matrix.load_base(wanted.kernel or selection.DEFAULT)
+    series = matrix.series_names(base)
+    if wanted.variant or wanted.series or wanted.each_patch or series in ([], [base.default_series]):
+        return wanted
+    return msgspec.structs.replace(wanted, variant=",".join((STOCK, *series)))
+
+
+def summarise(page: str, file: str) -> None:
+    """Append a page to the file that GitHub shows with a job; nothing where `file` is empty. RigError if it cannot be."""
+    if not file:
+        return
+    data = page.encode() + b"\n"
+    if len(data) > _LARGEST:
+        data = data[: _LARGEST - len(_CUT)].decode(errors="ignore").encode() + _CUT.encode()
+    try:
+        with Path(file).open("ab") as summary:
+            summary.write(data)
+    except OSError as error:
+        raise RigError(f"{file}, which {SUMMARY} names, cannot be written: {error.strerror}.") from error
+
+
+def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transcript: Transcript, page: list[str]) -> int:
+    with history.opened() as kept:
+        kept.runs()  # a history that cannot be used is better found out now than after hours
+    wanted = everything(wanted)
+    selection.check(wanted)
+    _take_down(parts.say)
+    made = parts.build(wanted)
+    outcome = parts.test(made, wanted, command)
+    transcript.move(outcome.run / LOG)
+    parts.show(outcome)
+    page.append(parts.markdown(outcome))
+    decided = _decide(outcome, made, parts.say)
+    code = exit_code(msgspec.structs.replace(outcome, comparisons=decided.comparisons))
+    lines = [*map(headlines.line, headlines.of_run(outcome)), *_told(decided)]
+    for line in lines:
+        parts.say(line)
+    audit = _audited(made, wanted, parts)
+    lines += audit.lines
+    code = ExitCode.RIG_FAILED if audit.failed else code
+    heading = f"Nightly run {outcome.provenance.run}: {_MEANING[code]} (exit code {code})"
+    page.insert(0, "\n\n".join((f"## {heading}", *lines)))
+    parts.say(heading)
+    _make_room(limits, parts.say)
+    return code
+
+
+def _take_down(say: Line) -> None:
+    vms.sweep()
+    for machine in vms.running():
+        say(f"taking down {machine.state.cell}, which was left up: a nightly run boots its own")
+        machine.stop()
+
+
+def _decide(outcome: Outcome, made: Plan, say: Line) -> Gate:
+    """See that the history has all runs, and hold this one's figures against the baseline's."""
+    tests = [test for test in catalog.performance() if test in made.tests]
+    with history.opened() as kept:
+        for unread in history.take_up(kept):
+            say(f"not in the history: {unread}")
+        baseline = next((Baseline(row, kept.samples(row.name)) for row in kept.runs() if row.baseline), None)
+    return gate(outcome, tests, Run(outcome.run).samples(), baseline)
+
+
+def _told(decided: Gate) -> list[str]:
+    counts = Counter(comparison.verdict for comparison in decided.comparisons)
+    return [
+        f"Held against {decided.against}: {decided.reason}.",
+        *(f"Note: {note}." for note in decided.notes),
+        *(
+            f"REGRESSION: {c.machine}/{c.variant}/{c.profile} {c.clock} {c.test}: {phrases.change(c)} against {c.against}"
+            for c in decided.regressions
+        ),
+        f"{len(decided.regressions) or 'No'} regression{'' if len(decided.regressions) == 1 else 's'}; tests:"
+        f" {', '.join(f'{count} {verdict}' for verdict, count in counts.most_common()) or 'none'}.",
+    ]
+
+
+class _Audited(msgspec.Struct, frozen=True):
+    """What a night's audit came to."""
+
+    lines: Sequence[str] = ()
+    failed: bool = False
+
+
+def _audited(made: Plan, wanted: Selection, parts: Parts) -> _Audited:
+    """Audit one cell; an audit that cannot be made fails the rig, but not before what the tests said is told."""
+    if parts.audit is None:
+        return _Audited()
+    try:
+        found = parts.audit(made, wanted)
+        told = _Audited(found.sentences, bool(found.differing))
+    except (RigError, OSError) as error:
+        told = _Audited((f"AUDIT: it could not be made: {error}",), failed=True)
+    for line in told.lines:
+        parts.say(line)
+    return told
+
+
+def _make_room(limits: Limits, say: Line) -> None:
+    """Remove old nights; what goes wrong with that is no reason to fail a night whose verdict has been said."""
+    try:
+        removed = history.make_room(limits)
+    except RigError as error:
+        say(f"Note: old nights were not removed: {error}")
+        return
+    if removed:
+        size = phrases.size(sum(old.size for old in removed))
+        say(f"{len(removed)} old night{'s' if len(removed) > 1 else ''} removed, {size}; the history keeps samples and findings")
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold off a second night in the same results/, which would take down the first one's VMs and mix up its log."""
+    paths.RESULTS.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(paths.RESULTS / ".nightly.lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise UsageError(f"A nightly run is under way in {paths.RESULTS}; call again when it has ended.") from error
+    try:
+        yield
+    finally:
+        lock.release()

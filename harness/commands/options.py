@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the tasks of the command line have in common: the options of a selection, and errors in one line."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import Task, task
+
+from harness.errors import RigError, UsageError
+from harness.model.selection import Selection, refine
+from harness.report import phrases
+from harness.stats.outcome import ExitCode
+
+HELP = {
+    "machine": "machines to use, as in qemu_configs/ (default: all)",
+    "variant": "kernels to compare: stock, a series in kernel_patches/, NAME@2 for its first two patches,"
+    " NAME@* for stock and every prefix (default: stock and the default series)",
+    "each_patch": "each patch of the series that --series names, or the default one, as NAME@* does; not with --variant",
+    "profile": "what the kernels are configured for (default: perf)",
+    "tests": "tests by name, or performance, stress, sweep, or all, which is all but sweeps (default: all;"
+    " of a sweep the sweeps, of a soak and mutants stress)",
+    "clock": "of the performance tests: icount or wall (default: icount)",
+    "scale": "quick, default or published (default: default, of mutants their table's)",
+    "boots": "boots of each cell for the performance tests (default: the scale's)",
+    "loops": "share of the scale's operations to do, such as 0.1 (default: 1)",
+    "unsettled": "let samples find what those before them left, as in a running system: stock swings then",
+    "jobs": "how many compilers, and how many VMs, at once (default: one a core)",
+    "keep": "leave up the first VM of each cell that is booted",
+    "on_failure": "after a test that failed: keep, which leaves its VM up for invoke ssh and invoke gdb, or core, which writes its"
+    " memory to the run's folder for crash and drgn (default: neither; a fresh VM is booted in any case)",
+    "source": "kernel source: a folder, a tarball, or URL#REF of a git repository (default: RIG_SOURCE, the cache, kernel.org)",
+    "series": "a series outside of the project: a folder, an mbox or a patch; it takes the place of the default one",
+    "kernel": "kernel base, as in kernel_patches/; forbids the fallback to the distribution's kernel (default: 4.18)",
+    "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
+    "margin": "per cent within which figures count as the same (default: 1 for icount, 5 for wall)",
+}
+_chosen = Selection()
+"""what `invoke select` said"""
+
+
+def choose(wanted: Selection) -> None:
+    """Have the tasks that follow begin with this selection."""
+    global _chosen
+    _chosen = wanted
+
+
+def selection_task(body: Callable[..., None], more: dict[str, str] | None = None, optional: tuple[str, ...] = ()) -> Task[Any]:
+    """Make a task that takes all the options of a selection, over what `invoke select` said.
+
+    `more` are options of its own, with their help; `body` gets them by name. Those that are
+    `optional` may be given without a value.
+    """
+    own = more or {}
+
+    @functools.wraps(body)
+    def run(_: Context, **options: Any) -> None:
+        given = {name: value for name, value in options.items() if name in HELP and value not in (None, False)}
+        with errors():
+            body(refine(_chosen, given), **{name: options[name] for name in own})
+
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    flags = {name: False if getattr(Selection(), name, None) is False else None for name in (*HELP, *own)}
+    parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default) for name, default in flags.items()]
+    run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
+    made: Task[Any] = task(name=body.__name__.strip("_"), help={**HELP, **own}, optional=optional, auto_shortflags=False)(run)
+    return made
+
+
+class errors:  # noqa: N801 - reads as a statement
+    """Turns the rig's errors into one line and an exit code."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        if isinstance(error, RigError):
+            raise Exit(phrases.plain(f"kernel-patch-rig: {error}"), code=ExitCode.RIG_FAILED) from error
+        if isinstance(error, OSError):
+            where = f"{error.filename} cannot be used" if error.filename else "the system refuses"
+            raise Exit(f"kernel-patch-rig: {where}: {error.strerror or error}.", code=ExitCode.RIG_FAILED) from error
+        if isinstance(error, KeyboardInterrupt):
+            raise Exit("kernel-patch-rig: interrupted; what was recorded so far is kept.", code=130) from error
+
+
+def number(option: str, given: str, least: float = 0) -> float:
+    """Return the value of an option; UsageError if it is none."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not least <= value < math.inf:
+        raise UsageError(f"--{option} has to be a number of at least {least:g}, not '{given}'.")
+    return value
+
+
+def whole(option: str, given: str) -> int:
+    """Return the value of an option that can be kept as an integer of 32 bits; UsageError if it cannot."""
+    value = number(option, given)
+    if value != int(value) or value >= 1 << 32:
+        raise UsageError(f"--{option} has to be a whole number below 2 to the power of 32, not '{given}'.")
+    return int(value)

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Wires the stages: the only place that knows their order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+from filelock import FileLock, Timeout
+
+from harness import paths
+from harness.build import effect, identity, kbuild, patches, rootfs
+from harness.build.jobserver import Jobserver
+from harness.commands.progress import Progress, SuiteProgress
+from harness.errors import RigError, UsageError
+from harness.host import deadline, files, shell, toml
+from harness.model import catalog, records, selection
+from harness.model.matrix import Cell, Variant
+from harness.model.records import Run
+from harness.model.selection import Selection
+from harness.runs import history, lifecycle
+from harness.stats.outcome import Outcome
+from harness.suite import plan, vm_pool
+from harness.suite.plan import BuiltCell, Plan, Session
+from harness.vm import accel, gdb, launch, vms
+from harness.vm import ssh as guest
+from harness.vm.vms import GuestDied
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
+    """Build every selected cell, side by side, and return what a suite needs to run in them.
+
+    `variants` take the place of those that are selected. Raises UsageError, SourceUnavailable or BuildError.
+    """
+    selection.check(wanted)
+    with Progress("build") as progress:
+        found = selection.sources(wanted, lambda text: progress.say("source", text))
+        selected = selection.cells(wanted, found.base, variants)
+        roots = {machine: rootfs.build(machine) for machine in {cell.machine for cell in selected}}
+        patched = {v: patches.apply(found.tree, v) for v in dict.fromkeys(cell.variant for cell in selected)}
+        progress.done("source", f"Linux {found.tree.version}")
+        with Jobserver(wanted.jobs or os.cpu_count() or 1, len(selected)) as jobs:
+
+            def one(cell: Cell) -> kbuild.Kernel:
+                try:
+                    made = kbuild.build(found.base, cell, patched[cell.variant], jobs, lambda text: progress.say(cell.name, text))
+                finally:
+                    jobs.ended()
+                progress.done(cell.name, f"built {made.key}")
+                return made
+
+            kernels = side_by_side(one, selected, jobs.at_once)
+    proven = {cell.machine: kernel.image for cell, kernel in reversed(list(zip(selected, kernels, strict=True)))}
+    accelerators = {machine: accel.choose(machine, image, roots[machine]) for machine, image in proven.items()}
+    built = tuple(
+        BuiltCell(cell, kernel, roots[cell.machine], accelerators[cell.machine])
+        for cell, kernel in zip(selected, kernels, strict=True)
+    )
+    notes = found.notes + tuple(note for done in patched.values() for note in done.notes) + effect.notes(built, patched)
+    made = Plan(
+        base=found.base,
+        loops=wanted.loops,
+        boots=wanted.boots,
+        unsettled=wanted.unsettled,
+        cells=built,
+        tests=catalog.choose(wanted.tests),
+        suite=catalog.digest(),
+        clock=wanted.timed,
+        scale=wanted.scale or catalog.SCALE,
+        keep=wanted.keep,
+        on_failure=wanted.on_failure,
+        version=found.tree.version,
+        origin=found.tree.origin,
+        tree=found.tree.tree,
+        stock_only=not found.base.default_series and not wanted.series,
+        notes=notes,
+    )
+    if not variants:
+        plan.save(made, paths.cache() / "plan.json")
+    return made
+
+
+def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
+    """Boot the selected cells that are not up, side by side.
+
+    With `keep` all of them, and they stay up when the rig ends; raises GuestDied for a kernel that
+    does not come up. Else only as many as a suite uses at once, and it is left to the suite to tell
+    of a kernel that does not come up. Raises VmLost where QEMU does not start.
+    """
+    at_once = _workers(made, wanted.jobs)
+    sessions = [session for session in made.sessions if session.boot == 0][: None if keep else at_once]
+    with Progress("boot") as progress:
+
+        def one(session: Session) -> None:
+            cell = session.built.cell.name
+            name = f"{cell}/{session.clock}"
+            progress.say(name, "booting")
+            wanted_ = vm_pool.booting(session.built, session.clock, memory=session.memory, pauses=bool(made.on_failure))
+            try:
+                up = vms.find(cell, wanted_)
+                machine = up or launch.start(wanted_, cell, keep=keep)
+            except GuestDied as died:
+                if not keep:
+                    progress.done(name, "did not come up; the suite will tell why")
+                    return
+                log = paths.cache() / "boot-failed" / f"{session.name}.serial.log"
+                files.write(log, died.log)
+                raise GuestDied(f"{died} Its console's log is {log}.", died.log) from died
+            machine.release()
+            progress.done(name, "was up" if up else f"up in {machine.state.boot_seconds:.1f} s")
+
+        side_by_side(one, sessions, at_once)
+
+
+def test(made: Plan, wanted: Selection, command: str, parent: Path | None = None) -> Outcome:  # noqa: PT028 - no test
+    """Run the suite in every selected cell, booting what is not up, and write the run's folder in results/ or `parent`.
+
+    `command` is what repeats the run. Raises RigError when pytest itself fails.
+    """
+    run = Run(records.new_folder(parent))
+    with alone(run):
+        lifecycle.begin(run, made, wanted, command)
+        return _suite(run, made, wanted.jobs)
+
+
+def resume(name: str, jobs: int, build_id: Callable[[Path], str] = identity.build_id) -> Outcome:
+    """Finish the run `name`, or the newest one that was interrupted: make the boots again that were not finished.
+
+    `build_id` reads that of a kernel or a module. Raises UsageError if there is no such run, it is finished, or its kernels
+    are no longer in the cache, or are others by now.
+    """
+    run = lifecycle.find(name) if name else lifecycle.interrupted()
+    try:
+        made = plan.load(run.folder / "plan.json")
+    except UsageError as error:
+        raise UsageError(f"{run.folder.name} cannot be resumed: what it was to run cannot be read; start a new run.") from error
+    for built in made.cells:
+        gone = [file for file in (built.kernel.image, built.kernel.module, built.rootfs.image) if not file.exists()]
+        if gone:
+            raise UsageError(f"{run.folder.name} cannot be resumed: {gone[0]} is no longer there; start a new run.")
+        damaged = [folder for folder in (built.kernel.folder, built.kernel.module.parent) if not files.whole(folder)]
+        if damaged:
+            raise UsageError(
+                f"{run.folder.name} cannot be resumed: {damaged[0]} is damaged; `invoke build` as before, then resume."
+            )
+        kernel = built.kernel
+        ids = (build_id(kernel.vmlinux), build_id(kernel.module))
+        if ids != (kernel.build_id, kernel.module_build_id):
+            raise UsageError(f"{run.folder.name} cannot be resumed: {kernel.folder} was built anew meanwhile; start a new run.")
+    with alone(run):
+        lifecycle.resume(run, made)
+        return _suite(run, made, jobs)
+
+
+@contextmanager
+def alone(run: Run) -> Iterator[None]:
+    """Hold a run's folder against other rigs, so that none resumes what another still writes."""
+    try:
+        with FileLock(run.folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise UsageError(f"{run.folder} is in use by another rig.") from error
+
+
+def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
+    deadline.patience()
+    if not made.at_once and (up := [machine.state.cell for machine in vms.running()]):
+        raise UsageError(f"Time is measured with one VM at a time, but {', '.join(up)} is up; run `invoke down` first.")
+    number = len(run.provenance().resumed)
+    suffix = f"-{number}" if number else ""
+    arguments = [
+        str(paths.PROJECT / "harness" / "suite"),
+        *("--rootdir", str(paths.PROJECT)),
+        *("-p", "no:cacheprovider", "-p", "no:terminal"),
+        *("--rig-plan", str(run.folder / "plan.json"), "--rig-run", str(run.folder)),
+        *("--junitxml", str(run.folder / f"junit{suffix}.xml"), "--report-log", str(run.folder / f"report-log{suffix}.jsonl")),
+        *("-n", str(_workers(made, jobs)), "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "8"),
+    ]
+    with Progress("test") as progress:
+        shown = SuiteProgress(progress)
+        try:
+            code = pytest.main(arguments, plugins=[shown])
+        except OSError as error:
+            shown.stopped = f"The run cannot be recorded: {error.strerror}."
+        finally:
+            vms.stop_own()
+            vms.sweep()  # what a worker left that did not end as it should
+    if shown.stopped:
+        raise RigError(f"{shown.stopped} What was recorded before is kept; `invoke test --resume {run.folder.name}` goes on.")
+    if code == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise RigError(f"pytest ended with {pytest.ExitCode(code).name}; what it recorded so far is in {run.folder}.")
+    outcome = lifecycle.finish(run, "test --resume")
+    note = history.keep(run)
+    if not note:
+        return outcome
+    told = msgspec.structs.replace(outcome.provenance, notes=(*outcome.provenance.notes, note))
+    return msgspec.structs.replace(outcome, provenance=told)
+
+
+def ssh(cell: str, clock: str) -> tuple[str, ...]:
+    """Return the command that opens a shell in the VM of `cell`, under any clock if none is given.
+
+    Raises UsageError if there is none up.
+    """
+    machine = _up(cell, clock)
+    return guest.command(machine.state.port, machine.folder)
+
+
+def debug(cell: str, clock: str, script: Sequence[str]) -> tuple[str, ...]:
+    """Open a VM of `cell` to a debugger, and return the command that debugs it, or does `script` and ends.
+
+    Raises UsageError if there is none up, or the kernel that it runs is no longer in the cache.
+    """
+    machine = _up(cell, clock)
+    image = Path(machine.state.command[machine.state.command.index("-kernel") + 1])
+    made = plan.load(paths.cache() / "plan.json")
+    built = next((built for built in made.cells if built.kernel.image == image), None)
+    if built is None:
+        raise UsageError(f"The VM of {cell} runs a kernel that was not built last; run `invoke build` as it was booted with first.")
+    socket = machine.folder / "gdb"
+    machine.monitor(f"gdbserver unix:{socket},server=on,wait=off")
+    return gdb.command(
+        built.kernel.vmlinux, built.kernel.debug_module, socket, kbuild.tree_of(made.base, built.cell.variant), script
+    )
+
+
+def _up(cell: str, clock: str) -> vms.Vm:
+    """Return the VM of `cell` that is up, one that was kept after a failure before any other."""
+    found = [machine for machine in vms.running() if machine.state.cell == cell and clock in ("", machine.state.clock)]
+    if found:
+        return max(found, key=lambda machine: bool(machine.state.kept))
+    up = sorted({machine.state.cell for machine in vms.running()})
+    raise UsageError(f"No VM of {cell} is up; {toml.closest(cell, up) if up else 'run `invoke boot` first.'}")
+
+
+def side_by_side(
+    work: Callable[[Item], Made], items: Sequence[Item], workers: int, stop: Callable[[], None] = shell.stop_all
+) -> list[Made]:
+    """Do `work` for all items, `workers` at a time; the first error has `stop` end the others, which it then waits for."""
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            ended = wait(futures, return_when=FIRST_EXCEPTION).done
+            for future in ended:
+                future.result()
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop()
+            raise
+
+
+def _workers(made: Plan, jobs: int) -> int:
+    return workers(made, jobs, len(made.sessions)) if made.at_once else 1
+
+
+def workers(made: Plan, jobs: int, most: int) -> int:
+    """Return how many of `most` VMs may run at once: one a core, or `jobs`, and no more than fit into the free memory."""
+    largest = max((session.size for session in made.sessions), default=1)
+    return max(1, min(most, jobs or os.cpu_count() or 1, free_memory() // largest))
+
+
+def free_memory() -> int:
+    """Return how many MiB of the host's memory VMs can have."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable"))

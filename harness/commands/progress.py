@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Shows what every cell is doing: live on a terminal, as plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+
+import msgspec
+import pytest
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.report import phrases
+
+_EVERY = 30.0
+"""seconds between two plain lines about the same work"""
+
+
+class Progress:
+    """The work under way; a context manager that may be used from any thread."""
+
+    def __init__(self, stage: str, console: Console | None = None) -> None:
+        """Show the work of `stage`, such as ``build``."""
+        self._stage = stage
+        self._console = console or Console()
+        self._rows: dict[str, tuple[str, bool]] = {}
+        self._shown: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._live = Live(console=self._console, get_renderable=self._table, refresh_per_second=4)
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def say(self, name: str, text: str) -> None:
+        """Show that `name` is at `text`."""
+        self._set(name, text, done=False)
+
+    def done(self, name: str, text: str) -> None:
+        """Show that `name` has ended, with `text`."""
+        self._set(name, text, done=True)
+
+    def line(self, text: str) -> None:
+        """Print one line that stays."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _set(self, name: str, text: str, *, done: bool) -> None:
+        with self._lock:
+            new = name not in self._rows or done
+            self._rows[name] = (text, done)
+            if self._console.is_terminal:
+                return
+            now = time.monotonic()
+            if new or now - self._shown.get(name, 0.0) >= _EVERY:
+                self._shown[name] = now
+                self.line(f"{self._stage} {name}: {text}")
+
+    def _table(self) -> Table:
+        with self._lock:
+            table = Table.grid(padding=(0, 2))
+            for name, (text, done) in self._rows.items():
+                style = "dim" if done else ""
+                table.add_row(Text(self._stage, style="bold"), Text(name), Text(text), style=style)
+            table.add_row(f"[dim]{time.monotonic() - self._started:.0f} s[/dim]")
+            return table
+
+
+class SuiteProgress:
+    """A pytest plugin that shows each VM's test, and each finding when it is made."""
+
+    def __init__(self, progress: Progress) -> None:
+        """Show on `progress`."""
+        self._progress = progress
+        self._total: dict[str, int] = {}
+        self._count: dict[str, int] = {}
+        self.stopped = ""
+        """why the suite was given up; empty if it was not"""
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Learn why, which is no interrupt if a reason is given."""
+        if isinstance(excinfo.value, pytest.exit.Exception):
+            self.stopped = str(excinfo.value)
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        """Learn why, where it is the system's doing and not pytest's: that needs no traceback."""
+        if isinstance(excinfo.value, OSError):
+            self.stopped = f"The run cannot be recorded: {excinfo.value.strerror}."
+        return bool(self.stopped)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
+        """Learn how many tests each VM has."""
+        del node
+        self._total = {}
+        for nodeid in ids:
+            vm = name(nodeid).vm
+            self._total[vm] = self._total.get(vm, 0) + 1
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Show which test a VM is at."""
+        of = name(nodeid)
+        self._count[of.vm] = self._count.get(of.vm, 0) + 1
+        self._progress.say(of.vm, f"test {self._count[of.vm]} of {self._total.get(of.vm, '?')}: {of.test}")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Print what went wrong as soon as it has."""
+        of = name(report.nodeid)
+        if report.failed:
+            self._progress.line(phrases.plain(f"FAILED {of.vm} {of.test}: {why(report)}"))
+        elif hasattr(report, "wasxfail") and report.skipped:
+            self._progress.line(f"known bug seen, as expected: {of.vm} {of.test}: {report.wasxfail}")
+        if self._count.get(of.vm) == self._total.get(of.vm) and report.when == "teardown":
+            self._progress.done(of.vm, f"{self._total[of.vm]} tests done")
+
+
+def why(report: pytest.TestReport) -> str:
+    """Return why a test failed or was skipped, in one line."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash else report.longreprtext
+    return (text.strip().splitlines() or ["it did not say why"])[-1]
+
+
+class Name(msgspec.Struct, frozen=True):
+    """What a node id says: ``file::test_WHAT[machine/variant/profile/clock/BOOT.ROUND/NAME]``."""
+
+    cell: str
+    clock: str
+    boot: int
+    round: int
+    test: str
+
+    @property
+    def vm(self) -> str:
+        """The VM that it runs in, as people call it."""
+        return f"{self.cell} {self.clock} {self.boot}"
+
+
+def name(nodeid: str) -> Name:
+    """Read a node id of the suite."""
+    function, _, rest = nodeid.partition("[")
+    cell, clock, number, called = rest.rpartition("]")[0].rsplit("/", 3)
+    boot, _, round_ = number.partition(".")
+    what = function.rpartition("::test_")[2]
+    return Name(cell, clock, int(boot), int(round_), called if what == "module" else f"{what} under {clock}")

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rig measures itself: twins of stock have to be the same, and kernels made slower on purpose slower."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from harness import paths
+from harness.build import kbuild
+from harness.commands import injection, pipeline
+from harness.errors import RigError, UsageError
+from harness.host import files
+from harness.model import records
+from harness.model.matrix import STOCK, Clock, Variant
+from harness.model.records import Run
+from harness.model.selection import Selection
+from harness.runs import lifecycle
+from harness.stats import compare, estimate
+from harness.stats.sensitivity import Sensitivity, Trial, trials
+from harness.suite.plan import Plan
+
+CHANGES = (0.5, 1.0, 2.0, 5.0)
+"""per cent of the yardstick test's cost that kernels are made slower by, on the machine where it is least"""
+YARDSTICK = "le_fit_alloc_test"
+_MARGINS = {Clock.ICOUNT: 0.25, Clock.WALL: 5.0}
+"""per cent: under icount less than the smallest change, which else would be the same by definition"""
+_TWIN = "twin"
+_APART = "selfcheck"
+
+
+class Kernels(msgspec.Struct, frozen=True):
+    """All that is measured, and what was done to it."""
+
+    plan: Plan
+    injected: dict[tuple[str, str], float]
+    """machine and variant with the per cent that were added"""
+    identical: dict[str, bool]
+
+
+def run(wanted: Selection, clocks: tuple[Clock, ...], experiments: int, command: str) -> Sensitivity:
+    """Do the self check on the selected machines, and keep what it found in results/selfcheck.json.
+
+    Each of `experiments` has as many boots of each kernel as the scale says. Raises UsageError for
+    options that have no meaning here, RigError when a test did not run to its end.
+    """
+    wanted = _only_what_counts(wanted)
+    with files.locked(paths.cache() / _APART):
+        _clean()
+        try:
+            made = _build(wanted, command)
+            boots = wanted.boots or made.plan.size.boots
+            found: tuple[Trial, ...] = ()
+            for clock in clocks:
+                whole = msgspec.structs.replace(made.plan, clock=clock, boots=boots * experiments)
+                samples = _measure(whole, wanted, command).samples()
+                found += trials(samples, made.injected, whole.tests, _MARGINS, boots)
+                told = Sensitivity(records.now(), lifecycle.host(), boots, experiments, _MARGINS, YARDSTICK, made.identical, found)
+                files.write(lifecycle.selfcheck_file(), msgspec.json.format(msgspec.json.encode(told)))
+        finally:
+            _clean()
+    return told
+
+
+def folder() -> Path:
+    """Return where the runs of self checks are, apart from those that say something of a series."""
+    return paths.RESULTS / "selfcheck"
+
+
+def _only_what_counts(wanted: Selection) -> Selection:
+    plain = Selection()
+    for name in ("tests", "variant", "each_patch", "series", "profile", "margin", "keep"):
+        if getattr(wanted, name) != getattr(plain, name):
+            raise UsageError(f"--{name.replace('_', '-')} has no meaning in a self check, which chooses for itself.")
+    if wanted.boots and wanted.boots < estimate.FEWEST:
+        raise UsageError(f"--boots has to be at least {estimate.FEWEST}, or nothing can be decided.")
+    return msgspec.structs.replace(wanted, tests="performance")
+
+
+def _build(wanted: Selection, command: str) -> Kernels:
+    """Build twins of stock from scratch, and kernels that are slower by parts of what stock was found to cost."""
+    pair = pipeline.build(wanted, tuple(Variant(name, apart=f"{_APART}/{name}", scratch=True) for name in (STOCK, _TWIN)))
+    identical = _identical(pair)
+    stock = tuple(built for built in pair.cells if built.cell.variant.name == STOCK)
+    once = msgspec.structs.replace(pair, cells=stock, tests=(YARDSTICK,), clock=Clock.ICOUNT, boots=1)
+    told = compare.compare(_measure(once, wanted, command).samples(), [YARDSTICK], _MARGINS, 0.0)
+    costs = {c.machine: c.baseline.median for c in told if c.baseline}
+    added = {f"plus-{change:g}": int(min(costs.values()) * change / 100) for change in CHANGES}
+    source = (kbuild.tree_of(pair.base, stock[0].cell.variant) / injection.FILE).read_text()
+    slower = []
+    for name, instructions in added.items():
+        file = paths.cache() / _APART / "patches" / f"{name}.patch"
+        files.write(file, injection.patch(source, instructions))
+        slower.append(Variant(name, file, apart=f"{_APART}/{name}"))
+    others = pipeline.build(wanted, tuple(slower))
+    injected = {
+        (machine, name): 100 * number / cost for machine, cost in costs.items() for name, number in {**added, _TWIN: 0}.items()
+    }
+    return Kernels(msgspec.structs.replace(pair, cells=(*pair.cells, *others.cells)), injected, identical)
+
+
+def _measure(made: Plan, wanted: Selection, command: str) -> Run:
+    wanted = msgspec.structs.replace(wanted, clock=made.clock.value, margin=_MARGINS[made.clock])
+    outcome = pipeline.test(made, wanted, command, folder())
+    if outcome.errors or outcome.unexpected or not outcome.complete:
+        raise RigError(f"The self check needs kernels without findings; {outcome.run} tells what went wrong.")
+    return Run(outcome.run)
+
+
+def _identical(pair: Plan) -> dict[str, bool]:
+    """Return by machine whether all its kernels are the same, byte for byte."""
+    digests: dict[str, set[str]] = {}
+    for built in pair.cells:
+        digests.setdefault(built.cell.machine.name, set()).add(files.file_sha256(built.kernel.image))
+    return {machine: len(found) == 1 for machine, found in digests.items()}
+
+
+def _clean() -> None:
+    """Remove all that was built for a self check, also for one that was killed."""
+    shutil.rmtree(paths.cache() / _APART, ignore_errors=True)

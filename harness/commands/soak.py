@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A soak: the stress tests for hours in VMs that live as long, and whether memory grows meanwhile."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+import msgspec
+
+from harness.commands.pipeline import alone, free_memory
+from harness.commands.progress import Progress
+from harness.errors import RigError, UsageError
+from harness.host import process
+from harness.model import catalog, records, selection
+from harness.model.records import Result, Run
+from harness.model.selection import Selection
+from harness.report import phrases
+from harness.runs import lifecycle
+from harness.stats.outcome import Outcome
+from harness.suite import soak_rounds
+from harness.suite.extract import Observed
+from harness.suite.plan import Plan
+from harness.suite.soak_cell import CellSoak, Record, Soak
+from harness.suite.vm_pool import Lab
+from harness.vm import vms
+
+_GLANCE = 1.0
+"""seconds between two glances at whether all cells are done"""
+_FIGURE = "SUnreclaim"
+"""what the progress shows of memory"""
+
+
+def check(wanted: Selection) -> None:
+    """Raise UsageError for options of a selection that make no sense for a soak."""
+    fresh = Selection()
+    for name in ("clock", "boots", "unsettled", "keep"):
+        if getattr(wanted, name) != getattr(fresh, name):
+            raise UsageError(f"A soak has no use for --{name}: each cell has one VM, under the wall clock; leave it out.")
+    names = catalog.choose(wanted.tests)
+    tests = soak_rounds.fit([test for test in catalog.suite().tests if test.name in names])
+    if not tests:
+        raise UsageError(
+            f"None of the tests '{wanted.tests}' can be part of a soak: it takes stress tests that need no VM of their own."
+        )
+    selection.check(msgspec.structs.replace(wanted, tests=",".join(test.name for test in tests)))
+
+
+def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0) -> Outcome:
+    """Soak every cell of `made` for `hours`, and write the run's folder in results/.
+
+    `seed` decides what the rounds do; 0 has one drawn. Ctrl-C ends it early, with a report of what there is. Raises
+    UsageError where the cells' VMs do not fit into memory, RigError where nothing can be recorded.
+    """
+    names = set(made.tests)
+    tests = soak_rounds.fit([test for test in catalog.suite().tests if test.name in names])
+    made = msgspec.structs.replace(
+        made, tests=tuple(test.name for test in tests), hours=hours, seed=seed or secrets.randbelow(1 << 31) + 1, keep=False
+    )
+    _check_memory(made)
+    run = Run(records.new_folder())
+    with alone(run):
+        lifecycle.begin(run, made, wanted, command)
+        slots = min(wanted.jobs or len(made.cells), len(made.cells))
+        with Progress("soak") as progress:
+            progress.line(
+                f"{len(made.cells)} VM{'s' if len(made.cells) > 1 else ''} for {hours:g} h, {slots} testing at a time,"
+                f" seed {made.seed}; Ctrl-C ends it with a report. {run.folder}"
+            )
+            whole = _cells(Soak(made, tests, slots, _recorder(run, progress), progress.say), run.folder)
+        return lifecycle.finish(run, "report") if whole else lifecycle.conclude(run)
+
+
+def _cells(soak: Soak, logs: Path) -> bool:
+    """Soak all cells side by side; return whether they came to their end, and were not interrupted."""
+
+    def one(number: int) -> None:
+        lab = Lab(logs, keep=False, pauses=bool(soak.plan.on_failure))
+        try:
+            CellSoak(soak, soak.plan.cells[number], lab).run()
+        finally:
+            lab.close()
+
+    interrupted = False
+    # A QEMU ends with the thread that starts it, which is not one of these: see harness/process.py.
+    with ThreadPoolExecutor(len(soak.plan.cells), thread_name_prefix="soak") as pool:
+        futures = [pool.submit(one, number) for number in range(len(soak.plan.cells))]
+        try:
+            while wait(futures, _GLANCE, FIRST_EXCEPTION).not_done and not _failed(futures):
+                pass
+        except KeyboardInterrupt:
+            interrupted = True
+        _cut_short(soak, futures)
+    vms.stop_own()
+    for future in futures:
+        if (error := future.exception()) is not None:
+            raise RigError(
+                f"The soak was given up: {error} What was recorded is kept; `invoke report {logs.name}` shows it."
+            ) from error
+    return not interrupted
+
+
+def _failed(futures: Sequence[Future[None]]) -> bool:
+    return any(future.done() and future.exception() for future in futures)
+
+
+def _cut_short(soak: Soak, futures: Sequence[Future[None]]) -> None:
+    """End what is under way, if anything is: the threads see their guests die, and keep the consoles' logs."""
+    while not all(future.done() for future in futures):
+        soak.cut_short.set()
+        for machine in vms.own():
+            process.kill(machine.state.pid, machine.state.started)
+        wait(futures, _GLANCE)
+
+
+def _recorder(run: Run, progress: Progress) -> Record:
+    """Return what appends to the run's files whatever a thread has, and says what went wrong and what memory there is."""
+    lock = threading.Lock()
+
+    def record(seen: Observed, result: Result) -> None:
+        with lock:
+            for file, found in seen.records().items():
+                run.add(file, found)
+            run.add("results.jsonl", [result])
+        where = f"{result.machine}/{result.variant}/{result.profile}"
+        if result.outcome in ("failed", "error", "xfailed"):
+            said = {"failed": "FAILED", "error": "RIG FAILED", "xfailed": "known bug seen, as expected:"}[result.outcome]
+            progress.line(phrases.plain(f"{said} {where} round {result.round + 1} {result.test}: {result.reason}"))
+        for look in seen.looks:
+            told = f"round {look.round + 1}: {look.test} done, {_FIGURE} {phrases.size(look.values[_FIGURE])}"
+            progress.say(where, f"{told}, {look.values['areas']} areas")
+
+    return record
+
+
+def _check_memory(made: Plan) -> None:
+    wanted = sum(built.cell.machine.qemu.memory for built in made.cells)
+    if wanted > (free := free_memory()):
+        raise UsageError(
+            f"The VMs of {len(made.cells)} cells, which a soak has up all at once, take {wanted} MiB, but {free} MiB are free;"
+            " select fewer with --machine, --variant or --profile."
+        )

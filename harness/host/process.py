@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Processes that go on beside the rig, told apart from later ones of the same pid."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from harness.errors import VmLost
+from harness.host.deadline import POLL, Deadline
+
+# The signal that ends a process with the rig is tied to the thread that starts it;
+# the thread of this pool lives as long as the rig.
+_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
+_LAST_THREADS = 2.0
+"""seconds that the other threads of a process may take to end after its first"""
+_started: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def start(command: Sequence[str], log: Path, *, keep: bool, largest: int) -> subprocess.Popen[bytes]:
+    """Start `command`, its output in `log`; it dies with this process unless `keep`.
+
+    No file that it writes gets longer than `largest` bytes: the signal for that ends it. Raises VmLost if it
+    cannot be run.
+    """
+    limited = ("prlimit", f"--fsize={largest}:", "--core=0")
+    process = _starter.submit(_spawn, (*limited, *(() if keep else ("setpriv", "--pdeathsig", "KILL")), *command), log).result()
+    _started[process.pid] = process
+    return process
+
+
+def start_time(pid: int) -> int:
+    """Return when a process started, in clock ticks since the host's boot; 0 if there is none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] == "Z" else int(fields[19])
+
+
+def alive(pid: int, started: int) -> bool:
+    """Return whether the process that started then still runs."""
+    return pid > 0 and started > 0 and start_time(pid) == started
+
+
+def kill(pid: int, started: int) -> None:
+    """End a process at once, and wait until it is gone."""
+    if alive(pid, started):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        deadline = Deadline(5.0)
+        while alive(pid, started) and not deadline.over:
+            time.sleep(POLL)
+    own = _started.pop(pid, None)
+    if own:
+        own.poll()  # or it would stay in the list of processes
+
+
+def end(pid: int) -> str:
+    """Return how a process ended that this rig started, such as ``by signal 9 (Killed)``; empty if it runs or is another's."""
+    process = _started.get(pid)
+    if process is None or start_time(pid):
+        return ""
+    try:
+        code = process.wait(_LAST_THREADS)
+    except subprocess.TimeoutExpired:
+        return ""
+    return f"by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with exit code {code}"
+
+
+def unlimited(pid: int) -> None:
+    """Let a process write files as long as the host lets it."""
+    _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
+
+
+def _spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as sink:
+        try:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True)
+        except OSError as error:
+            raise VmLost(f"`{command[0]}` cannot be run: {error.strerror}; ./bootstrap installs what the rig needs.") from error

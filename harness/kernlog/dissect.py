@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Taking a report apart: its title, whom to blame, where it was, and which task and CPU it was about."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import msgspec
+
+from harness.kernlog import blame, fingerprint, trace
+from harness.kernlog.block import Block
+from harness.kernlog.kinds import DEATHS, SEVERITY, STALLS
+from harness.model.trouble import Frame, Trouble
+
+_LONGEST = 300
+"""characters of a title"""
+_ADDRESS = re.compile(
+    r"(?P<words>(?<!non-canonical),? (?:for |at )?(?:virtual )?(?:kernel )?address:?|,? at| object| from)?"
+    r" (?P<bracket>\()?(?:0x[0-9a-f]{5,16}|[0-9a-f]{16}|(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{8,15}|_{2,}ptrval_{2,}"
+    r"|\(_{2,}ptrval_{2,}\))\)?(?![\w.])"
+)
+_PERHAPS_ADDRESS = re.compile(r"[0-9a-f]{5}|ptrval")
+_IDS = re.compile(r"^WARNING: CPU: ?\d+ (?:UID: ?\d+ )?PID: ?\d+ |^WARNING: at |, CPU#\d+: .*$")
+_IN = re.compile(r"(?: in:? | at )(?=[A-Za-z_.][\w.$]*(?:\+0x|$| \[| /))")
+_AT = re.compile(r"\b(?:at|in) (?P<where>[^\s:!]{1,200}?\.(?:[chS]|rs|cpp):\d{1,7})\b")
+_NEW_AT = re.compile(r"WARNING: (?:\[.{1,200}\] )?(?P<where>[^\s:!]{1,200}?:\d{1,7}) at (?P<rest>.*)")
+_AFTER = re.compile(r"\.(?:[chS]|rs|cpp):\d+ (?P<rest>[A-Za-z_.].*)")
+_LAST_WORK = re.compile(r"last function: (?P<function>\w+)(?: \[(?P<module>\w+)\])?")
+_WORK = re.compile(r"in-flight: \d+(?:\(RESCUER\))?:(?P<function>\w+)(?: \[(?P<module>\w+)\])?")
+_JUMPED = (
+    "Bad RIP value",
+    "IABT",
+    "kernel tried to execute",
+    "execute from non-executable",
+    "Unhandled prefetch abort",
+    "Oops: 001",
+    "Oops: 86",
+    "instruction fetch",
+)
+_CALLS = re.compile(r"(?:Call [Tt]race|Backtrace):")
+_LOCKING = re.compile(r"(?: at: |^)(?:\[<[0-9a-f]+>\] )?(?P<place>[A-Za-z_.][\w.]*\+0x.*)")
+_HELD = re.compile(r" *#\d+: ")
+_WHOLLY_HELD = re.compile(r"still has locks held|lock held (?:when|at)")
+_NOT_THE_LOCK = re.compile(r"but |other info|stack backtrace|.{1,60} locks? held by |\{.*at:$")
+_NAMED = re.compile(r"BUG: K(?:ASAN|ASan|CSAN|MSAN|FENCE): ")
+_SECTION = re.compile(
+    r"(?:NMI backtrace for|task:|Task dump|\S{1,16} +[RSDTIX] |CPU: ?\d+ |rcu: (?:Stack dump|\w+ kthread starved))"
+)
+_USAGE = re.compile(r"(?P<where>\S{1,200}?\.[chS]:\d+) suspicious rcu")
+_CPU = re.compile(
+    r"CPU: ?(?P<cpu>\d+) +(?:UID: ?\d+ +)?(?:PID|Pid): ?(?P<pid>\d+),? +"
+    r"(?:Comm|comm): ?(?P<comm>.{1,40}?)(?: Kdump: loaded)? +(?:Not tainted|Tainted|\d+\.\d+\.)"
+)
+_TASK = re.compile(
+    r"Pid: (?P<a_pid>\d+), comm: (?P<a>.{1,20}?) (?:Not|Tainted)|Process (?P<b>.{1,20}?) \(pid: (?P<b_pid>\d+)"
+    r"|INFO: task (?P<c>.{1,20}?):(?P<c_pid>\d+) (?:blocked|can't)|stuck for \d+s! \[(?P<d>.{1,20}?):(?P<d_pid>\d+)\]"
+    r"|(?P<e>.{1,20}?)/(?P<e_pid>\d+) is (?:trying|just|leaving|exiting|freeing)|by task (?P<f>.{1,20}?)/(?P<f_pid>\d+)"
+    r"|(?:code|atomic): (?P<g>.{1,20}?)/(?P<g_pid>\d+)|comm \"(?P<i>[^\"]{1,20})\", pid (?P<i_pid>\d+)"
+    r"|pid: (?P<j_pid>\d+), name: (?P<j>.{1,20}?)$"
+    r"|CPU#\d+: (?P<k>.{1,20}?)/(?P<k_pid>\d+)$|CPU#\d+, (?P<l>.{1,20}?)/(?P<l_pid>\d+)$"
+)
+_ON = re.compile(r"CPU#(?P<a>\d+)|\bon (?:cpu|CPU):? ?(?P<b>\d+)|\bCPU: ?(?P<c>\d+)\b|^\s*(?P<d>\d+)-\.")
+_IDLE = frozenset({"rcu_gp_kthread", "cpu_startup_entry", "do_idle", "cpu_idle_loop"})
+_NAMELESS = re.compile(
+    r"Modules linked in|CPU: |Kernel panic|Call Trace|RIP: |Hardware name|Pid: |\[|-----|=====|Tainted|Code: |pc : "
+)
+
+
+def taken_apart(block: Block) -> Trouble:
+    """Return what a report says."""
+    header = block.lines[0].strip()
+    message = block.message or _message(block)
+    told = _stalled(block) if block.kind == "rcu-stall" else trace.read(_traced(block), stalled=block.kind in STALLS)
+    where, named = _header(header)
+    if block.kind == "lockdep":
+        usage = next((found["where"] for text in block.lines[1:4] if (found := _USAGE.search(text))), "")
+        where, named = where or usage, _locking(block)
+    elif header.startswith("BUG: workqueue leaked"):
+        named = _work(block, _LAST_WORK)
+    elif block.kind == "workqueue-lockup":
+        named = _work(block, _WORK)
+    elif block.kind == "atomic":
+        named = _left_disabled(block, told)
+    jumped = block.kind in DEATHS and any(sign in text for text in block.lines[:20] for sign in _JUMPED)
+    if jumped:
+        # What was jumped to is no code: who jumped there is in the link register, or on top of the stack.
+        named = told.link or next((frame for frame in told.frames if not frame.exact), None)
+        if told.pc and told.link:
+            told = msgspec.structs.replace(told, frames=(told.pc, told.link, *told.frames[1:]))
+    culprit = blame.blamed(block.kind, named, None if jumped else told.pc, told.frames)
+    title = _title(header, message)
+    function = blame.plain(culprit.function) if culprit else ""
+    return Trouble(
+        kind=block.kind,
+        severity=SEVERITY[block.kind],
+        title=title,
+        first=block.first,
+        last=max(block.last, block.first),
+        text=block.text(),
+        function=function,
+        where=where or (f"{culprit.file}:{culprit.line}" if culprit and culprit.file else ""),
+        frames=told.frames if told.frames or not named else (named,),
+        process=_process(block),
+        cpu=_cpu(block),
+        time=block.time,
+        fingerprint=fingerprint.of(block.kind, title, function, told.frames),
+    )
+
+
+def _title(header: str, message: str) -> str:
+    title = _without_addresses(header)
+    if header.startswith("WARNING: "):
+        title = _IDS.sub(lambda found: "" if found[0].startswith(",") else "WARNING at ", title).replace("at at ", "at ")
+    title = title.removesuffix(":").strip()
+    if message:
+        title = f"{title}: {_without_addresses(message).strip()}"
+    return title[:_LONGEST] or header[:_LONGEST]
+
+
+def _without_addresses(text: str) -> str:
+    """Return what is the same in the next boot; where an address is a word of the sentence, dots take its place."""
+    if not _PERHAPS_ADDRESS.search(text):
+        return text
+    return _ADDRESS.sub(
+        lambda found: (
+            "" if found["bracket"] or (found["words"] or "").strip() not in ("", "object") else f"{found['words'] or ''} ..."
+        ),
+        text,
+    )
+
+
+def _header(header: str) -> tuple[str, Frame | None]:
+    """Return what the first line itself says of place and function."""
+    if found := _NEW_AT.match(header):
+        return found["where"], trace.place(found["rest"].split(",")[0])
+    at = _AT.search(header)
+    where = at["where"] if at else ""
+    if after := _AFTER.search(header):
+        return where, trace.place(after["rest"].replace("()", "+0x0/0x0"))
+    if inside := _IN.search(header):
+        rest = header[inside.end() :]
+        return where, trace.place(rest) or (trace.place(re.split(r"[ ,]", rest)[0] + "+0x0/0x0") if _NAMED.match(header) else None)
+    return where, None
+
+
+def _message(block: Block) -> str:
+    """Return what a WARNING says on the line after its header, as warn_slowpath_fmt() does."""
+    if block.kind != "warning" or len(block.lines) < 2:
+        return ""
+    text = block.lines[1].strip()
+    return "" if not text or _NAMELESS.match(text) or trace.frame(block.lines[1]) else text
+
+
+def _traced(block: Block) -> list[str]:
+    """Return the lines in which the trace is to be looked for; lockdep shows other locks' first, slab its object's."""
+    if block.kind == "lockdep":
+        start = next((number for number, text in enumerate(block.lines) if text.startswith("stack backtrace")), 0)
+        return block.lines[start:]
+    if block.kind == "slab":
+        start = next((number for number, text in enumerate(block.lines) if _CALLS.match(text)), len(block.lines))
+        return block.lines[start:]
+    return block.lines
+
+
+def _locking(block: Block) -> Frame | None:
+    """Return where the lock that lockdep complains of is taken or released; a lock that is merely held is not it."""
+    if _WHOLLY_HELD.search(block.lines[0]):
+        said = [text for text in block.lines[1:12] if _HELD.match(text)]
+    else:
+        said = list(itertools.takewhile(lambda text: not (_NOT_THE_LOCK.match(text) or _HELD.match(text)), block.lines[1:12]))
+    found = next((found for text in said if (found := _LOCKING.search(text))), None)
+    return trace.place(found["place"]) if found else None
+
+
+def _left_disabled(block: Block, told: trace.Trace) -> Frame | None:
+    """Return where preemption was disabled, if that function has since returned without having enabled it."""
+    head = block.lines[:12]
+    start = next((number for number, text in enumerate(head) if text.startswith(trace.DISABLED)), None)
+    if start is None or any("in_atomic(): 0" in text for text in head):
+        return None
+    there = next(filter(None, map(trace.frame, (head[start].removeprefix(trace.DISABLED), *head[start + 1 : start + 2]))), None)
+    return None if there and any(f.function == there.function for f in told.frames) else there
+
+
+def _work(block: Block, pattern: re.Pattern[str]) -> Frame | None:
+    found = next((found for text in block.lines if (found := pattern.search(text))), None)
+    return Frame(found["function"], module=found["module"] or "") if found else None
+
+
+def _stalled(block: Block) -> trace.Trace:
+    """Return the trace of what stalls, among those of RCU's own thread and of CPUs that idle."""
+    starts = [0, *(number for number, text in enumerate(block.lines) if number and _SECTION.match(text)), len(block.lines)]
+    told = [trace.read(block.lines[start:end], stalled=True) for start, end in itertools.pairwise(starts)]
+    told = [each for each in told if any(f.sure for f in each.frames)]
+    busy = [each for each in told if not any(blame.plain(f.function) in _IDLE for f in each.frames)]
+    return next(iter(busy or told), trace.Trace(None, None, ()))
+
+
+def _process(block: Block) -> str:
+    """Return the task that the report is about: for a stall the one that stalls, else the one that ran."""
+    ran = next(
+        (f"{found['comm']}/{found['pid']}" for text in block.lines[:100] if "omm: " in text and (found := _CPU.search(text))), ""
+    )
+    if ran and block.kind not in STALLS:
+        return ran
+    for text in block.lines[:12]:
+        if found := _TASK.search(text):
+            name = next(name for name, value in found.groupdict().items() if value and name.endswith("_pid")).removesuffix("_pid")
+            return f"{found[name]}/{found[name + '_pid']}"
+    return "" if block.kind == "hung-task" else ran
+
+
+def _cpu(block: Block) -> int | None:
+    for text in block.lines[:60]:
+        if ("CPU" in text or " cpu" in text or "-." in text) and (found := _ON.search(text)):
+            return int((found["a"] or found["b"] or found["c"] or found["d"])[:6])
+    return None

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lines of a log that matter: the one that tells of a failure, with what is around it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from harness.model.trouble import Trouble
+from harness.stats.causes import OWN
+
+BEFORE, AFTER = 10, 5
+"""lines around the one that tells of a test's failure"""
+_ENOUGH = 3
+"""words of a title that make its line certain: addresses, which the title lacks, come later"""
+_WORD = re.compile(r"\w+")
+
+
+class Excerpt(msgspec.Struct, frozen=True):
+    """Some lines of a log."""
+
+    text: str
+    first: int
+    """number of the first line in the log, from 1"""
+    last: int
+
+
+def failure(log: str, first: int, test: str) -> Excerpt:
+    """Return the line of a console's log in which the module says that `test` failed, with what is around it.
+
+    `first` is the number that the log's first line has. Where no line says that, the log's last lines are returned.
+    """
+    lines = log.splitlines()
+    result = re.compile(rf"not ok \d+ {re.escape(test)}\b")
+    told = [number for number, line in enumerate(lines) if result.search(line)]
+    start, end = (told[-1] - BEFORE, told[-1] + AFTER + 1) if told else (len(lines) - BEFORE - AFTER - 1, len(lines))
+    start = max(start, 0)
+    chosen = lines[start:end]
+    return Excerpt("\n".join(chosen), first + start, first + start + max(len(chosen) - 1, 0))
+
+
+def matters(of: Trouble, most: int) -> str:
+    """Return at most `most` lines of a trouble's text that matter most.
+
+    Of a kernel's report that is its title's line with what follows; of a test that failed its result with what is around it;
+    of what the rig saw itself, such as a hang, the last lines before it.
+    """
+    lines = [line for line in of.text.splitlines() if line.strip()]
+    if of.kind == "test-failed":
+        place = _result(of, lines)
+        start = len(lines) - most if place is None else min(place - most // 2, len(lines) - most)
+    elif of.kind in OWN:
+        start = len(lines) - most
+    else:
+        start = _title(of, lines)
+    return "\n".join(lines[max(start, 0) :][:most])
+
+
+def _result(of: Trouble, lines: Sequence[str]) -> int | None:
+    """Return the number, from 0, of the line with the result of the test that failed."""
+    results = [number for number, line in enumerate(lines) if "not ok " in line]
+    return next((number for number in results if of.title in lines[number]), results[-1] if results else None)
+
+
+def _title(of: Trouble, lines: Sequence[str]) -> int:
+    """Return the number, from 0, of the line that a kernel's report has its title from; the first where none is like it."""
+    words = " ".join(_WORD.findall(of.title)[:_ENOUGH])
+    return next((number for number, line in enumerate(lines) if words in " ".join(_WORD.findall(line))), 0)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What kmemleak says of objects that nothing points to, as troubles: one for each call trace."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from harness import kernlog
+from harness.model.trouble import Trouble
+
+MOST = 1 << 18
+"""characters of kmemleak's file that are looked at: some 300 objects"""
+_TRACES = 20
+"""call traces that become a trouble of their own"""
+_ANNOUNCED = "suspected memory leak"
+_OBJECT = re.compile(r"^unreferenced object 0x(?P<address>[0-9a-f]+) \(size (?P<size>\d+)\)", re.M)
+_NAMELESS = re.compile(r"(?<=\] )0x(?P<address>[0-9a-f]{8,16})$", re.M)
+_SYMBOL = re.compile(r"^(?P<address>[0-9a-f]{8,16}) [tT] (?P<name>\S+)\s+\[(?P<module>\S+)\]$", re.M)
+
+
+class _Group(msgspec.Struct):
+    """Objects that were allocated in the same way."""
+
+    trouble: Trouble
+    """of the first of them"""
+    count: int = 0
+    size: int = 0
+    """bytes of all of them"""
+
+
+def read(first: str, again: str, symbols: str) -> list[Trouble]:
+    """Return what two scans have in common: `first` has at least the lines with objects' addresses, `again` all of the file.
+
+    `symbols` are the lines of /proc/kallsyms for a module that is not loaded any more, whose functions the file cannot name.
+    """
+    names = sorted((int(found["address"], 16), f"{found['name']} [{found['module']}]") for found in _SYMBOL.finditer(symbols))
+    before = {found["address"] for found in _OBJECT.finditer(first)}
+    cut = len(again) >= MOST
+    # Of the last object of a file that was cut there may be no call trace.
+    entire = again[: again.rfind("unreferenced object")] if cut else again
+    objects = [found for found in _OBJECT.finditer(entire) if found["address"] in before]
+    groups: dict[str, _Group] = {}
+    for found in objects:
+        following = _OBJECT.search(entire, found.end())
+        text = _named(entire[found.start() : following.start() if following else None].rstrip(), names)
+        for trouble in kernlog.find(text):
+            group = groups.setdefault(trouble.fingerprint, _Group(trouble))
+            group.count += 1
+            group.size += int(found["size"])
+    ordered = sorted(groups.values(), key=lambda group: -group.count)
+    return [_told(group, whole=not cut) for group in ordered[:_TRACES]]
+
+
+def instead(troubles: Sequence[Trouble], leaks: Sequence[Trouble], line: int) -> list[Trouble]:
+    """Return troubles that a log tells of, with `leaks` in place of the word that there are some.
+
+    They have the place in the log of that word, or are at its line `line` if there is none.
+    """
+    words = [trouble for trouble in troubles if trouble.kind == "memory-leak" and _ANNOUNCED in trouble.title]
+    place = (words[0].first, words[-1].last) if words else (line, line)
+    others = [trouble for trouble in troubles if trouble not in words]
+    return [*others, *(msgspec.structs.replace(leak, first=place[0], last=place[1]) for leak in leaks)]
+
+
+def _named(text: str, names: Sequence[tuple[int, str]]) -> str:
+    """Return an object's lines with the module's functions named, as the kernel does while it is loaded."""
+
+    def name(found: re.Match[str]) -> str:
+        address = int(found["address"], 16)
+        index = bisect.bisect_right(names, (address, "~")) - 1
+        if index < 0 or index + 1 == len(names):
+            return found[0]
+        (start, function), (end, _) = names[index : index + 2]
+        return function.replace(" ", f"+0x{address - start:x}/0x{end - start:x} ", 1)
+
+    return _NAMELESS.sub(name, text)
+
+
+def _told(group: _Group, *, whole: bool) -> Trouble:
+    found = group.trouble
+    objects = f"{'' if whole else 'at least '}{group.count} leaked object{'s' if group.count > 1 else ''}"
+    title = f"{objects} ({group.size} bytes in all) from {found.function or 'an unknown place'}"
+    more = f"\n... {group.count - 1} more with such a call trace ..." if group.count > 1 else ""
+    return msgspec.structs.replace(found, title=title, text=f"{found.text}{more}")

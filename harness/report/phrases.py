@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How figures are written: with their unit and spread, and no more digits than they are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.host import deadline
+from harness.model.matrix import STOCK, Clock
+from harness.model.records import Provenance
+from harness.model.trouble import Frame, Trouble
+from harness.stats import published
+from harness.stats.compare import Comparison, Summary
+from harness.stats.estimate import FEWEST, MOST
+from harness.stats.growth import Growth
+from harness.stats.slopes import COUNTS
+
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+LIMITS = {
+    Clock.ICOUNT: (
+        "Figures under icount are guest instructions, which QEMU counts exactly. They repeat on any host, but they"
+        " are not cycles and not time: caches, TLB misses, branch prediction and waiting cost nothing here and much on a"
+        " real machine."
+    ),
+    Clock.WALL: (
+        "Figures under the wall clock are the guest's own time under emulation or KVM. They depend on the host and on"
+        " what else it does."
+    ),
+}
+FULL_LENGTH = "What ends early where somebody waits, as with cond_resched_lock(), is shown at its full length if nobody did."
+KNOWN = (
+    "A bug counts as not seen where every test that showed it, in whichever kernel, came to its end without it. What stock shows"
+    " and a series does not is fixed by it."
+)
+POSITIVE = "A change is positive where the variant costs less."
+DIRECTIONS = {
+    "same": "same",
+    "other": "not the same",
+    "flat": "theirs: none",
+    "open": "ours: open",
+    "size": "other size",
+    "": "-",
+}
+BESIDE = (
+    "A change is the median of the rows' changes; a row of ours is a boot, the mean of its samples. The speed-ups, stock by"
+    f" patched, are of these. Theirs has no direction where it is within {published.FLAT:g} % of zero or the rows go both"
+    f" ways; ours is open where its rows go both ways or are fewer than {FEWEST}."
+)
+_OUTCOMES = {
+    "passed": "passed",
+    "xfailed": "known bugs seen",
+    "failed": "failed",
+    "skipped": "skipped",
+    "error": "rig failures",
+}
+_HUGE = 1e5
+"""per cent: more is as good as a power of ten"""
+
+
+def plain(said: str) -> str:
+    """Return a guest's words without the control characters that could steer a terminal."""
+    return said.translate(_CONTROLS)
+
+
+def placed(of: Trouble) -> str:
+    """Return what a trouble is blamed on, such as ``in alloc_vmap_area, mm/vmalloc.c:512``; empty where that is not known."""
+    return ", ".join(part for part in (f"in {of.function}" if of.function else "", of.where) if part)
+
+
+def blamed(of: Trouble) -> str:
+    """Return what a trouble is blamed on, and who ran into it."""
+    parts = [
+        placed(of),
+        f"process {of.process}" if of.process else "",
+        f"CPU {of.cpu}" if of.cpu is not None else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def framed(of: Frame) -> str:
+    """Return an entry of a call trace as the kernel writes it."""
+    place = f"+{of.offset:#x}/{of.size:#x}" if of.size else ""
+    module = f" [{of.module}]" if of.module else ""
+    return f"{'' if of.sure else '? '}{of.function}{place}{module}{' (inlined)' if of.inlined else ''}"
+
+
+def figure(number: float) -> str:
+    """Return a number with as many digits as a reader can use, such as ``5,120`` or ``12.3``."""
+    return f"{number:,.{0 if abs(number) >= 100 else 1}f}"
+
+
+def short(number: float) -> str:
+    """Return a number for an axis, such as ``20k`` or ``1.5M``."""
+    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= size * 0.9995:
+            return f"{number / size:.3g}{suffix}"
+    return f"{number:.3g}"
+
+
+def size(number: float) -> str:
+    """Return bytes as people read them, such as ``1.5 MiB``."""
+    for power, suffix in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if abs(number) >= 1 << power:
+            return (
+                f"{number / (1 << power):.3g} {suffix}" if abs(number) < 1000 << power else f"{number / (1 << power):.0f} {suffix}"
+            )
+    return f"{number:.0f} B"
+
+
+def amount(figure: str, number: float) -> str:
+    """Return how much of a figure of memory there is: bytes, or how many of what is counted."""
+    return size(number) if figure not in COUNTS else f"{number:,.{0 if abs(number) >= 100 or number == round(number) else 2}f}"
+
+
+def amounts(figure: str, interval: tuple[float, float]) -> str:
+    """Return an interval of a figure of memory, such as ``120 KiB to 130 KiB``."""
+    return " to ".join(amount(figure, end) for end in interval)
+
+
+def spread(side: Summary) -> str:
+    """Return half the range of the samples, such as ``±0.1 %``."""
+    return f"±{side.spread:.{1 if side.spread < 10 else 0}f} %"
+
+
+def value(side: Summary | None) -> str:
+    """Return a median with its spread, such as ``5,120 ±0.1 %``."""
+    return "-" if side is None else f"{figure(side.median)} {spread(side)}"
+
+
+def count(side: Summary | None) -> str:
+    """Return how many samples there are and from how many boots, such as ``15 / 5``."""
+    return "-" if side is None else f"{side.count} / {side.boots}"
+
+
+def counts(of: Comparison) -> str:
+    """Return the counts of both sides, once where they are equal."""
+    told = dict.fromkeys(count(side) for side in (of.baseline, of.measured) if side)
+    return ", ".join(told) or "-"
+
+
+def percent(number: float) -> str:
+    """Return a change in per cent; hundredths where it is small enough for them to matter, no decimals from 100 on."""
+    if abs(number) >= _HUGE:
+        return f"{number:+.0e}"
+    return f"{number:+.{2 if abs(number) < 1 else 1 if abs(number) < 99.95 else 0}f}"
+
+
+def percents(numbers: Sequence[float]) -> str:
+    """Return the range of changes in per cent, such as ``+5.9 to +7.7``; ``-`` without one."""
+    return f"{percent(min(numbers))} to {percent(max(numbers))}" if numbers else "-"
+
+
+def change(of: Comparison) -> str:
+    """Return a change as the publication counts it: positive is cheaper than the baseline."""
+    return "-" if of.change is None else f"{percent(of.change)} %"
+
+
+def interval(of: Comparison) -> str:
+    """Return the change's 95 % interval, such as ``+4.9 to +5.3``, lowest first."""
+    if of.interval is None:
+        return "-"
+    return percents([(1 - ratio) * 100 for ratio in of.interval])
+
+
+def verdict(of: Comparison) -> str:
+    """Return a verdict, with what it would take where there is none yet."""
+    if of.verdict != "undecided" or not of.more:
+        return of.verdict
+    if of.more >= MOST:
+        return f"undecided, >{MOST} boots"
+    return f"undecided, +{of.more} boot{'s' if of.more > 1 else ''}"
+
+
+def baseline(of: Comparison) -> str:
+    """Return what a comparison's baseline is called: ``stock``, or the variant in the other run."""
+    return of.against if of.against == STOCK else f"{of.variant} in {of.against}"
+
+
+def unit(of: Comparison) -> str:
+    """Return the unit of a comparison's figures; empty where it has none."""
+    side = of.baseline or of.measured
+    return side.unit if side else ""
+
+
+def stretch(microseconds: float, of: Clock) -> tuple[float, str]:
+    """Return a stretch of the guest's clock in what it counts, instructions or microseconds, and which it is."""
+    worth, name = deadline.unit(of)
+    return (microseconds * 1000 * worth, name) if of is Clock.ICOUNT else (microseconds, "us")
+
+
+def number(count: int, what: str) -> str:
+    """Return how many there are of something, such as ``1 boot`` or ``3 boots``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence has them, such as ``a, b and c``."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def outcomes(counts: Mapping[str, int]) -> list[str]:
+    """Return how many tests went which way, in words, the good ones first; what did not happen is left out."""
+    return [f"{counts[name]} {word}" for name, word in _OUTCOMES.items() if counts.get(name)]
+
+
+def work(run: Provenance) -> str:
+    """Return the amount of work, such as ``quick`` or ``published, 10 % of its operations``."""
+    return run.scale if run.loops == 1 else f"{run.scale}, {run.loops * 100:g} % of its operations"
+
+
+def size_beside(run: Provenance) -> str:
+    """Return how large ours is by the publication."""
+    if run.scale in published.SMALLER:
+        return f"Ours had fewer than the {published.BUSY} of the publication, which is in {published.UNIT}."
+    return f"Ours had {published.BUSY}, as the publication, which is in {published.UNIT}."
+
+
+def exponent(of: Growth) -> str:
+    """Return how cost grows, with its interval, such as ``0.98 (0.95 to 1.02)``; empty without a fit."""
+    if of.exponent is None or of.interval is None:
+        return ""
+    told = [f"{round(number, 2) + 0.0:.2f}" for number in (of.exponent, *of.interval)]
+    return f"{told[0]} ({told[1]} to {told[2]})"
+
+
+def of_the_clock(of: Clock) -> str:
+    """Say what a millisecond of the guest's clock is; empty under a clock that counts time."""
+    worth, name = deadline.unit(of)
+    if of is not Clock.ICOUNT:
+        return ""
+    return f"1 ms of the guest's clock is {1e6 * worth:,.0f} {name}, {1 / worth:g} ns each"

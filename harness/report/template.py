@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fills the templates: what a run says in them is text, and never markup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from harness.report import phrases
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
+    """Return a page made of a template, which may use `filters`; a value that it names and is not given is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(filters)
+    return phrases.plain(environment.get_template(template).render(**values))

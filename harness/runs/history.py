@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the history is used for: runs are kept, looked at, and made the baseline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness import paths
+from harness.errors import RigError, UsageError
+from harness.host import files
+from harness.model import catalog
+from harness.model.records import Run
+from harness.report import trend as pages
+from harness.runs import history_store, lifecycle, retention
+from harness.runs.history_store import History
+from harness.stats.trend import RunRow, Trend
+
+PAGE = "history.html"
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What is to be shown of the history."""
+
+    runs: tuple[RunRow, ...]
+    trends: tuple[Trend, ...]
+    page: Path
+    """the same with plots"""
+    unread: tuple[str, ...]
+    """why some runs in results/ are not in it"""
+
+
+def opened() -> History:
+    """Open the history of results/."""
+    return History(paths.RESULTS / history_store.FILE)
+
+
+def keep(run: Run) -> str:
+    """Put a run of results/ into the history, in the place of what it held of it before.
+
+    Returns why that could not be, or an empty string: a run that is over is not lost with the history.
+    """
+    if run.folder.parent != paths.RESULTS:
+        return ""
+    try:
+        with opened() as kept:
+            kept.store(run)
+    except RigError as error:
+        return f"{run.folder.name} is not in the history: {error} `invoke history` will try again."
+    return ""
+
+
+def take_up(kept: History) -> list[str]:
+    """Put into the history what it lacks of the runs of results/; return why some could not be, a sentence each."""
+    unread = []
+    for run in map(Run, retention.folders(paths.RESULTS)):
+        if not kept.has(run):
+            try:
+                kept.store(run)
+            except UsageError as error:
+                unread.append(str(error))
+    return unread
+
+
+def look(test: str = "") -> Look:
+    """Read the history, of one test or of all that are compared, and write its page.
+
+    Raises UsageError for a test of which it has no samples.
+    """
+    with opened() as kept:
+        unread = take_up(kept)
+        rows, trends = kept.runs(), kept.trend([test] if test else ())
+    if not test:
+        compared = catalog.performance()
+        trends = [trend for trend in trends if trend.of.test in compared]
+    page = paths.RESULTS / PAGE
+    files.write(page, pages.page(rows, trends))
+    return Look(tuple(rows), tuple(trends), page, tuple(unread))
+
+
+def accept(name: str) -> str:
+    """Make a run the baseline: a folder, a name in results/, or one that only the history still has. Return its name.
+
+    Raises UsageError if there is no such run, it is a soak or not complete, or the rig failed in it.
+    """
+    with opened() as kept:
+        take_up(kept)
+        if name not in {row.name for row in kept.runs()}:
+            run = lifecycle.find(name)
+            if not kept.has(run):
+                kept.store(run)
+            name = run.provenance().run
+        kept.set_baseline(name)
+    return name
+
+
+def make_room(limits: retention.Limits) -> list[retention.Removed]:
+    """Remove the folders of old nights, but for the baseline's and those with records that the history has not; return them.
+
+    Raises RigError when the history cannot be read, or a folder cannot be removed.
+    """
+    with opened() as kept:
+        baseline = kept.baseline()
+        stored = {folder.name for folder in retention.folders(paths.RESULTS) if kept.has(Run(folder))} - {baseline}
+    return retention.prune(paths.RESULTS, limits, stored)

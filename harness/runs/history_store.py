@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every run's provenance, samples, findings and results in one file, which outlives the runs' folders."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from harness.errors import UsageError
+from harness.host import toml
+from harness.model.records import Run, Sample
+from harness.runs import schema
+from harness.runs.sqlite import Database
+from harness.stats import trend
+from harness.stats.trend import RunRow, Trend, Value
+
+FILE = "history.sqlite"
+_FILES = ("run.json", "samples.jsonl", "findings.jsonl", "results.jsonl")
+"""of a run's folder that are kept"""
+_STORE = """INSERT INTO runs (stamp, provenance) VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET stamp = excluded.stamp, provenance = excluded.provenance RETURNING id"""
+# Rows of the shape of RunRow, which takes from run.json what it has by the same name.
+_RUNS = """SELECT json_patch(provenance, json_object(
+        'name', name, 'baseline', json(iif(baseline, 'true', 'false')),
+        'clocks', (SELECT json_group_array(clock) FROM (
+            SELECT DISTINCT clock FROM samples JOIN subjects ON subjects.id = subject WHERE run = runs.id ORDER BY clock)),
+        'outcomes', (SELECT json_group_object(outcome, number) FROM (
+            SELECT record ->> 'outcome' AS outcome, count(*) AS number FROM results WHERE run = runs.id GROUP BY outcome)),
+        'unexpected', (SELECT count(*) FROM findings WHERE run = runs.id AND record ->> 'expected' = '')))
+    FROM runs ORDER BY started, name"""
+_TESTS = """SELECT DISTINCT test FROM subjects
+    WHERE EXISTS (SELECT * FROM samples WHERE subject = subjects.id AND NOT warmup) ORDER BY test"""
+_TREND = """SELECT machine, clock, kernel, scale, loops, test, variant, profile, unit, name AS run, started, baseline, boot, value
+    FROM subjects JOIN samples ON subject = subjects.id JOIN runs ON runs.id = samples.run
+    WHERE NOT warmup AND (?1 = '[]' OR test IN (SELECT value FROM json_each(?1)))
+    ORDER BY machine, clock, kernel, scale, loops, test, variant <> 'stock', variant, profile, unit, started, name,
+    boot, samples.rowid"""
+_SAMPLES = """SELECT machine, variant, profile, clock, test, boot, repeat, thread, value, unit, operations, warmup
+    FROM samples JOIN subjects ON subjects.id = subject WHERE run = ? ORDER BY samples.rowid"""
+
+
+class History:
+    """The file; a context manager. Every call raises RigError when the file cannot be read or written."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`, or make it. Raises UsageError for one of a newer rig, RigError for a damaged one."""
+        self._database = Database(path, schema.STEPS)
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        self._database.close()
+
+    def store(self, run: Run) -> None:
+        """Keep all of a run, in the place of what was kept of it before; it stays the baseline if it was.
+
+        Raises UsageError for a folder whose records cannot be read.
+        """
+        stamp = _stamp(run)  # before the records are read: what is added meanwhile is found the next time
+        provenance, samples, findings, results = run.provenance(), run.samples(), run.findings(), run.results()
+        with self._database.writing() as database:
+            number = database.execute(_STORE, (stamp, _json(provenance))).fetchone()["id"]
+            for table in ("samples", "findings", "results"):
+                database.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608 - names from the line above
+            _add_samples(database, number, samples)
+            database.executemany("INSERT INTO findings VALUES (?, ?)", ((number, _json(finding)) for finding in findings))
+            database.executemany("INSERT INTO results VALUES (?, ?)", ((number, _json(result)) for result in results))
+
+    def has(self, run: Run) -> bool:
+        """Return whether all that the run's folder holds of what is kept has been stored; its files are not read."""
+        with self._database.reading() as database:
+            row = database.execute("SELECT stamp FROM runs WHERE name = ?", (run.folder.name,)).fetchone()
+        return row is not None and row["stamp"] == _stamp(run)
+
+    def runs(self) -> list[RunRow]:
+        """Return all runs, oldest first."""
+        with self._database.reading() as database:
+            return [msgspec.json.decode(row, type=RunRow) for (row,) in database.execute(_RUNS)]
+
+    def trend(self, tests: Sequence[str] = ()) -> list[Trend]:
+        """Return how the figures of `tests`, or of all, went from run to run, in each cell and for each amount of work.
+
+        Raises UsageError for a test of which no run has a sample.
+        """
+        with self._database.reading() as database:
+            known = [test for (test,) in database.execute(_TESTS)]
+            for test in tests:
+                if test not in known:
+                    raise UsageError(f"No run in the history has samples of '{test}'; {toml.closest(test, known)}")
+            rows = map(dict, database.execute(_TREND, (_json(tests),)))
+            return trend.trends(msgspec.convert({**row, "of": row}, Value, strict=False) for row in rows)
+
+    def samples(self, run: str) -> list[Sample]:
+        """Return a run's samples, warm-up too, as they were stored; UsageError if there is no such run."""
+        with self._database.reading() as database:
+            rows = map(dict, database.execute(_SAMPLES, (_number(database, run),)))
+            return [msgspec.convert(row, Sample, strict=False) for row in rows]
+
+    def set_baseline(self, run: str) -> None:
+        """Make a run the one that later ones are measured against.
+
+        Raises UsageError if there is no such run, it is a soak or not complete, or the rig failed in one of its tests.
+        """
+        with self._database.writing() as database:
+            number = _number(database, run)
+            row = database.execute(
+                "SELECT provenance ->> 'planned' AS planned, provenance ->> 'hours' AS hours,"
+                " (SELECT count(*) FROM results WHERE run = id) AS have,"
+                " (SELECT count(*) FROM results WHERE run = id AND record ->> 'outcome' = 'error') AS errors"
+                " FROM runs WHERE id = ?",
+                (number,),
+            ).fetchone()
+            if row["hours"]:
+                raise UsageError(f"{run} cannot be the baseline: it is a soak, which has no figures to hold others against.")
+            if row["have"] < row["planned"]:
+                why = f"it has {row['have']} of {row['planned']} results; finish it, or name another"
+                raise UsageError(f"{run} cannot be the baseline: {why}.")
+            if row["errors"]:
+                raise UsageError(f"{run} cannot be the baseline: the rig failed in {row['errors']} of its tests; name another.")
+            database.execute("UPDATE runs SET baseline = (id = ?)", (number,))
+
+    def baseline(self) -> str | None:
+        """Return the name of the run that later ones are measured against."""
+        with self._database.reading() as database:
+            row = database.execute("SELECT name FROM runs WHERE baseline").fetchone()
+        return None if row is None else str(row["name"])
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _stamp(run: Run) -> str:
+    """Return what is another whenever the kept files of a run's folder have changed: their sizes and times."""
+    files = [file.stat() if (file := run.folder / name).exists() else None for name in _FILES]
+    return " ".join(f"{state.st_size}@{state.st_mtime_ns}" if state else "-" for state in files)
+
+
+def _add_samples(database: sqlite3.Connection, number: int, samples: Sequence[Sample]) -> None:
+    keys = sorted({_subject(sample) for sample in samples})
+    database.executemany(
+        "INSERT OR IGNORE INTO subjects (machine, variant, profile, clock, test, unit) VALUES (?, ?, ?, ?, ?, ?)", keys
+    )
+    found = database.execute("SELECT machine, variant, profile, clock, test, unit, id FROM subjects")
+    subjects = {tuple(row)[:-1]: row["id"] for row in found}
+    database.executemany(
+        "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        ((number, subjects[_subject(s)], s.boot, s.repeat, s.thread, s.value, s.operations, s.warmup) for s in samples),
+    )
+
+
+def _subject(of: Sample) -> tuple[str, ...]:
+    return of.machine, of.variant, of.profile, of.clock.value, of.test, of.unit
+
+
+def _number(database: sqlite3.Connection, run: str) -> int:
+    row = database.execute("SELECT id FROM runs WHERE name = ?", (run,)).fetchone()
+    if row is None:
+        known = [name for (name,) in database.execute("SELECT name FROM runs ORDER BY started DESC LIMIT 10")]
+        raise UsageError(f"There is no run '{run}' in the history; {toml.closest(run, known)}")
+    return int(row["id"])

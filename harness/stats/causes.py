@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Puts findings together that have one cause: the same trouble of a variant, wherever and however often it was seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from harness.model.matrix import variant_order
+from harness.model.records import Finding
+from harness.model.trouble import Severity
+
+OWN = frozenset({"test-failed", "load-failed", "hang", "died", "not-seen"})
+"""kinds that the rig itself sees: their fingerprint is the kind alone, and says nothing of the cause"""
+_NUMBER = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8,16}\b|(?<!-)\b\d+")
+"""addresses and amounts; what has a minus is an error's number, which tells one from another"""
+Key = tuple[str, ...]
+"""what findings of one cause have in common besides the variant"""
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """One trouble of a variant."""
+
+    variant: str
+    findings: tuple[Finding, ...]
+    """in which it showed, never empty; in the order in which they came"""
+
+    @property
+    def key(self) -> Key:
+        """What tells it from others of the same variant, and is the same for the same trouble of another one."""
+        return _key(self.first)
+
+    @property
+    def first(self) -> Finding:
+        """The finding that stands for all."""
+        return self.findings[0]
+
+    @property
+    def mild(self) -> bool:
+        """Whether the kernel only warns."""
+        return all(finding.trouble.severity is Severity.WARNING for finding in self.findings)
+
+    @property
+    def expected(self) -> str:
+        """The known bug that it is; empty for what was not to be expected."""
+        return self.first.expected
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """On which it was seen."""
+        return tuple(dict.fromkeys(finding.machine for finding in self.findings))
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """In whose kernels it was seen."""
+        return tuple(dict.fromkeys(finding.profile for finding in self.findings))
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """In which it was seen."""
+        return tuple(dict.fromkeys(finding.test for finding in self.findings))
+
+    @property
+    def boots(self) -> int:
+        """In how many boots it was seen."""
+        return len({(f.machine, f.profile, f.clock, f.boot) for f in self.findings})
+
+
+def causes(findings: Iterable[Finding]) -> list[Cause]:
+    """Return what findings come from: the unexpected first, by variant in the order of patches, warnings behind what is worse.
+
+    A known bug is one cause by its reason, in however many ways it shows.
+    """
+    found: dict[tuple[str, Key], list[Finding]] = {}
+    for finding in findings:
+        found.setdefault((finding.variant, _key(finding)), []).append(finding)
+    made = [Cause(variant, tuple(members)) for (variant, _), members in found.items()]
+    return sorted(made, key=lambda cause: (bool(cause.expected), variant_order(cause.variant), cause.mild))
+
+
+def _key(of: Finding) -> Key:
+    if of.expected:
+        return ("known", of.expected)
+    trouble = of.trouble
+    title = _NUMBER.sub("#", trouble.title)
+    if trouble.kind in OWN:
+        return (trouble.kind, of.test, title)
+    return (trouble.kind, trouble.fingerprint or title)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Compares what two kernels measured, test by test, and says how sure that is."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from harness.model.matrix import STOCK, Clock, variant_order
+from harness.model.records import Sample
+from harness.stats import estimate
+from harness.stats.estimate import Estimate
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The samples of one test in one cell."""
+
+    values: tuple[tuple[float, ...], ...]
+    """by boot, warm-up left out; outliers are part of it"""
+    unit: str
+
+    @property
+    def boots(self) -> int:
+        """How many boots they come from."""
+        return len(self.values)
+
+    @property
+    def count(self) -> int:
+        """How many samples there are."""
+        return sum(map(len, self.values))
+
+    @property
+    def medians(self) -> tuple[float, ...]:
+        """Each boot's median: one independent observation."""
+        return tuple(map(statistics.median, self.values))
+
+    @property
+    def median(self) -> float:
+        """The median over boots of each boot's median."""
+        return statistics.median(self.medians)
+
+    @property
+    def spread(self) -> float:
+        """Half of the range from the lowest to the highest sample, in per cent of the median."""
+        low, high = min(map(min, self.values)), max(map(max, self.values))
+        return (high - low) / 2 / self.median * 100 if self.median else 0.0
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """One test on one machine under one clock: a variant against a baseline."""
+
+    machine: str
+    profile: str
+    clock: Clock
+    test: str
+    variant: str
+    """empty where there is nothing but the baseline"""
+    against: str
+    """what the baseline is called: ``stock``, or a run's name"""
+    baseline: Summary | None
+    measured: Summary | None
+    margin: float
+    """per cent within which two figures count as the same"""
+    threshold: float
+    """per cent of slow-down from which on a change is a regression"""
+    ratio: float | None = None
+    """measured by baseline: below 1 is cheaper"""
+    interval: tuple[float, float] | None = None
+    """of the ratio, 95 % confidence"""
+    p: float | None = None
+    """that there is no difference, by Holm over the tests of a cell"""
+    verdict: str = "not compared"
+    """faster, slower, same, undecided, or ``not compared`` without both sides"""
+    more: int = 0
+    """boots of each side beyond those made that would likely decide what is undecided"""
+
+    @property
+    def change(self) -> float | None:
+        """How much less it costs than the baseline, in per cent; negative when it costs more."""
+        return None if self.ratio is None else (1 - self.ratio) * 100
+
+    @property
+    def regression(self) -> bool:
+        """Whether it is slower, and past the threshold."""
+        return self.verdict == "slower" and self.change is not None and self.change < -self.threshold
+
+
+Cell = tuple[str, str, str, Clock, str]
+"""machine, profile, variant, clock and test: in the order in which comparisons are listed"""
+
+
+def summarise(samples: Iterable[Sample], tests: Sequence[str]) -> dict[Cell, Summary]:
+    """Return what the given tests measured in each cell; one that only warmed up has no entry."""
+    found: dict[Cell, dict[int, list[float]]] = {}
+    units = {}
+    for sample in samples:
+        if sample.test in tests and not sample.warmup:
+            cell = (sample.machine, sample.profile, sample.variant, sample.clock, sample.test)
+            found.setdefault(cell, {}).setdefault(sample.boot, []).append(sample.value)
+            units[cell] = sample.unit
+    return {cell: Summary(tuple(tuple(boots[n]) for n in sorted(boots)), units[cell]) for cell, boots in found.items()}
+
+
+def compare(samples: Iterable[Sample], tests: Sequence[str], margins: Mapping[Clock, float], threshold: float) -> list[Comparison]:
+    """Compare every variant with stock, for the given tests, each under its own clock.
+
+    `margins` is in per cent, for every clock that the samples have. A variant without stock, or
+    stock alone, gives a Comparison with one side empty: a gap is shown, not hidden.
+    """
+    sides: dict[tuple[str, str, Clock, str], dict[str, Summary]] = {}
+    for (machine, profile, variant, clock, test), side in summarise(samples, tests).items():
+        sides.setdefault((machine, profile, clock, test), {})[variant] = side
+    found = []
+    for (machine, profile, clock, test), variants in sides.items():
+        stock = variants.pop(STOCK, None)
+        for variant, measured in variants.items() or [("", None)]:
+            found.append(Comparison(machine, profile, clock, test, variant, STOCK, stock, measured, margins[clock], threshold))
+    return _judged(found, tests)
+
+
+def across(
+    before: Iterable[Sample],
+    after: Iterable[Sample],
+    against: str,
+    tests: Sequence[str],
+    margins: Mapping[Clock, float],
+    threshold: float,
+) -> list[Comparison]:
+    """Compare the cells of two runs that are in both; `against` is the name of the run `before`."""
+    baselines = summarise(before, tests)
+    found = [
+        Comparison(machine, profile, clock, test, variant, against, baselines[cell], measured, margins[clock], threshold)
+        for cell, measured in summarise(after, tests).items()
+        if cell in baselines
+        for machine, profile, variant, clock, test in [cell]
+    ]
+    return _judged(found, tests)
+
+
+def stepwise(
+    samples: Iterable[Sample],
+    before: Mapping[str, str],
+    tests: Sequence[str],
+    margins: Mapping[Clock, float],
+    threshold: float,
+) -> list[Comparison]:
+    """Compare every variant that `before` names with the one that it gives for it; one side is empty where it was not measured."""
+    sides = summarise(samples, tests)
+    found = []
+    for machine, profile, clock, test in dict.fromkeys((m, p, c, t) for m, p, _, c, t in sides):
+        for variant, against in before.items():
+            baseline, measured = (sides.get((machine, profile, name, clock, test)) for name in (against, variant))
+            if baseline or measured:
+                one = Comparison(machine, profile, clock, test, variant, against, baseline, measured, margins[clock], threshold)
+                found.append(one)
+    return _judged(found, tests)
+
+
+def _judged(found: Iterable[Comparison], tests: Sequence[str]) -> list[Comparison]:
+    """Return the comparisons in order and with a verdict; the tests of a cell are one family of hypotheses."""
+    families: dict[tuple[str, str, str, Clock], list[Comparison]] = {}
+    for one in sorted(found, key=lambda c: (c.machine, c.profile, variant_order(c.variant), c.clock, tests.index(c.test))):
+        families.setdefault((one.machine, one.profile, one.variant, one.clock), []).append(one)
+    return [judged for family in families.values() for judged in _family(family)]
+
+
+def _family(family: Sequence[Comparison]) -> list[Comparison]:
+    estimates = [_estimate(one) for one in family]
+    adjusted = iter(estimate.adjusted([found for found in estimates if found is not None]))
+    return [one if found is None else _judge(one, next(adjusted)) for one, found in zip(family, estimates, strict=True)]
+
+
+def _estimate(of: Comparison) -> Estimate | None:
+    """Return how the sides compare; None without both, or where one has a cost of nothing."""
+    if of.measured is None or of.baseline is None or min(*of.measured.medians, *of.baseline.medians) <= 0:
+        return None
+    return estimate.estimate(of.measured.medians, of.baseline.medians)
+
+
+def _judge(of: Comparison, found: Estimate) -> Comparison:
+    verdict = estimate.verdict(found, of.margin)
+    more = estimate.more_boots(found, of.margin) if verdict == "undecided" else 0
+    return msgspec.structs.replace(of, ratio=found.ratio, interval=found.interval, p=found.p, verdict=verdict, more=more)

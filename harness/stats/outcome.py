@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How a run went, and the exit code that says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness.model.records import Finding, Provenance, Result
+from harness.stats.compare import Comparison
+from harness.stats.slopes import Slope
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a run went."""
+
+    run: Path
+    comparisons: tuple[Comparison, ...]
+    findings: tuple[Finding, ...]
+    results: tuple[Result, ...]
+    provenance: Provenance
+    slopes: tuple[Slope, ...] = ()
+    """of a soak"""
+    steps: tuple[Comparison, ...] = ()
+    """of each prefix of a series with the one before it"""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every test that was to be run has a result."""
+        return len(self.results) >= self.provenance.planned
+
+    @property
+    def errors(self) -> tuple[Result, ...]:
+        """Tests that the rig itself could not run."""
+        return tuple(result for result in self.results if result.outcome == "error")
+
+    @property
+    def unexpected(self) -> tuple[Finding, ...]:
+        """Findings that no known bug explains."""
+        return tuple(finding for finding in self.findings if not finding.expected)
+
+    @property
+    def regressions(self) -> tuple[Comparison, ...]:
+        """Tests in which a variant costs more than what it is compared with, past the threshold."""
+        return tuple(c for c in self.comparisons if c.regression)
+
+
+class ExitCode:
+    """What the rig's exit code says; the worst wins, in this order."""
+
+    GOOD = 0
+    RIG_FAILED = 1
+    FINDING = 2
+    REGRESSION = 3
+
+
+def exit_code(outcome: Outcome) -> int:
+    """Return the exit code for a run."""
+    if outcome.errors or not outcome.complete:
+        return ExitCode.RIG_FAILED
+    if outcome.unexpected:
+        return ExitCode.FINDING
+    return ExitCode.REGRESSION if outcome.regressions else ExitCode.GOOD

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Judges a series patch by patch: each prefix of it against the one before, in all tests, and which patch is the first bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from harness.model.changes import predecessor
+from harness.model.matrix import STOCK, Clock, variant_order
+from harness.model.records import Finding, Provenance, Result
+from harness.stats.causes import Cause, causes
+from harness.stats.compare import Comparison
+
+FAILED = "FAILED"
+AS_BEFORE = "FAILED as before"
+"""what an entry says of what the prefix before shows too"""
+_NO_REASON = "failed without a finding"
+NOT_KNOWN = ("not run", "skipped", "rig failed", _NO_REASON, "undecided", "not compared")
+"""what an entry says that is no answer: not checked is never a pass"""
+_Place = tuple[str, str, Clock]
+"""machine, profile and clock"""
+_AROUND = ("boot", "end")
+"""what stands for a test in findings from before the first and after the last one; shown where there is such a finding"""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A prefix of a series, held against the one before it in the run."""
+
+    variant: str
+    against: str
+    """the next shorter prefix in the run; stock for the shortest"""
+    patches: tuple[str, ...]
+    """that it adds, by their files' names: the last one alone where each prefix is in the run"""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """How a prefix did in a test."""
+
+    said: str
+    """``ok``, ``FAILED``, ``FAILED as before``, ``known bug``, one of NOT_KNOWN, or faster, slower or same"""
+    comparison: Comparison | None = None
+    """with the prefix before, where that is what is said"""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A test in a matrix: an entry for each of its steps."""
+
+    test: str
+    entries: tuple[Entry, ...]
+
+
+class Matrix(msgspec.Struct, frozen=True):
+    """Tests by patches on one machine, in one profile and under one clock."""
+
+    machine: str
+    profile: str
+    clock: Clock
+    steps: tuple[Step, ...]
+    rows: tuple[Row, ...]
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """A patch and what speaks against it."""
+
+    step: Step
+    causes: tuple[Cause, ...]
+    """of what was unexpected, that its predecessor does not show"""
+    regressions: tuple[Comparison, ...]
+    """against its predecessor, past the threshold"""
+    unknown: tuple[tuple[str, int], ...]
+    """what of NOT_KNOWN it says in how many tests"""
+
+    @property
+    def bad(self) -> bool:
+        """Whether something speaks against it."""
+        return bool(self.causes or self.regressions)
+
+
+class Series(msgspec.Struct, frozen=True):
+    """A series, patch by patch."""
+
+    name: str
+    matrices: tuple[Matrix, ...]
+    judged: tuple[Judged, ...]
+    """its steps in their order"""
+    from_stock: bool
+    """whether the run has stock, which the first of them is held against"""
+
+    @property
+    def first_bad(self) -> Judged | None:
+        """The first patch that something speaks against."""
+        return next((judged for judged in self.judged if judged.bad), None)
+
+    @property
+    def open(self) -> tuple[Judged, ...]:
+        """The patches of which not everything is known, of those that come before the first bad one or of all."""
+        bad = self.first_bad
+        before = self.judged if bad is None else self.judged[: self.judged.index(bad)]
+        return tuple(judged for judged in before if judged.unknown)
+
+
+def predecessors(variants: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return what each prefix of a series is held against, where a run has prefixes; `variants` are their patches by name."""
+    return {step.variant: step.against for steps in _steps(variants).values() for step in steps}
+
+
+def series(
+    provenance: Provenance, comparisons: Sequence[Comparison], findings: Sequence[Finding], results: Sequence[Result]
+) -> list[Series]:
+    """Return the series of which a run has prefixes; `comparisons` are each prefix's with its predecessor."""
+    found = causes(finding for finding in findings if not finding.expected)
+    made = []
+    for name, steps in _steps(provenance.patches).items():
+        matrices = _matrices(steps, comparisons, findings, results)
+        if not matrices:
+            continue
+        judged = tuple(_judged(step, matrices, comparisons, found) for step in steps)
+        made.append(Series(name, matrices, judged, STOCK in provenance.patches))
+    return made
+
+
+def _steps(variants: Mapping[str, Sequence[str]]) -> dict[str, tuple[Step, ...]]:
+    groups: dict[str, list[str]] = {}
+    for variant in sorted(variants, key=variant_order):
+        if variant != STOCK:
+            groups.setdefault(variant.partition("@")[0], []).append(variant)
+    made = {}
+    for name, members in groups.items():
+        if members != [name]:
+            pairs = ((predecessor(member, members) or STOCK, member) for member in members)
+            made[name] = tuple(
+                Step(variant, against, tuple(variants[variant][len(variants.get(against, ())) :])) for against, variant in pairs
+            )
+    return made
+
+
+def _matrices(
+    steps: Sequence[Step], comparisons: Sequence[Comparison], findings: Sequence[Finding], results: Sequence[Result]
+) -> tuple[Matrix, ...]:
+    names = {step.variant for step in steps}
+    places: dict[_Place, dict[str, None]] = {}
+    seen: tuple[Iterable[Comparison | Finding | Result], ...] = (comparisons, results, findings)
+    for record in (record for kind in seen for record in kind):
+        if record.variant in names and _is_test(record):
+            places.setdefault((record.machine, record.profile, record.clock), {})[record.test] = None
+    made = []
+    for place, tests in sorted(places.items()):
+        about = _At(place, comparisons, findings, results)
+        rows = [Row(test, tuple(about.entry(step, test) for step in steps)) for test in tests]
+        made.append(Matrix(*place, tuple(steps), tuple(row for row in rows if _tells(row))))
+    return tuple(matrix for matrix in made if matrix.rows)
+
+
+def _tells(row: Row) -> bool:
+    """Whether a row says something: the sizes of a sweep, which nothing is held against, do where one of them was no success."""
+    return "@" not in row.test or any(entry.said != "ok" for entry in row.entries)
+
+
+def _is_test(record: Comparison | Finding | Result) -> bool:
+    """Whether a record makes a row: how a VM came up and ended does where something was found."""
+    around = record.test.split()[0] in _AROUND
+    return not around or (isinstance(record, Finding) and not record.expected)
+
+
+class _At:
+    """What is known of one machine, profile and clock."""
+
+    def __init__(
+        self, place: _Place, comparisons: Sequence[Comparison], findings: Sequence[Finding], results: Sequence[Result]
+    ) -> None:
+        self._comparisons = {(c.variant, c.test): c for c in comparisons if (c.machine, c.profile, c.clock) == place}
+        self._findings = [f for f in findings if (f.machine, f.profile, f.clock) == place]
+        self._outcomes: dict[tuple[str, str], set[str]] = {}
+        for r in results:
+            if (r.machine, r.profile, r.clock) == place:
+                test = r.test.removesuffix(f" under {r.clock}")
+                self._outcomes.setdefault((r.variant, test), set()).add(r.outcome)
+
+    def entry(self, step: Step, test: str) -> Entry:
+        outcomes = self._outcomes.get((step.variant, test), set())
+        own = [f for f in self._findings if (f.variant, f.test) == (step.variant, test)]
+        if bad := [f for f in own if not f.expected]:
+            before = {c.key for c in causes(f for f in self._findings if f.variant == step.against)}
+            return Entry(FAILED if {c.key for c in causes(bad)} - before else AS_BEFORE)
+        if "failed" in outcomes:
+            return Entry(_NO_REASON)
+        if "error" in outcomes:
+            return Entry("rig failed")
+        if compared := self._comparisons.get((step.variant, test)):
+            return Entry(compared.verdict if outcomes or compared.measured else "not run", compared)
+        if not outcomes:
+            return Entry("not run")
+        if outcomes == {"skipped"}:
+            return Entry("skipped")
+        return Entry("known bug" if own or "xfailed" in outcomes else "ok")
+
+
+def _judged(step: Step, matrices: Sequence[Matrix], comparisons: Sequence[Comparison], found: Sequence[Cause]) -> Judged:
+    before = {cause.key for cause in found if cause.variant == step.against}
+    said = [row.entries[matrix.steps.index(step)].said for matrix in matrices for row in matrix.rows]
+    return Judged(
+        step,
+        tuple(cause for cause in found if cause.variant == step.variant and cause.key not in before),
+        tuple(c for c in comparisons if c.variant == step.variant and c.against == step.against and c.regression),
+        tuple((word, said.count(word)) for word in NOT_KNOWN if word in said),
+    )

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One test of the module in one VM: load, watch, unload, and what it all said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from harness import kernlog, paths
+from harness.build.kbuild import tree_of
+from harness.errors import RigError
+from harness.kernlog import excerpt, symbols
+from harness.model import catalog
+from harness.model.matrix import STOCK, Base, Cell, KnownBug
+from harness.model.records import Finding
+from harness.model.trouble import Frame, Severity, Testimony, Trouble
+from harness.report import phrases
+from harness.stats.bug_table import NOT_SEEN
+from harness.suite import guest_script, ktap
+from harness.suite.extract import Observed, Reading
+from harness.suite.plan import Plan, Session, Step
+from harness.suite.vm_pool import Lab
+from harness.suite.watch import Bad, watch
+from harness.vm.vms import GuestDied
+
+_TAIL = 40
+"""lines of the console that are evidence when the kernel itself reported nothing"""
+
+
+Judge = Callable[[Observed], None]
+"""passes or fails a test by its outcome"""
+
+
+class _Trial:
+    """The names that go on every record of a trial."""
+
+    def __init__(self, session: Session, base: Base, test: str) -> None:
+        self.cell: Cell = session.built.cell
+        self.session = session
+        self.test = test
+        self._base = base
+        self.known = known_bugs(base, self.cell, test)
+
+    def finding(self, trouble: Trouble, log: str) -> Finding:
+        known = (bug for bug in self.known if bug.explains(trouble))
+        return Finding(
+            machine=self.cell.machine.name,
+            variant=self.cell.variant.name,
+            profile=self.cell.profile,
+            clock=self.session.clock,
+            test=self.test,
+            boot=self.session.boot,
+            trouble=trouble,
+            expected=next((bug.reason for bug in known), ""),
+            log=log,
+        )
+
+    def died(self, death: GuestDied, log: str) -> Observed:
+        troubles = _autopsy(death.log, death.first_line, Bad("died", str(death), death.testimony))
+        return Observed(findings=_with_evidence(self.findings(troubles, log), death.testimony))
+
+    def findings(self, troubles: Sequence[Trouble], log: str) -> tuple[Finding, ...]:
+        found = [self.finding(trouble, log) for trouble in self._resolved(troubles)]
+        must = [bug for bug in self.known if bug.always and self.cell.variant.name == STOCK]
+        missing = [bug for bug in must if not any(bug.explains(f.trouble) for f in found)]
+        unseen = (_own("not-seen", f"{NOT_SEEN}{bug.reason}", 0, "") for bug in missing)
+        return (*found, *(self.finding(trouble, log) for trouble in unseen))
+
+    def _resolved(self, troubles: Sequence[Trouble]) -> Sequence[Trouble]:
+        """Return the troubles with their places in the source, as far as debug information tells them."""
+        kernel = self.session.built.kernel
+        try:
+            tree = tree_of(self._base, self.cell.variant)
+            return symbols.resolve(troubles, kernel.vmlinux, [kernel.debug_module], tree, paths.TEST_MODULE)
+        except RigError:
+            return troubles  # the places are a help, not the finding
+
+
+def known_bugs(base: Base, cell: Cell, test: str) -> tuple[KnownBug, ...]:
+    """Return the bugs that `test` shows in a cell if it is stock, and may show in a series that does not fix them."""
+    return tuple(bug for bug in base.known_bugs if bug.test == test and bug.concerns(cell.machine.name, cell.profile))
+
+
+def boot(lab: Lab, plan: Plan, session: Session) -> Observed:
+    """Boot a cell and return what its kernel complained of before the first test."""
+    trial = _Trial(session, plan.base, "boot")
+    try:
+        station = lab.station(session)
+    except GuestDied as died:
+        return trial.died(died, lab.last_log(session))
+    log = station.vm.console.log.read_bytes().decode(errors="replace")
+    station.vm.console.read()
+    return Observed(findings=trial.findings(kernlog.find(log.partition(guest_script.BEGIN)[0]), station.log_name))
+
+
+def end(lab: Lab, plan: Plan, session: Session) -> Observed:
+    """Return what a cell's kernel complained of after the last test, if its VM was not lost before."""
+    trial = _Trial(session, plan.base, "end")
+    station = lab.current(session)
+    if station is None:
+        return Observed(skipped="the VM was lost in an earlier test, which tells why")
+    first, alive = station.vm.console.line, station.vm.alive
+    log = station.vm.console.read() if alive else station.vm.console.rest()
+    gone = Bad("died", station.vm.ended("the VM ended after the last test"))
+    troubles = kernlog.find(log, first) if alive else _autopsy(log, first, gone)
+    findings = trial.findings(troubles, station.log_name)
+    return Observed(findings=_leave(lab, plan, session, "end", findings, lost=False))
+
+
+def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
+    """Do `step` in its session's VM.
+
+    A kernel that dies, hangs or complains is a finding, also if it did so since the test before.
+    Raises VmLost only when QEMU cannot be started, or its VM's folder is gone.
+    """
+    trial = _Trial(session, plan.base, step.name)
+    try:
+        station = lab.station(session)
+    except GuestDied as died:
+        return trial.died(died, lab.last_log(session))
+    first = station.vm.console.line
+    patience = plan.patience(step) + catalog.profile_use(session.built.cell.profile).leaks
+    seen = watch(station, guest_script.command(plan, session, step), patience, harmless=bool(plan.on_failure))
+    reading = Reading(plan, session, step)
+    if seen.bad:
+        findings = trial.findings(_autopsy(seen.log, first, seen.bad), station.log_name)
+        findings = _with_evidence(findings, seen.bad.testimony)
+        findings = _leave(lab, plan, session, step.name, findings, lost=True)
+        return Observed(samples=reading.samples(ktap.parse(seen.log)), findings=findings)
+    report = ktap.parse(seen.said)
+    troubles = reading.troubles(kernlog.find(seen.log, first), seen.said, first) + failures(step, report, first, seen.log)
+    if troubles:
+        station.keep()
+    return Observed(
+        samples=reading.samples(report),
+        points=reading.points(report),
+        findings=_leave(lab, plan, session, step.name, trial.findings(troubles, station.log_name), lost=False),
+        histograms=reading.histograms(report),
+        sections=reading.sections(seen.said),
+        memory=reading.memory(report, seen.said),
+        looks=reading.looks(report, seen.said),
+        skipped=next((o.reason for o in report.outcomes if o.skipped), ""),
+    )
+
+
+def _leave(lab: Lab, plan: Plan, session: Session, test: str, findings: tuple[Finding, ...], *, lost: bool) -> tuple[Finding, ...]:
+    """Do with a VM what is to be done after such findings; return them with what was left of it."""
+    failed = any(not finding.expected for finding in findings)
+    if failed and plan.on_failure:
+        left = lab.leave(session, test, plan.on_failure)
+        return (msgspec.structs.replace(findings[0], left=left), *findings[1:])
+    if lost:
+        lab.lose(session)
+    return findings
+
+
+def _autopsy(log: str, first: int, bad: Bad) -> list[Trouble]:
+    """Return what the kernel reported before it ended, and how it ended if no report tells that."""
+    found = kernlog.find(log, first)
+    if any(trouble.severity is Severity.FATAL for trouble in found):
+        return found
+    lines = log.splitlines()
+    tail = lines[-_TAIL:]
+    own = _own(bad.kind, bad.title, first + len(lines) - len(tail), "\n".join(tail))
+    function, frames = _place(bad.testimony)
+    return [*found, msgspec.structs.replace(own, severity=Severity.FATAL, function=function, frames=frames)]
+
+
+def _place(told: Testimony) -> tuple[str, tuple[Frame, ...]]:
+    """Return the function that a guest which hangs is in, and its call trace: in its own words, or else in QEMU's."""
+    for own in kernlog.find(told.said):
+        return own.function, own.frames
+    busy = next((cpu.frames for cpu in told.cpus if cpu.frames and not cpu.idle), ())
+    return (busy[0].function if busy and busy[0].size else "", busy)
+
+
+def _with_evidence(findings: tuple[Finding, ...], told: Testimony) -> tuple[Finding, ...]:
+    """Return the findings with what a guest told that hung, which the last but for bugs that were not seen is about."""
+    seen = [f for f in findings if f.trouble.kind != "not-seen"]
+    return tuple(msgspec.structs.replace(f, evidence=_words(told)) if f is seen[-1] else f for f in findings)
+
+
+def _words(told: Testimony) -> str:
+    """Return a testimony as a person reads it."""
+    cpus = (
+        "\n".join(
+            (f"CPU {number}: {'idle' if cpu.idle else 'busy'}", *(f"  {phrases.framed(f)}" for f in cpu.frames), cpu.registers)
+        )
+        for number, cpu in enumerate(told.cpus)
+    )
+    return "\n\n".join(part for part in (*cpus, told.said.strip()) if part)
+
+
+def _own(kind: str, title: str, first: int, text: str) -> Trouble:
+    """Return a trouble that the rig saw, where the kernel did not."""
+    last = first + max(len(text.splitlines()) - 1, 0)
+    return Trouble(kind, Severity.ERROR, title, first, last, text, fingerprint=kind)
+
+
+def failures(step: Step, report: ktap.Report, first: int, log: str) -> list[Trouble]:
+    """Return how the test of `step` failed, with the lines of the console's log that tell it; `first` is the log's first line."""
+    failed = [(o.test, o.reason or "the test failed") for o in report.outcomes if not o.ok]
+    if not report.complete:
+        failed.append((step.test.name, "the module did not report a result for every test"))
+    elif not failed and not any(o.skipped for o in report.outcomes) and not report.timings:
+        failed.append((step.test.name, f"{step.test.name} reported no sample"))
+    found = []
+    for test, reason in failed:
+        seen = excerpt.failure(log, first, test)
+        found.append(_own("test-failed", reason, seen.first, seen.text))
+    return found

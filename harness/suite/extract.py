@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a test brought to light, as records: read out of what the module and the guest said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from harness.host import deadline as clocks
+from harness.kernlog import kmemleak
+from harness.model import catalog
+from harness.model.records import Booted, Finding, Histogram, Look, Memory, Point, Sample, Section
+from harness.model.trouble import Trouble
+from harness.suite import guest_script, ktap, meminfo, tracer
+from harness.suite.plan import Plan, Session, Step
+
+_PAGE = 4096
+"""bytes; all machines have such"""
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """What a trial brought to light."""
+
+    boots: tuple[Booted, ...] = ()
+    """that proved what they run, and were made for it"""
+    samples: tuple[Sample, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    histograms: tuple[Histogram, ...] = ()
+    sections: tuple[Section, ...] = ()
+    memory: tuple[Memory, ...] = ()
+    points: tuple[Point, ...] = ()
+    looks: tuple[Look, ...] = ()
+    skipped: str = ""
+
+    def records(self) -> Mapping[str, Sequence[msgspec.Struct]]:
+        """Return the records by the name of the file in a run's folder that keeps them."""
+        return {
+            "boots.jsonl": self.boots,
+            "samples.jsonl": self.samples,
+            "findings.jsonl": self.findings,
+            "latency.jsonl": self.histograms,
+            "sections.jsonl": self.sections,
+            "memory.jsonl": self.memory,
+            "sweep.jsonl": self.points,
+            "soak.jsonl": self.looks,
+        }
+
+
+class Reading:
+    """The names that go on every record of one load of the module."""
+
+    def __init__(self, chosen: Plan, session: Session, step: Step) -> None:
+        """Read for `step` in the VM of `session`."""
+        cell = session.built.cell
+        self._size = chosen.size
+        self._step = step
+        self._clock = session.clock
+        self._use = catalog.profile_use(cell.profile)
+        self._names = {
+            "machine": cell.machine.name,
+            "variant": cell.variant.name,
+            "profile": cell.profile,
+            "clock": session.clock,
+            "boot": session.boot,
+        }
+
+    def samples(self, report: ktap.Report) -> tuple[Sample, ...]:
+        """Return the totals, those that do not count marked; none of a sweep, or if a tracer was in their way."""
+        if self._use.tracer or self._step.axis:
+            return ()
+        aside = self._step.round >= self._size.rounds
+        warmup = 0 if self._step.test.stress else self._size.warmup
+        before = self._step.round * (warmup + self._size.repeat)
+        return tuple(
+            Sample(
+                **self._names,  # type: ignore[arg-type]
+                test=timing.test,
+                repeat=before + timing.repeat,
+                thread=timing.thread,
+                warmup=aside or timing.repeat < warmup,
+                **self._cost(timing),  # type: ignore[arg-type]
+            )
+            for timing in report.timings
+            if timing.operations  # none has a thread that idles while others work
+        )
+
+    def points(self, report: ktap.Report) -> tuple[Point, ...]:
+        """Return what a step of a sweep measured."""
+        if not self._step.axis:
+            return ()
+        return tuple(
+            Point(
+                **self._names,  # type: ignore[arg-type]
+                workload=timing.test,
+                axis=self._step.axis,
+                size=self._step.size,
+                repeat=timing.repeat,
+                **self._cost(timing),  # type: ignore[arg-type]
+            )
+            for timing in report.timings
+        )
+
+    def _cost(self, timing: ktap.Timing) -> dict[str, object]:
+        value, unit = clocks.per_operation(self._clock, timing.nanoseconds, timing.operations)
+        return {"value": value, "unit": unit, "operations": timing.operations}
+
+    def histograms(self, report: ktap.Report) -> tuple[Histogram, ...]:
+        """Return how long single operations took."""
+        found = []
+        for latency in report.latencies:
+            worth, unit = clocks.unit(self._clock)
+            found.append(
+                Histogram(
+                    **self._names,  # type: ignore[arg-type]
+                    test=latency.test,
+                    unit=unit,
+                    overhead=latency.overhead_ns * worth,
+                    highest=latency.max_ns * worth,
+                    buckets=tuple((lower * worth, count) for lower, count in latency.buckets),
+                )
+            )
+        return tuple(found)
+
+    def sections(self, said: str) -> tuple[Section, ...]:
+        """Return the longest stretch without preemption, if a tracer looked for it."""
+        trace = _between(said, guest_script.TRACE, "begin")
+        found = tracer.parse(trace) if trace else None
+        if found is None:
+            return ()
+        return (
+            Section(
+                **self._names,  # type: ignore[arg-type]
+                test=self._step.test.name,
+                repeat=self._step.round,
+                microseconds=found.microseconds,
+                began=found.began,
+                ended=found.ended,
+                stack=found.stack,
+            ),
+        )
+
+    def memory(self, report: ktap.Report, said: str) -> tuple[Memory, ...]:
+        """Return the looks at memory: the module's own, and what the kernel's files said before and after."""
+        before, after = meminfo.before_and_after(
+            _between(said, guest_script.MEMORY, "before"), _between(said, guest_script.MEMORY, "after")
+        )
+        files = {"before": before, "after": after}
+        return tuple(
+            Memory(
+                **self._names,  # type: ignore[arg-type]
+                test=self._step.test.name,
+                at=look.at,
+                seconds=look.nanoseconds / 1e9,
+                values={**_space(look.values), **files.get(look.at, {})},
+            )
+            for look in report.looks
+        )
+
+    def looks(self, report: ktap.Report, said: str) -> tuple[Look, ...]:
+        """Return what memory was like when all was over, if a soak asked for that, and the most that was freed lazily before."""
+        found = meminfo.at_rest(_between(said, guest_script.REST, "begin"))
+        if found is None:
+            return ()
+        most = max((note.values.get("lazy_pages_max", 0) for note in report.notes), default=0)
+        return (
+            Look(
+                **self._names,  # type: ignore[arg-type]
+                test=self._step.test.name,
+                round=self._step.round,
+                seed=self._step.seed,
+                share=self._step.share,
+                uptime=found.uptime,
+                values={**found.values, "lazy_most": most * _PAGE},
+                caches=found.caches,
+            ),
+        )
+
+    def troubles(self, found: Sequence[Trouble], said: str, line: int) -> list[Trouble]:
+        """Return what the log told of, with the leaks in detail; those of which it said nothing are told at its line `line`."""
+        if not self._use.leaks:
+            return list(found)
+        scans = (_between(said, guest_script.LEAKS, what) for what in ("first", "again", "names"))
+        return kmemleak.instead(found, kmemleak.read(*scans), line)
+
+
+def _space(values: Mapping[str, int]) -> dict[str, int]:
+    """Return what a look saw, with the free space that is of no use to the largest request: external fragmentation."""
+    if not {"free", "largest_hole"} <= values.keys():
+        return dict(values)
+    free, largest = values["free"], values["largest_hole"]
+    others = {name: value for name, value in values.items() if name not in ("free", "largest_hole")}
+    return {"fragmented": free - largest, **others, "largest_hole": largest, "free": free}
+
+
+def _between(said: str, marker: str, what: str) -> str:
+    """Return what the script printed between the line `marker` `what` and the next of that marker."""
+    return said.partition(f"{marker} {what}\n")[2].partition(f"{marker} end\n")[0]

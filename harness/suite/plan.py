@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a suite is to run, as a value that travels between processes."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.build.kbuild import Kernel
+from harness.build.rootfs import Rootfs
+from harness.errors import UsageError
+from harness.host import files
+from harness.model import catalog
+from harness.model.catalog import ProfileUse, Scale, SuiteTest
+from harness.model.matrix import Base, Cell, Clock
+
+
+class BuiltCell(msgspec.Struct, frozen=True):
+    """A cell with all that it takes to boot it."""
+
+    cell: Cell
+    kernel: Kernel
+    rootfs: Rootfs
+    accelerator: str
+    """that the wall clock's VMs use; counting instructions is always emulation"""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One load of the module."""
+
+    test: SuiteTest
+    round: int = 0
+    axis: str = ""
+    """what a sweep makes grow: ``busy`` or ``holes``"""
+    size: int = 0
+    seed: int = 0
+    """of the module's pseudo random numbers; 0 for the module's default"""
+    share: float = 1.0
+    """of the operations that it would have else"""
+    clears: bool = True
+    """whether kmemleak, where there is one, forgets before what was left behind earlier"""
+    scans: bool = True
+    """whether it looks afterwards for what was left behind since"""
+
+    @property
+    def name(self) -> str:
+        """What it is called in results, such as ``sweep_churn@busy=5000``."""
+        return f"{self.test.name}@{self.axis}={self.size}" if self.axis else self.test.name
+
+
+class Session(msgspec.Struct, frozen=True):
+    """The life of one VM: booted, used for some tests, ended."""
+
+    built: BuiltCell
+    clock: Clock
+    boot: int
+    """which boot of the cell under this clock, from 0"""
+    steps: tuple[Step, ...]
+    """in their order"""
+    memory: int = 0
+    """MiB that its VM has; 0 for the machine's own"""
+
+    @property
+    def size(self) -> int:
+        """MiB that its VM has."""
+        return self.memory or self.built.cell.machine.qemu.memory
+
+    @property
+    def name(self) -> str:
+        """What its files are called: MACHINE-VARIANT-PROFILE-CLOCK-BOOT."""
+        return f"{self.built.cell.file_name}-{self.clock}-{self.boot}"
+
+    @property
+    def results(self) -> int:
+        """How many results it has when it is done: of its boot, its steps and its end."""
+        return len(self.steps) + 2
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Built cells, and what to run in them."""
+
+    base: Base
+    cells: tuple[BuiltCell, ...]
+    tests: tuple[str, ...]
+    clock: Clock
+    """of the performance tests; a stress test has its own"""
+    scale: str
+    version: str
+    """of the source, such as ``4.18.0``"""
+    origin: str
+    """where the source came from"""
+    tree: str
+    """the source's identity"""
+    stock_only: bool
+    """whether the base has no series to compare with"""
+    loops: float = 1.0
+    """share of the scale's operations to do"""
+    boots: int = 0
+    """in place of the scale's"""
+    unsettled: bool = False
+    """let each sample find what those before it left, whatever the scale says"""
+    suite: str = ""
+    """digest of what test_module/suite.toml said"""
+    keep: bool = False
+    """leave up the first VM of each cell that the suite boots"""
+    on_failure: str = ""
+    """what becomes of a VM after a test that failed: ``keep`` it, save its memory as a ``core``; else a fresh one is booted"""
+    notes: tuple[str, ...] = ()
+    """what limits what a run of this plan can say"""
+    hours: float = 0.0
+    """of a soak; 0 for a run that is none"""
+    seed: int = 0
+    """of a soak: its rounds follow from it"""
+
+    def loops_of(self, test: SuiteTest) -> int:
+        """Return how many operations a sample of `test` has."""
+        return max(1, round(test.loops[self.scale] * self.loops))
+
+    @property
+    def size(self) -> Scale:
+        """How much of everything is to be done."""
+        size = catalog.suite().scales[self.scale]
+        return msgspec.structs.replace(size, settle=False) if self.unsettled else size
+
+    def patience(self, step: Step) -> float:
+        """Return how many times as long as at scale quick `step` may take."""
+        return self.size.patience * max(1.0, self.loops) * (catalog.suite().sweep.patience if step.axis else 1)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether VMs may run side by side: measuring time, each would disturb the others."""
+        return self.clock is Clock.ICOUNT or all(test.stress for test in self._chosen())
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """All VMs in their order.
+
+        Variants take turns, forward and then backward (ABBA), so that a host that gets slower or
+        faster meanwhile favours none of them, or with an odd number of boots hardly any.
+        """
+        found = []
+        for boot in range(self.boots or self.size.boots):
+            for built in self.cells if boot % 2 == 0 else reversed(self.cells):
+                steps = self._timed(catalog.profile_use(built.cell.profile), boot)
+                if steps:
+                    found.append(Session(built, self.clock, boot, steps))
+        timed = len({s.boot for s in found})
+        alike = [self._stress(built, timed) for built in self.cells]
+        return (*found, *(session for turn in itertools.zip_longest(*alike) for session in turn if session))
+
+    def _stress(self, built: BuiltCell, timed: int) -> list[Session]:
+        """Return a VM for each clock and size that the stress tests of a cell want, behind `timed` boots that are timed."""
+        profile = built.cell.profile
+        tests = self._chosen() if "stress" in catalog.profile_use(profile).kinds else []
+        groups: dict[tuple[Clock, int], list[Step]] = {}
+        for test in tests:
+            if test.stress:
+                groups.setdefault((test.clock, test.memory.get(profile, 0)), []).append(Step(test))
+        boots = {clock: itertools.count(timed if clock is self.clock else 0) for clock in Clock}
+        # Those that want nothing special first.
+        ordered = sorted(groups.items(), key=lambda group: group[0] != (Clock.WALL, 0))
+        return [Session(built, clock, next(boots[clock]), tuple(steps), memory) for (clock, memory), steps in ordered]
+
+    def _timed(self, use: ProfileUse, boot: int) -> tuple[Step, ...]:
+        """Return what is timed in boot number `boot` of a cell."""
+        if use.boots and boot >= use.boots:
+            return ()
+        tests = [test for test in self._chosen() if test.kind in use.kinds]
+        count = max(self.size.rounds, self.size.aside + 1)
+        rounds = [Step(test, round_) for round_ in range(count) for test in tests if test.kind == "performance"]
+        sweep = catalog.suite().sweep
+        sizes = itertools.product([test for test in tests if test.kind == "sweep"], sweep.axes, sweep.sizes)
+        return (*rounds, *(Step(test, 0, axis, size) for test, axis, size in sizes))
+
+    def _chosen(self) -> list[SuiteTest]:
+        return [test for test in catalog.suite().tests if test.name in self.tests]
+
+
+def save(plan: Plan, file: Path) -> None:
+    """Store `plan` for another process."""
+    files.write(file, msgspec.json.encode(plan, enc_hook=str))
+
+
+def load(file: Path) -> Plan:
+    """Read a stored plan; UsageError if there is none or it is from another version of the rig."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Plan, dec_hook=_path)
+    except OSError as error:
+        raise UsageError(f"There is no plan at {file} ({error.strerror}); run `invoke build` first.") from error
+    except msgspec.DecodeError as error:
+        raise UsageError(f"The plan {file} cannot be read ({error}); run `invoke build` again.") from error
+
+
+def _path(kind: type[Any], value: Any) -> Any:
+    return kind(value)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The soak of one cell: round after round in one VM, which is booted afresh only when it was lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from harness.errors import Mismatch, VmLost
+from harness.model.catalog import SuiteTest
+from harness.model.matrix import Clock
+from harness.model.records import Finding, Look, Result
+from harness.suite import execute, soak_rounds
+from harness.suite.extract import Observed
+from harness.suite.plan import BuiltCell, Plan, Session, Step
+from harness.suite.vm_pool import Lab
+
+LONGEST_PART = 1 << 20
+"""bytes of a console's log after which the next part of it begins"""
+_CACHES = 8
+"""slab caches that are recorded: so many of the largest, and so many of those that grew most"""
+_KMEMLEAK = "memory-leak"
+"""the kind of what kmemleak finds"""
+_DEATHS = 3
+"""VMs that a test may end unexpectedly before it is left out, and boots that may fail one after the other"""
+
+Record = Callable[[Observed, Result], None]
+"""keeps what a step brought to light; may be called from any thread"""
+
+
+class Soak:
+    """What the cells of a soak share."""
+
+    def __init__(
+        self, plan: Plan, tests: tuple[SuiteTest, ...], slots: int, record: Record, say: Callable[[str, str], None]
+    ) -> None:
+        """Begin the soak of `plan` now, with `slots` tests under way at a time; `say` shows where a cell is."""
+        self.plan = plan
+        self.tests = tests
+        self.record = record
+        self.say = say
+        self.slots = threading.Semaphore(slots)
+        self.cut_short = threading.Event()
+        """set when what is under way is of no interest any more"""
+        self._began = time.monotonic()
+
+    @property
+    def hours(self) -> float:
+        """How long it has been under way."""
+        return (time.monotonic() - self._began) / 3600
+
+    @property
+    def over(self) -> bool:
+        """Whether no further test is to begin."""
+        return self.cut_short.is_set() or self.hours >= self.plan.hours
+
+
+class CellSoak:
+    """One cell's rounds."""
+
+    def __init__(self, soak: Soak, built: BuiltCell, lab: Lab) -> None:
+        """Soak `built` in VMs of `lab`, which is this cell's alone."""
+        self._soak = soak
+        self._lab = lab
+        self._session = Session(built, Clock.WALL, 0, ())
+        self._left_out: set[str] = set()
+        self._deaths: Counter[str] = Counter()
+        self._failed_boots = 0
+        self._first: Mapping[str, int] = {}
+        """what slab caches took at the first look at this VM"""
+        self._fresh = True
+        """whether no test was done in this VM yet"""
+
+    def run(self) -> None:
+        """Do rounds until the soak is over, or no VM comes up any more."""
+        cell = self._session.built.cell
+        known = {bug.test for bug in self._soak.plan.base.known_bugs if bug.concerns(cell.machine.name, cell.profile)}
+        number = 0
+        while not self._soak.over and self._failed_boots < _DEATHS:
+            tests = [test for test in self._soak.tests if test.name not in self._left_out]
+            if not tests:
+                break
+            for step in soak_rounds.steps(self._soak.plan.seed, cell.name, number, tests, known):
+                if self._soak.over or not self._up():
+                    break
+                self._step(step)
+            self._keep_log()
+            number += 1
+        if self._lab.current(self._session) and not self._soak.cut_short.is_set():
+            self._record(Step(self._soak.tests[0], number), "end", execute.end(self._lab, self._soak.plan, self._session), 0.0)
+
+    def _up(self) -> bool:
+        """Have a VM up; return whether there is one."""
+        if self._lab.current(self._session):
+            return True
+        began = time.monotonic()
+        self._soak.say(self._session.built.cell.name, "booting")
+        step = Step(self._soak.tests[0])
+        try:
+            seen = execute.boot(self._lab, self._soak.plan, self._session)
+        except (VmLost, Mismatch) as lost:
+            self._lost(step, "boot", lost)
+            return False
+        self._record(step, "boot", seen, time.monotonic() - began)
+        if self._lab.current(self._session):
+            self._failed_boots = 0
+            return True
+        self._next_boot()
+        return False
+
+    def _step(self, step: Step) -> None:
+        cell = self._session.built.cell
+        # In a VM that was booted in the middle of a round, kmemleak has not been told yet to look only when asked, and
+        # to forget what the boot left behind.
+        step = msgspec.structs.replace(step, clears=step.clears or self._fresh)
+        left = max(0.0, self._soak.plan.hours - self._soak.hours)
+        with self._soak.slots:
+            if self._soak.over:
+                return
+            self._soak.say(cell.name, f"round {step.round + 1}: {step.name}, {left:.2f} h left")
+            began, self._fresh = time.monotonic(), False
+            try:
+                seen = execute.run(self._lab, self._soak.plan, self._session, step)
+            except (VmLost, Mismatch) as lost:
+                self._lost(step, step.name, lost)
+                return
+        # What a bug is known to do is shown by a whole test from the usual seed, and not by any other.
+        if step.share != 1 or step.seed:
+            seen = msgspec.structs.replace(seen, findings=tuple(f for f in seen.findings if f.trouble.kind != "not-seen"))
+        findings, looks = tuple(map(self._attributed, seen.findings)), tuple(map(self._kept, seen.looks))
+        seen = msgspec.structs.replace(seen, samples=(), memory=(), findings=findings, looks=looks)
+        self._record(step, step.name, seen, time.monotonic() - began)
+        if not self._lab.current(self._session):
+            self._died(step, seen)
+            return
+        try:
+            self._lab.turn(self._session, LONGEST_PART)
+        except VmLost as lost:
+            self._lost(step, step.name, lost)
+
+    def _died(self, step: Step, seen: Observed) -> None:
+        """Go on with a fresh VM, without a test that is known to end it, or has done so too often."""
+        self._deaths[step.name] += 1
+        expected = bool(seen.findings) and all(finding.expected for finding in seen.findings)
+        if expected or self._deaths[step.name] == _DEATHS:
+            self._left_out.add(step.name)
+            why = "it is known to end the VM" if expected else f"it ended {_DEATHS} VMs"
+            self._result(step, step.name, "skipped", 0.0, f"left out from here on: {why}")
+        self._next_boot(failed=False)
+
+    def _next_boot(self, *, failed: bool = True) -> None:
+        self._failed_boots += failed
+        self._first, self._fresh = {}, True
+        self._session = msgspec.structs.replace(self._session, boot=self._session.boot + 1)
+
+    def _lost(self, step: Step, test: str, lost: VmLost | Mismatch) -> None:
+        if not self._soak.cut_short.is_set():
+            self._result(step, test, "error", 0.0, str(lost))
+        self._lab.lose(self._session)
+        self._next_boot()
+
+    def _kept(self, look: Look) -> Look:
+        """Return a look with the time, and with the caches that are of interest."""
+        self._first = self._first or look.caches
+        largest = sorted(look.caches, key=lambda name: -look.caches[name])[:_CACHES]
+        grown = sorted(look.caches, key=lambda name: self._first.get(name, 0) - look.caches[name])[:_CACHES]
+        caches = {name: look.caches[name] for name in (*largest, *grown)}
+        return msgspec.structs.replace(look, caches=caches, hours=round(self._soak.hours, 5))
+
+    def _attributed(self, finding: Finding) -> Finding:
+        """Return a finding as known where kmemleak found what a test is known to leave that came earlier in the round."""
+        cell, base = self._session.built.cell, self._soak.plan.base
+        if finding.expected or finding.trouble.kind != _KMEMLEAK:
+            return finding
+        mine = (bug for bug in base.known_bugs if bug.concerns(cell.machine.name, cell.profile))
+        bugs = (bug for bug in mine if bug.explains(finding.trouble))
+        return msgspec.structs.replace(finding, expected=next((bug.reason for bug in bugs), ""))
+
+    def _keep_log(self) -> None:
+        if station := self._lab.current(self._session):
+            station.keep()
+
+    def _record(self, step: Step, test: str, seen: Observed, seconds: float) -> None:
+        bad = [f"{f.trouble.kind}: {f.trouble.title}" for f in seen.findings if not f.expected]
+        outcome = "failed" if bad else "xfailed" if seen.findings else "skipped" if seen.skipped else "passed"
+        reason = "; ".join(bad) or next((f.expected for f in seen.findings), "") or seen.skipped
+        self._result(step, test, outcome, seconds, reason, seen)
+
+    def _result(self, step: Step, test: str, outcome: str, seconds: float, reason: str, seen: Observed | None = None) -> None:
+        if self._soak.cut_short.is_set():
+            return  # its VM was ended in the middle of it, which is no finding
+        cell, boot = self._session.built.cell, self._session.boot
+        result = Result(
+            cell.machine.name,
+            cell.variant.name,
+            cell.profile,
+            Clock.WALL,
+            test,
+            boot,
+            step.round,
+            outcome,
+            round(seconds, 3),
+            reason,
+        )
+        self._soak.record(msgspec.structs.replace(seen or Observed(), boots=self._lab.booted()), result)

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The VMs of a suite: booted when first needed, booted afresh when one was lost, taken down at the end."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.build import rootfs
+from harness.errors import Mismatch, VmLost
+from harness.host import files
+from harness.host.deadline import POLL, Deadline
+from harness.model.matrix import Clock
+from harness.model.records import COMPRESSED, Booted
+from harness.suite import proof
+from harness.suite.plan import BuiltCell, Session
+from harness.vm import hang, launch, vms
+from harness.vm.qemu_args import Boot
+from harness.vm.ssh import Guest
+from harness.vm.vms import GuestDied, Vm
+
+MODULE = "/vmalloc_test.ko"
+_CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+_LAST_WORDS = 1.0
+"""seconds in which a kernel that panics has ended its VM"""
+
+Prove = Callable[[Guest, Session, Vm, Boot, str], Booted]
+"""asks a guest what it runs, and raises Mismatch if that is not what was built for it"""
+
+
+class Station:
+    """One VM with an SSH connection, the module in place, proof of what it runs, and a name for its log."""
+
+    def __init__(self, session: Session, machine: Vm, boot: Boot, log: Path, prove: Prove) -> None:
+        """Connect to `machine`, which was to be booted as `boot`, and `prove` it; its console's log will be kept as `log`.
+
+        Raises Mismatch if it runs something else, VmLost when it does not answer.
+        """
+        self.vm = machine
+        self.log_name = log.name
+        self._log = log
+        self.symbols = session.built.kernel.folder / "System.map"
+        """of its kernel"""
+        self.guest = Guest(machine.state.port, machine.pace)
+        self.guest.put(session.built.kernel.module.read_bytes(), MODULE)
+        self.clocksource = self.guest.run("cat", _CLOCKSOURCE).strip()
+        self.booted = prove(self.guest, session, machine, boot, MODULE)
+
+    def keep(self) -> None:
+        """Keep what the console has said so far: it is evidence, should the rig be killed."""
+        if self.vm.console.log.exists():
+            files.write(self._log, self.vm.console.log.read_bytes())
+
+    def turn(self, log: Path) -> None:
+        """Begin the next part of the console's log, to be kept as `log`, and compress the one before it.
+
+        Lines count from 1 in each part. Raises VmLost if QEMU does not answer.
+        """
+        with self.vm.standing_still():
+            files.write(self._log.with_name(f"{self._log.name}{COMPRESSED}"), gzip.compress(self.vm.console.taken(), mtime=0))
+            self.vm.console.forget()
+        self._log.unlink(missing_ok=True)
+        self._log, self.log_name = log, log.name
+
+    def close(self, *, stop: bool) -> None:
+        """Keep the console's log, and end the VM if `stop`."""
+        self.guest.close()
+        try:
+            self.keep()
+        finally:
+            if stop:
+                self.vm.stop()
+            else:
+                self.vm.release()
+
+
+class Lab:
+    """Gives each test the VM of its session."""
+
+    def __init__(self, logs: Path, *, keep: bool, pauses: bool = False, prove: Prove = proof.prove) -> None:
+        """Keep consoles' logs in `logs`; with `keep` leave up the first VM of every cell and clock.
+
+        With `pauses` a VM whose guest ends can still be left for a person to look at. `prove` sees each VM before it is used.
+        """
+        self._logs = logs
+        self._keep = keep
+        self._pauses = pauses
+        self._stations: dict[str, Station] = {}
+        self._log_names: dict[str, str] = {}
+        self._prove = prove
+        self._booted: list[Booted] = []
+        self._refused: dict[str, Mismatch] = {}
+
+    def station(self, session: Session) -> Station:
+        """Return the VM of `session`, booting it if it is not up.
+
+        Raises GuestDied when the kernel does not come up, or ended since it was last used;
+        VmLost when QEMU does not start; Mismatch, again and again, if it runs another kernel than was built for it.
+        """
+        key = session.name
+        if key in self._refused:
+            raise self._refused[key]
+        held = self._stations.get(key)
+        if held and held.vm.alive:
+            return held
+        if held:
+            first, said = held.vm.console.line, held.vm.console.rest()
+            told = held.vm.ended(f"{session.built.cell.name}: the VM ended between two tests")
+            self.lose(session)
+            raise GuestDied(f"{told}.", said, first)
+        self._make_room()
+        fresh = key not in self._log_names
+        self._log_names[key] = self._free_name(key)
+        files.write(self._logs / self._log_names[key], "")
+        try:
+            station = self._stations[key] = self._connect(session, may_find=fresh and session.boot == 0)
+        except Mismatch as mismatch:
+            self._refused[key] = mismatch
+            raise
+        self._booted.append(station.booted)
+        if "jiffies" in station.clocksource:
+            self.lose(session)
+            raise VmLost(
+                f"{session.name}: the guest could not measure its CPU's clock and counts ticks of milliseconds instead"
+                f" ({station.clocksource}); the host is too busy, so try again when it is not."
+            )
+        return station
+
+    def booted(self) -> tuple[Booted, ...]:
+        """Return the boots that proved what they run since this was last asked."""
+        told, self._booted = tuple(self._booted), []
+        return told
+
+    def current(self, session: Session) -> Station | None:
+        """Return the VM of a session if it was used and not lost."""
+        return self._stations.get(session.name)
+
+    def turn(self, session: Session, most: int) -> None:
+        """Begin the next part of a console's log if this one has `most` bytes: QEMU ends with a log that is too long.
+
+        Raises VmLost if QEMU does not answer; how one ended that is gone, the next call of `station` tells.
+        """
+        station = self._stations.get(session.name)
+        if not station or station.vm.console.size < most:
+            return
+        name = self._free_name(session.name)
+        files.write(self._logs / name, "")
+        try:
+            station.turn(self._logs / name)
+        except VmLost:
+            (self._logs / name).unlink()
+            if station.vm.running:
+                raise
+            return
+        self._log_names[session.name] = name
+
+    def last_log(self, session: Session) -> str:
+        """Return the name of the log of the latest VM of a session."""
+        return self._log_names.get(session.name, f"{session.name}.serial.log")
+
+    def lose(self, session: Session) -> None:
+        """End a VM that cannot be used any more; the next call of `station` boots it afresh."""
+        station = self._stations.pop(session.name, None)
+        if station:
+            station.close(stop=True)
+
+    def leave(self, session: Session, test: str, how: str) -> str:
+        """Leave what a person can look at after `test` has failed; return what that is.
+
+        `how` is ``keep``, which leaves the VM itself, one of each cell; or ``core``, a file with its memory.
+        The next call of `station` boots a fresh VM.
+        """
+        station = self._stations.pop(session.name)
+        cell, state = session.built.cell, station.vm.state
+        if not station.vm.running:
+            left = "nothing: its QEMU has ended"
+        elif how == "core":
+            file = self._logs / station.log_name.replace(".serial.log", ".core")
+            left = hang.dump(station.vm, file, session.size << 20, session.built.kernel)
+        elif any(up.state.kept and up.state.cell == cell.name for up in vms.running()):
+            left = f"nothing: a VM of {cell.name} has been kept already"
+        else:
+            station.vm.keep(test)
+            station.close(stop=False)
+            words = f"{cell.machine.name} {cell.variant.name} --profile {cell.profile} --clock {state.clock}"
+            return f"the VM itself: `invoke gdb {words}`, or `invoke ssh {words}` if it still answers; then `invoke down`"
+        station.close(stop=True)
+        return left
+
+    def close(self) -> None:
+        """Keep all logs, and end the VMs that were not left up on purpose."""
+        for station in self._stations.values():
+            station.close(stop=bool(station.vm.state.owner))
+        self._stations.clear()
+
+    def _free_name(self, key: str) -> str:
+        """Return a name for a log that is no earlier VM's, of this process or of one that was interrupted."""
+        tries = (f"{key}{f'.{n}' if n else ''}.serial.log" for n in itertools.count())
+        taken = {file.name.removesuffix(COMPRESSED) for file in self._logs.iterdir()} if self._logs.exists() else set()
+        return next(name for name in tries if name not in taken)
+
+    def _connect(self, session: Session, *, may_find: bool) -> Station:
+        name = self._log_names[session.name]
+        wanted = booting(session.built, session.clock, memory=session.memory, pauses=self._pauses)
+        cell = session.built.cell.name
+        machine = found = vms.find(cell, wanted) if may_find else None
+        try:
+            machine = machine or launch.start(wanted, cell, keep=self._keep and session.boot == 0, ask=self._asking(session))
+            return Station(session, machine, wanted, self._logs / name, self._prove)
+        except Mismatch:
+            machine.stop()  # type: ignore[union-attr] # only a guest that is up can be another than it should be
+            if not found:
+                raise
+            return self._connect(session, may_find=False)  # what was left up was of another build; a fresh one is right
+        except GuestDied as died:
+            files.write(self._logs / name, died.log)
+            raise
+        except VmLost as lost:
+            if machine is None:
+                raise
+            _settle(machine)
+            said = machine.console.log.read_bytes().decode(errors="replace")
+            files.write(self._logs / name, said)
+            dead = GuestDied(str(lost), said)
+            if machine.alive:
+                dead.testimony = self._asking(session)(machine)
+            machine.stop()
+            raise dead from lost
+        except BaseException:
+            if machine:
+                machine.stop()
+            raise
+
+    def _asking(self, session: Session) -> launch.Ask:
+        symbols = session.built.kernel.folder / "System.map"
+        return lambda machine: hang.question(machine, symbols, harmless=False)
+
+    def _make_room(self) -> None:
+        """End the VMs that are not in use: the memory of one for each worker is what the plan counts on."""
+        for key in [key for key, station in self._stations.items() if station.vm.state.owner]:
+            self._stations.pop(key).close(stop=True)
+
+
+def booting(built: BuiltCell, clock: Clock, *, memory: int = 0, pauses: bool) -> Boot:
+    """Return what the VM of a cell under a clock is booted with, and `memory` MiB where these are not the machine's own.
+
+    It `pauses` if what has ended is still to be looked at.
+    """
+    return Boot(
+        machine=built.cell.machine,
+        clock=clock,
+        kernel=built.kernel.image,
+        initramfs=built.rootfs.image,
+        accelerator="tcg" if clock is Clock.ICOUNT else built.accelerator,
+        port=0,
+        address=rootfs.ADDRESS,
+        profile=built.cell.profile,
+        memory=memory,
+        pauses=pauses,
+    )
+
+
+def _settle(machine: Vm) -> None:
+    """Give a kernel whose SSH broke off the time to say why."""
+    deadline = Deadline(_LAST_WORDS)
+    while machine.alive and not deadline.over:
+        time.sleep(POLL)

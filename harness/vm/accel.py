@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whether KVM can be trusted with a machine: found out by booting a kernel, not by looking at /dev/kvm."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import msgspec
+
+from harness import paths
+from harness.build import rootfs
+from harness.build.rootfs import Rootfs
+from harness.errors import VmLost
+from harness.host import files
+from harness.model.matrix import Clock, Machine
+from harness.vm import launch
+from harness.vm.qemu_args import Boot
+
+_SECONDS = 5
+"""in which a kernel under KVM has to be ready"""
+
+
+def choose(machine: Machine, kernel: Path, initramfs: Rootfs) -> str:
+    """Return QEMU's accelerator for the wall clock: ``kvm`` if `kernel` boots with it, else an emulator.
+
+    `kernel` has to be one that is known to boot, that is stock. The verdict on KVM holds until
+    the host is booted again.
+    """
+    emulator = machine.qemu.tcg_crowded if (os.cpu_count() or 1) < machine.qemu.cpus else "tcg"
+    if machine.qemu.kvm_host != platform.machine() or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return emulator
+    verdicts = paths.cache() / "kvm.json"
+    with files.locked(verdicts):
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        try:
+            known = msgspec.json.decode(verdicts.read_bytes(), type=dict[str, bool])
+        except (OSError, msgspec.DecodeError):
+            known = {}
+        key = f"{boot_id} {machine.name}"
+        if key not in known:
+            known = {k: v for k, v in known.items() if k.startswith(boot_id)}
+            known[key] = _probe(machine, kernel, initramfs)
+            files.write(verdicts, msgspec.json.encode(known))
+        return "kvm" if known[key] else emulator
+
+
+def _probe(machine: Machine, kernel: Path, initramfs: Rootfs) -> bool:
+    """Boot `kernel` under KVM and return whether it gets to SSH in time."""
+    boot = Boot(machine, Clock.WALL, kernel, initramfs.image, "kvm", 0, rootfs.ADDRESS)
+    try:
+        launch.start(boot, f"probe of KVM for {machine.name}", keep=False, seconds=_SECONDS).stop()
+    except VmLost:
+        return False
+    return True

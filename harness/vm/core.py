@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Makes a kernel core that drgn and crash open of a dump of a guest's memory, as QEMU writes it.
+
+They need to be told where the kernel lies in memory. It can tell QEMU so itself, but only with kexec and
+power management compiled in, and only once its drivers are up; here it is read from vmlinux and from the dump.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from harness.build import kconfig
+from harness.errors import RigError
+from harness.kernlog import symbols
+
+_NAME = b"VMCOREINFO\0"
+_WORD = struct.Struct("<Q")
+_NOTE = struct.Struct("<III")
+_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
+_PROGRAM = struct.Struct("<IIQQQQQQ")
+_MAGIC = b"\x7fELF\x02\x01"
+"""64 bits, little-endian"""
+_PT_LOAD, _PT_NOTE = 1, 4
+_BLOCK = 1 << 16
+"""bytes that take no room in a core if all of them are zero"""
+_HUGE_PAGE = 2 << 20
+_TRIED = 512
+"""huge pages from the start of memory on in which an arm64 kernel is looked for"""
+_LONGEST = 512
+"""bytes of a banner to compare"""
+
+
+class _Program(NamedTuple):
+    """A program header: a stretch of memory, or notes."""
+
+    kind: int
+    flags: int
+    offset: int
+    virtual: int
+    physical: int
+    size: int
+    memory: int
+    align: int
+
+
+class _Dump:
+    """What QEMU wrote."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.header = list(_HEADER.unpack(file.read(_HEADER.size)))
+        if not self.header[0].startswith(_MAGIC):
+            raise ValueError("not an ELF file of 64 bits")
+        file.seek(self.header[5])
+        programs = [_Program(*_PROGRAM.unpack(file.read(_PROGRAM.size))) for _ in range(self.header[10])]
+        self.loads = [program for program in programs if program.kind == _PT_LOAD]
+        self.notes = b"".join(self._at(program.offset, program.size) for program in programs if program.kind == _PT_NOTE)
+
+    def memory(self, physical: int, size: int) -> bytes:
+        """Return so many bytes of memory, or fewer where there are no more."""
+        for load in self.loads:
+            if 0 <= physical - load.physical < load.size:
+                return self._at(load.offset + physical - load.physical, min(size, load.physical + load.size - physical))
+        return b""
+
+    def _at(self, offset: int, size: int) -> bytes:
+        self.file.seek(offset)
+        return self.file.read(size)
+
+
+def convert(dump: Path, core: Path, vmlinux: Path, config: Path) -> None:
+    """Write `core`, a kernel core, of `dump`, which QEMU wrote of a guest that runs `vmlinux`, configured as in `config`.
+
+    Memory that is zero takes no room. Raises RigError for a file that is not what it has to be, and where the kernel
+    is not in the dump; there is no `core` then, but gdb reads QEMU's dump.
+    """
+    try:
+        with dump.open("rb") as file:
+            found = _Dump(file)
+            told = "".join(f"{name}={value}\n" for name, value in _facts(found, vmlinux, config)).encode()
+            with core.open("wb") as made:
+                _write(made, found, _NOTE.pack(len(_NAME), len(told), 0) + _padded(_NAME) + _padded(told))
+    except (ELFError, struct.error, ValueError, LookupError) as error:
+        raise RigError(f"{dump} is not a whole dump of a guest's memory, or {vmlinux} is not a kernel's.") from error
+    except OSError as error:
+        core.unlink(missing_ok=True)
+        raise RigError(f"{dump} cannot be made a core of: {error.filename or core}: {error.strerror}.") from error
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
+
+
+def _write(core: BinaryIO, dump: _Dump, note: bytes) -> None:
+    """Write headers, notes, which crash wants before all memory, and the memory."""
+    notes = _padded(dump.notes) + note
+    start = _HEADER.size + (1 + len(dump.loads)) * _PROGRAM.size
+    at = start + len(notes)
+    programs = [_Program(_PT_NOTE, 0, start, 0, 0, len(notes), len(notes), 4)]
+    for load in dump.loads:
+        at += -at % _BLOCK
+        programs.append(load._replace(offset=at))
+        at += load.size
+    header = dump.header
+    header[5:7] = _HEADER.size, 0
+    header[10:] = len(programs), 0, 0, 0
+    core.write(_HEADER.pack(*header) + b"".join(_PROGRAM.pack(*program) for program in programs) + notes)
+    for old, new in zip(dump.loads, programs[1:], strict=True):
+        _copy(dump.file, old.offset, core, new.offset, old.size)
+    core.truncate(at)
+
+
+def _copy(source: BinaryIO, start: int, target: BinaryIO, at: int, size: int) -> None:
+    zeros = bytes(_BLOCK)
+    source.seek(start)
+    for done in range(0, size, _BLOCK):
+        block = source.read(min(_BLOCK, size - done))
+        if block != zeros[: len(block)]:
+            target.seek(at + done)
+            target.write(block)
+
+
+def _facts(dump: _Dump, vmlinux: Path, config: Path) -> Iterator[tuple[str, str]]:
+    """Yield of what the kernel itself would say that which is needed: see kernel/crash_core.c and its machine's part."""
+    settings = kconfig.parse(config.read_text())
+    with vmlinux.open("rb") as file:
+        elf = ELFFile(file)
+        known = symbols.addresses(elf)
+        banner = _text(elf, known["linux_banner"])
+        offsets, facts = _MACHINES[elf["e_machine"]]
+    yield "OSRELEASE", banner.split()[2].decode()
+    yield "PAGESIZE", str(1 << int(settings.get("CONFIG_ARM64_PAGE_SHIFT", "12")))
+    yield "KERNELOFFSET", "0"
+    for name in ("init_uts_ns", "_stext"):
+        yield f"SYMBOL({name})", f"{known[name]:x}"
+    for offset in offsets(dump, known):
+        if dump.memory(known["linux_banner"] - offset, len(banner)) == banner:
+            yield from facts(dump, known, settings, offset)
+            return
+    raise RigError(f"The kernel {vmlinux} is not in the dump: it had not been loaded yet, or it is another one.")
+
+
+def _text(elf: ELFFile, address: int) -> bytes:
+    """Return the string at `address` of a file whose addresses are final."""
+    for section in elf.iter_sections():
+        start = address - section["sh_addr"]
+        if 0 <= start < section["sh_size"]:
+            data: bytes = section.data()[start : start + _LONGEST]
+            return data.partition(b"\0")[0]
+    raise LookupError(address)
+
+
+def _x86_offsets(_dump: _Dump, known: Mapping[str, int]) -> Iterator[int]:
+    """Yield what may lie between the addresses in vmlinux and those in memory."""
+    # __START_KERNEL_map; without random addresses phys_base is 0.
+    yield known["_text"] & ~((1 << 31) - 1)
+
+
+def _x86_facts(_dump: _Dump, known: Mapping[str, int], _settings: Mapping[str, str], _offset: int) -> Iterator[tuple[str, str]]:
+    yield "NUMBER(phys_base)", "0"
+    yield "NUMBER(pgtable_l5_enabled)", "0"
+    yield "SYMBOL(swapper_pg_dir)", f"{known['init_top_pgt']:x}"
+
+
+def _arm64_offsets(dump: _Dump, known: Mapping[str, int]) -> Iterator[int]:
+    # In which of the first huge pages the image is put is the loader's choice.
+    first = min(load.physical for load in dump.loads) + known["_text"] % _HUGE_PAGE
+    yield from (known["_text"] - first - number * _HUGE_PAGE for number in range(_TRIED))
+
+
+def _arm64_facts(dump: _Dump, known: Mapping[str, int], settings: Mapping[str, str], offset: int) -> Iterator[tuple[str, str]]:
+    (start,) = _WORD.unpack(dump.memory(known["memstart_addr"] - offset, _WORD.size))
+    yield "NUMBER(VA_BITS)", settings["CONFIG_ARM64_VA_BITS"]
+    yield "NUMBER(kimage_voffset)", f"{offset:#x}"
+    yield "NUMBER(PHYS_OFFSET)", f"{start:#x}"
+    yield "SYMBOL(swapper_pg_dir)", f"{known['swapper_pg_dir']:x}"
+
+
+_Facts = Callable[[_Dump, Mapping[str, int], Mapping[str, str], int], Iterator[tuple[str, str]]]
+_MACHINES: Mapping[str, tuple[Callable[[_Dump, Mapping[str, int]], Iterator[int]], _Facts]] = {
+    "EM_X86_64": (_x86_offsets, _x86_facts),
+    "EM_AARCH64": (_arm64_offsets, _arm64_facts),
+}

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What can still be learned of a guest that hangs: whether it hears, what its CPUs do, and what they hold."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import re
+import shutil
+import socket
+import time
+from pathlib import Path
+
+from harness.build.kbuild import Kernel
+from harness.errors import RigError, VmLost
+from harness.host import process
+from harness.host.deadline import POLL, Deadline
+from harness.model.trouble import Cpu, Frame, Testimony
+from harness.vm import core as vmcore
+from harness.vm import qemu_args, qmp
+from harness.vm.vms import Vm
+
+_SPARE = 1 << 30
+"""bytes that a core has to leave free"""
+_DUMP_SECONDS = 300.0
+_HEARD = re.compile(r"^.*\bsysrq: ", re.M)
+"""what the kernel says when it has heard a key, in 4.18 and later"""
+_QUIET = 0.5
+"""seconds without a word after which the guest has said all"""
+_HEARS_WITHIN = 3.0
+"""seconds in which a guest that still takes interrupts answers a key"""
+_CPU = re.compile(r"^\s*CPU#\d+", re.M)
+_FP = re.compile(r"\b(?:RBP|X29)=\s*([0-9a-f]{16})\b")
+_WORD = re.compile(r"\b0x([0-9a-f]{16})\b")
+_DEEPEST = 32
+"""entries of a call trace"""
+_PC = re.compile(r"\b(?:RIP|PC)=\s*([0-9a-f]{8,16})\b")
+_VECTORS = re.compile(r"^\s*(?:FCW|FPCW|FPCR|Q00)=.*", re.M | re.S)
+"""where the registers begin that tell nothing of a kernel"""
+
+
+def question(machine: Vm, symbols: Path, *, harmless: bool) -> Testimony:
+    """Have QEMU show what all CPUs of the guest are at, and have the guest itself show it on its console.
+
+    `symbols` is its kernel's System.map. A guest that does not hear gets an NMI, where the machine has one, of which
+    it panics and says where it was: unless that is to be `harmless`.
+    """
+    table = _Symbols(symbols)
+    cpus = tuple(Cpu(registers, _walk(machine, registers, table)) for registers in _registers(machine))
+    said = _press(machine, "l")
+    heard = bool(_HEARD.search(said))
+    if not heard and not harmless:
+        with contextlib.suppress(VmLost):  # a machine without NMIs
+            start = machine.console.size
+            qmp.execute(machine.folder / "qmp", "inject-nmi")
+            said += _listen(machine, start)
+    return Testimony(heard, cpus, said)
+
+
+def dump(machine: Vm, file: Path, size: int, kernel: Kernel) -> str:
+    """Write the memory of a guest that runs `kernel`, of `size` bytes, to `file` as an ELF core; say what there is now."""
+    free = shutil.disk_usage(file.parent).free
+    if free < 2 * size + _SPARE:
+        return f"no core: {file.parent} has {free >> 20} MiB left, which its memory of {size >> 20} MiB, written twice, would fill"
+    raw, core = file.with_name(f".{file.name}.raw"), file.with_name(f".{file.name}")
+    try:
+        process.unlimited(machine.state.pid)
+        arguments = {"paging": False, "protocol": f"file:{raw}"}
+        qmp.execute(machine.folder / "qmp", "dump-guest-memory", arguments, deadline=_DUMP_SECONDS)
+        vmcore.convert(raw, core, kernel.vmlinux, kernel.config)
+        core.replace(file)
+    except (RigError, OSError) as error:
+        return f"no core: {error}"
+    finally:
+        raw.unlink(missing_ok=True)
+        core.unlink(missing_ok=True)
+    return f"its memory: `drgn -c {file} -s {kernel.vmlinux} -s {kernel.debug_module}`"
+
+
+def _registers(machine: Vm) -> list[str]:
+    try:
+        told = machine.monitor("info registers -a")
+    except VmLost:
+        return []
+    return [_VECTORS.sub("", cpu).strip() for cpu in _CPU.split(told)[1:]]
+
+
+def _walk(machine: Vm, registers: str, table: _Symbols) -> tuple[Frame, ...]:
+    """Follow the frame pointers of a CPU, which every kernel of the rig has."""
+    at, pointer = _PC.search(registers), _FP.search(registers)
+    frames = [table.frame(int(at[1], 16), exact=True)] if at else []
+    frame = int(pointer[1], 16) if pointer else 0
+    while frame >> 63 and len(frames) < _DEEPEST:
+        try:
+            words = _WORD.findall(machine.monitor(f"x /2gx {frame:#x}"))
+        except VmLost:
+            break
+        if len(words) != 2:
+            break
+        above, back = (int(word, 16) for word in words)
+        frames.append(table.frame(back, exact=False))
+        frame = above if above > frame else 0
+    return tuple(frames)
+
+
+def _press(machine: Vm, key: str) -> str:
+    """Press SysRq and `key` on the guest's serial line; return what the kernel says to that."""
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(machine.folder / qemu_args.CONSOLE_SOCKET))
+            line.setblocking(False)
+            start = machine.console.size
+            qmp.execute(machine.folder / "qmp", "chardev-send-break", {"id": qemu_args.CONSOLE})
+            line.send(key.encode())
+            return _listen(machine, start, line)
+    except (OSError, VmLost):
+        return ""
+
+
+def _listen(machine: Vm, start: int, line: socket.socket | None = None) -> str:
+    """Return what the guest says from byte `start` of its console's log on: until it has said all, or if it says nothing.
+
+    A `line` that is connected has to be read, or the guest would wait for its reader.
+    """
+    last, quiet = start, Deadline(_HEARS_WITHIN * machine.pace)
+    while machine.alive and not quiet.over:
+        if line:
+            _drain(line)
+        if machine.console.size > last:
+            last, quiet = machine.console.size, Deadline(_QUIET)
+        time.sleep(POLL)
+    if machine.console.size <= start:
+        return ""
+    return machine.console.log.read_bytes()[start:].decode(errors="replace").replace("\r", "")
+
+
+def _drain(line: socket.socket) -> None:
+    try:
+        while line.recv(1 << 16):
+            pass
+    except BlockingIOError:
+        return
+
+
+class _Symbols:
+    """A kernel's functions by address."""
+
+    def __init__(self, system_map: Path) -> None:
+        try:
+            words = (line.split() for line in system_map.read_text().splitlines())
+            self._known = sorted((int(word[0], 16), word[2]) for word in words if word[1] in "tT")
+        except OSError:
+            self._known = []
+
+    def frame(self, address: int, *, exact: bool) -> Frame:
+        """Return the place of `address`, which bears no name if it is not in the kernel itself, but in a module."""
+        index = bisect.bisect(self._known, (address, "\U0010ffff")) - 1
+        if not 0 <= index < len(self._known) - 1:
+            return Frame(f"{address:#x}", exact=exact)
+        start, name = self._known[index]
+        return Frame(name, address - start, self._known[index + 1][0] - start, exact=exact)

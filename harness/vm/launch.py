@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Starts QEMU, and follows its guest until SSH listens."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness import paths
+from harness.build import rootfs
+from harness.errors import RigError, VmLost
+from harness.host import process, shell
+from harness.host.deadline import POLL, Deadline
+from harness.model.trouble import Testimony
+from harness.vm import qemu_args, vms
+from harness.vm.qemu_args import Boot
+from harness.vm.vms import GuestDied, State, Vm
+
+_SILENT_SECONDS = 45.0
+"""the longest that a guest may say nothing while it boots"""
+_PORTS = 5
+"""how often a port is picked, should somebody else take it first"""
+
+Ask = Callable[[Vm], Testimony]
+"""finds out what a guest does that hangs"""
+
+
+def start(boot: Boot, cell: str, *, keep: bool, seconds: float = vms.BOOT_SECONDS, ask: Ask | None = None) -> Vm:
+    """Start QEMU and return once the guest says that SSH listens, which may take `seconds`.
+
+    The VM ends with this process unless `keep`. Raises GuestDied when the guest ends or
+    is not ready in time, after one that hangs was asked by `ask`; VmLost when QEMU itself does not start.
+    """
+    if not keep:
+        atexit.register(vms.stop_own)
+    boot = msgspec.structs.replace(boot, sandbox=_has_sandbox(boot.machine.qemu.binary))
+    root = paths.cache() / "vms"
+    root.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="vm-", dir=root))
+    began = time.monotonic()
+    try:
+        vm = _launch(boot, folder, cell, keep=keep)
+    except BaseException:
+        if state := vms.load(folder):
+            process.kill(state.pid, state.started)
+        vms.remove(folder)
+        raise
+    try:
+        ready = _ready(vm, began, seconds)
+    except GuestDied as died:
+        if ask and vm.alive:
+            died.testimony = ask(vm)
+        vm.stop()
+        raise
+    except BaseException:
+        vm.stop()
+        raise
+    vm.state = msgspec.structs.replace(vm.state, boot_seconds=round(ready, 3))
+    vms.save(vm)
+    return vm
+
+
+def _launch(boot: Boot, folder: Path, cell: str, *, keep: bool) -> Vm:
+    said = ""
+    for _ in range(_PORTS):
+        boot = msgspec.structs.replace(boot, port=_free_port())
+        command = qemu_args.command(boot, folder)
+        qemu = process.start(command, folder / "qemu.log", keep=keep or boot.pauses, largest=vms.LONGEST_LOG)
+        owner = 0 if keep else os.getpid()
+        state = State(
+            cell,
+            boot.clock,
+            vms.identity(boot),
+            qemu.pid,
+            process.start_time(qemu.pid),
+            owner,
+            process.start_time(owner) if owner else 0,
+            boot.port,
+            boot.accelerator,
+            command,
+            pauses=boot.pauses,
+        )
+        vms.save(vm := Vm(folder, state))
+        vm.claim()
+        deadline = Deadline(_SILENT_SECONDS)
+        while qemu.poll() is None and not vm.console.size and not deadline.over:
+            time.sleep(POLL / 2)
+        if vm.console.size or not qemu.poll():
+            return vm
+        said = (folder / "qemu.log").read_text(errors="replace").strip()
+        vm.release()
+        if "forwarding" not in said:
+            break
+    raise VmLost(f"{cell}: {boot.machine.qemu.binary} did not start: {said.splitlines()[-1] if said else 'it said nothing'}")
+
+
+def _ready(vm: Vm, began: float, seconds: float) -> float:
+    deadline, silence = Deadline(seconds), Deadline(_SILENT_SECONDS - (time.monotonic() - began))
+    log = ""
+    while True:
+        alive = vm.alive
+        new = vm.console.read() if alive else vm.console.rest()
+        if new:
+            silence = Deadline(_SILENT_SECONDS)
+        log += new
+        if rootfs.READY in log:
+            return time.monotonic() - began
+        if not alive:
+            raise GuestDied(f"{vm.ended(f'{vm.state.cell}: the guest ended while it booted')}.", log)
+        if deadline.over:
+            raise GuestDied(f"{vm.state.cell}: the guest was not ready {seconds:.0f} s after its start.", log)
+        if silence.over:
+            raise GuestDied(f"{vm.state.cell}: the guest said nothing for {_SILENT_SECONDS:.0f} s while it booted.", log)
+        time.sleep(POLL)
+
+
+@functools.cache
+def _has_sandbox(binary: str) -> bool:
+    """Return whether QEMU was built with it; its help lists the option in any case."""
+    shell.output((binary, "-version"), error=VmLost)
+    try:
+        shell.output((binary, "-sandbox", "on", "-version"))
+    except RigError:
+        return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
