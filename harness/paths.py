@@ -12,7 +12,7 @@ FRAGMENTS = MACHINES / "kconfig"
 SERIES = PROJECT / "kernel_patches"
 TEST_MODULE = PROJECT / "test_module"
 ROOTFS = PROJECT / "rootfs"
-TOOLS = PROJECT / "harness" / "tools"
+TOOLS = PROJECT / "harness" / "build" / "tools"
 """scripts that builds call by their names"""
 RESULTS = Path(os.environ.get("RIG_RESULTS") or PROJECT / "results").expanduser().resolve()
 """of all runs: ``RIG_RESULTS``, or results/"""

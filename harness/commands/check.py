@@ -21,7 +21,7 @@ def commands(*, fast: bool) -> dict[str, tuple[str, ...]]:
         "format": (*_PYTHON, "ruff", "format", "--check", "."),
         "lint": (*_PYTHON, "ruff", "check", "."),
         "types": (*_PYTHON, "mypy"),
-        "shell": ("shellcheck", "bootstrap", ".ci/run", "harness/tools/rig-cc"),
+        "shell": ("shellcheck", "bootstrap", ".ci/run", "harness/build/tools/rig-cc"),
         "workflow": (*_PYTHON, "check_jsonschema", "--builtin-schema", "vendor.github-workflows", _WORKFLOW),
         "tests": (*_PYTHON, "pytest", "tests", "-ra", "--durations=5", *select),
     }

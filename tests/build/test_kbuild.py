@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a build's log says, and what is said of a configuration that cannot be."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.build import buildlog, kbuild
+from harness.errors import RigError
+from harness.host import shell
+from harness.model.matrix import Base, Cell, Machine, Variant, load_machine, machine_names
+from tests.support import make
+
+LOG = """\
+$ make ARCH=x86_64 bzImage
+  CC      mm/vmalloc.o
+mm/slab.c:10:5: warning: unused variable 'error' [-Wunused-variable]
+{error}
+make[2]: *** [scripts/Makefile.build:318: mm/vmalloc.o] Error 1
+make[1]: *** [Makefile:1053: mm] Error 2
+make: *** [Makefile:146: sub-make] Error 2
+"""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "../mm/vmalloc.c:512:9: error: 'foo' undeclared (first use in this function)",
+        "../mm/vmalloc.c:24:10: fatal error: linux/nothing.h: No such file or directory",
+        "mm/vmalloc.c:(.text+0x123): undefined reference to `foo'",
+        'ERROR: "foo" [vmalloc_test.ko] undefined!',
+        "/tmp/ccXYZ.s:12: Error: no such instruction: `nonsense %rax'",
+    ],
+)
+def test_the_first_error_is_found(tmp_path: Path, error: str) -> None:
+    (tmp_path / "log").write_text(LOG.format(error=error))
+    assert buildlog.first_error(tmp_path / "log") == error
+
+
+def test_without_a_compilers_error_it_is_makes(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(LOG.format(error=""))
+    assert buildlog.first_error(tmp_path / "log").startswith("make[2]: ***")
+
+
+@pytest.mark.parametrize(("content", "said"), [("", "the log is empty"), ("one\ntwo\n\n", "two"), ("\xff\n", "\xff")])
+def test_without_any_error_it_is_the_last_line(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "log").write_text(content)
+    assert buildlog.first_error(tmp_path / "log") == said
+
+
+def without_fragment(base: Base, machine: Machine) -> tuple[Base, Machine]:
+    return msgspec.structs.replace(base, fragment="kernel-9.99.config"), machine
+
+
+def without_architecture(base: Base, machine: Machine) -> tuple[Base, Machine]:
+    return base, msgspec.structs.replace(machine, name="vax")
+
+
+@pytest.mark.parametrize(
+    ("lacking", "named"),
+    [(without_fragment, "kernel-9.99.config"), (without_architecture, "arch-vax.config")],
+    ids=lambda v: getattr(v, "__name__", ""),
+)
+def test_a_missing_fragment_is_named(base: Base, lacking: object, named: str) -> None:
+    assert callable(lacking)
+    changed, machine = lacking(base, load_machine("x86_64"))
+    with pytest.raises(RigError) as caught:
+        kbuild.configuration(changed, Cell(machine, Variant("stock"), "perf"))
+    assert named in str(caught.value)
+
+
+def test_the_key_of_a_kernel_covers_all_that_decides_what_it_is(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell(load_machine("x86_64"), Variant("stock"), "perf")
+
+    def key(tree: str = "tree", **asked: str) -> str:
+        return kbuild._key(base, cell, tree, {"CONFIG_MMU": "y", **asked})
+
+    launcher = tmp_path / kbuild._COMPILER.name
+    launcher.write_text('#!/bin/sh\nexec ccache "$@"\n')
+    others = [key(), key("another tree"), key(CONFIG_SMP="y")]
+    for name, value in {
+        "_COMPILER": launcher,
+        "_CCACHE": {**kbuild._CCACHE, "CCACHE_DEPEND": "1"},
+        "_IDENTITY": {**kbuild._IDENTITY, "KBUILD_BUILD_USER": "me"},
+        "_OBJECTS": "ccache-3",
+        "_tools": lambda _: ("another gcc", "another ld"),
+    }.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(kbuild, name, value)
+            others.append(key())
+    assert len(set(others)) == len(others)
+    assert key() == others[0]
+
+
+@pytest.fixture(params=machine_names())
+def machine(request: pytest.FixtureRequest) -> Machine:
+    return load_machine(request.param)
+
+
+def words(machine: Machine, folder: Path, work: Path | None = None) -> list[str]:
+    """Return how the compiler is called in the build folder of a tree, for the kernel or for the module in `work`."""
+    names = kbuild._SOURCE_NAMES + (kbuild._MODULE_NAMES if work else ())
+    flags, for_assembly = (told.split("=", 1)[1].split() for told in kbuild._flags(names, folder, work))
+    assert flags == for_assembly
+    return [machine.build.compiler, *flags, "-c", "-o", "made.o"]
+
+
+def named(machine: Machine, file: Path) -> list[str]:
+    """Return the names and the folders of the compilation units in `file`."""
+    told = shell.output((f"{machine.build.cross_compile}readelf", "--debug-dump=info", "--dwarf-depth=1", file))
+    return [line.rsplit(": ", 1)[1] for line in told.splitlines() if "DW_AT_name" in line or "DW_AT_comp_dir" in line]
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "option"),
+    [("a.c", 'const char *name = __FILE__;\n#include "../mm/b.h"\n', "-gdwarf-4"), ("a.S", "entry:\n\tnop\n", "-Wa,-gdwarf-2")],
+)
+def test_debug_information_is_the_same_wherever_the_tree_is(
+    tmp_path: Path, machine: Machine, source: str, text: str, option: str
+) -> None:
+    made = []
+    for tree in (tmp_path / "one", tmp_path / "another/place"):
+        folder = tree / "build"
+        folder.mkdir(parents=True)
+        (tree / "mm").mkdir()
+        (tree / "mm" / source).write_text(text)
+        (tree / "mm/b.h").write_text("static inline int b(void)\n{\n\treturn 1;\n}\nint c(void)\n{\n\treturn b();\n}\n")
+        shell.output((*words(machine, folder), "-fmacro-prefix-map=../=", option, f"../mm/{source}"), cwd=folder)
+        assert named(machine, folder / "made.o") == [f"mm/{source}", "."]
+        made.append((folder / "made.o").read_bytes())
+    assert made[0] == made[1]
+    assert str(tmp_path).encode() not in made[0]
+
+
+def test_a_modules_sources_are_named_by_its_folder_in_the_project(tmp_path: Path, machine: Machine) -> None:
+    folder, work = tmp_path / "tree/build", tmp_path / "modules/.key.abc"
+    folder.mkdir(parents=True)
+    work.mkdir(parents=True)
+    (work / "main.c").write_text("const char *name = __FILE__;\n")
+    shell.output((*words(machine, folder, work), "-g", work / "main.c"), cwd=folder)
+    assert named(machine, folder / "made.o") == ["test_module/main.c", "."]
+    assert b"\0test_module/main.c\0" in (folder / "made.o").read_bytes()
+    assert str(tmp_path).encode() not in (folder / "made.o").read_bytes()
+
+
+def test_what_guests_are_sent_has_no_debug_information(tmp_path: Path, machine: Machine) -> None:
+    (tmp_path / "main.c").write_text("int tested(int value)\n{\n\treturn value + 1;\n}\n")
+    shell.output((*words(machine, tmp_path, tmp_path), "-g", "main.c"), cwd=tmp_path)
+    whole = (tmp_path / "made.o").read_bytes()
+    module = (tmp_path / "made.o").rename(tmp_path / "m.ko")
+    kbuild._part(machine, module)
+    kernel = kbuild.Kernel(
+        tmp_path, tmp_path / "image", tmp_path / "config", module, "0", "4.18.0", make.BUILD_ID, make.MODULE_BUILD_ID
+    )
+    assert kernel.debug_module.read_bytes() == whole
+    assert b".debug_info\0" in whole
+    assert b".debug" not in module.read_bytes()
+    assert b"\0tested\0" in module.read_bytes()
+
+
+@pytest.mark.parametrize(("seconds", "stays"), [(-60, True), (0, True), (3600, False)])
+def test_a_build_from_the_future_is_dropped(tmp_path: Path, seconds: int, stays: bool) -> None:
+    folder, said = tmp_path / "build", list[str]()
+    folder.mkdir()
+    log = folder / "build.log"
+    kbuild._drop_what_is_to_come(folder, log, said.append)
+    assert folder.exists(), "a folder without a log has not been built in"
+    log.touch()
+    os.utime(log, (time.time() + seconds,) * 2)
+    kbuild._drop_what_is_to_come(folder, log, said.append)
+    assert folder.exists() == stays
+    assert said == ([] if stays else ["the clock was set back; building from scratch"])

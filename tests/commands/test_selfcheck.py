@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rig's check of itself, with kernels that nobody built: what it builds, measures, keeps and removes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness import paths
+from harness.build import kbuild
+from harness.build.kbuild import Kernel
+from harness.commands import injection, pipeline, selfcheck
+from harness.errors import RigError, UsageError
+from harness.model import records
+from harness.model.matrix import Base, Clock, Variant
+from harness.model.records import Run
+from harness.model.selection import Selection
+from harness.runs import lifecycle
+from harness.stats.outcome import Outcome
+from harness.suite.plan import BuiltCell, Plan
+from tests.commands.test_injection import SOURCE
+from tests.support import make
+
+COST = 4000.0
+"""instructions of an allocation"""
+
+
+class FakeRig:
+    """Builds empty kernels and measures what they were made to cost."""
+
+    def __init__(self, base: Base, folder: Path) -> None:
+        self.base, self.folder = base, folder
+        self.patches: dict[str, str] = {}
+        self.broken_under: Clock | None = None
+        self.tested: list[tuple[Clock, int, tuple[str, ...]]] = []
+
+    def build(self, wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
+        assert wanted.tests == "performance"
+        plan = make.plan(self.base)
+        return msgspec.structs.replace(plan, cells=tuple(self._built(plan.cells[0], v) for v in variants))
+
+    def _built(self, like: BuiltCell, variant: Variant) -> BuiltCell:
+        tree = kbuild.tree_of(self.base, variant)
+        (tree / "mm").mkdir(parents=True)
+        (tree / injection.FILE).write_text(SOURCE)
+        kernel = self.folder / f"kernel-{variant.name}"
+        kernel.mkdir()
+        (kernel / "image").write_text("the same" if variant.series is None else variant.name)
+        if variant.series:
+            self.patches[variant.name] = variant.series.read_text()
+        made = Kernel(
+            kernel, kernel / "image", kernel / "config", kernel / "m.ko", "0", "4.18.0", make.BUILD_ID, make.MODULE_BUILD_ID
+        )
+        return msgspec.structs.replace(like, cell=msgspec.structs.replace(like.cell, variant=variant), kernel=made)
+
+    def test(self, made: Plan, wanted: Selection, command: str, parent: Path) -> Outcome:
+        assert wanted.clock == made.clock
+        names = tuple(built.cell.variant.name for built in made.cells)
+        self.tested.append((made.clock, made.boots, names))
+        run = Run(records.new_folder(parent))
+        noise = 1e-5 if made.clock is Clock.ICOUNT else 0.01
+        run.add("samples.jsonl", self._samples(made, names, noise))
+        results = (make.result("error" if self.broken_under is made.clock else "passed"),)
+        return Outcome(run.folder, (), (), results, make.provenance(planned=1))
+
+    def _samples(self, made: Plan, names: Sequence[str], noise: float) -> list[records.Sample]:
+        rng = random.Random(len(names))
+        costs = {name: COST * (1 + float(name.removeprefix("plus-")) / 100 if name.startswith("plus-") else 1) for name in names}
+        return [
+            make.sample(cost * (1 + rng.gauss(0, noise)), variant=name, clock=made.clock, boot=boot)
+            for name, cost in costs.items()
+            for boot in range(made.boots)
+        ]
+
+
+@pytest.fixture
+def rig(base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRig:
+    fake = FakeRig(base, tmp_path)
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(pipeline, "build", fake.build)
+    monkeypatch.setattr(pipeline, "test", fake.test)
+    return fake
+
+
+def test_it_measures_twins_and_slower_kernels_under_each_clock(rig: FakeRig) -> None:
+    found = selfcheck.run(Selection(boots=5), tuple(Clock), 2, "invoke selfcheck")
+    names = ("stock", "twin", "plus-0.5", "plus-1", "plus-2", "plus-5")
+    assert rig.tested == [(Clock.ICOUNT, 1, ("stock",)), (Clock.ICOUNT, 10, names), (Clock.WALL, 10, names)]
+    added = {name: int(text.partition(".rept ")[2].partition("\\n")[0]) for name, text in rig.patches.items()}
+    assert added == {"plus-0.5": 20, "plus-1": 40, "plus-2": 80, "plus-5": 200}
+    assert found.identical == {"x86_64": True}
+    assert found.smallest(Clock.ICOUNT) == pytest.approx(0.5, rel=1e-3)
+    assert [t.verdicts for t in found.trials if not t.injected] == [("same", "same")] * 2
+    assert lifecycle.last_selfcheck() == found
+
+
+def test_only_results_are_left(rig: FakeRig, base: Base) -> None:
+    selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck")
+    assert not (paths.cache() / "selfcheck").exists()
+    assert sorted(file.name for file in paths.RESULTS.iterdir()) == ["selfcheck", "selfcheck.json"]
+
+
+def test_a_rig_that_fails_finds_out_nothing(rig: FakeRig, base: Base) -> None:
+    rig.broken_under = Clock.ICOUNT
+    with pytest.raises(RigError, match=r"self check needs kernels without findings; .* tells what went wrong"):
+        selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck")
+    assert lifecycle.last_selfcheck() is None
+    assert not (paths.cache() / "selfcheck").exists()
+
+
+def test_a_damaged_record_is_as_good_as_none(rig: FakeRig) -> None:
+    paths.RESULTS.mkdir()
+    lifecycle.selfcheck_file().write_text('{"date": 1')
+    assert lifecycle.last_selfcheck() is None
+
+
+def test_a_clock_that_cannot_be_measured_keeps_what_the_other_told(rig: FakeRig) -> None:
+    rig.broken_under = Clock.WALL
+    with pytest.raises(RigError):
+        selfcheck.run(Selection(boots=5), tuple(Clock), 1, "invoke selfcheck")
+    kept = lifecycle.last_selfcheck()
+    assert kept
+    assert {trial.clock for trial in kept.trials} == {Clock.ICOUNT}
+
+
+@pytest.mark.parametrize("option", [{"tests": "stress"}, {"series": "/x"}, {"keep": True}, {"boots": 2}, {"margin": 1.0}])
+def test_an_option_that_has_no_meaning_is_refused(rig: FakeRig, option: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"--{next(iter(option))} has"):
+        selfcheck.run(Selection(**option), (Clock.ICOUNT,), 1, "invoke selfcheck")
+    assert not rig.tested
+
+
+def test_what_is_kept_apart_has_a_tree_of_its_own(base: Base) -> None:
+    assert kbuild.tree_of(base, Variant("stock")) == paths.cache() / "trees" / base.name / "stock"
+    assert kbuild.tree_of(base, Variant("stock", apart="selfcheck/a")).is_relative_to(paths.cache() / "selfcheck" / "a")

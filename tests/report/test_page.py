@@ -1,0 +1,609 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The HTML page and the terminal's tables: figures with all that belongs to them, guests' text as text."""
+
+from __future__ import annotations
+
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console, RenderableType
+
+from harness.host.deadline import ICOUNT_SHIFT
+from harness.model.matrix import Clock
+from harness.model.trouble import Frame
+from harness.report import page as pages
+from harness.report import phrases, terminal
+from harness.report.contents import Content
+from harness.report.mail import mail
+from harness.stats import published
+from harness.stats.compare import Comparison
+from harness.stats.outcome import Outcome
+from tests.support import content, make
+
+EVIL = '<script>alert(1)</script>\x1b[31mred\x1b[0m\x1b]0;title\x07 & "quoted" [bold]x[/y] $x_1$'
+STRESS = make.sample(test="mix_stress_test", clock=Clock.WALL, unit="ns/op", operations=4321)
+SIZE = 3_000_000
+"""bytes that a page may have"""
+
+
+class Page(HTMLParser):
+    """Collects what a browser would make of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [f"{name}={value}" for name, value in attrs if name in ("src", "href", "action", "data", "srcset")]
+        self.links += [f"{name}={value}" for name, value in attrs if name == "xlink:href" and not str(value).startswith("#")]
+        self.ids += [str(value) for name, value in attrs if name == "id"]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page(**other: Any) -> str:
+    """Return the page of a run that compared one test, unless `other` says more."""
+    fields: dict[str, Any] = {
+        "provenance": make.provenance(),
+        "comparisons": (content.comparison(),),
+        "results": (make.result(),),
+        "samples": (STRESS,),
+    }
+    return pages.html(Content(**{**fields, **other}))
+
+
+def seen(**other: Any) -> str:
+    return Page(page(**other)).text
+
+
+def on_terminal(*shown: RenderableType, terminal: bool = False, width: int = 200) -> str:
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=terminal, color_system=None)
+    console.print(*shown)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def whole() -> str:
+    """The page of a run of everything."""
+    return pages.html(content.full())
+
+
+def test_a_figure_has_its_unit_clock_spread_and_count() -> None:
+    shown = seen()
+    for words in (
+        "5,120 ±0.2 %",
+        "2,560 ±0.2 %",
+        "6 / 3",
+        "+50.0 %",
+        "+49.5 to +50.5",
+        "<0.001",
+        "faster",
+        "clock icount",
+        "instructions/op",
+    ):
+        assert words in shown
+    assert shown.count("not time") == 1, "instructions are told from seconds, once"
+
+
+def test_sides_of_different_counts_show_both() -> None:
+    assert "6 / 3, 1 / 1" in seen(comparisons=(content.comparison(measured=content.summary((2560.0,))),))
+
+
+def test_what_is_undecided_says_what_would_decide() -> None:
+    open_ = content.comparison(verdict="undecided", more=3)
+    shown = seen(comparisons=(open_,))
+    assert "undecided, +3 boots" in shown
+    assert "x86_64: 1 undecided" in shown
+    assert phrases.verdict(msgspec.structs.replace(open_, more=1)) == "undecided, +1 boot"
+    assert phrases.verdict(msgspec.structs.replace(open_, more=0)) == "undecided"
+    assert phrases.verdict(msgspec.structs.replace(open_, more=999)) == "undecided, >999 boots"
+
+
+def test_a_verdict_has_the_colour_of_the_worst_in_it() -> None:
+    assert '<li class="good">' in page()
+    assert '<li class="open">' in page(comparisons=(content.comparison(), content.comparison(verdict="undecided")))
+    assert '<li class="bad">' in page(comparisons=(content.comparison(verdict="undecided"), content.slower()))
+
+
+def test_clocks_are_never_in_one_table() -> None:
+    wall = content.comparison(clock=Clock.WALL, baseline=content.summary((777.0,), unit="ns/op"), measured=None, ratio=None)
+    made = page(comparisons=(content.comparison(), wall))
+    tables = re.findall(r"<table>.*?</table>", made, re.DOTALL)
+    (icount,) = (t for t in tables if "2,560" in t)
+    assert "777" in made
+    assert "777" not in icount
+    assert "host" in Page(made).text, "what limits the other clock is said too"
+
+
+@pytest.mark.parametrize("field", ["title", "text", "test", "kind", "function", "where", "process", "evidence", "left"])
+def test_what_a_guest_says_in_a_finding_is_text(field: str) -> None:
+    is_text(page(findings=(make.finding(**{field: EVIL}),)))
+
+
+def test_what_a_guest_says_in_a_call_trace_is_text() -> None:
+    frame = Frame(EVIL, 1, 2, EVIL, file=EVIL, line=3, source=EVIL)
+    is_text(page(findings=(make.finding(frames=(frame,), followed=(EVIL,)),)))
+
+
+def test_what_a_guest_says_elsewhere_is_text() -> None:
+    is_text(page(results=(make.result("failed", reason=EVIL),)))
+    is_text(page(sections=(content.section(began=EVIL, ended=EVIL, stack=(EVIL,)),)))
+    is_text(page(points=content.points(workload=EVIL, axis=EVIL, variant=EVIL)))
+    is_text(page(histograms=(content.histogram(test=EVIL),)))
+    is_text(
+        page(memory=tuple(content.look(at, t, values={EVIL: t}) for t, at in enumerate(("before", "during", "during", "after"))))
+    )
+
+
+def is_text(made: str) -> None:
+    assert "script" not in Page(made).tags
+    assert "<script>alert(1)</script>" in Page(made).text
+    assert "\x1b" not in made
+    assert "\x07" not in made
+
+
+def test_the_whole_page_needs_no_network(whole: str) -> None:
+    made = Page(whole)
+    assert not made.links
+    assert not re.search(r"https?:|@import|url\((?!#)", whole)
+    assert "default-src 'none'" in whole
+    assert set(made.tags).isdisjoint({"script", "img", "link", "iframe", "image", "foreignobject"})
+
+
+def test_the_whole_page_is_small_and_its_ids_are_its_own(whole: str) -> None:
+    made = Page(whole)
+    assert len(whole.encode()) < SIZE
+    assert made.tags.count("svg") == 2 + 2 + 2 + 4 + 1 + 2, "distributions, latency, sections, growth, publication, memory"
+    assert len(made.ids) == len(set(made.ids))
+
+
+def test_the_whole_page_has_all_parts_in_order(whole: str) -> None:
+    ids = [i for i in Page(whole).ids if i.isalpha()]
+    assert ids == [
+        "known",
+        "changes",
+        "comparison",
+        "distributions",
+        "patches",
+        "latency",
+        "sections",
+        "growth",
+        "published",
+        "memory",
+        "findings",
+        "tests",
+        "provenance",
+    ]
+
+
+def test_a_page_shows_who_has_which_known_bug() -> None:
+    leak, results = make.leak(), make.known_results()
+    made = page(findings=(leak,), results=results)
+    shown = Page(made).text
+    assert "Known bugs of stock" in shown
+    assert "not seen: fixed" in shown
+    assert "x86_64: faster: le_fit_alloc_test (+50.0\xa0%); mine fixes 1 of 1 known bug that stock shows" in shown
+    assert shown.index("Known bugs") < shown.index("95\xa0% interval" if "95\xa0% interval" in shown else "95 % interval")
+    told = on_terminal(terminal.summary(make.provenance(), (), (leak,), results), width=80)
+    assert re.search(r"md_blocks are left\s+seen\s+not seen: fixed", told)
+    assert "Known bugs" not in Page(page()).text
+    evil = Page(page(findings=(make.leak(expected=EVIL),), results=results))
+    assert "script" not in evil.tags
+
+
+def test_a_page_is_the_same_each_time() -> None:
+    assert page() == page()
+
+
+def test_a_finding_is_shown_with_its_place() -> None:
+    shown = seen(findings=(make.finding(),))
+    for words in ("x86_64/stock/perf", "kernel BUG at mm/vmalloc.c:512!", "lines 417 to 450", "1 unexpected finding", "[    3.1]"):
+        assert words in shown
+
+
+def test_a_known_bugs_machines_are_told_apart_where_they_differ() -> None:
+    seen = [make.leak(), make.leak(machine="aarch64"), make.leak(variant="mine", machine="aarch64")]
+    results = [*make.known_results(), *(msgspec.structs.replace(r, machine="aarch64") for r in make.known_results())]
+    run = make.provenance(machines={"aarch64": "", "x86_64": ""})
+    told = " ".join(on_terminal(terminal.summary(run, (), seen, results)).split())
+    assert "bug stock mine" in told
+    assert "md_blocks are left seen aarch64: seen x86_64: not seen: fixed" in told
+
+
+def test_a_known_bug_is_called_one() -> None:
+    shown = seen(findings=(make.finding(expected="an overflow"),))
+    assert (
+        "known bug: stock on x86_64: bug: kernel BUG at mm/vmalloc.c:512! in align_shift_alloc_test, x 1 boot: an overflow" in shown
+    )
+    assert "no unexpected finding" in shown
+
+
+BROKEN = "BROKEN - 1 cause: bug in alloc_vmap_area, mm/vmalloc.c:512, first in exact_hole_test (x 3 boots)"
+FIRST_BAD = (
+    "my-series: first bad: 0002-off-by-one.patch (my-series@2, bug in alloc_vmap_area, mm/vmalloc.c:512 in exact_hole_test);"
+    " also bad: 0003-slow-down.patch (my-series, le_fit_alloc_test -14.0 % against my-series@2 on x86_64)"
+)
+
+
+def test_headlines_come_before_all_else_with_their_colours() -> None:
+    made = pages.html(content.broken())
+    shown = Page(made).text
+    assert f"my-series@2: {BROKEN}" in shown
+    assert "my-series@1: SAME - 1 test the same" in shown
+    assert shown.index("my-series@1: SAME") < shown.index("my-series@2: BROKEN") < shown.index("my-series: BROKEN")
+    assert shown.index("my-series: BROKEN") < shown.index(FIRST_BAD) < shown.index("x86_64: slower") < shown.index("95 % interval")
+    assert re.findall(r'<li class="(\w+)">[\w@-]+: <strong>(\w+)</strong>', made) == [
+        ("even", "SAME"),
+        ("bad", "BROKEN"),
+        ("bad", "BROKEN"),
+    ]
+
+
+def test_a_page_has_the_matrix_of_tests_by_patches() -> None:
+    made = pages.html(content.broken())
+    matrices = made[made.index('id="patches"') : made.index('id="findings"')]
+    assert re.findall(r"<i [^>]*></i>([\w@-]+)", matrices) == ["my-series@1", "my-series@2", "my-series"] * 2
+    shown = Page(matrices).text
+    assert "le_fit_alloc_test+0.00 % same+0.00 % same-14.0 % slower (R)" in shown
+    assert "exact_hole_testokFAILEDFAILED as before" in shown
+    assert shown.strip().endswith(f"{FIRST_BAD}.")
+    assert "Patch by patch" not in seen()
+
+
+def test_a_cause_is_one_entry_with_a_screen_of_its_log_and_the_rest_folded() -> None:
+    made = pages.html(content.broken())
+    shown = Page(made).text
+    assert shown.count("FINDING: ") == 2, "of six findings"
+    assert "FINDING: my-series@2 on x86_64: bug: kernel BUG at mm/vmalloc.c:512!" in shown
+    assert shown.count("seen 3 times: where else") == 2
+    assert shown.count("[    3.2] line 99") == 2, "the others are named, not shown"
+    assert made.count("<details><summary>62 more lines of the log</summary>") == 2
+
+
+def test_a_printed_page_leaves_closed_what_is_closed() -> None:
+    style = page().partition("@media print")[2].partition("</style>")[0]
+    assert "details:not([open]) > :not(summary) { display: none; }" in style
+    assert "max-height" in style
+
+
+def test_the_terminal_has_headlines_the_matrix_and_an_excerpt() -> None:
+    made = content.broken()
+    outcome = Outcome(Path("/run"), made.comparisons, made.findings, made.results, made.provenance, steps=made.steps)
+    heads = on_terminal(terminal.headlines(outcome))
+    assert heads.splitlines()[0].strip() == "my-series@1: SAME - 1 test the same"
+    assert f"my-series: {BROKEN}" in heads
+    assert " ".join(heads.split()).endswith(FIRST_BAD)
+    told = on_terminal(terminal.patches(outcome))
+    assert re.search(r"le_fit_alloc_test +\+0\.00 % same +\+0\.00 % same +-14\.0 % slower \(R\)", told)
+    assert re.search(r"exact_hole_test +ok +FAILED +FAILED as before", told)
+    summed = on_terminal(terminal.summary(made.provenance, made.comparisons, made.findings, made.results))
+    assert summed.count(content.BUG) == 1, "what a later patch shows too is not quoted again"
+    assert "line 6" in summed
+    assert "line 7" not in summed
+    coloured = io.StringIO()
+    Console(file=coloured, width=200, force_terminal=True, color_system="standard").print(terminal.headlines(outcome))
+    assert "\x1b[1;31mBROKEN" in coloured.getvalue()
+
+
+def test_the_unexpected_comes_first() -> None:
+    shown = seen(findings=(make.finding(expected="an overflow", title="an old one"), make.finding(title="a new one")))
+    assert shown.index("a new one") < shown.index("an old one")
+
+
+def test_a_machines_verdict_tells_the_worst_first() -> None:
+    mixed = (
+        content.comparison(test="good_test"),
+        content.comparison(test="even_test", verdict="same", ratio=1.0),
+        content.slower(2.0, test="slow_test"),
+        content.slower(50.0, test="bad_test"),
+    )
+    line = next(line for line in seen(comparisons=mixed).splitlines() if line.startswith("x86_64:"))
+    told = line.replace("\xa0", " ")
+    assert told == (
+        "x86_64: slower past the threshold of 5 %: bad_test (-50.0 %); slower: slow_test (-2.0 %);"
+        " faster: good_test (+50.0 %); 1 the same; no unexpected finding."
+    )
+
+
+def test_a_verdict_says_which_variant_and_clock_where_there_are_more() -> None:
+    both = (content.comparison(), content.comparison(variant="other", clock=Clock.WALL))
+    told = seen(comparisons=both).replace("\xa0", " ")
+    assert "faster: le_fit_alloc_test (mine icount +50.0 %, other wall +50.0 %)" in told
+
+
+def test_a_stock_only_run_says_so() -> None:
+    alone = content.comparison(variant="", measured=None, ratio=None, interval=None, p=None, verdict="not compared")
+    told = make.provenance(stock_only=True, patches={"stock": ()}, notes=("4.18 cannot be had.",))
+    shown = seen(provenance=told, comparisons=(alone,))
+    for words in ("Linux 4.18.0: stock only", "Stock-only run.", "nothing was compared", "not compared", "4.18 cannot be had."):
+        assert words in shown
+    assert "Stock-only" not in seen()
+
+
+def test_what_the_rig_could_not_run_is_bad_news() -> None:
+    shown = seen(results=(make.result("error", reason="QEMU did not start"),))
+    assert "the rig could not run 1 test;" in shown
+    assert "QEMU did not start" in shown
+
+
+def test_a_page_without_figures_says_how_to_get_them() -> None:
+    shown = seen(provenance=make.provenance(finished=""), comparisons=(), results=(), samples=())
+    for words in ("nothing was compared", "no performance test was run", "invoke sweep", "--profile perf,latency", "not finished"):
+        assert words in shown
+
+
+def test_what_is_there_is_not_said_to_be_missing() -> None:
+    assert "invoke sweep" in seen()
+    assert "invoke sweep" not in seen(points=content.points())
+
+
+def test_a_sweeps_page_has_its_plots_and_exponents_and_nothing_else() -> None:
+    made = Page(pages.html(Content(make.provenance(), points=(*content.points(), *content.points(variant="mine")))))
+    assert [i for i in made.ids if i.isalpha()] == ["growth", "provenance"]
+    assert made.tags.count("svg") == 1
+    for words in (
+        "in line with the size, or faster: stock in 1 of 1, mine in 1 of 1.",
+        "1.00 (1.00 to 1.00)",
+        "linear",
+        "25,000 (50,000)",
+        "not time",
+    ):
+        assert words in made.text
+
+
+def test_a_sweeps_verdict_counts_what_is_unclear_apart() -> None:
+    bent = tuple(content.point(size, 10000 + size, workload="churn") for size in (1000, 5000, 15000, 50000))
+    flat = tuple(content.point(size, 500, workload="none") for size in (1000, 5000, 15000, 50000))
+    made = seen(comparisons=(), results=(), samples=(), points=(*content.points(), *bent, *flat))
+    assert "in line with the size, or faster: stock in 1 of 3 (1 unclear)." in made
+
+
+def test_two_runs_are_compared_under_their_names() -> None:
+    before = make.provenance(run="20260101-000000-aaaa", selfcheck="smallest change found: 1 %")
+    shown = seen(comparisons=(content.comparison(against=before.run, variant="stock"),), results=(), samples=(), before=before)
+    assert "run 20260102-030405-abcd against run 20260101-000000-aaaa" in shown
+    assert "stock in 20260101-000000-aaaa" in shown, "both sides have a name in the plot"
+    assert "smallest change found: 1 %" in shown, "both runs tell where they come from"
+    assert "invoke sweep" not in shown
+    assert "no unexpected finding" not in shown, "nobody looked"
+
+
+def test_latency_has_its_percentiles_and_its_overhead() -> None:
+    shown = seen(histograms=(content.histogram(), content.histogram(variant="mine", highest=7010.0)))
+    for words in ("p99.9", "90,210", "7,010", "31.0", "1,000 / 1"):
+        assert words in shown
+
+
+def test_sections_are_shown_longest_first_with_their_stacks() -> None:
+    shown = seen(sections=(content.section(microseconds=20), content.section(), content.section(variant="mine", microseconds=30)))
+    assert "500,000 instructions" in shown
+    assert "_raw_spin_unlock < alloc_vmap_area" in shown
+    assert shown.index("1,000,000") < shown.index("15,000")
+    wall = seen(sections=(content.section(clock=Clock.WALL),))
+    assert "500,000" not in wall
+    assert "longest, us" in wall
+
+
+def test_memory_tells_what_a_test_left_behind() -> None:
+    looks = [content.look("before", 0), content.look("after", 3)]
+    grown = content.look("after", 3, boot=1, values={"SUnreclaim": 16 << 20, "slab:vmap_area": 1 << 20})
+    made = Page(page(memory=(*looks, content.look("before", 0, boot=1), grown)))
+    assert "2 MiB" in made.text, "the median of 0 and 4 MiB"
+    assert "vmap_area 510 KiB" in made.text
+    assert made.tags.count("svg") == 1, "without a look during the test there is nothing to draw but the distribution"
+
+
+def test_the_publication_stands_beside_ours() -> None:
+    shown = seen(published=published.load())
+    for words in (
+        "i5-3320M (ours: x86_64)",
+        "linux-mm, October 2018",
+        "1,218,459",
+        "+5.9 to +7.7",
+        "1.86×",
+        "us for 1,000,000 loops",
+    ):
+        assert words in shown
+    assert "linux-mm" not in seen(published=published.load(), comparisons=())
+
+
+def test_ours_is_the_median_of_our_rows_on_the_page_and_in_the_mail() -> None:
+    """The comparison says 0 %: it is of the boots' medians, where the publication's rows are means."""
+    swings = content.comparison(
+        baseline=content.summary(*[(100.0, 100.0, 1000.0)] * 3), measured=content.summary(*[(100.0,) * 3] * 3), ratio=1.0
+    )
+    shown = seen(published=published.load(), comparisons=(swings,))
+    mailed = mail(Content(make.provenance(), comparisons=(swings,), published=published.load()))
+    (row,) = (line for line in mailed.splitlines() if line.split()[:2] == ["x86_64", "le_fit"])
+    assert "+75.0 to +75.0+75.0same3.73×" in shown
+    assert row.split()[5:] == ["+75.0", "3.73", "same"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "loops", "told", "busy"),
+    [
+        ("quick", 1.0, "scale quick", "Ours had fewer than the 15,000 busy areas of the publication"),
+        ("published", 0.1, "scale published, 10 % of its operations", "Ours had 15,000 busy areas, as the publication"),
+    ],
+)
+def test_the_publications_heading_says_how_ours_was_measured(scale: str, loops: float, told: str, busy: str) -> None:
+    run = make.provenance(scale=scale, loops=loops)
+    both = (content.comparison(), content.comparison(test="long_busy_list_alloc_test"))
+    shown = seen(provenance=run, published=published.load(), comparisons=both)
+    mailed = " ".join(mail(Content(run, comparisons=both, published=published.load())).split())
+    assert f"Published and ours {told}" in shown
+    assert f"and ours ({told})" in mailed
+    for said in (shown, mailed):
+        assert busy in said
+        assert ("other size" in said) is (scale == "quick")
+
+
+def test_kernels_that_are_not_for_speed_do_not_stand_beside_the_publication() -> None:
+    assert "linux-mm" not in seen(published=published.load(), comparisons=(content.comparison(profile="debug"),))
+
+
+def test_a_run_can_be_repeated_from_its_page() -> None:
+    told = make.provenance(
+        loops=0.25,
+        resumed=("2026-01-02T03:04:30+00:00",),
+        selfcheck="A/A: same in 10 of 10",
+        audited={"x86_64/mine/perf": "2026-01-01: same"},
+    )
+    shown = seen(provenance=told)
+    for words in (
+        "invoke build boot test",
+        "c" * 40,
+        "0001-a.patch, 0002-b.patch",
+        "gcc 12.2",
+        "1" * 16,
+        "4,321",
+        "25 % of its operations",
+        "2026-01-02T03:04:30+00:00",
+        "A/A: same in 10 of 10",
+        f"kernel {'2' * 16}; configuration and build command beside this page; audited 2026-01-01: same",
+        "same within ±1 % (icount), ±5 % (wall)",
+    ):
+        assert words in shown
+    assert "of its operations" not in seen()
+
+
+def test_the_terminals_table_has_unit_spread_count_and_interval() -> None:
+    shown = on_terminal(terminal.comparison([content.comparison(), content.comparison(verdict="undecided", more=3)]))
+    for words in (
+        "x86_64, perf, icount: median instructions/op ±spread, samples / boots 6 / 3",
+        "5,120 ±0.2 %",
+        "+50.0 %",
+        "+49.5 to +50.5",
+        "faster",
+        "undecided, +3 boots",
+        "mine",
+    ):
+        assert words in shown
+
+
+def test_a_verdict_keeps_to_its_line_on_110_columns() -> None:
+    swings = content.comparison(
+        test="long_busy_list_alloc_test",
+        baseline=content.summary((112345.0,), (612345.0,), (1112345.0,)),
+        measured=content.summary((22345.0,), (412345.0,), (1112345.0,)),
+        interval=(0.001, 98.7),
+        verdict="undecided",
+        more=771,
+    )
+    lines = on_terminal(terminal.comparison([swings, content.comparison()]), width=110).splitlines()
+    (line,) = (line for line in lines if "long_busy_list_alloc_test" in line)
+    assert line.split("  ")[1:] == ["612,345 ±82 %", "412,345 ±132 %", "+50.0 %", "-9770 to +99.9", "undecided, +771 boots "]
+
+
+def test_a_regression_stands_out_on_the_terminal() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=200, force_terminal=True, color_system="standard")
+    console.print(terminal.comparison([content.slower(test="bad_test"), content.slower(2, test="slow_test")]))
+    bad, slow = (line for line in file.getvalue().splitlines() if "_test" in line)
+    assert "\x1b[1;31m" in bad
+    assert "\x1b[1;31m" not in slow
+
+
+def test_the_terminals_table_of_stock_alone_has_no_other_columns() -> None:
+    shown = on_terminal(terminal.comparison([content.comparison(variant="", measured=None, ratio=None, interval=None)]))
+    assert "5,120 ±0.2 %" in shown
+    assert "change" not in shown
+
+
+def test_the_terminal_sums_up() -> None:
+    worse = [content.slower(), content.slower(2.0), content.comparison(verdict="undecided")]
+    results = [make.result(), make.result("xfailed"), make.result("failed"), make.result("error", reason="QEMU did not start")]
+    findings = [make.finding(), make.finding(expected="an overflow")]
+    shown = on_terminal(terminal.summary(make.provenance(notes=("a note",)), worse, findings, results))
+    for words in (
+        "note: a note",
+        "FINDING: stock on x86_64: bug: kernel BUG at mm/vmalloc.c:512! (in alloc_vmap_area, mm/vmalloc.c:512)"
+        " in align_shift_alloc_test, x 1 boot",
+        "known bug: stock on x86_64: bug: ",
+        "RIG FAILED: x86_64/stock/perf le_fit_alloc_test: QEMU did not start",
+        "1 passed, 1 known bugs seen, 1 failed, 1 rig failures",
+        "Regressions: 1 past the threshold of 5 %. Undecided: 1.",
+    ):
+        assert words in shown
+    alone = content.comparison(variant="", measured=None, ratio=None, interval=None)
+    assert "Stock only: nothing was compared" in on_terminal(terminal.summary(make.provenance(stock_only=True), [alone], [], []))
+    assert "No performance test was run." in on_terminal(terminal.summary(make.provenance(), [], [], []))
+    assert "Regressions: none." in on_terminal(terminal.summary(make.provenance(), [content.comparison()], [], []))
+
+
+def test_a_guest_does_not_steer_the_terminal() -> None:
+    shown = on_terminal(
+        terminal.summary(make.provenance(), [], [make.finding(title=EVIL)], [make.result("error", reason=EVIL)]), terminal=True
+    )
+    assert shown.count("[bold]x[/y]") == 2, "it is not taken for markup either"
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([5120.4], "5,120 ±0.0 %"),
+        ([12.34, 12.34], "12.3 ±0.0 %"),
+        ([100.0, 150.0], "125 ±20 %"),
+        ([0.0], "0.0 ±0.0 %"),
+    ],
+)
+def test_figures_have_no_more_digits_than_they_are_worth(values: list[float], shown: str) -> None:
+    assert phrases.value(content.summary(tuple(values))) == shown
+
+
+def test_what_is_not_there_is_a_dash() -> None:
+    nothing: Comparison = content.comparison(measured=None, baseline=None, ratio=None, interval=None)
+    assert {phrases.value(nothing.measured), phrases.change(nothing), phrases.interval(nothing), phrases.counts(nothing)} == {"-"}
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(0.0, "+0.00"), (-0.123, "-0.12"), (5.25, "+5.2"), (99.94, "+99.9"), (99.96, "+100"), (-1234.5, "-1234"), (-3e9, "-3e+09")],
+)
+def test_a_change_has_no_more_digits_than_it_is_worth(number: float, shown: str) -> None:
+    assert phrases.percent(number) == shown
+
+
+def test_a_stretch_under_icount_is_a_count_of_instructions() -> None:
+    assert phrases.stretch(1000.0, Clock.ICOUNT) == (1_000_000 / 2**ICOUNT_SHIFT, "instructions")
+    assert phrases.stretch(1000.0, Clock.WALL) == (1000.0, "us")
+
+
+def test_outcomes_are_told_in_words_and_in_order() -> None:
+    assert phrases.outcomes({"error": 2, "xfailed": 1, "passed": 3, "failed": 0}) == [
+        "3 passed",
+        "1 known bugs seen",
+        "2 rig failures",
+    ]
+    assert "2 results: 1 passed, 1 known bugs seen" in seen(results=(make.result("xfailed"), make.result(boot=1)))
+
+
+def test_an_interval_goes_from_the_worst_to_the_best() -> None:
+    assert phrases.interval(content.comparison(interval=(0.995, 1.2))) == "-20.0 to +0.50"
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(0, "0 B"), (4096, "4 KiB"), (1.5 * (1 << 20), "1.5 MiB"), (1010 << 20, "1010 MiB"), (-(1 << 30), "-1 GiB")],
+)
+def test_bytes_are_shown_as_people_read_them(number: float, shown: str) -> None:
+    assert phrases.size(number) == shown
+
+
+@pytest.mark.parametrize(("number", "shown"), [(999, "999"), (1000, "1k"), (15000, "15k"), (2.5e6, "2.5M"), (0.5, "0.5")])
+def test_an_axis_has_short_numbers(number: float, shown: str) -> None:
+    assert phrases.short(number) == shown

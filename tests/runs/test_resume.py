@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Taking up a run that was interrupted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from filelock import FileLock
+
+from harness import paths
+from harness.commands import pipeline
+from harness.errors import UsageError
+from harness.host import files
+from harness.model import catalog
+from harness.model.matrix import Base, Clock
+from harness.model.records import Result, Run
+from harness.runs import lifecycle
+from harness.suite import plan
+from harness.suite.plan import Plan
+from tests.support import make
+
+NAMES = ("boot under icount", "le_fit_alloc_test", "end under icount")
+
+
+@pytest.fixture
+def made(base: Base) -> Plan:
+    return make.plan(base, boots=3, suite=catalog.digest())
+
+
+@pytest.fixture
+def run(made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run of three boots: one is done, in one the rig failed, one was interrupted."""
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+    run = Run(paths.RESULTS / "20260102-030405-abcd")
+    (run.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance(finished="", planned=9)))
+    plan.save(made, run.folder / "plan.json")
+    for boot, outcomes in enumerate((["passed"] * 3, ["passed", "error", "skipped"], ["passed"])):
+        run.add("boots.jsonl", [make.booted(boot=boot)])
+        run.add("samples.jsonl", [make.sample(boot=boot)])
+        run.add("findings.jsonl", [msgspec.structs.replace(make.finding(), boot=boot, clock=Clock.ICOUNT)])
+        run.add("results.jsonl", [make.result(o, test=name, boot=boot) for name, o in zip(NAMES, outcomes, strict=False)])
+    return run
+
+
+def boots(results: list[Result]) -> list[int]:
+    return [result.boot for result in results]
+
+
+def test_boots_that_were_not_finished_are_made_again(run: Run, made: Plan) -> None:
+    assert [session.boot for session in lifecycle.undone(run, made)] == [1, 2]
+    lifecycle.resume(run, made)
+    assert boots(run.results()) == [0, 0, 0]
+    assert [booted.boot for booted in run.boots()] == [0], "a boot that is made again has to prove itself again"
+    assert [sample.boot for sample in run.samples()] == [0]
+    assert [finding.boot for finding in run.findings()] == [0]
+    assert len(run.provenance().resumed) == 1
+
+
+def test_what_is_made_again_is_not_lost(run: Run, made: Plan) -> None:
+    lifecycle.resume(run, made)
+    aside = Run(run.folder / "interrupted")
+    assert boots(aside.results()) == [1, 1, 1, 2]
+    assert [finding.boot for finding in aside.findings()] == [1, 2]
+    run.add("results.jsonl", [make.result(test=NAMES[0], boot=1)])
+    lifecycle.resume(run, made)
+    assert boots(aside.results()) == [1, 1, 1, 2, 1]
+
+
+def test_a_torn_line_is_dropped(run: Run, made: Plan) -> None:
+    with (run.folder / "samples.jsonl").open("ab") as file:
+        file.write(b'{"machine":"x86')
+    lifecycle.resume(run, made)
+    assert [sample.boot for sample in run.samples()] == [0]
+
+
+def test_the_newest_interrupted_run_is_found(run: Run) -> None:
+    done = make.stored(paths.RESULTS, "20260103-000000-aaaa")
+    (paths.RESULTS / "latest").symlink_to(done.folder.name)
+    assert lifecycle.interrupted().folder == run.folder
+    finish(run, "passed", "failed", "passed")
+    with pytest.raises(UsageError, match=r"No run in .*results was interrupted, and in none the rig failed\."):
+        lifecycle.interrupted()
+
+
+def finish(run: Run, *outcomes: str) -> None:
+    """Have the run come to its end, with these results in each of its boots."""
+    (run.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance()))
+    (run.folder / "results.jsonl").unlink()
+    for boot in range(3):
+        run.add("results.jsonl", [make.result(o, test=name, boot=boot) for name, o in zip(NAMES, outcomes, strict=True)])
+
+
+def test_a_finished_run_is_left_alone(made: Plan, run: Run) -> None:
+    finish(run, "passed", "failed", "passed")
+    before = {file.name: file.read_bytes() for file in run.folder.iterdir()}
+    with pytest.raises(UsageError, match="is finished; there is nothing to resume"):
+        lifecycle.resume(run, made)
+    assert {file.name: file.read_bytes() for file in run.folder.iterdir()} == before
+
+
+def test_a_finished_run_is_taken_up_again_for_what_the_rig_failed_in(made: Plan, run: Run) -> None:
+    finish(run, "passed", "passed", "passed")
+    run.add("results.jsonl", [make.result("error", test=NAMES[1], boot=1)])
+    lines = (run.folder / "results.jsonl").read_text().splitlines(keepends=True)
+    (run.folder / "results.jsonl").write_text("".join(line for number, line in enumerate(lines) if number != 4))
+    assert lifecycle.interrupted().folder == run.folder
+    lifecycle.resume(run, made)
+    assert boots(run.results()) == [0, 0, 0, 2, 2, 2]
+    assert not run.provenance().finished
+    assert len(run.provenance().resumed) == 1
+
+
+def test_a_suite_that_changed_meanwhile_is_refused(run: Run, made: Plan) -> None:
+    with pytest.raises(UsageError, match=r"cannot be resumed: test_module/suite.toml has changed"):
+        lifecycle.resume(run, msgspec.structs.replace(made, suite="other"))
+    assert len(run.results()) == 7
+
+
+def test_a_plan_of_another_version_is_said_so(run: Run) -> None:
+    (run.folder / "plan.json").write_text('{"base": {}}')
+    with pytest.raises(UsageError, match="cannot be resumed: what it was to run cannot be read; start a new run"):
+        pipeline.resume(run.folder.name, 0)
+
+
+def test_a_kernel_that_is_gone_is_said_so(run: Run) -> None:
+    with pytest.raises(UsageError, match=r"cannot be resumed: /k/image is no longer there; start a new run"):
+        pipeline.resume(run.folder.name, 0)
+
+
+def test_a_run_that_another_rig_writes_is_not_resumed(run: Run, made: Plan, tmp_path: Path) -> None:
+    there = tmp_path / "built" / "file"
+    there.parent.mkdir()
+    there.touch()
+    (built,) = made.cells
+    kernel = msgspec.structs.replace(built.kernel, folder=there.parent, image=there, module=there)
+    ids = {kernel.vmlinux: make.BUILD_ID, there: make.MODULE_BUILD_ID}
+    rootfs = msgspec.structs.replace(built.rootfs, image=there)
+    whole = msgspec.structs.replace(made, cells=(msgspec.structs.replace(built, kernel=kernel, rootfs=rootfs),))
+    plan.save(whole, run.folder / "plan.json")
+    with pytest.raises(UsageError, match=r"built is damaged; `invoke build` as before, then resume"):
+        pipeline.resume(run.folder.name, 0)
+    files.seal(there.parent)
+    with pytest.raises(UsageError, match=r"cannot be resumed: .*built was built anew meanwhile; start a new run"):
+        pipeline.resume(run.folder.name, 0, build_id=lambda _: "d4" * 20)
+    with FileLock(run.folder / ".lock"), pytest.raises(UsageError, match="is in use by another rig"):
+        pipeline.resume(run.folder.name, 0, build_id=ids.__getitem__)
+    assert len(run.results()) == 7

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Records out of what a guest said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness import paths
+from harness.errors import UsageError
+from harness.model.catalog import SuiteTest
+from harness.model.matrix import Base, Clock
+from harness.model.records import Sample
+from harness.suite import guest_script, ktap
+from harness.suite.extract import Observed, Reading
+from harness.suite.ktap import Latency, Look, Report, Timing
+from harness.suite.plan import Plan, Session, Step
+from tests.support import make
+
+TRACE = (paths.PROJECT / "tests" / "data" / "traces" / "preemptoff-x86_64.txt").read_text()
+LEAKS = "".join(
+    f"unreferenced object 0xffff8800{number}bc0 (size 128):\n"
+    '  comm "insmod", pid 93, jiffies 4294893447 (age 13.928s)\n'
+    "  backtrace:\n"
+    "    [<00000000dbc07cd0>] kmem_cache_alloc+0x208/0x270\n"
+    "    [<00000000a75d9adf>] provoke_kmemleak+0x58/0xbc [provoke]\n"
+    for number in (1234, 5678)
+)
+TEST = SuiteTest("le_fit_alloc_test", "performance", {"quick": 10})
+
+
+def reading(base: Base, step: Step, clock: Clock = Clock.ICOUNT, profile: str = "perf", **other: object) -> Reading:
+    made: Plan = msgspec.structs.replace(make.plan(base), **other)
+    (built,) = made.cells
+    built = msgspec.structs.replace(built, cell=msgspec.structs.replace(built.cell, profile=profile))
+    return Reading(made, Session(built, clock, 2, (step,)), step)
+
+
+def report(*timings: Timing, latencies: tuple[Latency, ...] = (), looks: tuple[Look, ...] = ()) -> Report:
+    return Report(1, (ktap.Outcome("le_fit_alloc_test", True, False, ""),), timings, latencies, looks)
+
+
+def test_the_warm_up_is_kept_and_marked(base: Base) -> None:
+    timings = [Timing("le_fit_alloc_test", repeat, 0, 10, 2000 + repeat) for repeat in range(3)]
+    found = reading(base, Step(TEST)).samples(report(*timings))
+    assert [(s.repeat, s.warmup, s.boot) for s in found] == [(0, True, 2), (1, False, 2), (2, False, 2)]
+    assert [s.value for s in found] == [100.0, 100.05, 100.1]
+    assert {s.unit for s in found} == {"instructions/op"}
+
+
+def test_leaks_take_the_place_of_the_word_that_there_are_some(base: Base) -> None:
+    word = make.trouble(kind="memory-leak", title="kmemleak: 2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)")
+    said = "".join(f"{guest_script.LEAKS} {what}\n{LEAKS}\n{guest_script.LEAKS} end\n" for what in ("first", "again"))
+    (told,) = reading(base, Step(TEST), profile="debug").troubles([word], said, 1)
+    assert (told.title, told.first, told.last) == ("2 leaked objects (256 bytes in all) from provoke_kmemleak", 417, 450)
+    assert reading(base, Step(TEST), profile="debug").troubles([word], "", 1) == [], "the third scan found none"
+    assert reading(base, Step(TEST)).troubles([word], said, 1) == [word]
+
+
+def test_rounds_are_told_apart(base: Base) -> None:
+    timing = Timing("le_fit_alloc_test", 0, 0, 10, 2000)
+    rounds = [reading(base, Step(TEST, round_), scale="published").samples(report(timing)) for round_ in range(4)]
+    assert [(s.repeat, s.warmup) for (s,) in rounds] == [(0, False), (1, False), (2, False), (3, True)]
+
+
+def test_a_stress_test_has_no_warm_up(base: Base) -> None:
+    stress = SuiteTest("mix_stress_test", "stress", {"quick": 10})
+    found = reading(base, Step(stress), Clock.WALL).samples(report(Timing("mix_stress_test", 0, 3, 10, 2000)))
+    assert [(s.warmup, s.thread, s.value, s.unit) for s in found] == [(False, 3, 200.0, "ns/op")]
+
+
+def test_latency_is_in_the_clocks_unit(base: Base) -> None:
+    said = report(latencies=(Latency("le_fit_alloc_test", 0, 3, 80, 900, ((400, 2), (900, 1))),))
+    (counted,) = reading(base, Step(TEST)).histograms(said)
+    assert (counted.unit, counted.overhead, counted.highest, counted.buckets) == ("instructions", 40, 450, ((200, 2), (450, 1)))
+    (timed,) = reading(base, Step(TEST), Clock.WALL).histograms(said)
+    assert (timed.unit, timed.overhead, timed.highest, timed.buckets) == ("ns", 80, 900, ((400, 2), (900, 1)))
+
+
+def test_a_sweep_gives_points_and_no_samples(base: Base) -> None:
+    sweep = SuiteTest("sweep_churn", "sweep", {"quick": 10})
+    step = Step(sweep, 0, "holes", 5000)
+    said = report(Timing("sweep_churn", 0, 0, 10, 2000))
+    assert reading(base, step).samples(said) == ()
+    (point,) = reading(base, step).points(said)
+    assert (point.workload, point.axis, point.size, point.value) == ("sweep_churn", "holes", 5000, 100)
+    assert reading(base, Step(TEST)).points(said) == ()
+
+
+def test_a_tracer_gives_sections_and_no_samples(base: Base) -> None:
+    traced = reading(base, Step(TEST), profile="latency")
+    said = f"{guest_script.TRACE} begin\n{TRACE}{guest_script.TRACE} end\n"
+    (section,) = traced.sections(said)
+    assert section.microseconds > 1
+    assert section.stack[0].startswith("alloc_vmap_area")
+    assert traced.samples(report(Timing("le_fit_alloc_test", 0, 0, 10, 2000))) == ()
+    assert traced.sections("") == ()
+
+
+def test_looks_at_memory_have_what_the_kernels_files_say(base: Base) -> None:
+    looks = tuple(
+        Look("le_fit_alloc_test", at, ns, {"areas": 5}) for at, ns in (("before", 0), ("during", 10**9), ("after", 2 * 10**9))
+    )
+    said = "".join(
+        f"{guest_script.MEMORY} {at}\nSUnreclaim: {kb} kB\n{guest_script.MEMORY} end\n" for at, kb in (("before", 4), ("after", 8))
+    )
+    found = reading(base, Step(TEST)).memory(report(looks=looks), said)
+    assert [(m.at, m.seconds, m.values) for m in found] == [
+        ("before", 0, {"areas": 5, "SUnreclaim": 4096}),
+        ("during", 1, {"areas": 5}),
+        ("after", 2, {"areas": 5, "SUnreclaim": 8192}),
+    ]
+
+
+def test_fragmentation_is_what_the_largest_hole_leaves(base: Base) -> None:
+    look = Look("le_fit_alloc_test", "during", 0, {"areas": 5, "free": 100, "largest_hole": 70})
+    (found,) = reading(base, Step(TEST)).memory(report(looks=(look,)), "")
+    assert found.values == {"areas": 5, "free": 100, "largest_hole": 70, "fragmented": 30}
+
+
+def test_a_guest_that_was_cut_off_gives_what_there_is(base: Base) -> None:
+    look = Look("le_fit_alloc_test", "before", 0, {"areas": 5})
+    (found,) = reading(base, Step(TEST)).memory(report(looks=(look,)), f"{guest_script.MEMORY} before\nSUnrec")
+    assert found.values == {"areas": 5}
+
+
+@pytest.mark.parametrize("file", sorted(Observed().records()))
+def test_every_kind_of_record_has_a_reader(file: str, tmp_path: Path) -> None:
+    name = {"latency.jsonl": "histograms", "sweep.jsonl": "points", "soak.jsonl": "looks"}.get(file, file.removesuffix(".jsonl"))
+    run = make.stored(tmp_path)
+    (run.folder / file).write_text("{}\n")
+    with pytest.raises(UsageError, match=f"{file} is damaged"):
+        getattr(run, name)()
+
+
+def test_an_outcome_travels(base: Base) -> None:
+    outcome = Observed(samples=(make.sample(),), findings=(make.finding(),), skipped="why")
+    assert msgspec.convert(msgspec.to_builtins(outcome), Observed) == outcome
+    assert isinstance(outcome.records()["samples.jsonl"][0], Sample)

@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The VMs of a suite, with machines and guests that are not there."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.errors import Mismatch, VmLost
+from harness.model import catalog
+from harness.model.matrix import Base, Clock
+from harness.model.records import Booted
+from harness.suite import vm_pool as labs
+from harness.suite.plan import Plan, Session
+from harness.suite.vm_pool import Lab
+from harness.vm import launch, vms
+from harness.vm.vms import GuestDied
+from tests.support import make
+
+
+class FakeVm:
+    """A machine that says something on its console."""
+
+    def __init__(self, folder: Path, owner: int) -> None:
+        self.folder = folder
+        self.alive = True
+        self.pace = 1.0
+        self.released = self.stopped = False
+        folder.mkdir()
+        self.state = SimpleNamespace(owner=owner, port=1, clock=Clock.ICOUNT, kept="")
+        self.console = type("Console", (), {"log": folder / "serial.log", "line": 1, "rest": lambda _: "last words"})()
+        self.console.log.write_text(f"said by {folder.name}")
+
+    def stop(self) -> None:
+        self.alive = False
+        self.stopped = True
+
+    def release(self) -> None:
+        self.released = True
+
+    def keep(self, test: str) -> None:
+        self.state.owner, self.state.kept = 0, test
+
+    @property
+    def running(self) -> bool:
+        return not self.stopped
+
+    def ended(self, what: str) -> str:
+        return what if self.stopped else f"{what}: killed"
+
+
+class Hosts:
+    """Starts machines, and remembers them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: list[FakeVm] = []
+        self.kept: list[bool] = []
+        self.up: FakeVm | None = None
+        self.clocksource = "tsc"
+
+    def start(self, boot: object, cell: str, *, keep: bool, ask: launch.Ask) -> FakeVm:
+        self.kept.append(keep)
+        self.started.append(FakeVm(self.folder / f"vm{len(self.started)}", 0 if keep else 7))
+        return self.started[-1]
+
+    def find(self, cell: str, boot: object) -> FakeVm | None:
+        return self.up
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hosts:
+    made = Hosts(tmp_path)
+
+    class FakeGuest:
+        def __init__(self, port: int, pace: float) -> None:
+            pass
+
+        def put(self, data: bytes, path: str) -> None:
+            pass
+
+        def run(self, *words: str) -> str:
+            return f"{made.clocksource}\n"
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(launch, "start", made.start)
+    monkeypatch.setattr(vms, "find", made.find)
+    monkeypatch.setattr(labs, "Guest", FakeGuest)
+    return made
+
+
+@pytest.fixture
+def made(base: Base, tmp_path: Path) -> Plan:
+    planned = make.plan(base, boots=3)
+    (built,) = planned.cells
+    (tmp_path / "m.ko").touch()
+    kernel = msgspec.structs.replace(built.kernel, module=tmp_path / "m.ko")
+    return msgspec.structs.replace(planned, cells=(msgspec.structs.replace(built, kernel=kernel),))
+
+
+def proven(_: object, session: Session, machine: object, boot: object, module: str) -> Booted:
+    """Stand for a guest that runs what it should."""
+    assert module == labs.MODULE
+    return make.booted(boot=session.boot)
+
+
+def lab(tmp_path: Path, **other: Any) -> Lab:
+    return Lab(tmp_path / "run", **{"keep": False, "prove": proven, **other})
+
+
+class Suspicious:
+    """Finds that machines of these folders run something else."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __call__(self, guest: object, session: Session, machine: Any, boot: object, module: str) -> Booted:
+        if machine.folder.name in self.names:
+            raise Mismatch(f"{machine.folder.name} runs another kernel")
+        return proven(guest, session, machine, boot, module)
+
+
+def test_boots_that_proved_what_they_run_are_told_once(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path)
+    for session in made.sessions[:2]:
+        used.station(session)
+        used.station(session)
+    assert [booted.boot for booted in used.booted()] == [0, 1]
+    assert used.booted() == ()
+    used.close()
+
+
+def test_a_guest_that_runs_something_else_is_refused_and_not_booted_again(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path, prove=Suspicious("vm0"))
+    for _ in range(2):
+        with pytest.raises(Mismatch, match="vm0 runs another kernel"):
+            used.station(made.sessions[0])
+    assert [machine.stopped for machine in hosts.started] == [True]
+    assert used.booted() == ()
+    assert used.station(made.sessions[1]).vm is hosts.started[1]  # type: ignore[comparison-overlap]
+    used.close()
+
+
+def test_a_vm_that_was_left_up_and_runs_something_else_is_replaced(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    hosts.up = FakeVm(tmp_path / "up", 0)
+    used = lab(tmp_path, prove=Suspicious("up"))
+    assert used.station(made.sessions[0]).vm is hosts.started[0]  # type: ignore[comparison-overlap]
+    assert hosts.up.stopped
+    used.close()
+
+
+def test_a_boot_ends_when_the_next_begins(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path)
+    stations = [used.station(session) for session in made.sessions]
+    assert used.station(made.sessions[2]) is stations[2]
+    assert [machine.alive for machine in hosts.started] == [False, False, True]
+    used.close()
+    assert not hosts.started[2].alive
+    assert [(tmp_path / "run" / s.log_name).read_text() for s in stations] == ["said by vm0", "said by vm1", "said by vm2"]
+
+
+def test_only_the_first_boot_is_kept_up(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path, keep=True)
+    for session in made.sessions:
+        used.station(session)
+    used.close()
+    assert hosts.kept == [True, False, False]
+    assert [machine.alive for machine in hosts.started] == [True, False, False]
+
+
+def test_only_the_first_boot_uses_what_is_up(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    hosts.up = FakeVm(tmp_path / "up", 0)
+    used = lab(tmp_path)
+    assert used.station(made.sessions[0]).vm is hosts.up  # type: ignore[comparison-overlap]
+    assert used.station(made.sessions[1]).vm is hosts.started[0]  # type: ignore[comparison-overlap]
+    used.close()
+    assert hosts.up.alive
+    assert hosts.up.released, "another rig may have it now"
+
+
+def test_a_machine_that_ended_is_evidence_and_is_booted_afresh(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path)
+    first = used.station(made.sessions[0])
+    hosts.started[0].alive = False
+    with pytest.raises(GuestDied, match=r"the VM ended between two tests: killed\.") as caught:
+        used.station(made.sessions[0])
+    assert caught.value.log == "last words"
+    second = used.station(made.sessions[0])
+    assert (first.log_name, second.log_name) == (
+        "x86_64-stock-perf-icount-0.serial.log",
+        "x86_64-stock-perf-icount-0.1.serial.log",
+    )
+    used.close()
+
+
+def test_a_log_is_there_before_the_machine_ends(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path)
+    station = used.station(made.sessions[0])
+    kept = tmp_path / "run" / station.log_name
+    assert kept.read_text() == "", "its name is taken, so that no later boot gets it"
+    station.keep()
+    assert kept.read_text() == "said by vm0"
+    used.close()
+
+
+def test_a_clock_that_only_ticks_is_the_rigs_failure(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    hosts.clocksource = "refined-jiffies"
+    used = lab(tmp_path)
+    with pytest.raises(VmLost, match=r"counts ticks of milliseconds instead \(refined-jiffies\)") as caught:
+        used.station(made.sessions[0])
+    assert not isinstance(caught.value, GuestDied)
+    assert not hosts.started[0].alive
+
+
+def test_sessions_have_names_of_their_own(made: Plan) -> None:
+    whole = msgspec.structs.replace(made, tests=catalog.choose("all"))
+    assert len({session.name for session in whole.sessions}) == len(whole.sessions) == 5
+
+
+def test_a_vm_can_be_kept_as_it_is(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = lab(tmp_path, pauses=True)
+    used.station(made.sessions[0])
+    left = used.leave(made.sessions[0], "le_fit_alloc_test", "keep")
+    assert "`invoke gdb x86_64 stock --profile perf --clock icount`" in left
+    assert hosts.started[0].alive
+    assert hosts.started[0].state.kept == "le_fit_alloc_test"
+    assert used.station(made.sessions[0]).vm is hosts.started[1]  # type: ignore[comparison-overlap]
+    used.close()
+    assert hosts.started[0].alive
+    assert not hosts.started[1].alive
+
+
+def test_one_vm_of_a_cell_is_kept(hosts: Hosts, made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = type("Up", (), {"state": type("State", (), {"kept": "a test", "cell": "x86_64/stock/perf"})})
+    monkeypatch.setattr(vms, "running", lambda: iter([kept]))
+    used = lab(tmp_path, pauses=True)
+    used.station(made.sessions[0])
+    assert used.leave(made.sessions[0], "le_fit_alloc_test", "keep").startswith("nothing: a VM of x86_64/stock/perf")
+    assert not hosts.started[0].alive
+
+
+def test_a_core_that_would_fill_the_disk_is_not_written(
+    hosts: Hosts, made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1 << 30}))
+    used = lab(tmp_path, pauses=True)
+    used.station(made.sessions[0])
+    left = used.leave(made.sessions[0], "le_fit_alloc_test", "core")
+    assert left == f"no core: {tmp_path / 'run'} has 1024 MiB left, which its memory of 1024 MiB, written twice, would fill"
+    assert not hosts.started[0].alive
+
+
+@pytest.mark.parametrize("how", ["keep", "core"])
+def test_nothing_is_left_of_a_vm_whose_qemu_has_ended(hosts: Hosts, made: Plan, tmp_path: Path, how: str) -> None:
+    used = lab(tmp_path, pauses=True)
+    used.station(made.sessions[0])
+    hosts.started[0].stop()
+    assert used.leave(made.sessions[0], "le_fit_alloc_test", how) == "nothing: its QEMU has ended"
+    assert hosts.started[0].state.kept == ""
+
+
+def test_a_vm_whose_module_is_gone_does_not_stay(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    (tmp_path / "m.ko").unlink()
+    with pytest.raises(FileNotFoundError):
+        lab(tmp_path).station(made.sessions[0])
+    assert hosts.started[0].stopped
+
+
+class Part:
+    """The console of a guest that has said a lot."""
+
+    size = 100
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self.forgot = 0
+
+    def taken(self) -> bytes:
+        return self.log.read_bytes()
+
+    def forget(self) -> None:
+        self.forgot += 1
+
+
+def talkative(tmp_path: Path, hosts: Hosts, made: Plan, answer: Callable[[], AbstractContextManager[None]]) -> tuple[Lab, Part]:
+    """Return a lab with a VM whose console has 100 bytes, and whose QEMU does `answer` when it is to stand still."""
+    made_lab = lab(tmp_path)
+    station = made_lab.station(made.sessions[0])
+    said = hosts.started[0].console = Part(station.vm.console.log)
+    hosts.started[0].standing_still = answer  # type: ignore[attr-defined]
+    return made_lab, said
+
+
+def test_a_log_that_has_become_long_goes_on_in_a_further_part(tmp_path: Path, hosts: Hosts, made: Plan) -> None:
+    (session, *_) = made.sessions
+    one, said = talkative(tmp_path, hosts, made, nullcontext)
+    first = one.last_log(session)
+    one.turn(session, 101)
+    assert (one.last_log(session), said.forgot) == (first, 0)
+    one.turn(session, 100)
+    assert (one.last_log(session) != first, said.forgot) == (True, 1)
+    assert gzip.decompress((tmp_path / "run" / f"{first}.gz").read_bytes()) == b"said by vm0"
+    assert not (tmp_path / "run" / first).exists()
+
+
+def test_a_vm_that_ended_before_its_log_was_cut_is_told_of_by_its_next_test(tmp_path: Path, hosts: Hosts, made: Plan) -> None:
+    (session, *_) = made.sessions
+
+    @contextmanager
+    def nobody() -> Iterator[None]:
+        hosts.started[0].alive, hosts.started[0].stopped = False, True
+        raise VmLost("nobody answers")
+        yield
+
+    one, said = talkative(tmp_path, hosts, made, nobody)
+    first = one.last_log(session)
+    one.turn(session, 100)
+    assert (one.last_log(session), said.forgot) == (first, 0)
+    assert [file.name for file in (tmp_path / "run").glob("*.serial.log*")] == [first]
+
+
+def test_a_qemu_that_does_not_answer_is_said_so(tmp_path: Path, hosts: Hosts, made: Plan) -> None:
+    (session, *_) = made.sessions
+
+    @contextmanager
+    def nobody() -> Iterator[None]:
+        raise VmLost("nobody answers")
+        yield
+
+    one, _ = talkative(tmp_path, hosts, made, nobody)
+    with pytest.raises(VmLost, match="nobody answers"):
+        one.turn(session, 100)

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Virtual machines that start, end, and are swept away, with a small program in the place of QEMU."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness.build import rootfs
+from harness.errors import VmLost
+from harness.host import process
+from harness.model.matrix import Clock, Qemu
+from harness.vm import launch, vms
+from harness.vm.qemu_args import Boot
+from harness.vm.vms import GuestDied, State
+from tests.support import make
+
+DEAD = 2**22 + 1
+"""a pid that Linux does not give"""
+
+Sleeper = Callable[[], subprocess.Popen[bytes]]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 2
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert condition()
+
+
+@pytest.fixture
+def sleeper() -> Iterator[Sleeper]:
+    """Starts processes that stand for QEMU, and ends them."""
+    made: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        made.append(subprocess.Popen(("sleep", "60")))
+        return made[-1]
+
+    yield start
+    for qemu in made:
+        qemu.kill()
+        qemu.wait()
+
+
+def folder(cache: Path, name: str, pid: int, owner: int, **other: object) -> Path:
+    """Make the folder of a VM."""
+    started = (process.start_time(pid), process.start_time(owner) or 1)
+    state = State("x86_64/stock/perf", Clock.ICOUNT, "key", pid, started[0], owner, started[1], 2222, "tcg", ("qemu",))
+    made = cache / "vms" / name
+    made.mkdir(parents=True)
+    (made / "state.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(state, **other)))
+    return made
+
+
+def test_nothing_to_sweep(cache: Path) -> None:
+    assert vms.sweep() == 0
+    assert list(vms.running()) == []
+
+
+def test_the_folder_of_a_dead_vm_is_swept(cache: Path) -> None:
+    left = folder(cache, "vm-1", DEAD, 0, started=12345)
+    assert vms.sweep() == 1
+    assert not left.exists()
+
+
+def test_an_orphan_is_killed(cache: Path, sleeper: Sleeper) -> None:
+    qemu = sleeper()
+    left = folder(cache, "vm-1", qemu.pid, DEAD)
+    assert vms.sweep() == 1
+    assert qemu.wait(5) == -signal.SIGKILL
+    assert not left.exists()
+
+
+def test_one_that_was_left_up_on_purpose_is_not_touched(cache: Path, sleeper: Sleeper) -> None:
+    qemu = sleeper()
+    left = folder(cache, "vm-1", qemu.pid, 0)
+    assert vms.sweep() == 0
+    assert qemu.poll() is None
+    assert (left / "state.json").exists()
+    assert [machine.folder for machine in vms.running()] == [left]
+
+
+def test_one_of_a_rig_that_lives_is_not_touched(cache: Path, sleeper: Sleeper) -> None:
+    qemu = sleeper()
+    left = folder(cache, "vm-1", qemu.pid, os.getpid())
+    assert vms.sweep() == 0
+    assert qemu.poll() is None
+    assert left.exists()
+    assert list(vms.running()) == [], "it was not left up on purpose"
+
+
+def test_a_stranger_with_the_same_pid_is_not_killed(cache: Path, sleeper: Sleeper) -> None:
+    qemu = sleeper()
+    left = folder(cache, "vm-1", qemu.pid, DEAD, started=process.start_time(qemu.pid) + 1)
+    vms.sweep()
+    assert qemu.poll() is None
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff"], ids=repr)
+def test_a_folder_without_a_state_is_swept_once_it_is_old(cache: Path, content: bytes | None) -> None:
+    made = cache / "vms/vm-1"
+    made.mkdir(parents=True)
+    if content is not None:
+        (made / "state.json").write_bytes(content)
+    vms.sweep()
+    assert made.exists(), "another rig may just be making it"
+    os.utime(made, (0, 0))
+    vms.sweep()
+    assert not made.exists()
+
+
+def test_a_vm_is_found_by_cell_and_by_all_that_it_was_booted_with(cache: Path, sleeper: Sleeper) -> None:
+    boot = make.boot()
+    larger = msgspec.structs.replace(boot, machine=msgspec.structs.replace(boot.machine, qemu=more_memory(boot)))
+    other = msgspec.structs.replace(boot, kernel=Path("/other/image"))
+    up = folder(cache, "vm-1", sleeper().pid, 0, identity=vms.identity(boot))
+    folder(cache, "vm-2", sleeper().pid, DEAD, identity=vms.identity(other))
+    found = vms.find("x86_64/stock/perf", msgspec.structs.replace(boot, port=4711))
+    assert found
+    assert found.folder == up
+    assert vms.find("x86_64/stock/perf", msgspec.structs.replace(boot, clock=Clock.WALL)) is None
+    assert vms.find("x86_64/mine/perf", boot) is None
+    assert vms.find("x86_64/stock/perf", larger) is None
+    assert vms.find("x86_64/stock/perf", other) is None, "it is another rig's"
+
+
+def more_memory(boot: Boot) -> Qemu:
+    return msgspec.structs.replace(boot.machine.qemu, memory=boot.machine.qemu.memory * 2)
+
+
+def test_a_dead_vm_is_its_living_owners_to_read(cache: Path) -> None:
+    left = folder(cache, "vm-1", DEAD, os.getpid())
+    assert vms.sweep() == 0
+    assert left.exists()
+
+
+@pytest.fixture
+def pids(tmp_path: Path) -> Iterator[Path]:
+    """Where the programs that stand for QEMU note their pids; what is left of them is ended."""
+    file = tmp_path / "pids"
+    yield file
+    for pid in file.read_text().split() if file.exists() else ():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+
+
+Fake = Callable[[str], Boot]
+
+
+@pytest.fixture
+def fake(tmp_path: Path, pids: Path) -> Fake:
+    """Makes a boot whose QEMU is a shell script; see `make.fake_qemu`."""
+    return lambda body: make.boot(machine=make.fake_qemu(tmp_path, body))
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_vm_is_up_when_its_guest_says_so(cache: Path, fake: Fake, keep: bool) -> None:
+    boot = fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60')
+    made = launch.start(boot, "cell", keep=keep)
+    assert made.alive
+    assert made.state.boot_seconds > 0
+    assert [machine.state for machine in vms.running()] == ([made.state] if keep else [])
+    wanted = msgspec.structs.replace(boot, port=0)
+    assert vms.find("cell", wanted) is None, "whoever booted it has it until it is released"
+    made.release()
+    assert (found := vms.find("cell", wanted))
+    assert found.state == made.state
+    assert vms.find("cell", wanted) is None, "two rigs must not use the same VM"
+    os.kill(made.state.pid, signal.SIGKILL)
+    wait_for(lambda: not made.alive)
+    made.stop()
+    assert not made.folder.exists()
+
+
+def test_a_guest_that_dies_leaves_its_last_words_but_no_folder(cache: Path, fake: Fake) -> None:
+    with pytest.raises(GuestDied, match="cell: the guest ended while it booted") as caught:
+        launch.start(
+            fake('echo "Kernel panic - not" > "$log"; printf syncing >> "$log"; touch "$qmp"; sleep 0.5'), "cell", keep=False
+        )
+    assert caught.value.log == "Kernel panic - not\nsyncing"
+    assert list((cache / "vms").iterdir()) == []
+
+
+def test_a_guest_that_is_never_ready_is_ended(cache: Path, fake: Fake, pids: Path) -> None:
+    with pytest.raises(GuestDied, match="the guest was not ready"):
+        launch.start(fake('echo hello > "$log"; touch "$qmp"; exec sleep 60'), "cell", keep=True, seconds=1.0)
+    wait_for(lambda: process.start_time(int(pids.read_text())) == 0)
+    assert list((cache / "vms").iterdir()) == []
+
+
+def test_qemu_that_does_not_start_is_quoted(cache: Path, fake: Fake, pids: Path) -> None:
+    with pytest.raises(VmLost) as caught:
+        launch.start(fake("echo one >&2; echo 'qemu: no such CPU' >&2; exit 1"), "cell", keep=False)
+    assert "cell: " in str(caught.value)
+    assert "did not start: qemu: no such CPU" in str(caught.value)
+    assert len(pids.read_text().split()) == 1
+    assert list((cache / "vms").iterdir()) == []
+
+
+def test_a_port_that_somebody_else_took_is_not_the_end(fake: Fake, pids: Path) -> None:
+    body = '[ $(wc -l < "$pids") -gt 2 ] || { echo "Could not set up host forwarding rule" >&2; exit 1; }\n'
+    made = launch.start(fake(body + f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", keep=False)
+    assert made.alive
+    assert len(pids.read_text().split()) == 3
+
+
+def test_missing_qemu_is_named_with_what_to_do(cache: Path) -> None:
+    with pytest.raises(VmLost, match=r"no-such-qemu.*\./bootstrap installs"):
+        launch.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", keep=True)
+    with pytest.raises(VmLost, match="no-such-qemu"):
+        launch.start(make.boot(machine=make.machine_with("no-such-qemu")), "cell", keep=False)
+    assert list((cache / "vms").glob("*")) == []
+
+
+def test_an_interrupted_start_leaves_no_qemu(cache: Path, fake: Fake, pids: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleep = time.sleep
+
+    def interrupt(seconds: float) -> None:
+        monkeypatch.setattr(time, "sleep", sleep)
+        wait_for(pids.exists)
+        raise KeyboardInterrupt
+
+    boot = fake("exec sleep 60")
+    monkeypatch.setattr(time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        launch.start(boot, "cell", keep=True)
+    wait_for(lambda: process.start_time(int(pids.read_text())) == 0)
+    assert list((cache / "vms").iterdir()) == []
+
+
+def test_a_guest_that_says_nothing_is_ended(cache: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_SILENT_SECONDS", 0.3)
+    with pytest.raises(GuestDied, match="cell: the guest said nothing for 0 s while it booted"):
+        launch.start(fake('touch "$qmp"; exec sleep 60'), "cell", keep=False)
+    assert list((cache / "vms").iterdir()) == []
+
+
+def test_a_guest_that_floods_its_console_is_ended_and_that_is_said(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vms, "LONGEST_LOG", 100_000)
+    with pytest.raises(GuestDied, match="ended while it booted: its console's log had reached its limit") as caught:
+        launch.start(fake("trap '' XFSZ; " + 'touch "$qmp"; yes > "$log"; exec sleep 60'), "cell", keep=False)
+    assert len(caught.value.log) == 100_000
+
+
+def test_how_qemu_ended_is_told(fake: Fake) -> None:
+    made = launch.start(fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", keep=False)
+    assert made.ended("it ended") == "it ended"
+    os.kill(made.state.pid, signal.SIGKILL)
+    wait_for(lambda: not made.alive)
+    assert made.ended("it ended") == "it ended: QEMU ended by signal 9 (Killed)"
+    made.stop()
+
+
+def test_a_kept_vm_is_up_but_nobody_runs_tests_in_it(fake: Fake) -> None:
+    boot = fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60')
+    made = launch.start(boot, "cell", keep=False)
+    made.keep("le_fit_alloc_test")
+    assert [machine.state.kept for machine in vms.running()] == ["le_fit_alloc_test"]
+    assert vms.find("cell", boot) is None
+    vms.stop_own()
+    assert made.running
+    made.stop()
+
+
+@pytest.mark.parametrize(("code", "has"), [(0, True), (1, False)])
+def test_the_sandbox_is_used_where_it_is_built_in(tmp_path: Path, code: int, has: bool) -> None:
+    qemu = tmp_path / "qemu"
+    qemu.write_text(f'#!/bin/sh\n[ "$1" = -version ] || exit {code}\n')
+    qemu.chmod(0o755)
+    assert launch._has_sandbox(str(qemu)) == has
+
+
+def test_a_qemu_that_nobody_noted_is_ended_by_its_pid_file(cache: Path) -> None:
+    left = cache / "vms" / "vm-1"
+    left.mkdir(parents=True)
+    qemu = subprocess.Popen(("sh", "-c", "sleep 60; :", str(left)))
+    wait_for(lambda: b"sleep" in Path(f"/proc/{qemu.pid}/cmdline").read_bytes())
+    (left / "pid").write_text(f"{qemu.pid}\n")
+    os.utime(left, (0, 0))
+    vms.sweep()
+    assert qemu.wait(5) == -signal.SIGKILL
+    assert not left.exists()
+
+
+def test_a_pid_file_that_tells_of_a_stranger_harms_nobody(cache: Path, sleeper: Sleeper) -> None:
+    left = cache / "vms" / "vm-1"
+    left.mkdir(parents=True)
+    stranger = sleeper()
+    (left / "pid").write_text(f"{stranger.pid}\n")
+    os.utime(left, (0, 0))
+    vms.sweep()
+    assert stranger.poll() is None
+    assert not left.exists()
+
+
+def test_what_a_rig_uses_is_not_swept(cache: Path) -> None:
+    left = folder(cache, "vm-1", DEAD, 0, started=12345)
+    state = msgspec.json.decode((left / "state.json").read_bytes(), type=State)
+    user = vms.Vm(left, state)
+    assert user.claim()
+    assert vms.sweep() == 0
+    user.release()
+    assert vms.sweep() == 1
