@@ -27,7 +27,7 @@ from harness.commands import soak as soaks
 from harness.errors import RigError, UsageError
 from harness.host import shell
 from harness.model import catalog
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Run
 from harness.model.selection import Selection
 from harness.report import audit as audit_tables

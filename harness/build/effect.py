@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from harness.build import compiled, functions
+from harness.build.built import BuiltCell
 from harness.build.patches import Patched
 from harness.model import changes
 from harness.model.changes import CellChanges, Contents
 from harness.model.matrix import Variant
-from harness.suite.plan import BuiltCell
 
 
 def between(cells: Sequence[BuiltCell]) -> tuple[CellChanges, ...]:

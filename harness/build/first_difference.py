@@ -10,10 +10,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import IO, NamedTuple
 
-import msgspec
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section, SymbolTableSection
+
+from harness.model.audit import Difference
 
 _CHUNK = 1 << 16
 _SHOWN = 8
@@ -36,22 +37,6 @@ class Kind(enum.StrEnum):
     TEXT = "text"
     ELF = "elf"
     CPIO = "cpio"
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """Where two files first differ, and what each of them has there."""
-
-    offset: int
-    """in bytes, in the cached file"""
-    where: str
-    """the place by its name, such as ``line 12`` or ``byte 0x40 (section .text, alloc_vmap_area+0x1c)``"""
-    cached: str
-    rebuilt: str
-
-    @property
-    def words(self) -> str:
-        """The difference in a line."""
-        return f"{self.where}: {self.cached} in the cache, {self.rebuilt} built again"
 
 
 class _Place(NamedTuple):

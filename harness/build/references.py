@@ -13,8 +13,7 @@ import numpy as np
 
 from harness.build import machine_code
 from harness.host import elf
-from harness.host.elf import Elf
-from harness.kernlog.symbols import UNNAMED
+from harness.host.elf import UNNAMED, Elf
 
 _ADDED = re.compile(r"(?:\.(?:isra|constprop|part|cold|llvm|lto_priv)(?:\.\d+)?|\.\d+)+$")
 """what the compiler adds to the names of copies, of parts and of statics in functions"""

@@ -12,6 +12,7 @@ import msgspec
 
 from harness import paths
 from harness.build import first_difference, kbuild, rootfs
+from harness.build.built import BuiltCell
 from harness.build.first_difference import Kind
 from harness.build.kbuild import Kernel, Metadata
 from harness.commands import pipeline
@@ -21,7 +22,7 @@ from harness.model import audit, records
 from harness.model.audit import IMAGE, VMLINUX, Audit, Compared
 from harness.model.selection import Selection
 from harness.runs import lifecycle
-from harness.suite.plan import BuiltCell, Plan
+from harness.suite.plan import Plan
 
 _APART = "audit"
 _MEANT = ("machine", "variant", "profile", "jobs", "source", "series", "kernel")

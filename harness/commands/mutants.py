@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from harness import paths
+from harness import paths, text
 from harness.build import patches
 from harness.build.jobserver import Jobserver
 from harness.commands import pipeline
@@ -26,7 +26,6 @@ from harness.model.matrix import Base
 from harness.model.mutants import Attempt, Measured, Mutant, Table
 from harness.model.selection import Selection
 from harness.report import mutants as report
-from harness.report import phrases
 from harness.runs import lifecycle
 from harness.stats.outcome import ExitCode
 from harness.vm import vms
@@ -125,7 +124,7 @@ def _profile(wanted: Selection, base: Base, mutants: Sequence[Mutant], folder: P
         book.add(healthy)
         if healthy.outcome != "survived":
             raise RigError(
-                f"'{variant.name}' itself has a finding in {healthy.test} ({healthy.kind}: {phrases.plain(healthy.title)}), so that"
+                f"'{variant.name}' itself has a finding in {healthy.test} ({healthy.kind}: {text.plain(healthy.title)}), so that"
                 f" mutants of it would tell nothing; mend that first. The log is {folder.parent / healthy.log}."
             )
         progress.done(variant.name, f"nothing found in {healthy.test_seconds:.0f} s, {wanted.profile}")

@@ -13,7 +13,7 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from harness import paths
+from harness import paths, text
 from harness.commands.transcript import Transcript
 from harness.errors import RigError, UsageError
 from harness.host.shell import Line
@@ -72,7 +72,7 @@ def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = N
             transcript.note(told)
             reason = str(error) if isinstance(error, RigError) else f"It ended with {type(error).__name__}."
             page.insert(
-                0, f"## Nightly run: {_MEANING[ExitCode.RIG_FAILED]} (exit code {ExitCode.RIG_FAILED})\n\n{phrases.plain(reason)}"
+                0, f"## Nightly run: {_MEANING[ExitCode.RIG_FAILED]} (exit code {ExitCode.RIG_FAILED})\n\n{text.plain(reason)}"
             )
             raise
         finally:
@@ -191,7 +191,7 @@ def _make_room(limits: Limits, say: Line) -> None:
         say(f"Note: old nights were not removed: {error}")
         return
     if removed:
-        size = phrases.size(sum(old.size for old in removed))
+        size = text.size(sum(old.size for old in removed))
         say(f"{len(removed)} old night{'s' if len(removed) > 1 else ''} removed, {size}; the history keeps samples and findings")
 
 

@@ -13,9 +13,9 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
+from harness import text
 from harness.errors import RigError, UsageError
 from harness.model.selection import Selection, refine
-from harness.report import phrases
 from harness.stats.outcome import ExitCode
 
 HELP = {
@@ -81,7 +81,7 @@ class errors:  # noqa: N801 - reads as a statement
 
     def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
         if isinstance(error, RigError):
-            raise Exit(phrases.plain(f"kernel-patch-rig: {error}"), code=ExitCode.RIG_FAILED) from error
+            raise Exit(text.plain(f"kernel-patch-rig: {error}"), code=ExitCode.RIG_FAILED) from error
         if isinstance(error, OSError):
             where = f"{error.filename} cannot be used" if error.filename else "the system refuses"
             raise Exit(f"kernel-patch-rig: {where}: {error.strerror or error}.", code=ExitCode.RIG_FAILED) from error

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from harness import paths
 from harness.build import effect, identity, kbuild, patches, rootfs
+from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobserver
 from harness.commands.progress import Progress, SuiteProgress
 from harness.errors import RigError, UsageError
@@ -27,7 +28,7 @@ from harness.model.selection import Selection
 from harness.runs import history, lifecycle
 from harness.stats.outcome import Outcome
 from harness.suite import plan, vm_pool
-from harness.suite.plan import BuiltCell, Plan, Session
+from harness.suite.plan import Plan, Session
 from harness.vm import accel, gdb, launch, vms
 from harness.vm import ssh as guest
 from harness.vm.vms import GuestDied

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import phrases
+from harness import text
 
 _EVERY = 30.0
 """seconds between two plain lines about the same work"""
@@ -116,7 +116,7 @@ class SuiteProgress:
         """Print what went wrong as soon as it has."""
         of = name(report.nodeid)
         if report.failed:
-            self._progress.line(phrases.plain(f"FAILED {of.vm} {of.test}: {why(report)}"))
+            self._progress.line(text.plain(f"FAILED {of.vm} {of.test}: {why(report)}"))
         elif hasattr(report, "wasxfail") and report.skipped:
             self._progress.line(f"known bug seen, as expected: {of.vm} {of.test}: {report.wasxfail}")
         if self._count.get(of.vm) == self._total.get(of.vm) and report.when == "teardown":

@@ -14,7 +14,8 @@ from harness.commands import injection, pipeline
 from harness.errors import RigError, UsageError
 from harness.host import files
 from harness.model import records
-from harness.model.matrix import STOCK, Clock, Variant
+from harness.model.clock import Clock
+from harness.model.matrix import STOCK, Variant
 from harness.model.records import Run
 from harness.model.selection import Selection
 from harness.runs import lifecycle

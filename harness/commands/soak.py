@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness import text
 from harness.commands.pipeline import alone, free_memory
 from harness.commands.progress import Progress
 from harness.errors import RigError, UsageError
@@ -18,7 +19,6 @@ from harness.host import process
 from harness.model import catalog, records, selection
 from harness.model.records import Result, Run
 from harness.model.selection import Selection
-from harness.report import phrases
 from harness.runs import lifecycle
 from harness.stats.outcome import Outcome
 from harness.suite import soak_rounds
@@ -128,9 +128,9 @@ def _recorder(run: Run, progress: Progress) -> Record:
         where = f"{result.machine}/{result.variant}/{result.profile}"
         if result.outcome in ("failed", "error", "xfailed"):
             said = {"failed": "FAILED", "error": "RIG FAILED", "xfailed": "known bug seen, as expected:"}[result.outcome]
-            progress.line(phrases.plain(f"{said} {where} round {result.round + 1} {result.test}: {result.reason}"))
+            progress.line(text.plain(f"{said} {where} round {result.round + 1} {result.test}: {result.reason}"))
         for look in seen.looks:
-            told = f"round {look.round + 1}: {look.test} done, {_FIGURE} {phrases.size(look.values[_FIGURE])}"
+            told = f"round {look.round + 1}: {look.test} done, {_FIGURE} {text.size(look.values[_FIGURE])}"
             progress.say(where, f"{told}, {look.values['areas']} areas")
 
     return record

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from harness import text
 from harness.errors import RigError
 from harness.model.records import now
-from harness.report.phrases import plain
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)")
 
@@ -70,7 +70,7 @@ class Transcript:
     def _line(self, line: str) -> None:
         # A full disk is told of by what needs it; a handler of somebody's may still write here when the log is closed.
         with contextlib.suppress(OSError, ValueError):
-            self._log.write(f"{now()} {plain(_ESCAPES.sub('', line))}\n")
+            self._log.write(f"{now()} {text.plain(_ESCAPES.sub('', line))}\n")
 
 
 class _Both(io.TextIOBase):

@@ -8,10 +8,7 @@ import os
 import time
 
 from harness.errors import UsageError
-from harness.model.matrix import Clock
 
-ICOUNT_SHIFT = 1
-"""under icount a guest instruction takes 2**shift ns of the guest's time"""
 POLL = 0.01
 """seconds between two looks at something that is awaited"""
 
@@ -39,14 +36,3 @@ def patience() -> float:
     if not 0 < factor < math.inf:
         raise UsageError(f"RIG_PATIENCE has to be a number above 0, such as 3, not '{told}'.")
     return factor
-
-
-def unit(clock: Clock) -> tuple[float, str]:
-    """Return what a nanosecond of the guest's is worth under `clock`, and in which unit; instructions are never called seconds."""
-    return (1 / (1 << ICOUNT_SHIFT), "instructions") if clock is Clock.ICOUNT else (1.0, "ns")
-
-
-def per_operation(clock: Clock, nanoseconds: int, operations: int) -> tuple[float, str]:
-    """Return the cost of one operation and its unit."""
-    worth, name = unit(clock)
-    return nanoseconds * worth / operations, f"{name}/op"

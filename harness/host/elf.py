@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,7 @@ def _read(content: Array) -> Elf:
 
 def _array(data: Array, kind: np.dtype[Any]) -> Array:
     return data[: len(data) - len(data) % kind.itemsize].view(kind)
+
+
+UNNAMED = re.compile(rb"$^|\$|\.L|__crc_")
+"""symbols that the kernel's own table does not hold, so that they end no function there"""

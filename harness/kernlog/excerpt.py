@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.model.trouble import Trouble
-from harness.stats.causes import OWN
+from harness.model.trouble import OWN, Trouble
 
 BEFORE, AFTER = 10, 5
 """lines around the one that tells of a test's failure"""

@@ -19,6 +19,7 @@ from elftools.elf.elffile import ELFFile
 
 from harness.errors import UsageError
 from harness.host import shell
+from harness.host.elf import UNNAMED
 from harness.model.trouble import Frame, Trouble
 
 # Binutils' readers each know but their own machine; this is what Debian calls them.
@@ -28,8 +29,6 @@ _SECTIONS = 0xFF00
 """section numbers from here on are no sections (SHN_LORESERVE)"""
 _EXECUTABLE = 0x4
 """SHF_EXECINSTR"""
-UNNAMED = re.compile(rb"$^|\$|\.L|__crc_")
-"""symbols that the kernel's own table does not hold, so that they end no function there"""
 _PLACE = re.compile(r"^(.+):(\d+)(?: \(discriminator \d+\))?$")
 _UNKNOWN = "??"
 

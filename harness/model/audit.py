@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from harness.build.first_difference import Difference
-
 IMAGE, VMLINUX = "image", "vmlinux"
 _STALE = "vmlinux is the same: the cached image was not made from it, as when a compiler's cache returns an old object"
 
@@ -96,3 +94,19 @@ def told(audit: Audit | None, key: str, module: str) -> str:
     if audit is None or audit.key != key:
         return ""
     return f"{audit.date}: {audit.short}{'' if audit.module == module else '; with another module'}"
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Where two files first differ, and what each of them has there."""
+
+    offset: int
+    """in bytes, in the cached file"""
+    where: str
+    """the place by its name, such as ``line 12`` or ``byte 0x40 (section .text, alloc_vmap_area+0x1c)``"""
+    cached: str
+    rebuilt: str
+
+    @property
+    def words(self) -> str:
+        """The difference in a line."""
+        return f"{self.where}: {self.cached} in the cache, {self.rebuilt} built again"

@@ -11,7 +11,8 @@ import msgspec
 from harness import paths
 from harness.errors import UsageError
 from harness.host import files, toml
-from harness.model.matrix import PROFILES, Clock
+from harness.model.clock import Clock
+from harness.model.matrix import PROFILES
 
 SCALES = ("quick", "default", "published")
 SCALE = "default"

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import enum
 import math
 import re
 from collections.abc import Sequence
@@ -18,15 +17,6 @@ from harness.model.trouble import Trouble
 
 STOCK = "stock"
 PROFILES = tuple(sorted(p.stem.removeprefix("profile-") for p in paths.FRAGMENTS.glob("profile-*.config")))
-
-
-class Clock(enum.StrEnum):
-    """Where a sample's time comes from."""
-
-    ICOUNT = "icount"
-    """QEMU counts guest instructions: one virtual CPU, figures that repeat on any host."""
-    WALL = "wall"
-    """The guest's own time, all of the machine's CPUs."""
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

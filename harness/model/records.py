@@ -15,7 +15,7 @@ import msgspec
 from harness import paths
 from harness.errors import RigError, UsageError
 from harness.model.changes import CellChanges
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.trouble import Trouble
 
 COMPRESSED = ".gz"

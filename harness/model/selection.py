@@ -14,7 +14,8 @@ from harness.build import patches, source
 from harness.errors import SourceUnavailable, UsageError
 from harness.host.shell import Line
 from harness.model import catalog, matrix
-from harness.model.matrix import STOCK, Base, Cell, Clock, Variant
+from harness.model.clock import Clock
+from harness.model.matrix import STOCK, Base, Cell, Variant
 
 DEFAULT = "4.18"
 FALLBACK = "6.1"

@@ -97,3 +97,14 @@ class Testimony(msgspec.Struct, frozen=True):
     """empty if QEMU did not tell"""
     said: str = ""
     """what the kernel put on its console"""
+
+
+def framed(of: Frame) -> str:
+    """Return an entry of a call trace as the kernel writes it."""
+    place = f"+{of.offset:#x}/{of.size:#x}" if of.size else ""
+    module = f" [{of.module}]" if of.module else ""
+    return f"{'' if of.sure else '? '}{of.function}{place}{module}{' (inlined)' if of.inlined else ''}"
+
+
+OWN = frozenset({"test-failed", "load-failed", "hang", "died", "not-seen"})
+"""kinds that the rig itself sees: their fingerprint is the kind alone, and says nothing of the cause"""

@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness import text
 from harness.model.audit import Audit
-from harness.report import phrases
 
 
 def tables(found: Audit) -> RenderableType:
@@ -21,5 +21,5 @@ def tables(found: Audit) -> RenderableType:
     table.add_column("cache against built again", overflow="fold")
     for one in found.compared:
         style = "bold red" if one.difference else "yellow" if one.skipped else ""
-        table.add_row(escape(one.file), escape(phrases.plain(one.words)), style=style)
-    return Group(table, *(Text(phrases.plain(line), style="bold red" if found.differing else "") for line in found.sentences))
+        table.add_row(escape(one.file), escape(text.plain(one.words)), style=style)
+    return Group(table, *(Text(text.plain(line), style="bold red" if found.differing else "") for line in found.sentences))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness import text
 from harness.model.matrix import STOCK
 from harness.report import findings, phrases
 from harness.report.contents import Content
@@ -56,7 +57,7 @@ def why(told: Headline) -> str:
     skipped = {result.test for result in told.tests if result.outcome == "skipped"}
     if skipped:
         parts.append(f"{phrases.number(len(skipped), 'test')} skipped")
-    return phrases.plain(", ".join(parts))
+    return text.plain(", ".join(parts))
 
 
 def _broken(told: Headline) -> str:
@@ -65,7 +66,7 @@ def _broken(told: Headline) -> str:
     count = f"{phrases.number(len(told.causes), 'cause')}{', the first' if len(told.causes) > 1 else ''}"
     also = "; stock shows it too" if told.also else ""
     said = f"{count}: {findings.short(first.first.trouble)}, first in {first.first.test} ({', '.join(places)}){also}"
-    return phrases.plain(said)
+    return text.plain(said)
 
 
 def _figures(told: Headline) -> list[str]:

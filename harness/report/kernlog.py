@@ -13,9 +13,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness import text
 from harness.kernlog import KINDS
 from harness.model.trouble import Frame, Severity, Trouble
-from harness.report.phrases import plain
 
 _STYLES = {Severity.FATAL: "bold red", Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _FRAMES = 6
@@ -39,7 +39,7 @@ def table(troubles: Sequence[Trouble]) -> RenderableType:
         rows.add_row(
             Text(str(trouble.first)),
             *time,
-            Text(plain(trouble.kind), style=_STYLES[trouble.severity]),
+            Text(text.plain(trouble.kind), style=_STYLES[trouble.severity]),
             _report(trouble),
             _where(trouble),
         )
@@ -49,17 +49,17 @@ def table(troubles: Sequence[Trouble]) -> RenderableType:
 
 
 def _report(trouble: Trouble) -> Text:
-    shown = Text(plain(trouble.title))
+    shown = Text(text.plain(trouble.title))
     for title in trouble.followed:
-        shown.append(f"\nthen: {plain(title)}", style="dim")
+        shown.append(f"\nthen: {text.plain(title)}", style="dim")
     return shown
 
 
 def _where(trouble: Trouble) -> Text:
-    shown = Text(plain(trouble.function) or "-", style="bold")
+    shown = Text(text.plain(trouble.function) or "-", style="bold")
     if trouble.where:
-        shown.append(f"\n{plain(trouble.where)}", style="not bold")
-    task = [plain(trouble.process)] if trouble.process else []
+        shown.append(f"\n{text.plain(trouble.where)}", style="not bold")
+    task = [text.plain(trouble.process)] if trouble.process else []
     cpu = [f"CPU {trouble.cpu}"] if trouble.cpu is not None else []
     if task or cpu:
         shown.append(f"\n{', '.join(task + cpu)}", style="not bold dim")
@@ -69,7 +69,7 @@ def _where(trouble: Trouble) -> Text:
 
 
 def _source(frame: Frame) -> str:
-    return plain(f"{frame.function} {frame.file}:{frame.line}: {frame.source.strip()}")
+    return text.plain(f"{frame.function} {frame.file}:{frame.line}: {frame.source.strip()}")
 
 
 def kinds() -> str:

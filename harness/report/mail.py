@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness import text
 from harness.kernlog import excerpt
 from harness.model.records import Provenance
 from harness.report import changes, findings, headlines, phrases, prefixes, rows, soak, verdicts, views
@@ -111,7 +112,7 @@ def _patches(content: Content) -> Iterator[str]:
 def _sides(of: Comparison, *, both: bool) -> list[str]:
     told = []
     for side in (of.baseline, of.measured) if both else (of.baseline,):
-        told += [phrases.figure(side.median), _bare(phrases.spread(side))[1:]] if side else ["-", "-"]
+        told += [text.figure(side.median), _bare(phrases.spread(side))[1:]] if side else ["-", "-"]
     return told
 
 
@@ -121,12 +122,10 @@ def _latencies(content: Content, palette: Palette) -> Iterator[str]:
         if not told:
             continue
         yield heading(f"Latency in {told[0].unit}, {group.heading}")
-        figures = [
-            (_short(row.test), row.variant, *map(phrases.figure, (row.p50, row.p99, row.p99_9, row.highest))) for row in told
-        ]
+        figures = [(_short(row.test), row.variant, *map(text.figure, (row.p50, row.p99, row.p99_9, row.highest))) for row in told]
         yield table(("test", "variant", "p50", "p99", "p99.9", "max"), _once(figures, 1), left=2)
         counts = dict.fromkeys(f"{row.operations:,} / {row.boots}" for row in told)
-        read = phrases.figure(max(row.overhead for row in told))
+        read = text.figure(max(row.overhead for row in told))
         yield paragraph(f"Operations / boots of a row: {'; '.join(counts)}. Reading the clock is part of it, up to {read}.")
 
 

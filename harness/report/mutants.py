@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness import text
 from harness.model import mutants
 from harness.model.mutants import Attempt, Measured, Mutant
-from harness.report import phrases
 
 _ORDER: tuple[mutants.Outcome | None, ...] = ("error", "survived", None, "caught")
 _LONGEST = 100
@@ -101,7 +101,7 @@ def _finding(attempt: Attempt) -> str:
 
 
 def _short(title: str) -> str:
-    said = phrases.plain(title)
+    said = text.plain(title)
     return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.host import deadline
-from harness.model.matrix import STOCK, Clock
+from harness import text
+from harness.model import clock
+from harness.model.clock import Clock
+from harness.model.matrix import STOCK
 from harness.model.records import Provenance
-from harness.model.trouble import Frame, Trouble
+from harness.model.trouble import Trouble
 from harness.stats import published
 from harness.stats.compare import Comparison, Summary
 from harness.stats.estimate import FEWEST, MOST
 from harness.stats.growth import Growth
-from harness.stats.slopes import COUNTS
-
-_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 LIMITS = {
     Clock.ICOUNT: (
@@ -58,11 +57,6 @@ _HUGE = 1e5
 """per cent: more is as good as a power of ten"""
 
 
-def plain(said: str) -> str:
-    """Return a guest's words without the control characters that could steer a terminal."""
-    return said.translate(_CONTROLS)
-
-
 def placed(of: Trouble) -> str:
     """Return what a trouble is blamed on, such as ``in alloc_vmap_area, mm/vmalloc.c:512``; empty where that is not known."""
     return ", ".join(part for part in (f"in {of.function}" if of.function else "", of.where) if part)
@@ -78,46 +72,6 @@ def blamed(of: Trouble) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def framed(of: Frame) -> str:
-    """Return an entry of a call trace as the kernel writes it."""
-    place = f"+{of.offset:#x}/{of.size:#x}" if of.size else ""
-    module = f" [{of.module}]" if of.module else ""
-    return f"{'' if of.sure else '? '}{of.function}{place}{module}{' (inlined)' if of.inlined else ''}"
-
-
-def figure(number: float) -> str:
-    """Return a number with as many digits as a reader can use, such as ``5,120`` or ``12.3``."""
-    return f"{number:,.{0 if abs(number) >= 100 else 1}f}"
-
-
-def short(number: float) -> str:
-    """Return a number for an axis, such as ``20k`` or ``1.5M``."""
-    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= size * 0.9995:
-            return f"{number / size:.3g}{suffix}"
-    return f"{number:.3g}"
-
-
-def size(number: float) -> str:
-    """Return bytes as people read them, such as ``1.5 MiB``."""
-    for power, suffix in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if abs(number) >= 1 << power:
-            return (
-                f"{number / (1 << power):.3g} {suffix}" if abs(number) < 1000 << power else f"{number / (1 << power):.0f} {suffix}"
-            )
-    return f"{number:.0f} B"
-
-
-def amount(figure: str, number: float) -> str:
-    """Return how much of a figure of memory there is: bytes, or how many of what is counted."""
-    return size(number) if figure not in COUNTS else f"{number:,.{0 if abs(number) >= 100 or number == round(number) else 2}f}"
-
-
-def amounts(figure: str, interval: tuple[float, float]) -> str:
-    """Return an interval of a figure of memory, such as ``120 KiB to 130 KiB``."""
-    return " to ".join(amount(figure, end) for end in interval)
-
-
 def spread(side: Summary) -> str:
     """Return half the range of the samples, such as ``±0.1 %``."""
     return f"±{side.spread:.{1 if side.spread < 10 else 0}f} %"
@@ -125,7 +79,7 @@ def spread(side: Summary) -> str:
 
 def value(side: Summary | None) -> str:
     """Return a median with its spread, such as ``5,120 ±0.1 %``."""
-    return "-" if side is None else f"{figure(side.median)} {spread(side)}"
+    return "-" if side is None else f"{text.figure(side.median)} {spread(side)}"
 
 
 def count(side: Summary | None) -> str:
@@ -185,7 +139,7 @@ def unit(of: Comparison) -> str:
 
 def stretch(microseconds: float, of: Clock) -> tuple[float, str]:
     """Return a stretch of the guest's clock in what it counts, instructions or microseconds, and which it is."""
-    worth, name = deadline.unit(of)
+    worth, name = clock.unit(of)
     return (microseconds * 1000 * worth, name) if of is Clock.ICOUNT else (microseconds, "us")
 
 
@@ -226,7 +180,7 @@ def exponent(of: Growth) -> str:
 
 def of_the_clock(of: Clock) -> str:
     """Say what a millisecond of the guest's clock is; empty under a clock that counts time."""
-    worth, name = deadline.unit(of)
+    worth, name = clock.unit(of)
     if of is not Clock.ICOUNT:
         return ""
     return f"1 ms of the guest's clock is {1e6 * worth:,.0f} {name}, {1 / worth:g} ns each"

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from harness.report.phrases import plain
+from harness import text
 
 WIDTH = 75
 _INDENT = "    "
@@ -19,7 +19,7 @@ _NARROWEST = 5
 def ascii_only(said: str) -> str:
     """Return text in ASCII: with near letters and signs where there are some, and question marks."""
     near = said.replace("±", "+-").replace("×", "x").replace("\u2013", "-").replace("\u2019", "'")
-    return unicodedata.normalize("NFKD", plain(near)).encode("ascii", "replace").decode().replace("\t", " ")
+    return unicodedata.normalize("NFKD", text.plain(near)).encode("ascii", "replace").decode().replace("\t", " ")
 
 
 def heading(said: str, rule: str = "-") -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from harness import text
 from harness.report import findings, phrases
 from harness.report.contents import Content
 from harness.stats.prefixes import AS_BEFORE, FAILED, NOT_KNOWN, Entry, Judged, Matrix, Series, Step, series
@@ -49,7 +50,7 @@ def conclusion(told: Series) -> str:
     before = f"; before it not all is known of {unknown}" if unknown else ""
     others = ", ".join(_blamed(judged) for judged in told.judged if judged.bad and judged is not bad)
     also = f"; also bad: {others}" if others else ""
-    return phrases.plain(f"{told.name}: first bad: {_blamed(bad)}{also}{before}{stock}")
+    return text.plain(f"{told.name}: first bad: {_blamed(bad)}{also}{before}{stock}")
 
 
 def named(step: Step) -> str:

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.stats.sensitivity import Sensitivity, Trial
 
 

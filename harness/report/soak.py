@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from harness.report import phrases
+from harness.stats import slopes
 from harness.stats.slopes import FEWEST, Slope
 
 _STYLES = {"leak": "bold red", "undecided": "yellow"}
@@ -89,11 +89,11 @@ def _row(slope: Slope) -> Row:
     name = slope.figure
     return Row(
         slope,
-        phrases.amount(name, slope.first),
-        phrases.amount(name, slope.last),
-        "-" if slope.per_round is None else phrases.amount(name, slope.per_round),
-        "-" if slope.interval is None else phrases.amounts(name, slope.interval),
-        "-" if slope.per_hour is None else phrases.amount(name, slope.per_hour),
+        slopes.amount(name, slope.first),
+        slopes.amount(name, slope.last),
+        "-" if slope.per_round is None else slopes.amount(name, slope.per_round),
+        "-" if slope.interval is None else slopes.amounts(name, slope.interval),
+        "-" if slope.per_hour is None else slopes.amount(name, slope.per_hour),
         verdict(slope),
         slope.cache if slope.figure in _OF_SLABS and (slope.per_round or 0) > 0 else "",
     )

@@ -18,7 +18,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.report.phrases import plain
+from harness import text
 
 INK = "#010200"
 FAINT = "#010201"
@@ -81,7 +81,7 @@ def drawing() -> Iterator[None]:
 
 def label(said: str, most: int = 40) -> str:
     """Return a name as a figure can show it: without control characters, in glyphs that the font has, not too long."""
-    name = plain(said).encode("ascii", "replace").decode()
+    name = text.plain(said).encode("ascii", "replace").decode()
     return name if len(name) <= most else name[: most - 3] + "..."
 
 
@@ -114,7 +114,7 @@ def facets(
     return figure, made
 
 
-def text(figure: Figure, name: str, caption: str) -> str:
+def element(figure: Figure, name: str, caption: str) -> str:
     """Return a figure as an ``<svg>`` element; `name` has to be unique in a page, `caption` is read out to who cannot see it."""
     file = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": name}):

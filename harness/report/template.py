@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from harness.report import phrases
+from harness import text
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -24,4 +24,4 @@ def render(template: str, filters: Mapping[str, Callable[..., Any]], **values: A
         lstrip_blocks=True,
     )
     environment.filters.update(filters)
-    return phrases.plain(environment.get_template(template).render(**values))
+    return text.plain(environment.get_template(template).render(**values))

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness import text
 from harness.kernlog import excerpt
 from harness.model.matrix import variant_order
 from harness.model.records import Finding, Provenance, Result
@@ -76,7 +77,7 @@ def growth(growths: Sequence[Growth]) -> RenderableType:
         table.add_column("exponent (95 %)", justify="right")
         table.add_column("")
         for item in sorted(items, key=lambda item: (item.workload, variant_order(item.variant))):
-            costs = {size.size: phrases.figure(size.median) for size in item.sizes}
+            costs = {size.size: text.figure(size.median) for size in item.sizes}
             table.add_row(
                 item.workload, escape(item.variant), *(costs.get(size, "-") for size in sizes), phrases.exponent(item), item.kind
             )
@@ -89,7 +90,7 @@ def headlines(outcome: Outcome) -> RenderableType:
     lines = []
     for each in heads.of_run(outcome):
         style = _KINDS[heads.KINDS[each.word]]
-        lines.append(Text.assemble(phrases.plain(f"{each.variant}: "), (each.word, f"bold {style}"), f" - {heads.why(each)}"))
+        lines.append(Text.assemble(text.plain(f"{each.variant}: "), (each.word, f"bold {style}"), f" - {heads.why(each)}"))
     return Group(*lines, *(Text(patchwise.conclusion(told)) for told in _series(outcome)))
 
 
@@ -127,16 +128,16 @@ def summary(
     lines: list[RenderableType] = [Text(f"note: {note}", style="yellow") for note in provenance.notes]
     shown = set()
     for cause in causes(findings):
-        lines.append(Text(phrases.plain(words.sentence(cause)), style="" if cause.expected else "bold red"))
-        lines += [Text(phrases.plain(f"  left to look at: {found.left}")) for found in cause.findings if found.left]
+        lines.append(Text(text.plain(words.sentence(cause)), style="" if cause.expected else "bold red"))
+        lines += [Text(text.plain(f"  left to look at: {found.left}")) for found in cause.findings if found.left]
         if not cause.expected and cause.key not in shown:
             shown.add(cause.key)
             said = excerpt.matters(cause.first.trouble, _LINES).splitlines()
-            lines += [Text(phrases.plain(f"    {line}"), style="dim", no_wrap=True, overflow="ellipsis") for line in said]
+            lines += [Text(text.plain(f"    {line}"), style="dim", no_wrap=True, overflow="ellipsis") for line in said]
     for result in results:
         if result.outcome == "error":
             where = f"{result.machine}/{result.variant}/{result.profile} {result.test}"
-            lines.append(Text(phrases.plain(f"RIG FAILED: {where}: {result.reason}"), style="bold red"))
+            lines.append(Text(text.plain(f"RIG FAILED: {where}: {result.reason}"), style="bold red"))
     if bugs := bug_table.rows(provenance, findings, results):
         lines.append(_known(bugs))
     counted = ", ".join(phrases.outcomes(Counter(result.outcome for result in results))) or "none"
@@ -161,7 +162,7 @@ def _known(bugs: Sequence[bug_table.Row]) -> Table:
         table.add_column(escape(variant), no_wrap=True)
     for row in bugs:
         cells = [_shown([shown for shown in row.shown if shown.variant == variant]) for variant in variants]
-        table.add_row(Text(phrases.plain(row.reason)), *cells)
+        table.add_row(Text(text.plain(row.reason)), *cells)
     return table
 
 

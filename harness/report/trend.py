@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness import text
 from harness.model.matrix import variant_order
 from harness.report import phrases
 from harness.report.template import render
@@ -56,7 +57,7 @@ def terminal(trends: Sequence[Trend]) -> RenderableType:
     tables = []
     for group in _groups(trends):
         table = Table(
-            title=Text(phrases.plain(f"{group.title}: median ±spread")), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+            title=Text(text.plain(f"{group.title}: median ±spread")), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
         )
         table.add_column("test", no_wrap=True)
         table.add_column("variant")
@@ -131,7 +132,7 @@ def _groups(trends: Sequence[Trend]) -> list[_Table]:
 
 
 def _cells(*words: str) -> list[Text]:
-    return [Text(phrases.plain(word)) for word in words]
+    return [Text(text.plain(word)) for word in words]
 
 
 def _variant(trend: Trend) -> str:

@@ -8,7 +8,8 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from harness.model.matrix import STOCK, Clock, variant_order
+from harness.model.clock import Clock
+from harness.model.matrix import STOCK, variant_order
 from harness.report import phrases
 from harness.report.contents import Content
 from harness.report.plots.canvas import Palette

@@ -18,12 +18,13 @@ import msgspec
 
 from harness import paths
 from harness.build import effect, patches
+from harness.build.built import BuiltCell
 from harness.errors import RigError, UsageError
 from harness.host import files, shell
 from harness.model import audit, catalog, records
 from harness.model.audit import Audit
 from harness.model.changes import CellChanges
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import COMPRESSED, Finding, Place, Provenance, Run
 from harness.model.selection import Selection
 from harness.report.contents import Content
@@ -31,7 +32,7 @@ from harness.stats import baseline, compare, leaks, prefixes, published, slopes
 from harness.stats.outcome import Outcome
 from harness.stats.sensitivity import Sensitivity
 from harness.suite import plan
-from harness.suite.plan import BuiltCell, Plan, Session
+from harness.suite.plan import Plan, Session
 
 RECORDS = (
     "boots.jsonl",

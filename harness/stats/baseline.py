@@ -8,7 +8,8 @@ from typing import Protocol
 
 import msgspec
 
-from harness.model.matrix import STOCK, Clock
+from harness.model.clock import Clock
+from harness.model.matrix import STOCK
 from harness.model.records import Provenance, Sample
 from harness.stats import compare
 from harness.stats.compare import Comparison

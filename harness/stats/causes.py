@@ -10,10 +10,8 @@ import msgspec
 
 from harness.model.matrix import variant_order
 from harness.model.records import Finding
-from harness.model.trouble import Severity
+from harness.model.trouble import OWN, Severity
 
-OWN = frozenset({"test-failed", "load-failed", "hang", "died", "not-seen"})
-"""kinds that the rig itself sees: their fingerprint is the kind alone, and says nothing of the cause"""
 _NUMBER = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8,16}\b|(?<!-)\b\d+")
 """addresses and amounts; what has a minus is an error's number, which tells one from another"""
 Key = tuple[str, ...]

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from harness.model.matrix import STOCK, Clock, variant_order
+from harness.model.clock import Clock
+from harness.model.matrix import STOCK, variant_order
 from harness.model.records import Sample
 from harness.stats import estimate
 from harness.stats.estimate import Estimate

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import scipy
 
-from harness.model.matrix import Clock, variant_order
+from harness.model.clock import Clock
+from harness.model.matrix import variant_order
 from harness.model.records import Point
 
 _CONFIDENCE = 0.95

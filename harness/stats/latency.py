@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from harness.model.matrix import Clock, variant_order
+from harness.model.clock import Clock
+from harness.model.matrix import variant_order
 from harness.model.records import Histogram, Section
 
 

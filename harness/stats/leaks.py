@@ -10,7 +10,7 @@ import msgspec
 from harness.model.matrix import Base
 from harness.model.records import Finding, Result
 from harness.model.trouble import Severity, Trouble
-from harness.report import phrases
+from harness.stats import slopes
 from harness.stats.slopes import CACHE, STEPS, Slope
 
 TEST = "soak"
@@ -54,7 +54,7 @@ def sentence(slope: Slope) -> str:
     """Return how fast a figure grows, and which slab cache grows most, such as ``areas grows by 57 a round``."""
     assert slope.per_round is not None
     assert slope.per_hour is not None
-    rate = f"{phrases.amount(slope.figure, slope.per_round)} a round, {phrases.amount(slope.figure, slope.per_hour)} an hour"
+    rate = f"{slopes.amount(slope.figure, slope.per_round)} a round, {slopes.amount(slope.figure, slope.per_hour)} an hour"
     cache = f"; of the slab caches {slope.cache} grows most" if slope.cache and slope.figure in _OF_SLABS else ""
     name = f"slab cache {slope.figure.removeprefix(CACHE)}" if slope.figure.startswith(CACHE) else slope.figure
     return f"{name} grows by {rate}{cache}"
@@ -105,8 +105,8 @@ def _finding(slope: Slope, base: Base) -> Finding:
     title = sentence(slope)
     assert slope.interval is not None
     evidence = (
-        f"{slope.figure}: {phrases.amount(slope.figure, slope.first)} at first, {phrases.amount(slope.figure, slope.last)} at last;"
-        f" {phrases.amounts(slope.figure, slope.interval)} a round (simultaneous 95 % interval), over {slope.rounds} rounds of boot"
+        f"{slope.figure}: {slopes.amount(slope.figure, slope.first)} at first, {slopes.amount(slope.figure, slope.last)} at last;"
+        f" {slopes.amounts(slope.figure, slope.interval)} a round (simultaneous 95 % interval), over {slope.rounds} rounds of boot"
         f" {slope.boot}, from hour {slope.kept[0]:.2f} to {slope.kept[1]:.2f}"
     )
     trouble = Trouble(KIND, Severity.ERROR, title, 0, 0, evidence, fingerprint=f"{KIND} {slope.figure}")

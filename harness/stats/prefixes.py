@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from harness.model.changes import predecessor
-from harness.model.matrix import STOCK, Clock, variant_order
+from harness.model.clock import Clock
+from harness.model.matrix import STOCK, variant_order
 from harness.model.records import Finding, Provenance, Result
 from harness.stats.causes import Cause, causes
 from harness.stats.compare import Comparison

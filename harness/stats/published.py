@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import RigError
-from harness.model.matrix import STOCK, Clock
+from harness.model.clock import Clock
+from harness.model.matrix import STOCK
 from harness.stats.compare import Comparison
 from harness.stats.estimate import FEWEST
 

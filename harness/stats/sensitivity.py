@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Sample
 from harness.stats import compare
 

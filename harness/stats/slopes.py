@@ -23,7 +23,8 @@ from typing import Literal
 import msgspec
 import scipy
 
-from harness.model.matrix import Clock
+from harness import text
+from harness.model.clock import Clock
 from harness.model.records import Look
 
 Verdict = Literal["leak", "small", "none", "undecided"]
@@ -233,3 +234,13 @@ def _grown(first: _Round, last: _Round) -> str:
     growth = {name: size - before[name] for name, size in after.items() if name in before}
     best = max(growth, key=lambda name: growth[name], default="")
     return best if best and growth[best] > 0 else ""
+
+
+def amount(figure: str, number: float) -> str:
+    """Return how much of a figure of memory there is: bytes, or how many of what is counted."""
+    return text.size(number) if figure not in COUNTS else f"{number:,.{0 if abs(number) >= 100 or number == round(number) else 2}f}"
+
+
+def amounts(figure: str, interval: tuple[float, float]) -> str:
+    """Return an interval of a figure of memory, such as ``120 KiB to 130 KiB``."""
+    return " to ".join(amount(figure, end) for end in interval)

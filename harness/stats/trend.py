@@ -8,7 +8,8 @@ from itertools import groupby
 
 import msgspec
 
-from harness.model.matrix import Clock, variant_order
+from harness.model.clock import Clock
+from harness.model.matrix import variant_order
 from harness.stats.compare import Summary
 
 

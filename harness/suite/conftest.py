@@ -16,7 +16,8 @@ from harness import paths
 from harness.commands.progress import name, why
 from harness.errors import RigError
 from harness.model import records
-from harness.model.matrix import STOCK, Clock
+from harness.model.clock import Clock
+from harness.model.matrix import STOCK
 from harness.model.records import Result, Run
 from harness.suite import plan
 from harness.suite.execute import Judge, known_bugs

@@ -11,11 +11,10 @@ from harness import kernlog, paths
 from harness.build.kbuild import tree_of
 from harness.errors import RigError
 from harness.kernlog import excerpt, symbols
-from harness.model import catalog
+from harness.model import catalog, trouble
 from harness.model.matrix import STOCK, Base, Cell, KnownBug
 from harness.model.records import Finding
 from harness.model.trouble import Frame, Severity, Testimony, Trouble
-from harness.report import phrases
 from harness.stats.bug_table import NOT_SEEN
 from harness.suite import guest_script, ktap
 from harness.suite.extract import Observed, Reading
@@ -185,7 +184,7 @@ def _words(told: Testimony) -> str:
     """Return a testimony as a person reads it."""
     cpus = (
         "\n".join(
-            (f"CPU {number}: {'idle' if cpu.idle else 'busy'}", *(f"  {phrases.framed(f)}" for f in cpu.frames), cpu.registers)
+            (f"CPU {number}: {'idle' if cpu.idle else 'busy'}", *(f"  {trouble.framed(f)}" for f in cpu.frames), cpu.registers)
         )
         for number, cpu in enumerate(told.cpus)
     )

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from harness.host import deadline as clocks
 from harness.kernlog import kmemleak
-from harness.model import catalog
+from harness.model import catalog, clock
 from harness.model.records import Booted, Finding, Histogram, Look, Memory, Point, Sample, Section
 from harness.model.trouble import Trouble
 from harness.suite import guest_script, ktap, meminfo, tracer
@@ -102,14 +101,14 @@ class Reading:
         )
 
     def _cost(self, timing: ktap.Timing) -> dict[str, object]:
-        value, unit = clocks.per_operation(self._clock, timing.nanoseconds, timing.operations)
+        value, unit = clock.per_operation(self._clock, timing.nanoseconds, timing.operations)
         return {"value": value, "unit": unit, "operations": timing.operations}
 
     def histograms(self, report: ktap.Report) -> tuple[Histogram, ...]:
         """Return how long single operations took."""
         found = []
         for latency in report.latencies:
-            worth, unit = clocks.unit(self._clock)
+            worth, unit = clock.unit(self._clock)
             found.append(
                 Histogram(
                     **self._names,  # type: ignore[arg-type]

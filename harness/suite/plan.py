@@ -9,23 +9,13 @@ from typing import Any
 
 import msgspec
 
-from harness.build.kbuild import Kernel
-from harness.build.rootfs import Rootfs
+from harness.build.built import BuiltCell
 from harness.errors import UsageError
 from harness.host import files
 from harness.model import catalog
 from harness.model.catalog import ProfileUse, Scale, SuiteTest
-from harness.model.matrix import Base, Cell, Clock
-
-
-class BuiltCell(msgspec.Struct, frozen=True):
-    """A cell with all that it takes to boot it."""
-
-    cell: Cell
-    kernel: Kernel
-    rootfs: Rootfs
-    accelerator: str
-    """that the wall clock's VMs use; counting instructions is always emulation"""
+from harness.model.clock import Clock
+from harness.model.matrix import Base
 
 
 class Step(msgspec.Struct, frozen=True):

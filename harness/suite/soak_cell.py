@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from harness.build.built import BuiltCell
 from harness.errors import Mismatch, VmLost
 from harness.model.catalog import SuiteTest
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Finding, Look, Result
 from harness.suite import execute, soak_rounds
 from harness.suite.extract import Observed
-from harness.suite.plan import BuiltCell, Plan, Session, Step
+from harness.suite.plan import Plan, Session, Step
 from harness.suite.vm_pool import Lab
 
 LONGEST_PART = 1 << 20

@@ -7,7 +7,7 @@ import random
 from collections.abc import Collection, Sequence
 
 from harness.model.catalog import SuiteTest
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.suite.plan import Step
 
 SHARES = (0.25, 1.0)

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.build import rootfs
+from harness.build.built import BuiltCell
 from harness.errors import Mismatch, VmLost
 from harness.host import files
 from harness.host.deadline import POLL, Deadline
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import COMPRESSED, Booted
 from harness.suite import proof
-from harness.suite.plan import BuiltCell, Session
+from harness.suite.plan import Session
 from harness.vm import hang, launch, vms
 from harness.vm.qemu_args import Boot
 from harness.vm.ssh import Guest

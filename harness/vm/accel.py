@@ -14,7 +14,8 @@ from harness.build import rootfs
 from harness.build.rootfs import Rootfs
 from harness.errors import VmLost
 from harness.host import files
-from harness.model.matrix import Clock, Machine
+from harness.model.clock import Clock
+from harness.model.matrix import Machine
 from harness.vm import launch
 from harness.vm.qemu_args import Boot
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness.host.deadline import ICOUNT_SHIFT
-from harness.model.matrix import Clock, Machine
+from harness.model.clock import ICOUNT_SHIFT, Clock
+from harness.model.matrix import Machine
 
 _CMDLINE = (
     # A kernel that oopses ends its VM at once, which QEMU's exit tells without waiting.

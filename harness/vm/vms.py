@@ -17,7 +17,7 @@ from harness import paths
 from harness.errors import VmLost
 from harness.host import files, process
 from harness.host.deadline import POLL, Deadline
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.trouble import Testimony
 from harness.vm import qemu_args, qmp
 from harness.vm.console import Console

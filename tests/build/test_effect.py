@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from harness.build import effect
+from harness.build.built import BuiltCell
 from harness.build.kbuild import Kernel
 from harness.build.patches import Patched
 from harness.build.rootfs import Rootfs
@@ -18,7 +19,6 @@ from harness.model.matrix import Base, Cell, Variant, load_machine
 from harness.model.records import Run
 from harness.model.selection import Selection
 from harness.runs import lifecycle
-from harness.suite.plan import BuiltCell
 from tests.support import make
 
 FUNCTION = Symbol("alloc_vmap_area", "mm/vmalloc.c", 800, "00")

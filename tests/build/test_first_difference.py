@@ -11,7 +11,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from harness.build import first_difference
-from harness.build.first_difference import Difference, Kind
+from harness.build.first_difference import Kind
+from harness.model.audit import Difference
 
 SOURCE = """
 int table[4] = { 1, 2, 3, 4 };

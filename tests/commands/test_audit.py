@@ -14,20 +14,20 @@ from rich.console import Console
 
 from harness import paths
 from harness.build import kbuild, rootfs
-from harness.build.first_difference import Difference
+from harness.build.built import BuiltCell
 from harness.build.kbuild import Kernel, Metadata
 from harness.build.rootfs import Rootfs
 from harness.commands import audit, pipeline
 from harness.errors import BuildError, RigError, UsageError
 from harness.model import audit as audits
 from harness.model import matrix, records
-from harness.model.audit import Audit, Compared
+from harness.model.audit import Audit, Compared, Difference
 from harness.model.matrix import Base, Cell, Machine, Variant
 from harness.model.records import Run
 from harness.model.selection import Selection
 from harness.report import audit as report
 from harness.runs import lifecycle
-from harness.suite.plan import BuiltCell, Plan
+from harness.suite.plan import Plan
 from tests.support import make
 
 FILES = ("image", "vmlinux", "System.map", "config", "vmalloc_test.ko", "debug/vmalloc_test.ko", "initramfs.cpio")

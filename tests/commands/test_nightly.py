@@ -14,12 +14,11 @@ import pytest
 from rich.console import Console
 
 from harness import paths
-from harness.build.first_difference import Difference
 from harness.commands import nightly
 from harness.commands.nightly import Parts
 from harness.errors import BuildError, RigError, UsageError
 from harness.model import matrix
-from harness.model.audit import Audit, Compared
+from harness.model.audit import Audit, Compared, Difference
 from harness.model.matrix import Base
 from harness.model.records import Run, Sample
 from harness.model.selection import Selection

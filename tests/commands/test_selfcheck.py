@@ -13,16 +13,18 @@ import pytest
 
 from harness import paths
 from harness.build import kbuild
+from harness.build.built import BuiltCell
 from harness.build.kbuild import Kernel
 from harness.commands import injection, pipeline, selfcheck
 from harness.errors import RigError, UsageError
 from harness.model import records
-from harness.model.matrix import Base, Clock, Variant
+from harness.model.clock import Clock
+from harness.model.matrix import Base, Variant
 from harness.model.records import Run
 from harness.model.selection import Selection
 from harness.runs import lifecycle
 from harness.stats.outcome import Outcome
-from harness.suite.plan import BuiltCell, Plan
+from harness.suite.plan import Plan
 from tests.commands.test_injection import SOURCE
 from tests.support import make
 

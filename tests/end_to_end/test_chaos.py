@@ -19,7 +19,7 @@ from elftools.elf.elffile import ELFFile
 from harness.commands import pipeline
 from harness.errors import VmLost
 from harness.host import process
-from harness.model import matrix
+from harness.model import clock, matrix
 from harness.model.records import Finding, Result, Run
 from harness.model.selection import Selection
 from harness.stats.outcome import ExitCode
@@ -300,7 +300,7 @@ def test_two_rigs_at_once_keep_out_of_each_others_way(tmp_path: Path, machine: s
 @pytest.mark.parametrize("machine", matrix.machine_names())
 def test_a_vm_that_is_up_is_used_by_one_rig_alone(built: Plan, tmp_path: Path, machine: str) -> None:
     (of,) = [of for of in built.cells if of.cell.machine.name == machine]
-    up = launch.start(vm_pool.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=True)
+    up = launch.start(vm_pool.booting(of, clock.Clock.ICOUNT, pauses=False), of.cell.name, keep=True)
     up.release()
     try:
         both = [Rig(machine, tmp_path / f"results{number}", loops=30) for number in range(2)]
@@ -313,10 +313,10 @@ def test_a_vm_that_is_up_is_used_by_one_rig_alone(built: Plan, tmp_path: Path, m
 @pytest.mark.parametrize("machine", matrix.machine_names())
 def test_a_port_that_is_taken_is_not_the_end(built: Plan, monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
     (of,) = [of for of in built.cells if of.cell.machine.name == machine]
-    taken = launch.start(vm_pool.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
+    taken = launch.start(vm_pool.booting(of, clock.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
     ports = iter([taken.state.port, taken.state.port, launch._free_port()])
     monkeypatch.setattr(launch, "_free_port", lambda: next(ports))
-    second = launch.start(vm_pool.booting(of, matrix.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
+    second = launch.start(vm_pool.booting(of, clock.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
     assert second.state.port != taken.state.port
     second.stop()
     taken.stop()

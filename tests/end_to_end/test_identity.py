@@ -11,16 +11,18 @@ import msgspec
 import pytest
 
 from harness import paths
+from harness.build.built import BuiltCell
 from harness.build.kbuild import Kernel
 from harness.build.rootfs import Rootfs
 from harness.commands import pipeline
 from harness.errors import Mismatch
 from harness.host import files
 from harness.model import matrix
-from harness.model.matrix import Clock, Variant
+from harness.model.clock import Clock
+from harness.model.matrix import Variant
 from harness.model.selection import Selection
 from harness.suite import execute
-from harness.suite.plan import BuiltCell, Plan, Session
+from harness.suite.plan import Plan, Session
 from harness.suite.vm_pool import Lab, Station
 
 pytestmark = pytest.mark.kernel

@@ -19,7 +19,7 @@ from harness import paths
 from harness.commands import pipeline
 from harness.errors import RigError, SourceUnavailable
 from harness.model import catalog, matrix
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Run
 from harness.model.selection import Selection
 from harness.runs import lifecycle

@@ -13,7 +13,7 @@ import pytest
 
 from harness import paths
 from harness.commands import pipeline
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Run
 from harness.model.selection import Selection
 from harness.stats.outcome import ExitCode

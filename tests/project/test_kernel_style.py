@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from harness import paths
+from harness.build.built import BuiltCell
 from harness.commands import pipeline
 from harness.model.selection import Selection
-from harness.suite.plan import BuiltCell, Plan
+from harness.suite.plan import Plan
 
 pytestmark = pytest.mark.kernel
 

@@ -20,7 +20,7 @@ import tasks
 from harness import paths
 from harness.build import kbuild
 from harness.commands import nightly
-from harness.model import catalog, matrix
+from harness.model import catalog, clock, matrix
 from harness.runs import history_store, lifecycle
 from harness.stats.outcome import ExitCode
 
@@ -91,7 +91,7 @@ def test_its_machines_are_the_projects() -> None:
 
 def test_its_inputs_are_the_rigs() -> None:
     assert tuple(INPUTS["scale"]["options"]) == catalog.SCALES
-    assert set(INPUTS["clock"]["options"]) == set(matrix.Clock)
+    assert set(INPUTS["clock"]["options"]) == set(clock.Clock)
     assert INPUTS["series"]["default"] == ""
     for name in ("scale", "clock"):
         assert INPUTS[name]["default"] in INPUTS[name]["options"]

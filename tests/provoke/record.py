@@ -16,14 +16,16 @@ from pathlib import Path
 
 import msgspec
 
+from harness.build.built import BuiltCell
 from harness.commands import pipeline
 from harness.errors import VmLost
 from harness.host import files
 from harness.host.deadline import POLL, Deadline
-from harness.model.matrix import STOCK, Clock, Variant
+from harness.model.clock import Clock
+from harness.model.matrix import STOCK, Variant
 from harness.model.selection import Selection
 from harness.suite import vm_pool
-from harness.suite.plan import BuiltCell, Plan
+from harness.suite.plan import Plan
 from harness.vm import launch, qmp
 from harness.vm.ssh import Guest
 from harness.vm.vms import Vm

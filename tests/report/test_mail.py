@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.report import mail as mails
 from harness.report import plaintext
 from harness.report.contents import Content

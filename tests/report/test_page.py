@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
-from harness.host.deadline import ICOUNT_SHIFT
-from harness.model.matrix import Clock
+from harness import text
+from harness.model.clock import ICOUNT_SHIFT, Clock
 from harness.model.trouble import Frame
 from harness.report import page as pages
 from harness.report import phrases, terminal
@@ -601,9 +601,9 @@ def test_an_interval_goes_from_the_worst_to_the_best() -> None:
     [(0, "0 B"), (4096, "4 KiB"), (1.5 * (1 << 20), "1.5 MiB"), (1010 << 20, "1010 MiB"), (-(1 << 30), "-1 GiB")],
 )
 def test_bytes_are_shown_as_people_read_them(number: float, shown: str) -> None:
-    assert phrases.size(number) == shown
+    assert text.size(number) == shown
 
 
 @pytest.mark.parametrize(("number", "shown"), [(999, "999"), (1000, "1k"), (15000, "15k"), (2.5e6, "2.5M"), (0.5, "0.5")])
 def test_an_axis_has_short_numbers(number: float, shown: str) -> None:
-    assert phrases.short(number) == shown
+    assert text.short(number) == shown

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Point
 from harness.report import svg
 from harness.report.plots import canvas, distributions, latency, memory, publication, sections

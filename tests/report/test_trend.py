@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.report import trend
 from harness.runs.history_store import History
 from harness.stats.trend import RunRow, Trend

@@ -10,7 +10,7 @@ import pytest
 
 from harness import paths
 from harness.errors import RigError
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Run
 from harness.runs import lifecycle
 from harness.stats.outcome import ExitCode, exit_code

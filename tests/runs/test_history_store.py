@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from harness.errors import UsageError
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Finding, Result, Sample
 from harness.runs.history_store import History
 from tests.support import make

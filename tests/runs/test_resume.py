@@ -14,7 +14,8 @@ from harness.commands import pipeline
 from harness.errors import UsageError
 from harness.host import files
 from harness.model import catalog
-from harness.model.matrix import Base, Clock
+from harness.model.clock import Clock
+from harness.model.matrix import Base
 from harness.model.records import Result, Run
 from harness.runs import lifecycle
 from harness.suite import plan

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.model.matrix import STOCK, Clock
+from harness.model.clock import Clock
+from harness.model.matrix import STOCK
 from harness.model.records import Sample
 from harness.stats import baseline as gate
 from harness.stats import compare

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Finding, Result, Sample
 from harness.stats.compare import Comparison, Summary, across, compare, stepwise
 from harness.stats.outcome import ExitCode, Outcome, exit_code

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.matrix import Clock, variant_order
+from harness.model.clock import Clock
+from harness.model.matrix import variant_order
 from harness.model.records import Point
 from harness.stats import growth
 from harness.stats.growth import Growth

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Finding, Result
 from harness.report import headlines as words
 from harness.stats.compare import Comparison

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Histogram, Section
 from harness.stats import latency
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Finding, Result
 from harness.report import prefixes as words
 from harness.stats import prefixes

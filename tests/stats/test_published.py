@@ -12,7 +12,7 @@ import pytest
 from harness import paths
 from harness.errors import RigError
 from harness.model import matrix
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.stats import published
 from harness.stats.published import Beside, Row
 from tests.support import content

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Sample
 from harness.stats import sensitivity
 from harness.stats.sensitivity import Sensitivity, Trial

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Look
 from harness.stats import slopes
 from harness.stats.slopes import BLOCKS, FEWEST, STEPS, Slope

@@ -11,7 +11,8 @@ import pytest
 from harness import paths
 from harness.errors import UsageError
 from harness.model.catalog import SuiteTest
-from harness.model.matrix import Base, Clock
+from harness.model.clock import Clock
+from harness.model.matrix import Base
 from harness.model.records import Sample
 from harness.suite import guest_script, ktap
 from harness.suite.extract import Observed, Reading

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from harness.model import catalog
-from harness.model.matrix import Base, Clock
+from harness.model.clock import Clock
+from harness.model.matrix import Base
 from harness.suite import guest_script, vm_pool
 from harness.suite.plan import Plan, Session, Step
 from tests.support import make

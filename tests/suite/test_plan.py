@@ -13,7 +13,8 @@ from harness.build import rootfs, source
 from harness.commands import options, pipeline
 from harness.errors import UsageError
 from harness.model import catalog, selection
-from harness.model.matrix import Base, Clock, Variant
+from harness.model.clock import Clock
+from harness.model.matrix import Base, Variant
 from harness.model.selection import Selection
 from harness.runs import lifecycle
 from harness.suite import plan, vm_pool

@@ -16,7 +16,8 @@ import pytest
 
 from harness.errors import Mismatch, VmLost
 from harness.model import catalog
-from harness.model.matrix import Base, Clock
+from harness.model.clock import Clock
+from harness.model.matrix import Base
 from harness.model.records import Booted
 from harness.suite import vm_pool as labs
 from harness.suite.plan import Plan, Session

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.model.changes import CellChanges, Change, Changes
-from harness.model.matrix import Clock
+from harness.model.clock import Clock
 from harness.model.records import Histogram, Memory, Point, Section
 from harness.report.contents import Content
 from harness.stats import published

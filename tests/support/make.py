@@ -10,13 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.build.built import BuiltCell
 from harness.build.kbuild import Kernel
 from harness.build.rootfs import Rootfs
 from harness.model import catalog
-from harness.model.matrix import Base, Cell, Clock, Machine, Variant, load_machine
+from harness.model.clock import Clock
+from harness.model.matrix import Base, Cell, Machine, Variant, load_machine
 from harness.model.records import Booted, Finding, Provenance, Result, Run, Sample
 from harness.model.trouble import Frame, Severity, Trouble
-from harness.suite.plan import BuiltCell, Plan
+from harness.suite.plan import Plan
 from harness.vm.qemu_args import Boot
 
 BUILD_ID, MODULE_BUILD_ID, INITRAMFS = "a1" * 20, "b2" * 20, "c3" * 32

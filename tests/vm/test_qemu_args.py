@@ -11,7 +11,9 @@ import msgspec
 import pytest
 
 from harness.host import deadline as clocks
-from harness.model.matrix import Clock, load_machine, machine_names
+from harness.model import clock
+from harness.model.clock import Clock
+from harness.model.matrix import load_machine, machine_names
 from harness.vm import qemu_args
 from tests.support import make
 
@@ -32,7 +34,7 @@ def option(command: tuple[str, ...], name: str) -> str:
 def test_counting_instructions_takes_one_cpu(name: str) -> None:
     command = qemu_args.command(make.boot(name, Clock.ICOUNT), FOLDER)
     assert option(command, "-smp") == "1"
-    assert option(command, "-icount") == f"shift={clocks.ICOUNT_SHIFT}"
+    assert option(command, "-icount") == f"shift={clock.ICOUNT_SHIFT}"
     assert option(command, "-accel") == "tcg"
 
 
@@ -126,9 +128,9 @@ def test_no_machine_has_an_amd_cpu(name: str) -> None:
 
 
 def test_instructions_are_not_called_seconds() -> None:
-    assert clocks.per_operation(Clock.WALL, 5000, 10) == (500.0, "ns/op")
-    value, unit = clocks.per_operation(Clock.ICOUNT, 5000, 10)
-    assert (value, unit) == (5000 / 2**clocks.ICOUNT_SHIFT / 10, "instructions/op")
+    assert clock.per_operation(Clock.WALL, 5000, 10) == (500.0, "ns/op")
+    value, unit = clock.per_operation(Clock.ICOUNT, 5000, 10)
+    assert (value, unit) == (5000 / 2**clock.ICOUNT_SHIFT / 10, "instructions/op")
 
 
 def test_a_deadline_passes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ import pytest
 from harness.build import rootfs
 from harness.errors import VmLost
 from harness.host import process
-from harness.model.matrix import Clock, Qemu
+from harness.model.clock import Clock
+from harness.model.matrix import Qemu
 from harness.vm import launch, vms
 from harness.vm.qemu_args import Boot
 from harness.vm.vms import GuestDied, State

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator
 
-from harness.report import phrases, svg
+from harness import text
+from harness.report import svg
 
 Drawn = TypeVar("Drawn")
 _LOG_FROM = 6.0
@@ -79,7 +80,7 @@ def log(axis: Axis, low: float, high: float, *, unit: str = "") -> None:
     subs: tuple[float, ...] = (1.0,) if decades > 2.5 else (1.0, 2.0, 5.0) if decades > 0.8 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
     axis.set_major_locator(LogLocator(subs=subs, numticks=9))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda x, _: phrases.short(x) + unit))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: text.short(x) + unit))
 
 
 def linear(axis: Axis, *, ticks: int = 5) -> None:
@@ -88,7 +89,7 @@ def linear(axis: Axis, *, ticks: int = 5) -> None:
     def told(x: float, _: int) -> str:
         low, high = axis.get_view_interval()
         digits = max(0, math.ceil(-math.log10(abs(high - low) / ticks or 1)))
-        return phrases.short(x) if abs(high - low) >= 5000 else f"{x:,.{digits}f}"
+        return text.short(x) if abs(high - low) >= 5000 else f"{x:,.{digits}f}"
 
     axis.set_major_locator(MaxNLocator(ticks))
     axis.set_major_formatter(FuncFormatter(told))

@@ -25,7 +25,7 @@ def plot(items: Sequence[Comparison], palette: Palette, name: str, heading: str)
     with svg.drawing():
         figure = canvas.small_multiples(tests, lambda axes, sides: _facet(axes, sides, palette))
         canvas.legend(figure, palette, (side for sides in tests.values() for side in sides), "dot")
-        return svg.text(figure, name, f"Every sample of {heading}, by test, variant and boot")
+        return svg.element(figure, name, f"Every sample of {heading}, by test, variant and boot")
 
 
 def _sides(items: Sequence[Comparison]) -> dict[str, Summary]:

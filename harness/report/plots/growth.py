@@ -30,7 +30,7 @@ def plot(fits: Sequence[Growth], palette: Palette, name: str, heading: str) -> s
             axes.set_title(svg.label(workload), pad=8 + legend)
             _facet(axes, [fit for fit in fits if fit.workload == workload], palette)
             axes.set_xlabel(_AXES.get(fits[0].axis, svg.label(fits[0].axis)))
-        return svg.text(figure, name, f"{fits[0].unit} against size, {heading}, by workload and variant")
+        return svg.element(figure, name, f"{fits[0].unit} against size, {heading}, by workload and variant")
 
 
 def _drawn(fit: Growth) -> list[tuple[int, float]]:

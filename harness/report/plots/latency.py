@@ -29,7 +29,7 @@ def plot(curves: Mapping[str, Mapping[str, Curve]], unit: str, palette: Palette,
         figure = canvas.small_multiples(tests, lambda axes, by: _facet(axes, by, palette), height=220, margins=(58, 14, 30, 42))
         figure.axes[0].set_ylabel(unit, labelpad=2)
         canvas.legend(figure, palette, (variant for by in tests.values() for variant in by))
-        return svg.text(figure, name, f"Latency over percentile, {heading}, by test and variant")
+        return svg.element(figure, name, f"Latency over percentile, {heading}, by test and variant")
 
 
 def _facet(axes: Axes, by: Mapping[str, Curve], palette: Palette) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from harness.host import deadline
+from harness import text
+from harness.model import clock
 from harness.model.records import Memory
-from harness.report import phrases, svg
+from harness.report import svg
 from harness.report.plots import canvas
 from harness.report.plots.canvas import Palette
 
@@ -43,7 +44,7 @@ def plot(looks: Sequence[Memory], palette: Palette, name: str, heading: str) -> 
             axes.set_title(svg.label(value.replace("_", " "), 20), fontweight="normal", fontsize=11)
             _facet(axes, [look for look in looks if look.test == test and value in look.values], value, palette)
         canvas.legend(figure, palette, (look.variant for look in looks))
-        return svg.text(figure, name, f"Memory over time, {heading}, by test and variant")
+        return svg.element(figure, name, f"Memory over time, {heading}, by test and variant")
 
 
 def _values(looks: Sequence[Memory]) -> list[str]:
@@ -68,10 +69,10 @@ def _facet(axes: Axes, looks: Sequence[Memory], value: str, palette: Palette) ->
     """Draw the first lines of every variant; of what is large and moves little, the distance from its most."""
     if not looks:
         return
-    worth, unit = deadline.unit(looks[0].clock)
+    worth, unit = clock.unit(looks[0].clock)
     scale, unit = (1.0, "s") if unit == "ns" else (worth * 1e9, unit)
     seen = [look.values[value] for look in looks]
-    told: Callable[[float], str] = phrases.short if value == AREAS else phrases.size
+    told: Callable[[float], str] = text.short if value == AREAS else text.size
     zero = max(seen) if min(seen) > 0.9 * max(seen) and min(seen) < max(seen) else 0
     for variant in palette.ordered(look.variant for look in looks):
         for line in _lines([look for look in looks if look.variant == variant])[:_MOST_LINES]:
@@ -80,7 +81,7 @@ def _facet(axes: Axes, looks: Sequence[Memory], value: str, palette: Palette) ->
     if not zero:
         axes.set_ylim(0, max(max(seen) * 1.08, 1))
     axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: phrases.short(x)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: text.short(x)))
     step = max(seen) - (min(seen) if zero else 0)
     axes.yaxis.set_major_locator(MaxNLocator(4) if value == AREAS else canvas.binary(step))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: told(zero) if zero and not y else told(y)))

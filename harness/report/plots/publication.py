@@ -29,7 +29,7 @@ def plot(items: Sequence[Beside], palette: Palette, name: str) -> str | None:
             _facet(axes, group, palette)
         theirs = Line2D([], [], linestyle="", marker="D", color=svg.INK, markersize=5, label="published")
         canvas.legend(figure, palette, (item.variant for item in items), "dot", [theirs])
-        return svg.text(figure, name, "Change from stock to patched in per cent, published and ours")
+        return svg.element(figure, name, "Change from stock to patched in per cent, published and ours")
 
 
 def _facet(axes: Axes, group: Sequence[Beside], palette: Palette) -> None:

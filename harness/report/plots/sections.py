@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from harness import text
 from harness.model.records import Section
 from harness.report import phrases, svg
 from harness.report.plots import canvas
@@ -38,11 +39,9 @@ def plot(sections: Sequence[Section], palette: Palette, name: str, heading: str)
                     continue
                 y = row - 0.4 + thick * (place + 0.5)
                 axes.barh(y, max(value, low) - low, left=low, height=thick * 0.86, color=palette.looks(variant)["color"])
-                axes.annotate(
-                    phrases.short(value), (max(value, low), y), (4, 0), textcoords="offset points", va="center", fontsize=10
-                )
+                axes.annotate(text.short(value), (max(value, low), y), (4, 0), textcoords="offset points", va="center", fontsize=10)
         axes.axvline(line, color=svg.WARN, linestyle=(0, (4, 3)), linewidth=1.4)
-        label = f"1 ms = {phrases.short(line)} {unit}" if phrases.of_the_clock(most[0].clock) else "1 ms"
+        label = f"1 ms = {text.short(line)} {unit}" if phrases.of_the_clock(most[0].clock) else "1 ms"
         axes.annotate(label, (line, 1), (4, 2), xycoords=("data", "axes fraction"), textcoords="offset points", color=svg.WARN)
         canvas.log(axes.xaxis, low, high)
         axes.set_xlim(low, high)
@@ -51,4 +50,4 @@ def plot(sections: Sequence[Section], palette: Palette, name: str, heading: str)
         canvas.bare(axes, "y")
         axes.set_xlabel(f"{unit} of the longest stretch with preemption off, log scale")
         canvas.legend(figure, palette, variants, "bar")
-        return svg.text(figure, name, f"Longest stretch with preemption off, {heading}, by test and variant")
+        return svg.element(figure, name, f"Longest stretch with preemption off, {heading}, by test and variant")

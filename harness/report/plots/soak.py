@@ -10,9 +10,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.model.records import Look
-from harness.report import phrases, svg
+from harness.report import svg
 from harness.report.plots import canvas
 from harness.report.plots.canvas import Palette
+from harness.stats import slopes
 from harness.stats.slopes import COUNTS, Slope, levels
 
 _MOST = 240
@@ -32,7 +33,7 @@ def plot(looks: Sequence[Look], slopes: Sequence[Slope], palette: Palette, name:
         figure = canvas.small_multiples(figures, lambda axes, mine: _facet(axes, looks, mine, palette), margins=(66, 12, 30, 40))
         fitted = Line2D([], [], color=svg.INK, linewidth=5, alpha=0.25, label="fitted slope and its interval")
         canvas.legend(figure, palette, (slope.variant for slope in slopes), more=[fitted])
-        return svg.text(figure, name, f"Memory over a soak, {heading}, by figure and variant")
+        return svg.element(figure, name, f"Memory over a soak, {heading}, by figure and variant")
 
 
 def _facet(axes: Axes, looks: Sequence[Look], slopes: Sequence[Slope], palette: Palette) -> None:
@@ -66,7 +67,7 @@ def _lines(looks: Sequence[Look], slope: Slope) -> list[list[tuple[float, float]
 
 def _tick(figure: str, y: float, zero: float) -> str:
     """Return a label: where a figure moves little, how far it is from its least, which only the tick at 0 tells."""
-    return phrases.amount(figure, zero + y) if not zero or abs(y) < 1e-6 else f"{'+' if y > 0 else ''}{phrases.amount(figure, y)}"
+    return slopes.amount(figure, zero + y) if not zero or abs(y) < 1e-6 else f"{'+' if y > 0 else ''}{slopes.amount(figure, y)}"
 
 
 def _fitted(axes: Axes, slope: Slope, zero: float, colour: str) -> None:

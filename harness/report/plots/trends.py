@@ -20,7 +20,7 @@ def plot(trends: Sequence[Trend], palette: Palette, name: str, heading: str) -> 
     with svg.drawing():
         figure = canvas.small_multiples(tests, lambda axes, members: _facet(axes, members, runs, palette))
         canvas.legend(figure, palette, (trend.of.variant for trend in trends))
-        return svg.text(figure, name, f"{heading}: each test's figure from run to run, by variant")
+        return svg.element(figure, name, f"{heading}: each test's figure from run to run, by variant")
 
 
 def _facet(axes: Axes, trends: Sequence[Trend], runs: Sequence[tuple[str, str]], palette: Palette) -> None:

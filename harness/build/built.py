@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""TODO."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.build.kbuild import Kernel
+from harness.build.rootfs import Rootfs
+from harness.model.matrix import Cell
+
+
+class BuiltCell(msgspec.Struct, frozen=True):
+    """A cell with all that it takes to boot it."""
+
+    cell: Cell
+    kernel: Kernel
+    rootfs: Rootfs
+    accelerator: str
+    """that the wall clock's VMs use; counting instructions is always emulation"""

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""TODO."""
+
+from __future__ import annotations
+
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def plain(said: str) -> str:
+    """Return a guest's words without the control characters that could steer a terminal."""
+    return said.translate(_CONTROLS)
+
+
+def figure(number: float) -> str:
+    """Return a number with as many digits as a reader can use, such as ``5,120`` or ``12.3``."""
+    return f"{number:,.{0 if abs(number) >= 100 else 1}f}"
+
+
+def short(number: float) -> str:
+    """Return a number for an axis, such as ``20k`` or ``1.5M``."""
+    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= size * 0.9995:
+            return f"{number / size:.3g}{suffix}"
+    return f"{number:.3g}"
+
+
+def size(number: float) -> str:
+    """Return bytes as people read them, such as ``1.5 MiB``."""
+    for power, suffix in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if abs(number) >= 1 << power:
+            return (
+                f"{number / (1 << power):.3g} {suffix}" if abs(number) < 1000 << power else f"{number / (1 << power):.0f} {suffix}"
+            )
+    return f"{number:.0f} B"
