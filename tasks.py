@@ -28,15 +28,15 @@ from harness.errors import RigError, UsageError
 from harness.host import shell
 from harness.model import catalog
 from harness.model.clock import Clock
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.report import audit as audit_tables
 from harness.report import kernlog as log_tables
 from harness.report import mutants as mutant_tables
 from harness.report import sensitivity, terminal, trend
 from harness.report import soak as soak_tables
+from harness.runs import conclude, lifecycle
 from harness.runs import history as histories
-from harness.runs import lifecycle
 from harness.runs.retention import Limits
 from harness.stats import growth
 from harness.stats.outcome import ExitCode, Outcome, exit_code
@@ -170,7 +170,7 @@ def audit(wanted: Selection) -> None:
 def report_(_: Context, run: str) -> None:
     """Write a run's report again from its records, without booting."""
     with options.errors():
-        _show(lifecycle.conclude(lifecycle.find(run)))
+        _show(conclude.conclude(lifecycle.find(run)))
 
 
 _VM = {"machine": "the VM's machine", "variant": "its variant", "profile": "its profile", "clock": "icount or wall (default: any)"}
@@ -283,8 +283,8 @@ def compare(_: Context, before: str, after: str, threshold: str = "") -> None:
     """Compare two runs, cell by cell."""
     with options.errors():
         old, new = lifecycle.find(before), lifecycle.find(after)
-        outcome = lifecycle.across(old, new, options.number("threshold", threshold) if threshold else None)
-        _show(outcome, lifecycle.report_name(old))
+        outcome = conclude.across(old, new, options.number("threshold", threshold) if threshold else None)
+        _show(outcome, conclude.report_name(old))
 
 
 def _kernlog(

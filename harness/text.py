@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""TODO."""
+"""Writes numbers, sizes and foreign text for people; knows nothing of what they are about."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""TODO."""
+"""A cell with all that it takes to boot it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ from harness.build import apt, download, git
 from harness.errors import RigError, SourceUnavailable, UsageError
 from harness.host import files, shell
 from harness.host.shell import Line
-from harness.model.matrix import Base
+from harness.model import matrix
+from harness.model.matrix import STOCK, Base
+from harness.model.selection import DEFAULT, Selection
 
 _WAYS = (
     "Supply it with --source or RIG_SOURCE (a folder, a tarball, or URL#REF of a git repository),"
@@ -182,3 +184,30 @@ def _check_version(base: Base, makefile: str, origin: str) -> None:
     version = _version(makefile)
     if not f"{version}.".startswith(f"{base.release}."):
         raise UsageError(f"{origin} is Linux {version}, not {base.release}; name a source of {base.release}, or another --kernel.")
+
+
+FALLBACK = "6.1"
+"""the base whose source a Debian machine can always have"""
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """A kernel base with its source, and what has to be said about them."""
+
+    base: Base
+    tree: Tree
+    notes: tuple[str, ...] = ()
+
+
+def sources(wanted: Selection, say: Line) -> Sources:
+    """Return the base to test and its source: 4.18, or the distribution's kernel where there is no 4.18."""
+    named = wanted.source or os.environ.get("RIG_SOURCE", "")
+    base = matrix.load_base(wanted.kernel or DEFAULT)
+    try:
+        return Sources(base, resolve(base, named or None, say))
+    except SourceUnavailable as missing:
+        if wanted.kernel or wanted.series or wanted.each_patch or wanted.variant not in ("", STOCK):
+            raise
+        fallback = matrix.load_base(FALLBACK)
+        note = f"{missing} Until then this is a stock-only run of Linux {fallback.name}: it compares nothing."
+        say(note)
+        return Sources(fallback, resolve(fallback, None, say), (note,))

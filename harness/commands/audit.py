@@ -21,7 +21,7 @@ from harness.host import files
 from harness.model import audit, records
 from harness.model.audit import IMAGE, VMLINUX, Audit, Compared
 from harness.model.selection import Selection
-from harness.runs import lifecycle
+from harness.runs import lifecycle, trust
 from harness.suite.plan import Plan
 
 _APART = "audit"
@@ -49,7 +49,7 @@ def run(made: Plan, wanted: Selection) -> Iterator[Audit]:
 def in_turn(made: Plan, wanted: Selection) -> Audit:
     """Audit the one cell of `made` whose turn it is; raises as `run` does."""
     cells = {built.cell.name: built for built in made.cells}
-    return _audit(made, cells[audit.turn(tuple(cells), lifecycle.last_audits())], wanted)
+    return _audit(made, cells[audit.turn(tuple(cells), trust.last_audits())], wanted)
 
 
 def _audit(made: Plan, built: BuiltCell, wanted: Selection) -> Audit:
@@ -72,8 +72,8 @@ def _audit(made: Plan, built: BuiltCell, wanted: Selection) -> Audit:
             seconds=round(time.monotonic() - started, 1),
             compared=compared,
         )
-        known = {**lifecycle.last_audits(), found.cell: found}
-        files.write(lifecycle.audit_file(), msgspec.json.format(msgspec.json.encode(known)))
+        known = {**trust.last_audits(), found.cell: found}
+        files.write(trust.audit_file(), msgspec.json.format(msgspec.json.encode(known)))
     return found
 
 

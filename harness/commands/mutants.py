@@ -14,14 +14,14 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from harness import paths, text
-from harness.build import patches
+from harness.build import cells, patches, source
 from harness.build.jobserver import Jobserver
 from harness.commands import pipeline
 from harness.commands.mutant_bench import APART, Bench
 from harness.commands.progress import Progress
 from harness.errors import RigError, UsageError
-from harness.host import files, shell, toml
-from harness.model import catalog, matrix, mutants, records, selection
+from harness.host import files, parallel, shell, toml
+from harness.model import catalog, matrix, mutants, records, run_folder, selection
 from harness.model.matrix import Base
 from harness.model.mutants import Attempt, Measured, Mutant, Table
 from harness.model.selection import Selection
@@ -46,9 +46,9 @@ def run(wanted: Selection, only: str, command: str, *, resume: bool = False, eve
     table = load(base)
     chosen = mutants.choose(table, only)
     wanted = _completed(wanted, base, table)
-    selection.check(wanted)
+    cells.check(wanted)
     with _alone():
-        folder = records.new_folder(paths.RESULTS / APART)
+        folder = run_folder.new_folder(paths.RESULTS / APART)
         started = Measured(
             date=records.now(),
             host=lifecycle.host(),
@@ -117,8 +117,8 @@ def _profile(wanted: Selection, base: Base, mutants: Sequence[Mutant], folder: P
     variant = matrix.find_variant(base, book.found.series)
     control = pipeline.build(wanted, (variant,))
     with Progress("mutants") as progress:
-        source = selection.sources(wanted, lambda said: progress.say("source", said)).tree
-        bench = Bench(control, patches.apply(source, variant), folder, everything=everything)
+        tree = source.sources(wanted, lambda said: progress.say("source", said)).tree
+        bench = Bench(control, patches.apply(tree, variant), folder, everything=everything)
         progress.say(variant.name, f"testing without any bug, {wanted.profile}")
         healthy = bench.control()
         book.add(healthy)
@@ -156,7 +156,7 @@ def _beside_each_other(bench: Bench, mutants: Sequence[Mutant], workers: int, jo
             vms.stop_own()
             shell.stop_all()
 
-        pipeline.side_by_side(one, mutants, workers, stop)
+        parallel.side_by_side(one, mutants, workers, stop)
 
 
 def load(base: Base) -> Table:

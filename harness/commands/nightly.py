@@ -14,13 +14,14 @@ import filelock
 import msgspec
 
 from harness import paths, text
+from harness.build import cells
 from harness.commands.transcript import Transcript
 from harness.errors import RigError, UsageError
 from harness.host.shell import Line
 from harness.model import catalog, matrix, selection
 from harness.model.audit import Audit
 from harness.model.matrix import STOCK
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.report import headlines, phrases
 from harness.runs import history
@@ -82,7 +83,7 @@ def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = N
 
 def everything(wanted: Selection) -> Selection:
     """Return the selection of a night: every profile and every series of the project where none is named; no VM is left up."""
-    profile = wanted.profile or ",".join(selection.profiles_for(wanted.tests))
+    profile = wanted.profile or ",".join(cells.profiles_for(wanted.tests))
     wanted = msgspec.structs.replace(wanted, keep=False, profile=profile)
     base = matrix.load_base(wanted.kernel or selection.DEFAULT)
     series = matrix.series_names(base)
@@ -109,7 +110,7 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
     with history.opened() as kept:
         kept.runs()  # a history that cannot be used is better found out now than after hours
     wanted = everything(wanted)
-    selection.check(wanted)
+    cells.check(wanted)
     _take_down(parts.say)
     made = parts.build(wanted)
     outcome = parts.test(made, wanted, command)

@@ -5,27 +5,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 import pytest
 from filelock import FileLock, Timeout
 
 from harness import paths
-from harness.build import effect, identity, kbuild, patches, rootfs
+from harness.build import cells, effect, identity, kbuild, patches, rootfs, source
 from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobserver
 from harness.commands.progress import Progress, SuiteProgress
 from harness.errors import RigError, UsageError
-from harness.host import deadline, files, shell, toml
-from harness.model import catalog, records, selection
+from harness.host import deadline, files, parallel, toml
+from harness.model import catalog, run_folder
 from harness.model.matrix import Cell, Variant
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
-from harness.runs import history, lifecycle
+from harness.runs import conclude, history, lifecycle
 from harness.stats.outcome import Outcome
 from harness.suite import plan, vm_pool
 from harness.suite.plan import Plan, Session
@@ -33,19 +31,16 @@ from harness.vm import accel, gdb, launch, vms
 from harness.vm import ssh as guest
 from harness.vm.vms import GuestDied
 
-Item = TypeVar("Item")
-Made = TypeVar("Made")
-
 
 def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
     """Build every selected cell, side by side, and return what a suite needs to run in them.
 
     `variants` take the place of those that are selected. Raises UsageError, SourceUnavailable or BuildError.
     """
-    selection.check(wanted)
+    cells.check(wanted)
     with Progress("build") as progress:
-        found = selection.sources(wanted, lambda text: progress.say("source", text))
-        selected = selection.cells(wanted, found.base, variants)
+        found = source.sources(wanted, lambda text: progress.say("source", text))
+        selected = cells.cells(wanted, found.base, variants)
         roots = {machine: rootfs.build(machine) for machine in {cell.machine for cell in selected}}
         patched = {v: patches.apply(found.tree, v) for v in dict.fromkeys(cell.variant for cell in selected)}
         progress.done("source", f"Linux {found.tree.version}")
@@ -59,7 +54,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
                 progress.done(cell.name, f"built {made.key}")
                 return made
 
-            kernels = side_by_side(one, selected, jobs.at_once)
+            kernels = parallel.side_by_side(one, selected, jobs.at_once)
     proven = {cell.machine: kernel.image for cell, kernel in reversed(list(zip(selected, kernels, strict=True)))}
     accelerators = {machine: accel.choose(machine, image, roots[machine]) for machine, image in proven.items()}
     built = tuple(
@@ -119,7 +114,7 @@ def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
             machine.release()
             progress.done(name, "was up" if up else f"up in {machine.state.boot_seconds:.1f} s")
 
-        side_by_side(one, sessions, at_once)
+        parallel.side_by_side(one, sessions, at_once)
 
 
 def test(made: Plan, wanted: Selection, command: str, parent: Path | None = None) -> Outcome:  # noqa: PT028 - no test
@@ -127,7 +122,7 @@ def test(made: Plan, wanted: Selection, command: str, parent: Path | None = None
 
     `command` is what repeats the run. Raises RigError when pytest itself fails.
     """
-    run = Run(records.new_folder(parent))
+    run = Run(run_folder.new_folder(parent))
     with alone(run):
         lifecycle.begin(run, made, wanted, command)
         return _suite(run, made, wanted.jobs)
@@ -201,7 +196,7 @@ def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
         raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise RigError(f"pytest ended with {pytest.ExitCode(code).name}; what it recorded so far is in {run.folder}.")
-    outcome = lifecycle.finish(run, "test --resume")
+    outcome = conclude.finish(run, "test --resume")
     note = history.keep(run)
     if not note:
         return outcome
@@ -245,23 +240,6 @@ def _up(cell: str, clock: str) -> vms.Vm:
     raise UsageError(f"No VM of {cell} is up; {toml.closest(cell, up) if up else 'run `invoke boot` first.'}")
 
 
-def side_by_side(
-    work: Callable[[Item], Made], items: Sequence[Item], workers: int, stop: Callable[[], None] = shell.stop_all
-) -> list[Made]:
-    """Do `work` for all items, `workers` at a time; the first error has `stop` end the others, which it then waits for."""
-    with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            ended = wait(futures, return_when=FIRST_EXCEPTION).done
-            for future in ended:
-                future.result()
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            stop()
-            raise
-
-
 def _workers(made: Plan, jobs: int) -> int:
     return workers(made, jobs, len(made.sessions)) if made.at_once else 1
 
@@ -269,10 +247,4 @@ def _workers(made: Plan, jobs: int) -> int:
 def workers(made: Plan, jobs: int, most: int) -> int:
     """Return how many of `most` VMs may run at once: one a core, or `jobs`, and no more than fit into the free memory."""
     largest = max((session.size for session in made.sessions), default=1)
-    return max(1, min(most, jobs or os.cpu_count() or 1, free_memory() // largest))
-
-
-def free_memory() -> int:
-    """Return how many MiB of the host's memory VMs can have."""
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable"))
+    return max(1, min(most, jobs or os.cpu_count() or 1, parallel.free_memory() // largest))

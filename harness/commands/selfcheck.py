@@ -16,9 +16,9 @@ from harness.host import files
 from harness.model import records
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK, Variant
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
-from harness.runs import lifecycle
+from harness.runs import lifecycle, trust
 from harness.stats import compare, estimate
 from harness.stats.sensitivity import Sensitivity, Trial, trials
 from harness.suite.plan import Plan
@@ -59,7 +59,7 @@ def run(wanted: Selection, clocks: tuple[Clock, ...], experiments: int, command:
                 samples = _measure(whole, wanted, command).samples()
                 found += trials(samples, made.injected, whole.tests, _MARGINS, boots)
                 told = Sensitivity(records.now(), lifecycle.host(), boots, experiments, _MARGINS, YARDSTICK, made.identical, found)
-                files.write(lifecycle.selfcheck_file(), msgspec.json.format(msgspec.json.encode(told)))
+                files.write(trust.selfcheck_file(), msgspec.json.format(msgspec.json.encode(told)))
         finally:
             _clean()
     return told

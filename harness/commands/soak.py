@@ -12,14 +12,16 @@ from pathlib import Path
 import msgspec
 
 from harness import text
-from harness.commands.pipeline import alone, free_memory
+from harness.build import cells
+from harness.commands.pipeline import alone
 from harness.commands.progress import Progress
 from harness.errors import RigError, UsageError
-from harness.host import process
-from harness.model import catalog, records, selection
-from harness.model.records import Result, Run
+from harness.host import parallel, process
+from harness.model import catalog, run_folder
+from harness.model.records import Result
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
-from harness.runs import lifecycle
+from harness.runs import conclude, lifecycle
 from harness.stats.outcome import Outcome
 from harness.suite import soak_rounds
 from harness.suite.extract import Observed
@@ -46,7 +48,7 @@ def check(wanted: Selection) -> None:
         raise UsageError(
             f"None of the tests '{wanted.tests}' can be part of a soak: it takes stress tests that need no VM of their own."
         )
-    selection.check(msgspec.structs.replace(wanted, tests=",".join(test.name for test in tests)))
+    cells.check(msgspec.structs.replace(wanted, tests=",".join(test.name for test in tests)))
 
 
 def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0) -> Outcome:
@@ -61,7 +63,7 @@ def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0
         made, tests=tuple(test.name for test in tests), hours=hours, seed=seed or secrets.randbelow(1 << 31) + 1, keep=False
     )
     _check_memory(made)
-    run = Run(records.new_folder())
+    run = Run(run_folder.new_folder())
     with alone(run):
         lifecycle.begin(run, made, wanted, command)
         slots = min(wanted.jobs or len(made.cells), len(made.cells))
@@ -71,7 +73,7 @@ def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0
                 f" seed {made.seed}; Ctrl-C ends it with a report. {run.folder}"
             )
             whole = _cells(Soak(made, tests, slots, _recorder(run, progress), progress.say), run.folder)
-        return lifecycle.finish(run, "report") if whole else lifecycle.conclude(run)
+        return conclude.finish(run, "report") if whole else conclude.conclude(run)
 
 
 def _cells(soak: Soak, logs: Path) -> bool:
@@ -85,7 +87,7 @@ def _cells(soak: Soak, logs: Path) -> bool:
             lab.close()
 
     interrupted = False
-    # A QEMU ends with the thread that starts it, which is not one of these: see harness/process.py.
+    # A QEMU ends with the thread that starts it, which is not one of these: see harness/host/process.py.
     with ThreadPoolExecutor(len(soak.plan.cells), thread_name_prefix="soak") as pool:
         futures = [pool.submit(one, number) for number in range(len(soak.plan.cells))]
         try:
@@ -122,9 +124,7 @@ def _recorder(run: Run, progress: Progress) -> Record:
 
     def record(seen: Observed, result: Result) -> None:
         with lock:
-            for file, found in seen.records().items():
-                run.add(file, found)
-            run.add("results.jsonl", [result])
+            run.add((*seen.records(), result))
         where = f"{result.machine}/{result.variant}/{result.profile}"
         if result.outcome in ("failed", "error", "xfailed"):
             said = {"failed": "FAILED", "error": "RIG FAILED", "xfailed": "known bug seen, as expected:"}[result.outcome]
@@ -138,7 +138,7 @@ def _recorder(run: Run, progress: Progress) -> Record:
 
 def _check_memory(made: Plan) -> None:
     wanted = sum(built.cell.machine.qemu.memory for built in made.cells)
-    if wanted > (free := free_memory()):
+    if wanted > (free := parallel.free_memory()):
         raise UsageError(
             f"The VMs of {len(made.cells)} cells, which a soak has up all at once, take {wanted} MiB, but {free} MiB are free;"
             " select fewer with --machine, --variant or --profile."

@@ -12,10 +12,10 @@ import msgspec
 
 from harness.errors import UsageError
 
-Table = TypeVar("Table", bound=msgspec.Struct)
+Loaded = TypeVar("Loaded", bound=msgspec.Struct)
 
 
-def load(path: Path, record: type[Table]) -> Table:
+def load(path: Path, record: type[Loaded]) -> Loaded:
     """Read the TOML file `path` as a `record`, a msgspec.Struct that forbids unknown fields.
 
     Raises UsageError naming the file, the key and, for an unknown one, the nearest known.
@@ -50,3 +50,7 @@ def _keys(record: type[msgspec.Struct]) -> list[str]:
             if isinstance(part, msgspec.inspect.StructType):
                 names += _keys(part.cls)
     return names
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A record that a TOML file holds."""

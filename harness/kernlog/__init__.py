@@ -5,7 +5,7 @@ The log may be what a serial console, dmesg or a journal made of it: with or wit
 tags, levels and colours, with the lines of several CPUs mixed, cut anywhere, with garbage in between.
 
 `find` reads a log at once, `scan` a file, `Reader` what comes in piece by piece. All three return Troubles
-(harness/trouble.py), ordered by where they begin; KINDS says which kinds there are. What follows from a
+(harness/model/trouble.py), ordered by where they begin; KINDS says which kinds there are. What follows from a
 trouble, and when one is told again, is in cascade.py.
 """
 

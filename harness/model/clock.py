@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""TODO."""
+"""Clocks: where a sample's time comes from, and the unit of a guest's nanoseconds under each."""
 
 from __future__ import annotations
 

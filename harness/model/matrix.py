@@ -13,17 +13,14 @@ import msgspec
 from harness import paths
 from harness.errors import UsageError
 from harness.host import toml
-from harness.model.trouble import Trouble
+from harness.host.toml import Table
+from harness.model.known_bugs import KnownBug
 
 STOCK = "stock"
 PROFILES = tuple(sorted(p.stem.removeprefix("profile-") for p in paths.FRAGMENTS.glob("profile-*.config")))
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A record that a TOML file holds."""
-
-
-class Build(_Table, frozen=True):
+class Build(Table, frozen=True):
     """How a kernel for a machine is made."""
 
     arch: str
@@ -38,14 +35,14 @@ class Build(_Table, frozen=True):
     compiler: str = "gcc"
 
 
-class Extra(_Table, frozen=True):
+class Extra(Table, frozen=True):
     """Kernel parameters for the kernels of one profile."""
 
     profile: str
     cmdline: str
 
 
-class Qemu(_Table, frozen=True):
+class Qemu(Table, frozen=True):
     """How QEMU emulates a machine."""
 
     binary: str
@@ -69,7 +66,7 @@ class Qemu(_Table, frozen=True):
     """what `uname -m` says on a host whose KVM can run this machine"""
 
 
-class Machine(_Table, frozen=True):
+class Machine(Table, frozen=True):
     """An emulated board: one file in qemu_configs/."""
 
     description: str
@@ -78,7 +75,7 @@ class Machine(_Table, frozen=True):
     name: str = ""
 
 
-class Source(_Table, frozen=True):
+class Source(Table, frozen=True):
     """Where a kernel base's source comes from when the user names none."""
 
     url: str = ""
@@ -87,34 +84,7 @@ class Source(_Table, frozen=True):
     """a Debian package that holds the source as a tarball"""
 
 
-class KnownBug(_Table, frozen=True):
-    """A bug that a test shows in stock, and in a series that leaves it as it is.
-
-    One that shows in several ways, such as in one way for each profile, has an entry for each.
-    """
-
-    test: str
-    kind: str
-    title: str
-    """a regular expression that the finding's title matches"""
-    reason: str
-    profiles: tuple[str, ...] = ()
-    """in whose kernels it shows; empty for all"""
-    machines: tuple[str, ...] = ()
-    """on which it shows; empty for all"""
-    always: bool = True
-    """whether stock has to show it; else it may"""
-
-    def concerns(self, machine: str, profile: str) -> bool:
-        """Whether it shows in kernels of `profile` on `machine`."""
-        return profile in (self.profiles or (profile,)) and machine in (self.machines or (machine,))
-
-    def explains(self, trouble: Trouble) -> bool:
-        """Whether `trouble` is how it shows."""
-        return self.kind == trouble.kind and re.search(self.title, trouble.title) is not None
-
-
-class Base(_Table, frozen=True):
+class Base(Table, frozen=True):
     """A kernel release that can be tested: one folder in kernel_patches/."""
 
     release: str
@@ -269,3 +239,8 @@ def cells(machines: Sequence[Machine], variants: Sequence[Variant], profiles: Se
             raise UsageError(f"There is no profile '{profile}' in qemu_configs/kconfig; {toml.closest(profile, list(PROFILES))}")
     ordered = sorted(variants, key=lambda variant: variant_order(variant.name))
     return tuple(Cell(m, v, p) for p in profiles for v in ordered for m in machines)
+
+
+def known_bugs(base: Base, cell: Cell, test: str) -> tuple[KnownBug, ...]:
+    """Return the bugs that `test` shows in a cell if it is stock, and may show in a series that does not fix them."""
+    return tuple(bug for bug in base.known_bugs if bug.test == test and bug.concerns(cell.machine.name, cell.profile))

@@ -4,23 +4,11 @@
 from __future__ import annotations
 
 import datetime
-import os
-import secrets
-from collections.abc import Iterable
-from pathlib import Path
-from typing import BinaryIO, TypeVar
 
 import msgspec
 
-from harness import paths
-from harness.errors import RigError, UsageError
-from harness.model.changes import CellChanges
 from harness.model.clock import Clock
 from harness.model.trouble import Trouble
-
-COMPRESSED = ".gz"
-"""what is added to the name of a console's log that is compressed"""
-Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -90,7 +78,7 @@ class Section(Seen, frozen=True):
     """The longest stretch without preemption in a test's timed loop, as the kernel's tracer saw it."""
 
     microseconds: float
-    """of the guest's clock, which under icount is a count of instructions in disguise: see clock.py"""
+    """of the guest's clock, which under icount is a count of instructions in disguise: see model/clock.py"""
     began: str
     """the function that switched preemption off"""
     ended: str
@@ -221,113 +209,3 @@ class Provenance(msgspec.Struct, frozen=True):
 def now() -> str:
     """Return the time, in UTC to the second, as ISO 8601 has it."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def new_folder(parent: Path | None = None) -> Path:
-    """Return a name for a new run's folder, in results/ or `parent`: the time in UTC and an id."""
-    time = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    return (parent or paths.RESULTS) / f"{time}-{secrets.token_hex(2)}"
-
-
-def _ends_a_line(file: BinaryIO) -> bool:
-    file.seek(-1, os.SEEK_END)
-    return file.read() == b"\n"
-
-
-def _whole(file: BinaryIO) -> int:
-    file.seek(0)
-    return file.read().rfind(b"\n") + 1
-
-
-class Run:
-    """A run's folder; what is added is on the disk when the call returns."""
-
-    def __init__(self, folder: Path) -> None:
-        """Use `folder`, which is made if need be."""
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def add(self, name: str, records: Iterable[msgspec.Struct]) -> None:
-        """Append records to the file `name` and sync it; a torn line can only be the last."""
-        self.append(name, b"".join(msgspec.json.encode(record) + b"\n" for record in records))
-
-    def append(self, name: str, data: bytes) -> None:
-        """Append whole lines to the file `name` and sync it."""
-        if not data:
-            return
-        try:
-            with (self.folder / name).open("ab+") as file:
-                if file.tell() and not _ends_a_line(file):
-                    file.truncate(_whole(file))
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise RigError(f"{self.folder / name} cannot be written: {error.strerror}.") from error
-
-    def boots(self) -> list[Booted]:
-        """Return the boots that proved what they run; runs of a rig that had no such proof have none."""
-        return self._read("boots.jsonl", Booted)
-
-    def proven(self) -> bool:
-        """Return whether all that was measured, or that went well, comes from boots that proved what they run."""
-        booted = {(b.machine, b.variant, b.profile, b.clock, b.boot) for b in self.boots()}
-        went_well = (result for result in self.results() if result.outcome in ("passed", "xfailed"))
-        measured: tuple[Sample | Point | Look | Result, ...] = (*self.samples(), *self.points(), *self.looks(), *went_well)
-        return bool(booted) and {(m.machine, m.variant, m.profile, m.clock, m.boot) for m in measured} <= booted
-
-    def samples(self) -> list[Sample]:
-        """Return all samples of the run."""
-        return self._read("samples.jsonl", Sample)
-
-    def histograms(self) -> list[Histogram]:
-        """Return how long single operations took."""
-        return self._read("latency.jsonl", Histogram)
-
-    def sections(self) -> list[Section]:
-        """Return the longest stretches without preemption."""
-        return self._read("sections.jsonl", Section)
-
-    def memory(self) -> list[Memory]:
-        """Return the looks at memory, in the order in which they were taken."""
-        return self._read("memory.jsonl", Memory)
-
-    def looks(self) -> list[Look]:
-        """Return the looks at memory that a soak took, in the order in which they were taken."""
-        return self._read("soak.jsonl", Look)
-
-    def points(self) -> list[Point]:
-        """Return what a sweep measured."""
-        return self._read("sweep.jsonl", Point)
-
-    def changes(self) -> list[CellChanges]:
-        """Return what each kernel changes against the variant before it; nothing for a run that was not asked to tell."""
-        return self._read("changes.jsonl", CellChanges)
-
-    def findings(self) -> list[Finding]:
-        """Return all findings of the run."""
-        return self._read("findings.jsonl", Finding)
-
-    def results(self) -> list[Result]:
-        """Return how each test went."""
-        return self._read("results.jsonl", Result)
-
-    def provenance(self) -> Provenance:
-        """Return run.json; UsageError if the folder is not a run's."""
-        file = self.folder / "run.json"
-        try:
-            return msgspec.json.decode(file.read_bytes(), type=Provenance)
-        except OSError as error:
-            raise UsageError(f"{self.folder} is not a run: {file.name} cannot be read ({error.strerror}).") from error
-        except msgspec.DecodeError as error:
-            raise UsageError(f"{file} is damaged: {error}.") from error
-
-    def _read(self, name: str, record: type[Record]) -> list[Record]:
-        file = self.folder / name
-        if not file.exists():
-            return []
-        lines = file.read_bytes().split(b"\n")
-        try:
-            return [msgspec.json.decode(line, type=record) for line in lines[:-1]]
-        except msgspec.DecodeError as error:
-            raise UsageError(f"{file} is damaged: {error}.") from error

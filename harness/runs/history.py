@@ -11,7 +11,7 @@ from harness import paths
 from harness.errors import RigError, UsageError
 from harness.host import files
 from harness.model import catalog
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.report import trend as pages
 from harness.runs import history_store, lifecycle, retention
 from harness.runs.history_store import History

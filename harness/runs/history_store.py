@@ -12,14 +12,16 @@ import msgspec
 
 from harness.errors import UsageError
 from harness.host import toml
-from harness.model.records import Run, Sample
+from harness.model import run_folder
+from harness.model.records import Finding, Result, Sample
+from harness.model.run_folder import Run
 from harness.runs import schema
 from harness.runs.sqlite import Database
 from harness.stats import trend
 from harness.stats.trend import RunRow, Trend, Value
 
 FILE = "history.sqlite"
-_FILES = ("run.json", "samples.jsonl", "findings.jsonl", "results.jsonl")
+_FILES = (run_folder.PROVENANCE, *(run_folder.FILES[record] for record in (Sample, Finding, Result)))
 """of a run's folder that are kept"""
 _STORE = """INSERT INTO runs (stamp, provenance) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET stamp = excluded.stamp, provenance = excluded.provenance RETURNING id"""

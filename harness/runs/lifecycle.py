@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import collections
-import functools
 import importlib.metadata
 import os
 import platform
@@ -12,7 +11,6 @@ import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -21,35 +19,15 @@ from harness.build import effect, patches
 from harness.build.built import BuiltCell
 from harness.errors import RigError, UsageError
 from harness.host import files, shell
-from harness.model import audit, catalog, records
-from harness.model.audit import Audit
+from harness.model import catalog, records, run_folder
 from harness.model.changes import CellChanges
 from harness.model.clock import Clock
-from harness.model.records import COMPRESSED, Finding, Place, Provenance, Run
+from harness.model.records import Place, Provenance
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
-from harness.report.contents import Content
-from harness.stats import baseline, compare, leaks, prefixes, published, slopes
-from harness.stats.outcome import Outcome
-from harness.stats.sensitivity import Sensitivity
+from harness.runs import trust
 from harness.suite import plan
 from harness.suite.plan import Plan, Session
-
-RECORDS = (
-    "boots.jsonl",
-    "samples.jsonl",
-    "findings.jsonl",
-    "latency.jsonl",
-    "sections.jsonl",
-    "memory.jsonl",
-    "sweep.jsonl",
-    "results.jsonl",
-)
-
-
-UNPROVEN = (
-    "Not all boots proved that they ran what was built for them: what is measured here may be of another kernel."
-    " Runs of before boots had such proof are to be made again."
-)
 
 
 class _OfABoot(Place, frozen=True):
@@ -85,19 +63,19 @@ def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
         cells={built.cell.name: built.kernel.key for built in made.cells},
         patches={built.cell.variant.name: tuple(p.name for p in patches.read(built.cell.variant)) for built in made.cells},
         notes=made.notes,
-        selfcheck=told.sentence() if (told := last_selfcheck()) else "",
-        audited=_audited(made),
+        selfcheck=told.sentence() if (told := trust.last_selfcheck()) else "",
+        audited=trust.audited(made),
     )
     try:
         plan.save(made, run.folder / "plan.json")
         changed = effect.between(made.cells)
-        run.add("changes.jsonl", changed)
+        run.add(changed)
         for built in made.cells:
             name = built.cell.file_name
             shutil.copyfile(built.kernel.config, run.folder / f"{name}.config")
             files.write(run.folder / f"{name}.build.json", _built(built, changed))
             shutil.copyfile(built.rootfs.image.with_name("rootfs.json"), run.folder / f"{built.cell.machine.name}.rootfs.json")
-        _write(run, provenance)
+        run.describe(provenance)
     except OSError as error:
         raise RigError(f"The run's folder {run.folder} cannot be filled: {error.strerror}.") from error
 
@@ -132,7 +110,7 @@ def resume(run: Run, made: Plan) -> None:
     if made.suite != catalog.digest():
         raise UsageError(f"{provenance.run} cannot be resumed: test_module/suite.toml has changed; start a new run.")
     again = {_place(session) for session in undone(run, made)}
-    for name in RECORDS:
+    for name in (name for record, name in run_folder.FILES.items() if issubclass(record, Place)):
         file = run.folder / name
         lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
         lines = [line for line in lines if line.endswith(b"\n")]
@@ -140,7 +118,7 @@ def resume(run: Run, made: Plan) -> None:
         if old:
             Run(run.folder / "interrupted").append(name, b"".join(old))
             files.write(file, b"".join(line for line in lines if _place_of(line) not in again))
-    _change(run, resumed=(*provenance.resumed, records.now()), finished="")
+    run.change(resumed=(*provenance.resumed, records.now()), finished="")
 
 
 def undone(run: Run, made: Plan) -> list[Session]:
@@ -160,145 +138,6 @@ def _place_of(line: bytes) -> tuple[str, str, str, Clock, int]:
     return place.machine, place.variant, place.profile, place.clock, place.boot
 
 
-def finish(run: Run, unfinished: str) -> Outcome:
-    """Note that nothing more is to come, and write the report.
-
-    Raises RigError if there is no room for one of them; it names the command that goes on then, `unfinished` for a run that is
-    not noted as finished.
-    """
-    try:
-        _change(run, finished=records.now(), proven=run.proven())
-        return conclude(run)
-    except RigError as error:
-        again = "report" if run.provenance().finished else unfinished
-        hint = f"What the run found is whole: once that is mended, `invoke {again} {run.folder.name}` writes the report."
-        raise RigError(f"{error} {hint}") from error
-
-
-def conclude(run: Run) -> Outcome:
-    """Write the report of a run from its records alone, and point ``results/latest`` to it."""
-    provenance = run.provenance()
-    results = tuple(run.results())
-    notes, proven = provenance.notes, run.proven() or not results
-    if not proven:
-        notes += (UNPROVEN,)
-    if len(results) < provenance.planned:
-        notes += (f"This run is not complete: {len(results)} of {provenance.planned} tests have a result.",)
-    if provenance.resumed:
-        when = ", ".join(provenance.resumed)
-        notes += (f"This run was interrupted, and resumed at {when}; boots that were not finished were made again.",)
-    looks, found, shown = run.looks(), tuple(run.findings()), results
-    judged = tuple(slopes.slopes(looks))
-    if provenance.hours:
-        if not provenance.finished:
-            hours = max((look.hours for look in looks), default=0.0)
-            notes += (f"This soak was ended after {hours:.2f} of {provenance.hours:g} hours.",)
-        base = plan.load(run.folder / "plan.json").base
-        found = (*map(functools.partial(_as_kept, run), leaks.distinct(found)), *leaks.findings(judged, base))
-        results += leaks.results(judged, found)
-        shown = leaks.condensed(results)
-    provenance = msgspec.structs.replace(provenance, notes=notes, proven=proven)
-    samples = tuple(run.samples())
-    comparisons = tuple(compare.compare(samples, catalog.performance(), provenance.margins, provenance.threshold))
-    before = prefixes.predecessors(provenance.patches)
-    steps = tuple(compare.stepwise(samples, before, catalog.performance(), provenance.margins, provenance.threshold))
-    outcome = Outcome(run.folder, comparisons, found, results, provenance, judged, steps)
-    content = Content(
-        provenance=provenance,
-        comparisons=comparisons,
-        steps=steps,
-        findings=outcome.findings,
-        results=shown,
-        samples=samples,
-        histograms=tuple(run.histograms()),
-        sections=tuple(run.sections()),
-        memory=tuple(run.memory()),
-        points=tuple(run.points()),
-        looks=tuple(looks),
-        boots=tuple(run.boots()),
-        slopes=judged,
-        changes=tuple(run.changes()),
-        published=published.load(),
-    )
-    _write_report(run.folder, "report", content)
-    if run.folder.parent == paths.RESULTS:
-        _point(paths.RESULTS / "latest", run.folder.name)
-    return outcome
-
-
-def _as_kept(run: Run, finding: Finding) -> Finding:
-    """Return a finding with the name of its log as that is kept, which may be compressed by now."""
-    packed = f"{finding.log}{COMPRESSED}"
-    return msgspec.structs.replace(finding, log=packed) if (run.folder / packed).exists() else finding
-
-
-def across(before: Run, after: Run, threshold: float | None) -> Outcome:
-    """Compare the cells that two runs share, and write the report of it into the folder of `after`.
-
-    Raises UsageError if they share none, or differ in kernel, scale or share of the loops.
-    """
-    old, provenance = before.provenance(), after.provenance()
-    if unlike := baseline.unlike(old, provenance):
-        raise UsageError(f"{old.run} and {provenance.run} cannot be compared: {', '.join(unlike)}.")
-    if unproven := [run.folder.name for run in (before, after) if not run.proven()]:
-        notes = (*provenance.notes, f"{' and '.join(unproven)}: {UNPROVEN[0].lower()}{UNPROVEN[1:]}")
-        provenance = msgspec.structs.replace(provenance, notes=notes)
-    threshold = provenance.threshold if threshold is None else threshold
-    found = compare.across(before.samples(), after.samples(), old.run, catalog.performance(), provenance.margins, threshold)
-    if not any(c.ratio is not None for c in found):
-        raise UsageError(f"{old.run} and {provenance.run} have no performance test in common, by cell and clock.")
-    provenance = msgspec.structs.replace(provenance, threshold=threshold, planned=0, proven=not unproven)
-    _write_report(after.folder, report_name(before), Content(provenance=provenance, comparisons=tuple(found), before=old))
-    return Outcome(after.folder, tuple(found), (), (), provenance)
-
-
-def selfcheck_file() -> Path:
-    """Return where the last self check of this checkout is kept."""
-    return paths.RESULTS / "selfcheck.json"
-
-
-def last_selfcheck() -> Sensitivity | None:
-    """Return what the last self check found, if there was one."""
-    try:
-        return msgspec.json.decode(selfcheck_file().read_bytes(), type=Sensitivity)
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
-def audit_file() -> Path:
-    """Return where the audits of this checkout are kept."""
-    return paths.RESULTS / "audit.json"
-
-
-def last_audits() -> dict[str, Audit]:
-    """Return the newest audit of each cell that had one; none if they cannot be read."""
-    try:
-        return msgspec.json.decode(audit_file().read_bytes(), type=dict[str, Audit])
-    except (OSError, msgspec.DecodeError):
-        return {}
-
-
-def _audited(made: Plan) -> dict[str, str]:
-    """Return what audits of the very kernels of a plan found, by cell."""
-    known = last_audits()
-    said = {b.cell.name: audit.told(known.get(b.cell.name), b.kernel.key, b.kernel.module.parent.name) for b in made.cells}
-    return {cell: words for cell, words in said.items() if words}
-
-
-def report_name(before: Run) -> str:
-    """Return what the report of a comparison with the run `before` is called."""
-    return f"compared-with-{before.folder.name}"
-
-
-def _write_report(folder: Path, name: str, content: Content) -> None:
-    # They draw: Matplotlib takes half a second to import, which no other task should wait for.
-    from harness.report.mail import mail
-    from harness.report.page import html
-
-    files.write(folder / f"{name}.html", html(content))
-    files.write(folder / f"{name}.md", mail(content))
-
-
 def interrupted() -> Run:
     """Return the newest run of results/ that is not finished, or in which the rig failed; UsageError if there is none."""
     for file in sorted(paths.RESULTS.glob("*/run.json"), reverse=True):
@@ -314,17 +153,9 @@ def interrupted() -> Run:
 def find(name: str) -> Run:
     """Return a run by its path or its name in results/; UsageError if there is none."""
     for folder in (Path(name), paths.RESULTS / name):
-        if (folder / "run.json").is_file():
+        if (folder / run_folder.PROVENANCE).is_file():
             return Run(folder.resolve())
     raise UsageError(f"There is no run '{name}'; name a folder in {paths.RESULTS}, or 'latest'.")
-
-
-def _change(run: Run, **fields: Any) -> None:
-    _write(run, msgspec.structs.replace(run.provenance(), **fields))
-
-
-def _write(run: Run, provenance: Provenance) -> None:
-    files.write(run.folder / "run.json", msgspec.json.format(msgspec.json.encode(provenance)))
 
 
 def _tools(made: Plan) -> dict[str, str]:
@@ -341,10 +172,3 @@ def _own_version() -> str:
     except RigError:
         return version
     return f"{version} at {commit}"
-
-
-def _point(link: Path, target: str) -> None:
-    temporary = link.with_name(f".latest-{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
-    temporary.replace(link)

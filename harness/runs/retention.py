@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import RigError
+from harness.model import run_folder
 
 LOG = "nightly.log"
 """in the folder of a run says that a night made it"""
@@ -42,7 +43,7 @@ def folders(results: Path) -> list[Path]:
     if not results.is_dir():
         return []
     found = [path for path in results.iterdir() if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()]
-    return sorted(path for path in found if (path / "run.json").is_file())
+    return sorted(path for path in found if (path / run_folder.PROVENANCE).is_file())
 
 
 def prune(results: Path, limits: Limits, stored: Collection[str]) -> list[Removed]:

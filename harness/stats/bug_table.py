@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from harness.model.known_bugs import NOT_SEEN
 from harness.model.matrix import STOCK, variant_order
 from harness.model.records import Finding, Provenance, Result
 
-NOT_SEEN = "a known bug was not seen: "
-"""what the title of a finding begins with that is about a bug which stock has to show; its reason follows"""
 _SOUND = ("passed", "xfailed")
 _Place = tuple[str, str]
 """a test and a profile"""

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The suite: pytest items that load the test module in booted cells."""
+"""Runs the test module in booted cells, as pytest items, and extracts records from what module and guest print.
+
+A plan comes in, and records go out, appended to the folder of a run.
+"""

@@ -15,12 +15,13 @@ from xdist.workermanage import WorkerController
 from harness import paths
 from harness.commands.progress import name, why
 from harness.errors import RigError
-from harness.model import records
+from harness.model import matrix, run_folder
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK
-from harness.model.records import Result, Run
+from harness.model.records import Result
+from harness.model.run_folder import Run
 from harness.suite import plan
-from harness.suite.execute import Judge, known_bugs
+from harness.suite.execute import Judge
 from harness.suite.extract import Observed
 from harness.suite.plan import Plan, Session, Step
 from harness.suite.vm_pool import Lab
@@ -46,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker is not None:
         config.option.rig_run = Path(worker["rig_run"])
     elif config.option.rig_run is None:
-        config.option.rig_run = records.new_folder()
+        config.option.rig_run = run_folder.new_folder()
     run = Run(config.option.rig_run)
     config.stash[_PLAN] = plan.load(config.option.rig_plan or paths.cache() / "plan.json")
     config.stash[_RUN] = run
@@ -84,7 +85,7 @@ def _id(session: Session, round_: int, name: str) -> str:
 
 def _xfail(chosen: Plan, session: Session, step: Step) -> list[pytest.MarkDecorator]:
     cell = session.built.cell
-    bugs = known_bugs(chosen.base, cell, step.name)
+    bugs = matrix.known_bugs(chosen.base, cell, step.name)
     if not bugs:
         return []
     reason = "; ".join(dict.fromkeys(bug.reason for bug in bugs))
@@ -177,8 +178,7 @@ class Recorder:
         expected: list[str] = []
         if told is not None:
             outcome = msgspec.convert(told, Observed)
-            for file, found in outcome.records().items():
-                self._run.add(file, found)
+            self._run.add(outcome.records())
             expected = [finding.expected for finding in outcome.findings]
         known = "; ".join(dict.fromkeys(expected)) if hasattr(report, "wasxfail") else ""
         reason = "" if report.passed else known or why(report)
@@ -189,4 +189,4 @@ class Recorder:
         machine, variant, profile = of.cell.split("/")
         seconds = round(report.duration, 3)
         result = Result(machine, variant, profile, Clock(of.clock), of.test, of.boot, of.round, word, seconds, reason)
-        self._run.add("results.jsonl", [result])
+        self._run.add([result])

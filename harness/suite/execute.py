@@ -11,11 +11,11 @@ from harness import kernlog, paths
 from harness.build.kbuild import tree_of
 from harness.errors import RigError
 from harness.kernlog import excerpt, symbols
-from harness.model import catalog, trouble
-from harness.model.matrix import STOCK, Base, Cell, KnownBug
+from harness.model import catalog, matrix, trouble
+from harness.model.known_bugs import NOT_SEEN
+from harness.model.matrix import STOCK, Base, Cell
 from harness.model.records import Finding
 from harness.model.trouble import Frame, Severity, Testimony, Trouble
-from harness.stats.bug_table import NOT_SEEN
 from harness.suite import guest_script, ktap
 from harness.suite.extract import Observed, Reading
 from harness.suite.plan import Plan, Session, Step
@@ -39,7 +39,7 @@ class _Trial:
         self.session = session
         self.test = test
         self._base = base
-        self.known = known_bugs(base, self.cell, test)
+        self.known = matrix.known_bugs(base, self.cell, test)
 
     def finding(self, trouble: Trouble, log: str) -> Finding:
         known = (bug for bug in self.known if bug.explains(trouble))
@@ -74,11 +74,6 @@ class _Trial:
             return symbols.resolve(troubles, kernel.vmlinux, [kernel.debug_module], tree, paths.TEST_MODULE)
         except RigError:
             return troubles  # the places are a help, not the finding
-
-
-def known_bugs(base: Base, cell: Cell, test: str) -> tuple[KnownBug, ...]:
-    """Return the bugs that `test` shows in a cell if it is stock, and may show in a series that does not fix them."""
-    return tuple(bug for bug in base.known_bugs if bug.test == test and bug.concerns(cell.machine.name, cell.profile))
 
 
 def boot(lab: Lab, plan: Plan, session: Session) -> Observed:

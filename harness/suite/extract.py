@@ -32,18 +32,18 @@ class Observed(msgspec.Struct, frozen=True):
     looks: tuple[Look, ...] = ()
     skipped: str = ""
 
-    def records(self) -> Mapping[str, Sequence[msgspec.Struct]]:
-        """Return the records by the name of the file in a run's folder that keeps them."""
-        return {
-            "boots.jsonl": self.boots,
-            "samples.jsonl": self.samples,
-            "findings.jsonl": self.findings,
-            "latency.jsonl": self.histograms,
-            "sections.jsonl": self.sections,
-            "memory.jsonl": self.memory,
-            "sweep.jsonl": self.points,
-            "soak.jsonl": self.looks,
-        }
+    def records(self) -> tuple[msgspec.Struct, ...]:
+        """Return all records, for the run's folder."""
+        return (
+            *self.boots,
+            *self.samples,
+            *self.findings,
+            *self.histograms,
+            *self.sections,
+            *self.memory,
+            *self.points,
+            *self.looks,
+        )
 
 
 class Reading:

@@ -15,7 +15,8 @@ from harness.errors import Mismatch, VmLost
 from harness.host import files
 from harness.host.deadline import POLL, Deadline
 from harness.model.clock import Clock
-from harness.model.records import COMPRESSED, Booted
+from harness.model.records import Booted
+from harness.model.run_folder import COMPRESSED
 from harness.suite import proof
 from harness.suite.plan import Session
 from harness.vm import hang, launch, vms

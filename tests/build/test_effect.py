@@ -16,7 +16,7 @@ from harness.build.patches import Patched
 from harness.build.rootfs import Rootfs
 from harness.model.changes import Change, Changes, Contents, Symbol
 from harness.model.matrix import Base, Cell, Variant, load_machine
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.runs import lifecycle
 from tests.support import make

@@ -23,10 +23,10 @@ from harness.model import audit as audits
 from harness.model import matrix, records
 from harness.model.audit import Audit, Compared, Difference
 from harness.model.matrix import Base, Cell, Machine, Variant
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.report import audit as report
-from harness.runs import lifecycle
+from harness.runs import lifecycle, trust
 from harness.suite.plan import Plan
 from tests.support import make
 
@@ -119,7 +119,7 @@ def test_what_is_the_same_is_said_and_kept(rig: FakeRig) -> None:
     assert [(c.file, c.words) for c in found.compared] == [(name, "same") for name in FILES]
     assert (found.cell, found.key, found.module, found.short) == ("x86_64/stock/perf", "1" * 16, "2", "same")
     assert found.sentences == ("Audit of x86_64/stock/perf: same.",)
-    assert lifecycle.last_audits() == {"x86_64/stock/perf": found}
+    assert trust.last_audits() == {"x86_64/stock/perf": found}
     assert not _scratch().exists()
     assert [file.name for file in paths.RESULTS.iterdir()] == ["audit.json"]
 
@@ -176,7 +176,7 @@ def test_what_an_earlier_audit_kept_goes(rig: FakeRig) -> None:
     rig.again = {}
     assert one(rig).short == "same"
     assert not (paths.RESULTS / "audit/x86_64-stock-perf").exists()
-    assert lifecycle.last_audits()["x86_64/stock/perf"].short == "same"
+    assert trust.last_audits()["x86_64/stock/perf"].short == "same"
 
 
 def test_an_initramfs_of_other_packages_is_not_compared(rig: FakeRig) -> None:
@@ -207,7 +207,7 @@ def test_what_was_made_of_something_else_is_not_held_against_the_cache(rig: Fake
     rig.metadata = msgspec.structs.replace(METADATA, **{field: "another"})
     with pytest.raises(RigError, match="x86_64/stock/perf: source, patches or compiler changed since the cell was built"):
         one(rig)
-    assert not lifecycle.last_audits()
+    assert not trust.last_audits()
 
 
 @pytest.mark.parametrize("error", [BuildError("it does not build"), KeyboardInterrupt()])
@@ -216,7 +216,7 @@ def test_nothing_is_left_where_it_ends_early(rig: FakeRig, error: Any) -> None:
     with pytest.raises(type(error)):
         one(rig)
     assert not _scratch().exists()
-    assert not lifecycle.audit_file().exists()
+    assert not trust.audit_file().exists()
 
 
 def test_cells_are_audited_one_after_the_other(rig: FakeRig) -> None:
@@ -224,9 +224,9 @@ def test_cells_are_audited_one_after_the_other(rig: FakeRig) -> None:
     found = audit.run(made, Selection())
     assert next(found).cell == "x86_64/stock/perf"
     assert len(rig.asked) == 1
-    assert list(lifecycle.last_audits()) == ["x86_64/stock/perf"]
+    assert list(trust.last_audits()) == ["x86_64/stock/perf"]
     assert next(found).cell == "x86_64/free-list/perf"
-    assert list(lifecycle.last_audits()) == ["x86_64/stock/perf", "x86_64/free-list/perf"]
+    assert list(trust.last_audits()) == ["x86_64/stock/perf", "x86_64/free-list/perf"]
 
 
 def told(cell: str, date: str, **other: Any) -> Audit:
@@ -265,10 +265,10 @@ def test_each_call_in_turn_takes_the_next_cell(rig: FakeRig, monkeypatch: pytest
 
 def test_a_damaged_record_is_as_good_as_none(rig: FakeRig) -> None:
     paths.RESULTS.mkdir()
-    lifecycle.audit_file().write_text('{"x86_64/stock/perf": 1')
-    assert lifecycle.last_audits() == {}
+    trust.audit_file().write_text('{"x86_64/stock/perf": 1')
+    assert trust.last_audits() == {}
     one(rig)
-    assert len(lifecycle.last_audits()) == 1
+    assert len(trust.last_audits()) == 1
 
 
 def test_a_run_tells_of_the_audit_of_its_very_kernels() -> None:

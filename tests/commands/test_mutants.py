@@ -24,15 +24,16 @@ from harness.build import git, kbuild, patches, source
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import Kernel
 from harness.build.patches import Patched
-from harness.build.source import Tree
+from harness.build.source import Sources, Tree
 from harness.commands import mutants, pipeline
 from harness.errors import BuildError, Mismatch, RigError, UsageError, VmLost
 from harness.model import matrix, selection
 from harness.model import mutants as mutations
 from harness.model.changes import Contents
-from harness.model.matrix import Base, Cell, KnownBug, Variant
+from harness.model.known_bugs import KnownBug
+from harness.model.matrix import Base, Cell, Variant
 from harness.model.mutants import Attempt, Edit, Measured, Mutant, Table, Weakness
-from harness.model.selection import Selection, Sources
+from harness.model.selection import Selection
 from harness.report import mutants as report
 from harness.stats.outcome import ExitCode
 from harness.suite import execute

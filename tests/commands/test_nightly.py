@@ -20,7 +20,8 @@ from harness.errors import BuildError, RigError, UsageError
 from harness.model import matrix
 from harness.model.audit import Audit, Compared, Difference
 from harness.model.matrix import Base
-from harness.model.records import Run, Sample
+from harness.model.records import Sample
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.runs import history as archive
 from harness.runs import retention
@@ -67,7 +68,7 @@ class Night:
         print("warning", file=sys.stderr)
         run = make.stored(paths.RESULTS, TONIGHT, self.samples, **self.provenance)
         if self.unexpected:
-            run.add("findings.jsonl", [make.finding()])
+            run.add([make.finding()])
         archive.keep(run)
         return self.outcome(run)
 

@@ -17,12 +17,12 @@ from harness.build.built import BuiltCell
 from harness.build.kbuild import Kernel
 from harness.commands import injection, pipeline, selfcheck
 from harness.errors import RigError, UsageError
-from harness.model import records
+from harness.model import records, run_folder
 from harness.model.clock import Clock
 from harness.model.matrix import Base, Variant
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
-from harness.runs import lifecycle
+from harness.runs import trust
 from harness.stats.outcome import Outcome
 from harness.suite.plan import Plan
 from tests.commands.test_injection import SOURCE
@@ -64,9 +64,9 @@ class FakeRig:
         assert wanted.clock == made.clock
         names = tuple(built.cell.variant.name for built in made.cells)
         self.tested.append((made.clock, made.boots, names))
-        run = Run(records.new_folder(parent))
+        run = Run(run_folder.new_folder(parent))
         noise = 1e-5 if made.clock is Clock.ICOUNT else 0.01
-        run.add("samples.jsonl", self._samples(made, names, noise))
+        run.add(self._samples(made, names, noise))
         results = (make.result("error" if self.broken_under is made.clock else "passed"),)
         return Outcome(run.folder, (), (), results, make.provenance(planned=1))
 
@@ -98,7 +98,7 @@ def test_it_measures_twins_and_slower_kernels_under_each_clock(rig: FakeRig) -> 
     assert found.identical == {"x86_64": True}
     assert found.smallest(Clock.ICOUNT) == pytest.approx(0.5, rel=1e-3)
     assert [t.verdicts for t in found.trials if not t.injected] == [("same", "same")] * 2
-    assert lifecycle.last_selfcheck() == found
+    assert trust.last_selfcheck() == found
 
 
 def test_only_results_are_left(rig: FakeRig, base: Base) -> None:
@@ -111,21 +111,21 @@ def test_a_rig_that_fails_finds_out_nothing(rig: FakeRig, base: Base) -> None:
     rig.broken_under = Clock.ICOUNT
     with pytest.raises(RigError, match=r"self check needs kernels without findings; .* tells what went wrong"):
         selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck")
-    assert lifecycle.last_selfcheck() is None
+    assert trust.last_selfcheck() is None
     assert not (paths.cache() / "selfcheck").exists()
 
 
 def test_a_damaged_record_is_as_good_as_none(rig: FakeRig) -> None:
     paths.RESULTS.mkdir()
-    lifecycle.selfcheck_file().write_text('{"date": 1')
-    assert lifecycle.last_selfcheck() is None
+    trust.selfcheck_file().write_text('{"date": 1')
+    assert trust.last_selfcheck() is None
 
 
 def test_a_clock_that_cannot_be_measured_keeps_what_the_other_told(rig: FakeRig) -> None:
     rig.broken_under = Clock.WALL
     with pytest.raises(RigError):
         selfcheck.run(Selection(boots=5), tuple(Clock), 1, "invoke selfcheck")
-    kept = lifecycle.last_selfcheck()
+    kept = trust.last_selfcheck()
     assert kept
     assert {trial.clock for trial in kept.trials} == {Clock.ICOUNT}
 

@@ -15,10 +15,12 @@ import pytest
 from harness import paths
 from harness.commands import soak
 from harness.errors import RigError, UsageError
-from harness.model.matrix import Base, KnownBug, load_base
-from harness.model.records import Look, Run
+from harness.model.known_bugs import KnownBug
+from harness.model.matrix import Base, load_base
+from harness.model.records import Look
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
-from harness.runs import lifecycle
+from harness.runs import conclude, lifecycle
 from harness.stats import leaks, slopes
 from harness.stats.outcome import ExitCode, exit_code
 from harness.suite import plan
@@ -72,13 +74,13 @@ def growing(rate: float, rounds: int = 40, **other: Any) -> list[Look]:
 def stored(results: Path, base: Base, looks: Sequence[Look], **other: Any) -> Run:
     run = make.stored(results, planned=0, hours=0.4, seed=5, **other)
     plan.save(make.plan(base, hours=0.4, seed=5), run.folder / "plan.json")
-    run.add("soak.jsonl", looks)
+    run.add(looks)
     return run
 
 
 def test_a_leak_is_a_finding_with_its_cache_and_an_exit_code(results: Path, base: Base) -> None:
     run = stored(results, base, growing(30 * PAGE))
-    outcome = lifecycle.conclude(run)
+    outcome = conclude.conclude(run)
     (finding,) = outcome.findings
     assert (finding.trouble.kind, finding.test, finding.expected) == ("leak", "soak", "")
     assert finding.trouble.title == "slab cache kmalloc-512 grows by 120 KiB a round, 11.7 MiB an hour"
@@ -94,7 +96,7 @@ def test_a_leak_in_a_cache_that_another_boot_has_no_look_at_is_drawn(results: Pa
     (earlier,) = growing(0, 1, boot=0)
     looks = [msgspec.structs.replace(earlier, caches={"dentry": 512}), *growing(30 * PAGE, boot=1)]
     run = stored(results, base, looks)
-    assert [f.boot for f in lifecycle.conclude(run).findings] == [1]
+    assert [f.boot for f in conclude.conclude(run).findings] == [1]
     assert "slab:kmalloc-512" in (run.folder / "report.html").read_text()
 
 
@@ -111,7 +113,7 @@ def test_a_cell_has_a_result_for_its_memory(base: Base) -> None:
 
 
 def test_a_leak_that_is_known_is_expected(results: Path, known: Base) -> None:
-    outcome = lifecycle.conclude(stored(results, known, growing(30 * PAGE)))
+    outcome = conclude.conclude(stored(results, known, growing(30 * PAGE)))
     assert [f.expected for f in outcome.findings] == ["md_blocks"]
     assert exit_code(outcome) == ExitCode.GOOD
 
@@ -128,7 +130,7 @@ def test_a_known_leak_excuses_no_other(results: Path, known: Base) -> None:
         msgspec.structs.replace(one, values={**one.values, "areas": one.values["areas"] + 3 * number})
         for number, one in enumerate(growing(30 * PAGE))
     ]
-    outcome = lifecycle.conclude(stored(results, known, looks))
+    outcome = conclude.conclude(stored(results, known, looks))
     assert [(f.trouble.title[:20], bool(f.expected)) for f in outcome.findings] == [
         ("areas grows by 3 a r", False),
         ("slab cache kmalloc-5", True),
@@ -153,7 +155,7 @@ def test_growth_of_many_caches_shows_in_their_sum(base: Base) -> None:
 
 def test_without_a_leak_the_exit_code_is_good(results: Path, base: Base) -> None:
     run = stored(results, base, growing(0))
-    assert exit_code(lifecycle.conclude(run)) == ExitCode.GOOD
+    assert exit_code(conclude.conclude(run)) == ExitCode.GOOD
     assert "no memory leaks" in (run.folder / "report.html").read_text()
 
 
@@ -161,20 +163,20 @@ def test_a_soak_that_was_killed_is_reported_from_what_it_left(results: Path, bas
     run = stored(results, base, growing(30 * PAGE), finished="")
     with (run.folder / "soak.jsonl").open("ab") as file:
         file.write(b'{"machine": "x86_64", "vari')
-    outcome = lifecycle.conclude(run)
+    outcome = conclude.conclude(run)
     assert outcome.findings
     assert "This soak was ended after 0.40 of 0.4 hours." in (run.folder / "report.html").read_text()
 
 
 def test_a_soak_without_a_look_has_a_report(results: Path, base: Base) -> None:
     run = stored(results, base, [], finished="")
-    assert exit_code(lifecycle.conclude(run)) == ExitCode.GOOD
+    assert exit_code(conclude.conclude(run)) == ExitCode.GOOD
     assert "ended after 0.00 of 0.4 hours" in (run.folder / "report.md").read_text()
 
 
 def test_a_soak_is_not_resumed(results: Path, base: Base) -> None:
     run = stored(results, base, [], finished="")
-    run.add("results.jsonl", [make.result("error")])
+    run.add([make.result("error")])
     with pytest.raises(UsageError, match="is a soak, which cannot be resumed"):
         lifecycle.resume(run, make.plan(base))
     with pytest.raises(UsageError, match=r"No run in .* was interrupted"):
@@ -184,9 +186,9 @@ def test_a_soak_is_not_resumed(results: Path, base: Base) -> None:
 def test_a_log_that_was_compressed_is_named_as_it_is(results: Path, base: Base) -> None:
     run = stored(results, base, [])
     found = make.finding()
-    run.add("findings.jsonl", [found])
+    run.add([found])
     (run.folder / f"{found.log}.gz").write_bytes(b"")
-    assert [f.log for f in lifecycle.conclude(run).findings] == [f"{found.log}.gz"]
+    assert [f.log for f in conclude.conclude(run).findings] == [f"{found.log}.gz"]
 
 
 @pytest.mark.parametrize(

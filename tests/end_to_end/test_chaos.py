@@ -20,7 +20,8 @@ from harness.commands import pipeline
 from harness.errors import VmLost
 from harness.host import process
 from harness.model import clock, matrix
-from harness.model.records import Finding, Result, Run
+from harness.model.records import Finding, Result
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.stats.outcome import ExitCode
 from harness.suite import vm_pool

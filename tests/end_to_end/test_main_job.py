@@ -20,9 +20,9 @@ from harness.commands import pipeline
 from harness.errors import RigError, SourceUnavailable
 from harness.model import catalog, matrix
 from harness.model.clock import Clock
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
-from harness.runs import lifecycle
+from harness.runs import conclude, lifecycle
 from harness.stats import growth
 from harness.stats.outcome import ExitCode
 from harness.suite import execute
@@ -81,9 +81,9 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
     done, folder = run
-    regressed = {c.test for c in lifecycle.conclude(folder).regressions}
+    regressed = {c.test for c in conclude.conclude(folder).regressions}
     assert regressed <= set(KNOWN_COSTS), done.stdout
-    assert all((c.change or 0) > -KNOWN_COSTS.get(c.test, 5) for c in lifecycle.conclude(folder).comparisons), done.stdout
+    assert all((c.change or 0) > -KNOWN_COSTS.get(c.test, 5) for c in conclude.conclude(folder).comparisons), done.stdout
     assert done.returncode == (ExitCode.REGRESSION if regressed else ExitCode.GOOD), done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert str(folder.folder / "report.html") in done.stdout
@@ -154,7 +154,7 @@ def test_fixes_mend_the_bugs_of_stock(has_series: None) -> None:
 
 
 def test_series_helps_where_the_publication_says(run: tuple[object, Run], has_series: None) -> None:
-    outcome = lifecycle.conclude(run[1])
+    outcome = conclude.conclude(run[1])
     long_list = {c.machine: c.change for c in outcome.comparisons if c.test == "long_busy_list_alloc_test"}
     assert set(long_list) == set(matrix.machine_names())
     # At scale quick 2,000 areas are held; with the publication's 15,000 it is more than 60 %.

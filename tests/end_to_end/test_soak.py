@@ -14,7 +14,7 @@ import pytest
 from harness import paths
 from harness.commands import pipeline
 from harness.model.clock import Clock
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.stats.outcome import ExitCode
 from harness.suite.plan import Session

@@ -11,7 +11,9 @@ import msgspec
 import pytest
 
 from harness.errors import RigError, UsageError
-from harness.model.records import Run, new_folder, now
+from harness.model import run_folder
+from harness.model.records import now
+from harness.model.run_folder import Run
 from tests.support import make
 
 
@@ -22,10 +24,10 @@ def run(tmp_path: Path) -> Run:
 
 def test_records_are_read_back_in_order(run: Run) -> None:
     samples = [make.sample(1.5), make.sample(2.5, repeat=1)]
-    run.add("samples.jsonl", samples[:1])
-    run.add("samples.jsonl", samples[1:])
-    run.add("findings.jsonl", [make.finding(text="one\ntwo \u2028 \x1b[31m")])
-    run.add("results.jsonl", [make.result("failed", reason="why")])
+    run.add(samples[:1])
+    run.add(samples[1:])
+    run.add([make.finding(text="one\ntwo \u2028 \x1b[31m")])
+    run.add([make.result("failed", reason="why")])
     again = Run(run.folder)
     assert again.samples() == samples
     assert again.findings() == [make.finding(text="one\ntwo \u2028 \x1b[31m")]
@@ -36,13 +38,13 @@ def test_a_new_run_has_no_records(run: Run) -> None:
     assert not run.samples()
     assert not run.findings()
     assert not run.results()
-    run.add("samples.jsonl", [])
+    run.add([])
     assert not (run.folder / "samples.jsonl").exists()
 
 
 def torn(run: Run) -> None:
     """Leave the records of a run that was killed while it wrote its second one."""
-    run.add("samples.jsonl", [make.sample(1.0)])
+    run.add([make.sample(1.0)])
     with (run.folder / "samples.jsonl").open("ab") as file:
         file.write(msgspec.json.encode(make.sample(2.0))[:-20])
 
@@ -54,16 +56,16 @@ def test_a_torn_last_line_is_ignored(run: Run) -> None:
 
 def test_a_run_goes_on_after_a_torn_line(run: Run) -> None:
     torn(run)
-    run.add("samples.jsonl", [make.sample(3.0, boot=3)])
+    run.add([make.sample(3.0, boot=3)])
     assert run.samples() == [make.sample(1.0), make.sample(3.0, boot=3)]
 
 
 @pytest.mark.parametrize("damage", [b"{}\n", b"\n", b'{"machine": 5}\n', b"\xff\xfe\n", b"{\n"], ids=repr)
 def test_a_damaged_line_in_the_middle_is_an_error(run: Run, damage: bytes) -> None:
-    run.add("samples.jsonl", [make.sample()])
+    run.add([make.sample()])
     with (run.folder / "samples.jsonl").open("ab") as file:
         file.write(damage)
-    run.add("samples.jsonl", [make.sample()])
+    run.add([make.sample()])
     with pytest.raises(UsageError, match="is damaged") as caught:
         run.samples()
     assert str(run.folder / "samples.jsonl") in str(caught.value)
@@ -75,13 +77,13 @@ def test_a_full_disk_is_the_rigs_error(run: Run, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RigError, match=r"samples\.jsonl cannot be written: No space left on device"):
-        run.add("samples.jsonl", [make.sample()])
+        run.add([make.sample()])
 
 
 def test_what_was_added_is_on_the_disk(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[bytes] = []
     monkeypatch.setattr(os, "fsync", lambda _: synced.append((run.folder / "samples.jsonl").read_bytes()))
-    run.add("samples.jsonl", [make.sample()])
+    run.add([make.sample()])
     assert synced == [msgspec.json.encode(make.sample()) + b"\n"]
 
 
@@ -105,5 +107,5 @@ def test_damaged_provenance_is_said_so(run: Run, content: str) -> None:
 
 
 def test_runs_have_names_of_their_own() -> None:
-    assert len({new_folder() for _ in range(20)}) == 20
+    assert len({run_folder.new_folder() for _ in range(20)}) == 20
     assert now().endswith("+00:00")

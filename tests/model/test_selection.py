@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.build import cells
 from harness.errors import UsageError
-from harness.model import matrix, selection
+from harness.model import matrix
 from harness.model.selection import Selection
 
 DIFF = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
@@ -26,7 +27,7 @@ def outside(tmp_path: Path) -> str:
 
 def variants(**wanted: object) -> list[str]:
     """Return the names of the variants that options select on one machine."""
-    made = selection.cells(Selection(machine="x86_64", **wanted), matrix.load_base("4.18"))  # type: ignore[arg-type]
+    made = cells.cells(Selection(machine="x86_64", **wanted), matrix.load_base("4.18"))  # type: ignore[arg-type]
     return [cell.variant.name for cell in made]
 
 
@@ -64,9 +65,9 @@ def test_a_single_patch_is_its_series(tmp_path: Path) -> None:
 )
 def test_what_has_no_patches_to_take_each_of_is_refused(wanted: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        selection.check(Selection(**wanted))  # type: ignore[arg-type]
+        cells.check(Selection(**wanted))  # type: ignore[arg-type]
 
 
 def test_a_kernel_without_a_series_has_no_patch_to_take_each_of() -> None:
     with pytest.raises(UsageError, match=r"--each-patch needs a series, and Linux 6\.1 has no default one; name one with --series"):
-        selection.cells(Selection(each_patch=True), matrix.load_base("6.1"))
+        cells.cells(Selection(each_patch=True), matrix.load_base("6.1"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The package's layers: imports point one way, and few modules touch the world."""
+"""The package's layers: imports point down one list of folders, and few modules touch the world."""
 
 from __future__ import annotations
 
@@ -13,99 +13,44 @@ import pytest
 from harness import paths
 from harness.model.matrix import load_machine, machine_names
 
-TIERS = {
-    "values": ("errors", "paths", "tables", "matrix", "clock", "trouble", "changes", "records"),
-    "pure": (
-        "kconfig",
-        "identity",
-        "difference",
-        "audited",
-        "qemu_args",
-        "gdb",
-        "kernlog",
-        "ktap",
-        "meminfo",
-        "kmemleak",
-        "known",
-        "causes",
-        "excerpt",
-        "headline",
-        "prefixes",
-        "tracer",
-        "injection",
-        "mutation",
-        "compare",
-        "sensitivity",
-        "published",
-        "outcome",
-        "schema",
-        "trend",
-        "gate",
-        "report",
-        "estimate",
-        "growth",
-        "latency",
-        "slopes",
-        "soak_leaks",
-    ),
-    "outside": (
-        "shell",
-        "process",
-        "buildlog",
-        "store",
-        "qmp",
-        "console",
-        "jobserver",
-        "progress",
-        "download",
-        "git",
-        "apt",
-        "keys",
-        "database",
-        "history",
-        "retention",
-        "transcript",
-        "symbols",
-        "elf",
-        "machine_code",
-        "references",
-        "functions",
-        "compiled",
-        "gdb_modules",
-        "vmcore",
-    ),
-    # In the order of the data, which is also the order in which they may know each other's values.
-    "stages": ("source", "patches", "kbuild", "rootfs", "protocol", "plan", "vm", "launch", "accel", "witness", "guest", "suite"),
-    "wiring": (
-        "logs",
-        "selection",
-        "options",
-        "differences",
-        "runs",
-        "pipeline",
-        "soak",
-        "selfcheck",
-        "audit",
-        "bench",
-        "mutants",
-        "archive",
-        "nightly",
-        "check",
-    ),
-}
-_RANK = {module: rank for rank, modules in enumerate(TIERS.values()) for module in modules}
-_STARTS_PROCESSES = {"shell", "process", "check"}
-_OF_THE_WORLD = {"os", "shutil", "socket", "subprocess", "tempfile", "threading", "time", "urllib"}
+ORDER = (
+    {"commands"},
+    {"runs"},
+    {"suite"},
+    {"report"},
+    {"vm"},
+    {"stats", "kernlog", "build"},
+    {"model"},
+    {"host"},
+    {"text"},
+    {"errors", "paths"},
+)
+"""folders of harness/, and the modules beside them, from the top down; those on one floor do not know each other"""
+PURE = ("model", "stats", "report")
+"""folders that work on values alone"""
+# They read the project's own files: machines and bases, the catalog of tests, a run's folder, the publication's figures.
+READERS = {"model/run_folder.py", "model/records.py"}
+STARTS_PROCESSES = {"host/shell.py", "host/process.py", "commands/check.py"}
+OF_THE_WORLD = {"os", "shutil", "socket", "subprocess", "tempfile", "threading", "time", "urllib"}
 HARNESS = paths.PROJECT / "harness"
+FLOOR = {name: floor for floor, names in enumerate(ORDER) for name in names}
 
 
-def module_of(file: Path) -> str:
-    """Return the top module of a file in harness/; a package counts as one."""
+def folder_of(file: Path) -> str:
+    """Return the folder of harness/ in which `file` lies, or the name of a module beside the folders."""
     return file.relative_to(HARNESS).parts[0].removesuffix(".py")
 
 
 def files() -> list[Path]:
-    return [file for file in sorted(HARNESS.rglob("*.py")) if module_of(file) != "__init__"]
+    return [file for file in sorted(HARNESS.rglob("*.py")) if file != HARNESS / "__init__.py"]
+
+
+def name_of(file: Path) -> str:
+    return str(file.relative_to(HARNESS))
+
+
+def module_of(file: Path) -> str:
+    return ".".join(("harness", *file.relative_to(HARNESS).with_suffix("").parts)).removesuffix(".__init__")
 
 
 @functools.cache
@@ -125,38 +70,38 @@ def imported(file: Path) -> Iterator[str]:
 
 
 def known_to(file: Path) -> set[str]:
-    """Return the other modules of harness that `file` imports."""
-    names = {name.split(".")[1] for name in imported(file) if name.startswith("harness.")}
-    return names - {module_of(file)}
+    """Return the folders of harness/, and the modules beside them, that `file` imports from."""
+    return {name.split(".")[1] for name in imported(file) if name.startswith("harness.")} - {folder_of(file)}
 
 
-def test_every_module_has_a_tier() -> None:
-    assert {module_of(file) for file in files()} == set(_RANK)
+def test_the_order_names_every_folder() -> None:
+    assert {folder_of(file) for file in files()} == set(FLOOR)
 
 
-@pytest.mark.parametrize("file", files(), ids=lambda file: str(file.relative_to(HARNESS)))
-def test_imports_point_up_the_table(file: Path) -> None:
-    mine = _RANK[module_of(file)]
-    assert not {name for name in known_to(file) if _RANK[name] > mine}
+@pytest.mark.parametrize("file", files(), ids=name_of)
+def test_imports_point_down(file: Path) -> None:
+    mine = FLOOR[folder_of(file)]
+    assert not {name for name in known_to(file) if FLOOR[name] <= mine}
 
 
-@pytest.mark.parametrize("tier", TIERS)
-def test_imports_in_a_tier_make_no_circle(tier: str) -> None:
-    waiting = {m: {n for f in files() if module_of(f) == m for n in known_to(f)} & set(TIERS[tier]) for m in TIERS[tier]}
+def test_no_imports_make_a_circle() -> None:
+    modules = {module_of(file): file for file in files()}
+    waiting = {
+        module: {known for known in modules if known != module for name in imported(file) if f"{name}.".startswith(f"{known}.")}
+        # A package's face hands names on, and is imported with whatever lies below it.
+        - {module.rpartition(".")[0]}
+        for module, file in modules.items()
+    }
     while free := {module for module, needs in waiting.items() if not needs & set(waiting)}:
         waiting = {module: needs for module, needs in waiting.items() if module not in free}
     assert not waiting
 
 
-def test_stages_know_only_what_comes_before_them() -> None:
-    order = TIERS["stages"]
-    later = [
-        f"{module_of(file)} -> {name}"
-        for file in files()
-        for name in known_to(file)
-        if module_of(file) in order and name in order and order.index(name) > order.index(module_of(file))
-    ]
-    assert not later
+@pytest.mark.parametrize("folder", [name for name in sorted(FLOOR) if (HARNESS / name).is_dir()])
+def test_a_folder_says_what_it_is_for(folder: str) -> None:
+    said = ast.get_docstring(ast.parse((HARNESS / folder / "__init__.py").read_text()))
+    assert said
+    assert len(said.split()) > 8, f"harness/{folder}/__init__.py says too little of what the folder is for"
 
 
 def test_tasks_lie_on_top() -> None:
@@ -164,22 +109,22 @@ def test_tasks_lie_on_top() -> None:
 
 
 def test_few_modules_start_processes() -> None:
-    users = {module_of(file) for file in files() if any(name.split(".")[0] == "subprocess" for name in imported(file))}
-    assert users == _STARTS_PROCESSES
+    users = {name_of(file) for file in files() if any(name.split(".")[0] == "subprocess" for name in imported(file))}
+    assert users == STARTS_PROCESSES
 
 
-def test_pure_modules_do_not_touch_the_world() -> None:
+def test_what_works_on_values_does_not_touch_the_world() -> None:
     touched = [
-        f"{file.name}: {name}"
+        f"{name_of(file)}: {name}"
         for file in files()
-        if module_of(file) in TIERS["pure"]
+        if folder_of(file) in PURE and name_of(file) not in READERS
         for name in imported(file)
-        if name.split(".")[0] in _OF_THE_WORLD
+        if name.split(".")[0] in OF_THE_WORLD
     ]
     assert not touched
 
 
-@pytest.mark.parametrize("file", [*files(), paths.PROJECT / "tasks.py"], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*files(), paths.PROJECT / "tasks.py"], ids=lambda file: str(file.relative_to(paths.PROJECT)))
 def test_no_shell_strings(file: Path) -> None:
     for node in nodes(file):
         if isinstance(node, ast.Call):
@@ -192,7 +137,7 @@ def test_architectures_are_known_to_machine_files_alone() -> None:
     machines = [load_machine(name) for name in machine_names()]
     names = {word for m in machines for word in (m.name, m.build.arch, m.build.debian, m.qemu.binary, m.qemu.cpu)}
     told = [
-        f"{file.name}:{node.lineno}: {node.value}"
+        f"{name_of(file)}:{node.lineno}: {node.value}"
         for file in files()
         for node in nodes(file)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names

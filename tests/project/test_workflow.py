@@ -21,7 +21,7 @@ from harness import paths
 from harness.build import kbuild
 from harness.commands import nightly
 from harness.model import catalog, clock, matrix
-from harness.runs import history_store, lifecycle
+from harness.runs import history_store, trust
 from harness.stats.outcome import ExitCode
 
 FILE = paths.PROJECT / ".github/workflows/nightly.yml"
@@ -158,7 +158,7 @@ def test_the_history_is_kept_where_it_is() -> None:
 
 
 def test_the_audits_are_kept_where_they_are() -> None:
-    path = str(lifecycle.audit_file().relative_to(paths.PROJECT))
+    path = str(trust.audit_file().relative_to(paths.PROJECT))
     assert named("Audits of the nights before")["with"]["path"] == path
 
 

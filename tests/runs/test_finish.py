@@ -11,8 +11,8 @@ import pytest
 from harness import paths
 from harness.errors import RigError
 from harness.model.clock import Clock
-from harness.model.records import Run
-from harness.runs import lifecycle
+from harness.model.run_folder import Run
+from harness.runs import conclude, lifecycle
 from harness.stats.outcome import ExitCode, exit_code
 from tests.support import make
 
@@ -23,14 +23,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
     made = Run(paths.RESULTS / "20260102-030405-abcd")
     (made.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance(finished="")))
-    made.add("samples.jsonl", [make.sample(100.0), make.sample(50.0, variant="mine"), make.sample(test="mix_stress_test")])
-    made.add("findings.jsonl", [make.finding()])
-    made.add("results.jsonl", [make.result(), make.result("failed", test="align_shift_alloc_test")])
+    made.add([make.sample(100.0), make.sample(50.0, variant="mine"), make.sample(test="mix_stress_test")])
+    made.add([make.finding()])
+    made.add([make.result(), make.result("failed", test="align_shift_alloc_test")])
     return made
 
 
 def test_records_become_an_outcome_and_a_page(run: Run) -> None:
-    outcome = lifecycle.conclude(run)
+    outcome = conclude.conclude(run)
     assert [(c.test, c.variant, c.verdict) for c in outcome.comparisons] == [("le_fit_alloc_test", "mine", "undecided")]
     assert outcome.unexpected == (make.finding(),)
     assert len(outcome.results) == 2
@@ -39,12 +39,12 @@ def test_records_become_an_outcome_and_a_page(run: Run) -> None:
 
 
 def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Run) -> None:
-    assert lifecycle.UNPROVEN in lifecycle.conclude(run).provenance.notes
-    run.add("boots.jsonl", [make.booted(), make.booted(boot=1)])
-    assert lifecycle.UNPROVEN in lifecycle.conclude(run).provenance.notes, "mine did not"
-    assert not lifecycle.finish(run, "test --resume").provenance.proven
-    run.add("boots.jsonl", [make.booted(variant="mine")])
-    told = lifecycle.finish(run, "test --resume").provenance
+    assert conclude.UNPROVEN in conclude.conclude(run).provenance.notes
+    run.add([make.booted(), make.booted(boot=1)])
+    assert conclude.UNPROVEN in conclude.conclude(run).provenance.notes, "mine did not"
+    assert not conclude.finish(run, "test --resume").provenance.proven
+    run.add([make.booted(variant="mine")])
+    told = conclude.finish(run, "test --resume").provenance
     assert (told.proven, told.notes) == (True, ())
     assert "3 boots proved" in (run.folder / "report.html").read_text()
     assert f"build-id {make.BUILD_ID}" in " ".join((run.folder / "report.md").read_text().split())
@@ -52,36 +52,36 @@ def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Ru
 
 def test_a_comparison_with_a_run_without_proof_says_so(run: Run) -> None:
     before, after = (make.stored(paths.RESULTS, f"2026010{day}-030405-abcd", [make.sample(float(day))]) for day in (3, 4))
-    after.add("boots.jsonl", [make.booted()])
-    told = lifecycle.across(before, after, None).provenance
+    after.add([make.booted()])
+    told = conclude.across(before, after, None).provenance
     assert not told.proven
     assert told.notes[-1].startswith("20260103-030405-abcd: not all boots proved")
-    before.add("boots.jsonl", [make.booted()])
-    told = lifecycle.across(before, after, None).provenance
+    before.add([make.booted()])
+    told = conclude.across(before, after, None).provenance
     assert (told.proven, told.notes) == (True, ())
 
 
 def test_a_run_that_booted_nothing_proves_nothing(run: Run) -> None:
     for name in ("samples.jsonl", "results.jsonl"):
         (run.folder / name).unlink()
-    run.add("results.jsonl", [make.result("failed")])
+    run.add([make.result("failed")])
     assert not run.proven()
 
 
 def test_a_stress_test_that_passed_in_a_boot_without_proof_is_not_proven(run: Run) -> None:
-    run.add("boots.jsonl", [make.booted(), make.booted(variant="mine")])
-    run.add("results.jsonl", [make.result("failed", clock=Clock.WALL), make.result("error", clock=Clock.WALL)])
+    run.add([make.booted(), make.booted(variant="mine")])
+    run.add([make.result("failed", clock=Clock.WALL), make.result("error", clock=Clock.WALL)])
     assert run.proven(), "who fails claims nothing"
-    run.add("results.jsonl", [make.result(test="model_test", clock=Clock.WALL)])
+    run.add([make.result(test="model_test", clock=Clock.WALL)])
     assert not run.proven()
 
 
 def test_a_report_made_again_is_the_same(run: Run) -> None:
-    first = lifecycle.conclude(run)
+    first = conclude.conclude(run)
     page = (run.folder / "report.html").read_bytes()
     assert not run.provenance().finished, "only a run that ended says so"
     (run.folder / "report.html").unlink()
-    assert lifecycle.conclude(lifecycle.find(run.folder.name)) == first
+    assert conclude.conclude(lifecycle.find(run.folder.name)) == first
     assert (run.folder / "report.html").read_bytes() == page
 
 
@@ -95,13 +95,13 @@ def test_where_there_is_no_room_at_the_end_it_says_how_to_go_on(
     with monkeypatch.context() as patch:
         patch.setattr(lifecycle, part, refuse)
         with pytest.raises(RigError, match=f"No space left on device. .*`invoke {again} {run.folder.name}` writes the report"):
-            lifecycle.finish(run, "test --resume")
-    assert exit_code(lifecycle.finish(run, "test --resume")) == ExitCode.FINDING
+            conclude.finish(run, "test --resume")
+    assert exit_code(conclude.finish(run, "test --resume")) == ExitCode.FINDING
     assert run.provenance().finished
 
 
 def test_the_latest_run_is_found_by_that_name(run: Run) -> None:
-    lifecycle.conclude(run)
+    conclude.conclude(run)
     assert (paths.RESULTS / "latest").readlink() == Path(run.folder.name)
     assert lifecycle.find("latest").folder == run.folder
     assert lifecycle.find(str(run.folder)).folder == run.folder
@@ -109,7 +109,7 @@ def test_the_latest_run_is_found_by_that_name(run: Run) -> None:
 
 def test_a_run_elsewhere_is_not_the_latest(run: Run, tmp_path: Path) -> None:
     moved = run.folder.rename(tmp_path / "sent-by-mail")
-    lifecycle.conclude(Run(moved))
+    conclude.conclude(Run(moved))
     assert (moved / "report.html").exists()
     assert not (paths.RESULTS / "latest").is_symlink()
 
@@ -117,4 +117,4 @@ def test_a_run_elsewhere_is_not_the_latest(run: Run, tmp_path: Path) -> None:
 def test_a_torn_record_does_not_keep_the_report_away(run: Run) -> None:
     with (run.folder / "samples.jsonl").open("ab") as file:
         file.write(b'{"machine":"x86')
-    assert len(lifecycle.conclude(run).comparisons) == 1
+    assert len(conclude.conclude(run).comparisons) == 1

@@ -10,7 +10,7 @@ import pytest
 
 from harness import paths
 from harness.errors import UsageError
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.runs import history, history_store
 from harness.runs.history_store import History
 from tests.support import make
@@ -60,7 +60,7 @@ def test_a_run_that_was_finished_since_it_was_stored_can_be_the_baseline(results
     run = make.stored(results, FIRST, planned=2)
     with pytest.raises(UsageError, match="1 of 2 results"):
         history.accept(FIRST)
-    run.add("results.jsonl", [make.result(boot=1)])
+    run.add([make.result(boot=1)])
     assert history.accept(FIRST) == FIRST
 
 
@@ -73,7 +73,7 @@ def test_a_look_takes_up_what_the_history_lacks(results: Path) -> None:
     assert len(seen.unread) == 1
     assert "run.json is damaged" in seen.unread[0]
     assert FIRST in seen.page.read_text()
-    unfinished.add("samples.jsonl", [make.sample(test="b_fit_alloc_test")])
+    unfinished.add([make.sample(test="b_fit_alloc_test")])
     assert {trend.of.test for trend in history.look().trends} == {"le_fit_alloc_test", "b_fit_alloc_test"}
     assert {trend.of.test for trend in history.look("b_fit_alloc_test").trends} == {"b_fit_alloc_test"}
 
@@ -85,7 +85,7 @@ def test_a_look_stores_only_what_has_changed(results: Path, stored: list[str]) -
     assert stored == [FIRST, SECOND]
     history.look()
     assert stored == [FIRST, SECOND]
-    unfinished.add("results.jsonl", [make.result(boot=1)])
+    unfinished.add([make.result(boot=1)])
     history.look()
     assert stored == [FIRST, SECOND, SECOND]
 

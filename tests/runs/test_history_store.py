@@ -54,8 +54,8 @@ def kept(file: Path, table: str, record: type[Record]) -> list[Record]:
 def test_all_of_a_run_is_kept(history: History, file: Path, results: Path) -> None:
     run = make.stored(results, FIRST, SAMPLES)
     findings = [make.finding(), make.finding(expected="an overflow", text="a\0b \u2028 '; DROP TABLE runs; --")]
-    run.add("findings.jsonl", findings)
-    run.add("results.jsonl", [make.result("failed", boot=2, round=1, reason="why")])
+    run.add(findings)
+    run.add([make.result("failed", boot=2, round=1, reason="why")])
     history.store(run)
     assert history.samples(FIRST) == SAMPLES
     assert kept(file, "findings", Finding) == findings
@@ -71,8 +71,8 @@ def test_provenance_is_kept_whole(history: History, file: Path, results: Path) -
 
 def test_a_run_is_listed_with_what_it_was(history: History, results: Path) -> None:
     run = make.stored(results, FIRST, SAMPLES, planned=3, loops=0.5)
-    run.add("findings.jsonl", [make.finding(), make.finding(expected="an overflow"), make.finding(title="another")])
-    run.add("results.jsonl", [make.result("failed", boot=1)])
+    run.add([make.finding(), make.finding(expected="an overflow"), make.finding(title="another")])
+    run.add([make.result("failed", boot=1)])
     history.store(run)
     (row,) = history.runs()
     assert (row.name, row.started, row.kernel, row.version, row.work) == (
@@ -116,8 +116,8 @@ def test_a_run_stored_again_replaces_itself(history: History, file: Path, result
     history.store(make.stored(results, SECOND, SAMPLES))
     history.store(run)
     history.set_baseline(FIRST)
-    run.add("samples.jsonl", [make.sample(1.0, boot=2)])
-    run.add("results.jsonl", [make.result(boot=2)])
+    run.add([make.sample(1.0, boot=2)])
+    run.add([make.result(boot=2)])
     history.store(run)
     history.store(run)
     assert history.samples(FIRST) == [*SAMPLES, make.sample(1.0, boot=2)]
@@ -229,7 +229,7 @@ def test_a_soak_cannot_be_the_baseline(history: History, results: Path) -> None:
 
 def test_a_run_in_which_the_rig_failed_cannot_be_the_baseline(history: History, results: Path) -> None:
     run = make.stored(results, FIRST, planned=3)
-    run.add("results.jsonl", [make.result("error", boot=1), make.result("failed", boot=2)])
+    run.add([make.result("error", boot=1), make.result("failed", boot=2)])
     history.store(run)
     with pytest.raises(UsageError, match="cannot be the baseline: the rig failed in 1 of its tests; name another"):
         history.set_baseline(FIRST)
@@ -238,7 +238,7 @@ def test_a_run_in_which_the_rig_failed_cannot_be_the_baseline(history: History, 
 
 def test_a_kernel_that_failed_a_test_can_be_the_baseline(history: History, results: Path) -> None:
     run = make.stored(results, FIRST, planned=2)
-    run.add("results.jsonl", [make.result("failed", boot=1)])
+    run.add([make.result("failed", boot=1)])
     history.store(run)
     history.set_baseline(FIRST)
     assert history.baseline() == FIRST
@@ -278,7 +278,7 @@ def test_what_is_added_while_a_run_is_stored_is_a_change(history: History, resul
 
     def late() -> list[Sample]:
         found = read()
-        run.add("samples.jsonl", [make.sample(1.0, boot=5)])
+        run.add([make.sample(1.0, boot=5)])
         return found
 
     with monkeypatch.context() as patched:
@@ -294,7 +294,7 @@ def test_a_folder_that_cannot_be_read_changes_nothing(history: History, results:
     run = make.stored(results, FIRST, SAMPLES)
     history.store(run)
     (run.folder / "findings.jsonl").write_text("nonsense\n")
-    run.add("samples.jsonl", [make.sample(1.0, boot=5)])
+    run.add([make.sample(1.0, boot=5)])
     with pytest.raises(UsageError, match=r"findings\.jsonl is damaged"):
         history.store(run)
     assert history.samples(FIRST) == SAMPLES

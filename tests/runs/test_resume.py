@@ -16,7 +16,8 @@ from harness.host import files
 from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.matrix import Base
-from harness.model.records import Result, Run
+from harness.model.records import Result
+from harness.model.run_folder import Run
 from harness.runs import lifecycle
 from harness.suite import plan
 from harness.suite.plan import Plan
@@ -38,10 +39,10 @@ def run(made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     (run.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance(finished="", planned=9)))
     plan.save(made, run.folder / "plan.json")
     for boot, outcomes in enumerate((["passed"] * 3, ["passed", "error", "skipped"], ["passed"])):
-        run.add("boots.jsonl", [make.booted(boot=boot)])
-        run.add("samples.jsonl", [make.sample(boot=boot)])
-        run.add("findings.jsonl", [msgspec.structs.replace(make.finding(), boot=boot, clock=Clock.ICOUNT)])
-        run.add("results.jsonl", [make.result(o, test=name, boot=boot) for name, o in zip(NAMES, outcomes, strict=False)])
+        run.add([make.booted(boot=boot)])
+        run.add([make.sample(boot=boot)])
+        run.add([msgspec.structs.replace(make.finding(), boot=boot, clock=Clock.ICOUNT)])
+        run.add([make.result(o, test=name, boot=boot) for name, o in zip(NAMES, outcomes, strict=False)])
     return run
 
 
@@ -64,7 +65,7 @@ def test_what_is_made_again_is_not_lost(run: Run, made: Plan) -> None:
     aside = Run(run.folder / "interrupted")
     assert boots(aside.results()) == [1, 1, 1, 2]
     assert [finding.boot for finding in aside.findings()] == [1, 2]
-    run.add("results.jsonl", [make.result(test=NAMES[0], boot=1)])
+    run.add([make.result(test=NAMES[0], boot=1)])
     lifecycle.resume(run, made)
     assert boots(aside.results()) == [1, 1, 1, 2, 1]
 
@@ -90,7 +91,7 @@ def finish(run: Run, *outcomes: str) -> None:
     (run.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance()))
     (run.folder / "results.jsonl").unlink()
     for boot in range(3):
-        run.add("results.jsonl", [make.result(o, test=name, boot=boot) for name, o in zip(NAMES, outcomes, strict=True)])
+        run.add([make.result(o, test=name, boot=boot) for name, o in zip(NAMES, outcomes, strict=True)])
 
 
 def test_a_finished_run_is_left_alone(made: Plan, run: Run) -> None:
@@ -103,7 +104,7 @@ def test_a_finished_run_is_left_alone(made: Plan, run: Run) -> None:
 
 def test_a_finished_run_is_taken_up_again_for_what_the_rig_failed_in(made: Plan, run: Run) -> None:
     finish(run, "passed", "passed", "passed")
-    run.add("results.jsonl", [make.result("error", test=NAMES[1], boot=1)])
+    run.add([make.result("error", test=NAMES[1], boot=1)])
     lines = (run.folder / "results.jsonl").read_text().splitlines(keepends=True)
     (run.folder / "results.jsonl").write_text("".join(line for number, line in enumerate(lines) if number != 4))
     assert lifecycle.interrupted().folder == run.folder

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import RigError, UsageError
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.runs import schema, sqlite
 from harness.runs.history_store import History
 from harness.runs.sqlite import Database, Step

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.model import known_bugs
 from harness.model.records import Finding, Result
 from harness.stats import bug_table
 from tests.support import make
@@ -22,7 +23,7 @@ def words(findings: tuple[Finding, ...], results: tuple[Result, ...]) -> dict[tu
 
 
 def not_seen(**other: Any) -> Finding:
-    return make.finding(**{"kind": "not-seen", "title": f"{bug_table.NOT_SEEN}md_blocks are left", **LEAK, **other})
+    return make.finding(**{"kind": "not-seen", "title": f"{known_bugs.NOT_SEEN}md_blocks are left", **LEAK, **other})
 
 
 def test_what_stock_shows_and_a_series_does_not_is_fixed() -> None:

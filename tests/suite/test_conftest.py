@@ -16,8 +16,9 @@ import pytest
 
 from harness import paths
 from harness.model import catalog
-from harness.model.matrix import Base, KnownBug
-from harness.model.records import Run
+from harness.model.known_bugs import KnownBug
+from harness.model.matrix import Base
+from harness.model.run_folder import Run
 from harness.suite import conftest, plan
 from harness.suite.extract import Observed
 from tests.support import make

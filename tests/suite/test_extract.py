@@ -14,6 +14,7 @@ from harness.model.catalog import SuiteTest
 from harness.model.clock import Clock
 from harness.model.matrix import Base
 from harness.model.records import Sample
+from harness.model.run_folder import FILES
 from harness.suite import guest_script, ktap
 from harness.suite.extract import Observed, Reading
 from harness.suite.ktap import Latency, Look, Report, Timing
@@ -127,7 +128,7 @@ def test_a_guest_that_was_cut_off_gives_what_there_is(base: Base) -> None:
     assert found.values == {"areas": 5}
 
 
-@pytest.mark.parametrize("file", sorted(Observed().records()))
+@pytest.mark.parametrize("file", sorted(FILES.values()))
 def test_every_kind_of_record_has_a_reader(file: str, tmp_path: Path) -> None:
     name = {"latency.jsonl": "histograms", "sweep.jsonl": "points", "soak.jsonl": "looks"}.get(file, file.removesuffix(".jsonl"))
     run = make.stored(tmp_path)
@@ -139,4 +140,4 @@ def test_every_kind_of_record_has_a_reader(file: str, tmp_path: Path) -> None:
 def test_an_outcome_travels(base: Base) -> None:
     outcome = Observed(samples=(make.sample(),), findings=(make.finding(),), skipped="why")
     assert msgspec.convert(msgspec.to_builtins(outcome), Observed) == outcome
-    assert isinstance(outcome.records()["samples.jsonl"][0], Sample)
+    assert isinstance(outcome.records()[0], Sample)

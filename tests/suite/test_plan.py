@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from harness import paths
-from harness.build import rootfs, source
+from harness.build import cells, rootfs, source
 from harness.commands import options, pipeline
 from harness.errors import UsageError
-from harness.model import catalog, selection
+from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.matrix import Base, Variant
 from harness.model.selection import Selection
@@ -156,9 +156,9 @@ def test_what_does_more_may_take_longer(made: Plan) -> None:
 
 
 def test_a_profile_fits_the_tests_that_its_kernels_run() -> None:
-    assert selection.profiles_for("all") == ["perf", "debug", "latency"]
-    assert selection.profiles_for("le_fit_alloc_test") == ["perf", "latency"]
-    assert selection.profiles_for("mix_stress_test") == ["perf", "debug"]
+    assert cells.profiles_for("all") == ["perf", "debug", "latency"]
+    assert cells.profiles_for("le_fit_alloc_test") == ["perf", "latency"]
+    assert cells.profiles_for("mix_stress_test") == ["perf", "debug"]
 
 
 def test_a_sweep_has_a_step_for_every_size_of_every_axis(made: Plan) -> None:

@@ -13,7 +13,8 @@ import pytest
 from harness.errors import Mismatch, RigError, VmLost
 from harness.model import catalog
 from harness.model.catalog import SuiteTest
-from harness.model.matrix import Base, KnownBug
+from harness.model.known_bugs import KnownBug
+from harness.model.matrix import Base
 from harness.model.records import Booted, Finding, Look, Result
 from harness.stats import leaks
 from harness.suite import execute, guest_script, soak_cell, soak_rounds

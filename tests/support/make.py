@@ -16,7 +16,8 @@ from harness.build.rootfs import Rootfs
 from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.matrix import Base, Cell, Machine, Variant, load_machine
-from harness.model.records import Booted, Finding, Provenance, Result, Run, Sample
+from harness.model.records import Booted, Finding, Provenance, Result, Sample
+from harness.model.run_folder import Run
 from harness.model.trouble import Frame, Severity, Trouble
 from harness.suite.plan import Plan
 from harness.vm.qemu_args import Boot
@@ -169,8 +170,8 @@ def stored(results: Path, name: str = "20260102-030405-abcd", samples: Sequence[
     run = Run(results / name)
     told = provenance(**{"run": name, "started": started, "planned": 1, **other})
     (run.folder / "run.json").write_bytes(msgspec.json.encode(told))
-    run.add("samples.jsonl", samples)
-    run.add("results.jsonl", [result()])
+    run.add(samples)
+    run.add([result()])
     return run
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness import paths
-from harness.model.records import Run
+from harness.model.run_folder import Run
 from harness.vm import vms
 from harness.vm.vms import Vm
 

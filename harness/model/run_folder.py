@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run's folder: records are appended as they come, and read back."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+
+from harness import paths
+from harness.errors import RigError, UsageError
+from harness.host import files
+from harness.model.changes import CellChanges
+from harness.model.records import Booted, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample, Section
+
+COMPRESSED = ".gz"
+"""what is added to the name of a console's log that is compressed"""
+Record = TypeVar("Record", bound=msgspec.Struct)
+PROVENANCE = "run.json"
+"""the file that makes a folder a run's"""
+FILES: Mapping[type[msgspec.Struct], str] = {
+    Booted: "boots.jsonl",
+    Sample: "samples.jsonl",
+    Finding: "findings.jsonl",
+    Histogram: "latency.jsonl",
+    Section: "sections.jsonl",
+    Memory: "memory.jsonl",
+    Point: "sweep.jsonl",
+    Look: "soak.jsonl",
+    Result: "results.jsonl",
+    CellChanges: "changes.jsonl",
+}
+"""which file of a run's folder keeps records of which type, one in a line"""
+
+
+def new_folder(parent: Path | None = None) -> Path:
+    """Return a name for a new run's folder, in results/ or `parent`: the time in UTC and an id."""
+    time = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    return (parent or paths.RESULTS) / f"{time}-{secrets.token_hex(2)}"
+
+
+class Run:
+    """A run's folder; what is added is on the disk when the call returns."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use `folder`, which is made if need be."""
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, records: Iterable[msgspec.Struct]) -> None:
+        """Append records to the files of their types and sync these; a torn line can only be the last."""
+        lines: dict[str, list[bytes]] = {}
+        for record in records:
+            lines.setdefault(FILES[type(record)], []).append(msgspec.json.encode(record) + b"\n")
+        for name, added in lines.items():
+            self.append(name, b"".join(added))
+
+    def append(self, name: str, data: bytes) -> None:
+        """Append whole lines to the file `name` and sync it."""
+        if not data:
+            return
+        try:
+            with (self.folder / name).open("ab+") as file:
+                if file.tell() and not _ends_a_line(file):
+                    file.truncate(_whole(file))
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise RigError(f"{self.folder / name} cannot be written: {error.strerror}.") from error
+
+    def boots(self) -> list[Booted]:
+        """Return the boots that proved what they run; runs of a rig that had no such proof have none."""
+        return self._read(Booted)
+
+    def proven(self) -> bool:
+        """Return whether all that was measured, or that went well, comes from boots that proved what they run."""
+        booted = {(b.machine, b.variant, b.profile, b.clock, b.boot) for b in self.boots()}
+        went_well = (result for result in self.results() if result.outcome in ("passed", "xfailed"))
+        measured: tuple[Sample | Point | Look | Result, ...] = (*self.samples(), *self.points(), *self.looks(), *went_well)
+        return bool(booted) and {(m.machine, m.variant, m.profile, m.clock, m.boot) for m in measured} <= booted
+
+    def samples(self) -> list[Sample]:
+        """Return all samples of the run."""
+        return self._read(Sample)
+
+    def histograms(self) -> list[Histogram]:
+        """Return how long single operations took."""
+        return self._read(Histogram)
+
+    def sections(self) -> list[Section]:
+        """Return the longest stretches without preemption."""
+        return self._read(Section)
+
+    def memory(self) -> list[Memory]:
+        """Return the looks at memory, in the order in which they were taken."""
+        return self._read(Memory)
+
+    def looks(self) -> list[Look]:
+        """Return the looks at memory that a soak took, in the order in which they were taken."""
+        return self._read(Look)
+
+    def points(self) -> list[Point]:
+        """Return what a sweep measured."""
+        return self._read(Point)
+
+    def changes(self) -> list[CellChanges]:
+        """Return what each kernel changes against the variant before it; nothing for a run that was not asked to tell."""
+        return self._read(CellChanges)
+
+    def findings(self) -> list[Finding]:
+        """Return all findings of the run."""
+        return self._read(Finding)
+
+    def results(self) -> list[Result]:
+        """Return how each test went."""
+        return self._read(Result)
+
+    def provenance(self) -> Provenance:
+        """Return where the run's figures come from; UsageError if the folder is not a run's."""
+        file = self.folder / PROVENANCE
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=Provenance)
+        except OSError as error:
+            raise UsageError(f"{self.folder} is not a run: {file.name} cannot be read ({error.strerror}).") from error
+        except msgspec.DecodeError as error:
+            raise UsageError(f"{file} is damaged: {error}.") from error
+
+    def describe(self, provenance: Provenance) -> None:
+        """Store where the run's figures come from, in place of what was said before."""
+        files.write(self.folder / PROVENANCE, msgspec.json.format(msgspec.json.encode(provenance)))
+
+    def change(self, **fields: Any) -> None:
+        """Store new values of `fields` of the provenance."""
+        self.describe(msgspec.structs.replace(self.provenance(), **fields))
+
+    def _read(self, record: type[Record]) -> list[Record]:
+        file = self.folder / FILES[record]
+        if not file.exists():
+            return []
+        lines = file.read_bytes().split(b"\n")
+        try:
+            return [msgspec.json.decode(line, type=record) for line in lines[:-1]]
+        except msgspec.DecodeError as error:
+            raise UsageError(f"{file} is damaged: {error}.") from error
+
+
+def _ends_a_line(file: BinaryIO) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read() == b"\n"
+
+
+def _whole(file: BinaryIO) -> int:
+    file.seek(0)
+    return file.read().rfind(b"\n") + 1

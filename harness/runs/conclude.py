@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Brings a run to its end: reads its records, judges them, and writes the report."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+import msgspec
+
+from harness import paths
+from harness.errors import RigError, UsageError
+from harness.host import files
+from harness.model import catalog, records
+from harness.model.records import Finding
+from harness.model.run_folder import COMPRESSED, Run
+from harness.report.contents import Content
+from harness.stats import baseline, compare, leaks, prefixes, published, slopes
+from harness.stats.outcome import Outcome
+from harness.suite import plan
+
+
+def finish(run: Run, unfinished: str) -> Outcome:
+    """Note that nothing more is to come, and write the report.
+
+    Raises RigError if there is no room for one of them; it names the command that goes on then, `unfinished` for a run that is
+    not noted as finished.
+    """
+    try:
+        run.change(finished=records.now(), proven=run.proven())
+        return conclude(run)
+    except RigError as error:
+        again = "report" if run.provenance().finished else unfinished
+        hint = f"What the run found is whole: once that is mended, `invoke {again} {run.folder.name}` writes the report."
+        raise RigError(f"{error} {hint}") from error
+
+
+def conclude(run: Run) -> Outcome:
+    """Write the report of a run from its records alone, and point ``results/latest`` to it."""
+    provenance = run.provenance()
+    results = tuple(run.results())
+    notes, proven = provenance.notes, run.proven() or not results
+    if not proven:
+        notes += (UNPROVEN,)
+    if len(results) < provenance.planned:
+        notes += (f"This run is not complete: {len(results)} of {provenance.planned} tests have a result.",)
+    if provenance.resumed:
+        when = ", ".join(provenance.resumed)
+        notes += (f"This run was interrupted, and resumed at {when}; boots that were not finished were made again.",)
+    looks, found, shown = run.looks(), tuple(run.findings()), results
+    judged = tuple(slopes.slopes(looks))
+    if provenance.hours:
+        if not provenance.finished:
+            hours = max((look.hours for look in looks), default=0.0)
+            notes += (f"This soak was ended after {hours:.2f} of {provenance.hours:g} hours.",)
+        base = plan.load(run.folder / "plan.json").base
+        found = (*map(functools.partial(_as_kept, run), leaks.distinct(found)), *leaks.findings(judged, base))
+        results += leaks.results(judged, found)
+        shown = leaks.condensed(results)
+    provenance = msgspec.structs.replace(provenance, notes=notes, proven=proven)
+    samples = tuple(run.samples())
+    comparisons = tuple(compare.compare(samples, catalog.performance(), provenance.margins, provenance.threshold))
+    before = prefixes.predecessors(provenance.patches)
+    steps = tuple(compare.stepwise(samples, before, catalog.performance(), provenance.margins, provenance.threshold))
+    outcome = Outcome(run.folder, comparisons, found, results, provenance, judged, steps)
+    content = Content(
+        provenance=provenance,
+        comparisons=comparisons,
+        steps=steps,
+        findings=outcome.findings,
+        results=shown,
+        samples=samples,
+        histograms=tuple(run.histograms()),
+        sections=tuple(run.sections()),
+        memory=tuple(run.memory()),
+        points=tuple(run.points()),
+        looks=tuple(looks),
+        boots=tuple(run.boots()),
+        slopes=judged,
+        changes=tuple(run.changes()),
+        published=published.load(),
+    )
+    _write_report(run.folder, "report", content)
+    if run.folder.parent == paths.RESULTS:
+        _point(paths.RESULTS / "latest", run.folder.name)
+    return outcome
+
+
+def _as_kept(run: Run, finding: Finding) -> Finding:
+    """Return a finding with the name of its log as that is kept, which may be compressed by now."""
+    packed = f"{finding.log}{COMPRESSED}"
+    return msgspec.structs.replace(finding, log=packed) if (run.folder / packed).exists() else finding
+
+
+def across(before: Run, after: Run, threshold: float | None) -> Outcome:
+    """Compare the cells that two runs share, and write the report of it into the folder of `after`.
+
+    Raises UsageError if they share none, or differ in kernel, scale or share of the loops.
+    """
+    old, provenance = before.provenance(), after.provenance()
+    if unlike := baseline.unlike(old, provenance):
+        raise UsageError(f"{old.run} and {provenance.run} cannot be compared: {', '.join(unlike)}.")
+    if unproven := [run.folder.name for run in (before, after) if not run.proven()]:
+        notes = (*provenance.notes, f"{' and '.join(unproven)}: {UNPROVEN[0].lower()}{UNPROVEN[1:]}")
+        provenance = msgspec.structs.replace(provenance, notes=notes)
+    threshold = provenance.threshold if threshold is None else threshold
+    found = compare.across(before.samples(), after.samples(), old.run, catalog.performance(), provenance.margins, threshold)
+    if not any(c.ratio is not None for c in found):
+        raise UsageError(f"{old.run} and {provenance.run} have no performance test in common, by cell and clock.")
+    provenance = msgspec.structs.replace(provenance, threshold=threshold, planned=0, proven=not unproven)
+    _write_report(after.folder, report_name(before), Content(provenance=provenance, comparisons=tuple(found), before=old))
+    return Outcome(after.folder, tuple(found), (), (), provenance)
+
+
+def report_name(before: Run) -> str:
+    """Return what the report of a comparison with the run `before` is called."""
+    return f"compared-with-{before.folder.name}"
+
+
+def _write_report(folder: Path, name: str, content: Content) -> None:
+    # They draw: Matplotlib takes half a second to import, which no other task should wait for.
+    from harness.report.mail import mail
+    from harness.report.page import html
+
+    files.write(folder / f"{name}.html", html(content))
+    files.write(folder / f"{name}.md", mail(content))
+
+
+def _point(link: Path, target: str) -> None:
+    temporary = link.with_name(f".latest-{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)
+
+
+UNPROVEN = (
+    "Not all boots proved that they ran what was built for them: what is measured here may be of another kernel."
+    " Runs of before boots had such proof are to be made again."
+)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The last self check of this checkout, and the last audit of each cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness import paths
+from harness.model import audit
+from harness.model.audit import Audit
+from harness.stats.sensitivity import Sensitivity
+from harness.suite.plan import Plan
+
+
+def selfcheck_file() -> Path:
+    """Return where the last self check of this checkout is kept."""
+    return paths.RESULTS / "selfcheck.json"
+
+
+def last_selfcheck() -> Sensitivity | None:
+    """Return what the last self check found, if there was one."""
+    try:
+        return msgspec.json.decode(selfcheck_file().read_bytes(), type=Sensitivity)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def audit_file() -> Path:
+    """Return where the audits of this checkout are kept."""
+    return paths.RESULTS / "audit.json"
+
+
+def last_audits() -> dict[str, Audit]:
+    """Return the newest audit of each cell that had one; none if they cannot be read."""
+    try:
+        return msgspec.json.decode(audit_file().read_bytes(), type=dict[str, Audit])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def audited(made: Plan) -> dict[str, str]:
+    """Return what audits of the very kernels of a plan found, by cell."""
+    known = last_audits()
+    said = {b.cell.name: audit.told(known.get(b.cell.name), b.kernel.key, b.kernel.module.parent.name) for b in made.cells}
+    return {cell: words for cell, words in said.items() if words}
