@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from harness.host.toml import Table
-
 
 NOT_SEEN = "a known bug was not seen: "
 """what the title of a finding begins with that is about a bug which stock has to show; its reason follows"""
@@ -37,3 +37,8 @@ class KnownBug(Table, frozen=True):
     def explains(self, kind: str, title: str) -> bool:
         """Return whether a finding of `kind` with `title` is how it shows."""
         return self.kind == kind and re.search(self.title, title) is not None
+
+
+def explanation(bugs: Iterable[KnownBug], kind: str, title: str) -> str:
+    """Return the reason of the first of `bugs` that shows as a finding of `kind` with `title`; empty if none does."""
+    return next((bug.reason for bug in bugs if bug.explains(kind, title)), "")

@@ -98,8 +98,12 @@ class Base(Table, frozen=True):
 
     @property
     def folder(self) -> Path:
-        """Where the base's own series lie."""
+        """The folder with the base's own series."""
         return paths.SERIES / self.name
+
+    def bugs(self, machine: str, profile: str, test: str = "") -> tuple[KnownBug, ...]:
+        """Return the bugs that stock shows in kernels of `profile` on `machine`: in `test`, or in any test."""
+        return tuple(bug for bug in self.known_bugs if test in ("", bug.test) and bug.concerns(machine, profile))
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -239,8 +243,3 @@ def cells(machines: Sequence[Machine], variants: Sequence[Variant], profiles: Se
             raise UsageError(f"There is no profile '{profile}' in qemu_configs/kconfig; {toml.closest(profile, list(PROFILES))}")
     ordered = sorted(variants, key=lambda variant: variant_order(variant.name))
     return tuple(Cell(m, v, p) for p in profiles for v in ordered for m in machines)
-
-
-def known_bugs(base: Base, cell: Cell, test: str) -> tuple[KnownBug, ...]:
-    """Return the bugs that `test` shows in a cell if it is stock, and may show in a series that does not fix them."""
-    return tuple(bug for bug in base.known_bugs if bug.test == test and bug.concerns(cell.machine.name, cell.profile))

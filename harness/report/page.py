@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from harness import text
+from harness.model.trouble import framed
 from harness.report import changes, findings, headlines, phrases, prefixes, rows, soak, verdicts, views
 from harness.report.contents import Content
 from harness.report.plots import distributions, growth, memory, publication, sections
@@ -17,19 +19,20 @@ from harness.stats import bug_table, latency
 from harness.stats.causes import causes
 
 _FILTERS = {
-    name: getattr(phrases, name)
-    for name in (
-        "figure",
-        "size",
-        "value",
-        "counts",
-        "change",
-        "interval",
-        "verdict",
-        "percent",
-        "percents",
-        "exponent",
-        "of_the_clock",
+    function.__name__: function
+    for function in (
+        framed,
+        text.figure,
+        text.size,
+        phrases.value,
+        phrases.counts,
+        phrases.change,
+        phrases.interval,
+        phrases.verdict,
+        phrases.percent,
+        phrases.percents,
+        phrases.exponent,
+        phrases.of_the_clock,
     )
 }
 
@@ -65,7 +68,7 @@ def html(content: Content) -> str:
         limits=views.limits(content),
         missing=views.missing(content),
         outcomes=phrases.outcomes(Counter(result.outcome for result in content.results)),
-        text=phrases,
+        phrases=phrases,
         heads=headlines,
         patchwise=prefixes,
         words=findings,

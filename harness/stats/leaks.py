@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from harness.model.known_bugs import explanation
 from harness.model.matrix import Base
 from harness.model.records import Finding, Result
 from harness.model.trouble import Severity, Trouble
@@ -110,8 +111,6 @@ def _finding(slope: Slope, base: Base) -> Finding:
         f" {slope.boot}, from hour {slope.kept[0]:.2f} to {slope.kept[1]:.2f}"
     )
     trouble = Trouble(KIND, Severity.ERROR, title, 0, 0, evidence, fingerprint=f"{KIND} {slope.figure}")
-    mine = (bug for bug in base.known_bugs if bug.test == TEST and bug.concerns(slope.machine, slope.profile))
-    known = (bug for bug in mine if bug.explains(trouble))
     return Finding(
         machine=slope.machine,
         variant=slope.variant,
@@ -120,6 +119,6 @@ def _finding(slope: Slope, base: Base) -> Finding:
         test=TEST,
         boot=slope.boot,
         trouble=trouble,
-        expected=next((bug.reason for bug in known), ""),
+        expected=explanation(base.bugs(slope.machine, slope.profile, TEST), KIND, title),
         log="",
     )

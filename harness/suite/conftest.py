@@ -15,7 +15,7 @@ from xdist.workermanage import WorkerController
 from harness import paths
 from harness.commands.progress import name, why
 from harness.errors import RigError
-from harness.model import matrix, run_folder
+from harness.model import run_folder
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK
 from harness.model.records import Result
@@ -85,7 +85,7 @@ def _id(session: Session, round_: int, name: str) -> str:
 
 def _xfail(chosen: Plan, session: Session, step: Step) -> list[pytest.MarkDecorator]:
     cell = session.built.cell
-    bugs = matrix.known_bugs(chosen.base, cell, step.name)
+    bugs = chosen.base.bugs(cell.machine.name, cell.profile, step.name)
     if not bugs:
         return []
     reason = "; ".join(dict.fromkeys(bug.reason for bug in bugs))

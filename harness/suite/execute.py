@@ -11,8 +11,8 @@ from harness import kernlog, paths
 from harness.build.kbuild import tree_of
 from harness.errors import RigError
 from harness.kernlog import excerpt, symbols
-from harness.model import catalog, matrix, trouble
-from harness.model.known_bugs import NOT_SEEN
+from harness.model import catalog, trouble
+from harness.model.known_bugs import NOT_SEEN, explanation
 from harness.model.matrix import STOCK, Base, Cell
 from harness.model.records import Finding
 from harness.model.trouble import Frame, Severity, Testimony, Trouble
@@ -39,10 +39,9 @@ class _Trial:
         self.session = session
         self.test = test
         self._base = base
-        self.known = matrix.known_bugs(base, self.cell, test)
+        self.known = base.bugs(self.cell.machine.name, self.cell.profile, test)
 
     def finding(self, trouble: Trouble, log: str) -> Finding:
-        known = (bug for bug in self.known if bug.explains(trouble))
         return Finding(
             machine=self.cell.machine.name,
             variant=self.cell.variant.name,
@@ -51,7 +50,7 @@ class _Trial:
             test=self.test,
             boot=self.session.boot,
             trouble=trouble,
-            expected=next((bug.reason for bug in known), ""),
+            expected=explanation(self.known, trouble.kind, trouble.title),
             log=log,
         )
 
@@ -62,7 +61,7 @@ class _Trial:
     def findings(self, troubles: Sequence[Trouble], log: str) -> tuple[Finding, ...]:
         found = [self.finding(trouble, log) for trouble in self._resolved(troubles)]
         must = [bug for bug in self.known if bug.always and self.cell.variant.name == STOCK]
-        missing = [bug for bug in must if not any(bug.explains(f.trouble) for f in found)]
+        missing = [bug for bug in must if not any(bug.explains(f.trouble.kind, f.trouble.title) for f in found)]
         unseen = (_own("not-seen", f"{NOT_SEEN}{bug.reason}", 0, "") for bug in missing)
         return (*found, *(self.finding(trouble, log) for trouble in unseen))
 

@@ -32,6 +32,23 @@ class Observed(msgspec.Struct, frozen=True):
     looks: tuple[Look, ...] = ()
     skipped: str = ""
 
+    @property
+    def unexpected(self) -> tuple[str, ...]:
+        """Findings that are no known bug, as ``kind: title``."""
+        return tuple(f"{f.trouble.kind}: {f.trouble.title}" for f in self.findings if not f.expected)
+
+    @property
+    def outcome(self) -> str:
+        """The word for a result: failed, xfailed (a known bug was seen), skipped or passed."""
+        if self.unexpected:
+            return "failed"
+        return "xfailed" if self.findings else "skipped" if self.skipped else "passed"
+
+    @property
+    def reason(self) -> str:
+        """The reason for that word; empty if the test passed."""
+        return "; ".join(self.unexpected or dict.fromkeys(f.expected for f in self.findings)) or self.skipped
+
     def records(self) -> tuple[msgspec.Struct, ...]:
         """Return all records, for the run's folder."""
         return (

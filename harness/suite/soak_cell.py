@@ -14,6 +14,7 @@ from harness.build.built import BuiltCell
 from harness.errors import Mismatch, VmLost
 from harness.model.catalog import SuiteTest
 from harness.model.clock import Clock
+from harness.model.known_bugs import explanation
 from harness.model.records import Finding, Look, Result
 from harness.suite import execute, soak_rounds
 from harness.suite.extract import Observed
@@ -79,7 +80,7 @@ class CellSoak:
     def run(self) -> None:
         """Do rounds until the soak is over, or no VM comes up any more."""
         cell = self._session.built.cell
-        known = {bug.test for bug in self._soak.plan.base.known_bugs if bug.concerns(cell.machine.name, cell.profile)}
+        known = {bug.test for bug in self._soak.plan.base.bugs(cell.machine.name, cell.profile)}
         number = 0
         while not self._soak.over and self._failed_boots < _DEATHS:
             tests = [test for test in self._soak.tests if test.name not in self._left_out]
@@ -177,19 +178,15 @@ class CellSoak:
         cell, base = self._session.built.cell, self._soak.plan.base
         if finding.expected or finding.trouble.kind != _KMEMLEAK:
             return finding
-        mine = (bug for bug in base.known_bugs if bug.concerns(cell.machine.name, cell.profile))
-        bugs = (bug for bug in mine if bug.explains(finding.trouble))
-        return msgspec.structs.replace(finding, expected=next((bug.reason for bug in bugs), ""))
+        bugs = base.bugs(cell.machine.name, cell.profile)
+        return msgspec.structs.replace(finding, expected=explanation(bugs, _KMEMLEAK, finding.trouble.title))
 
     def _keep_log(self) -> None:
         if station := self._lab.current(self._session):
             station.keep()
 
     def _record(self, step: Step, test: str, seen: Observed, seconds: float) -> None:
-        bad = [f"{f.trouble.kind}: {f.trouble.title}" for f in seen.findings if not f.expected]
-        outcome = "failed" if bad else "xfailed" if seen.findings else "skipped" if seen.skipped else "passed"
-        reason = "; ".join(bad) or next((f.expected for f in seen.findings), "") or seen.skipped
-        self._result(step, test, outcome, seconds, reason, seen)
+        self._result(step, test, seen.outcome, seconds, seen.reason, seen)
 
     def _result(self, step: Step, test: str, outcome: str, seconds: float, reason: str, seen: Observed | None = None) -> None:
         if self._soak.cut_short.is_set():

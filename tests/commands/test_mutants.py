@@ -20,14 +20,15 @@ import pytest
 from filelock import FileLock
 
 from harness import paths
-from harness.build import git, kbuild, patches, source
+from harness.build import cells, git, kbuild, patches, source
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import Kernel
 from harness.build.patches import Patched
 from harness.build.source import Sources, Tree
 from harness.commands import mutants, pipeline
 from harness.errors import BuildError, Mismatch, RigError, UsageError, VmLost
-from harness.model import matrix, selection
+from harness.host import parallel
+from harness.model import matrix
 from harness.model import mutants as mutations
 from harness.model.changes import Contents
 from harness.model.known_bugs import KnownBug
@@ -210,8 +211,8 @@ def rig(base: Base, tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(matrix, "find_variant", lambda base, name: Variant(name))
-    monkeypatch.setattr(selection, "sources", lambda wanted, say: Sources(base, tree))
-    monkeypatch.setattr(selection, "check", lambda wanted: None)
+    monkeypatch.setattr(source, "sources", lambda wanted, say: Sources(base, tree))
+    monkeypatch.setattr(cells, "check", lambda wanted: None)
     monkeypatch.setattr(pipeline, "build", fake.build)
     monkeypatch.setattr(kbuild, "build", fake.kernel)
     monkeypatch.setattr(execute, "boot", lambda lab, plan, session: fake.seen(plan, session, "boot"))
@@ -352,7 +353,7 @@ def test_an_interruption_ends_what_is_under_way_and_blames_no_mutant_for_it(rig:
 
     monkeypatch.setattr(execute, "run", run)
     monkeypatch.setattr(vms, "stop_own", ended.set)
-    monkeypatch.setattr(pipeline, "free_memory", lambda: 1 << 20)
+    monkeypatch.setattr(parallel, "free_memory", lambda: 1 << 20)
     with pytest.raises(KeyboardInterrupt):
         go("a,b")
     assert in_time == [True], "its VM is ended, rather than waited for"

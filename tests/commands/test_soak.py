@@ -15,6 +15,7 @@ import pytest
 from harness import paths
 from harness.commands import soak
 from harness.errors import RigError, UsageError
+from harness.host import parallel
 from harness.model.known_bugs import KnownBug
 from harness.model.matrix import Base, load_base
 from harness.model.records import Look
@@ -207,7 +208,7 @@ def test_what_makes_no_sense_is_refused(wanted: Selection, said: str) -> None:
 
 
 def test_cells_that_do_not_fit_into_memory_are_refused(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soak, "free_memory", lambda: 10)
+    monkeypatch.setattr(parallel, "free_memory", lambda: 10)
     with pytest.raises(UsageError, match=r"VMs of 1 cells, .* but 10 MiB are free"):
         soak.run(make.plan(base, tests=("pcpu_alloc_test",)), Selection(tests="stress"), "invoke soak", 1.0)
 

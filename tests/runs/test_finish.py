@@ -85,15 +85,15 @@ def test_a_report_made_again_is_the_same(run: Run) -> None:
     assert (run.folder / "report.html").read_bytes() == page
 
 
-@pytest.mark.parametrize(("part", "again"), [("_change", "test --resume"), ("conclude", "report")])
+@pytest.mark.parametrize(("of", "part", "again"), [(Run, "change", "test --resume"), (conclude, "conclude", "report")])
 def test_where_there_is_no_room_at_the_end_it_says_how_to_go_on(
-    run: Run, monkeypatch: pytest.MonkeyPatch, part: str, again: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, of: object, part: str, again: str
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise RigError("run.json cannot be written: No space left on device.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(lifecycle, part, refuse)
+        patch.setattr(of, part, refuse)
         with pytest.raises(RigError, match=f"No space left on device. .*`invoke {again} {run.folder.name}` writes the report"):
             conclude.finish(run, "test --resume")
     assert exit_code(conclude.finish(run, "test --resume")) == ExitCode.FINDING
