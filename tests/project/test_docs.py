@@ -51,7 +51,6 @@ CHEAP = {
 """commands that this file runs, with their exit codes"""
 _MAIN_JOB = "tests/end_to_end/test_main_job.py"
 _CHAOS = "tests/end_to_end/test_chaos.py"
-_PROJECT = "tests/project/test_project.py"
 _KILLED = f"{_CHAOS}::test_the_rig_may_be_killed_at_any_moment"
 _SERIES_RUN = f"{_MAIN_JOB}::test_series_that_warns_is_a_finding"
 _LEFT_UP = f"{_MAIN_JOB}::test_boot_leaves_vms_up_until_down"
@@ -59,8 +58,6 @@ _DEBUGGED = f"{_CHAOS}::test_a_guest_that_panicked_can_be_debugged"
 TESTED = {
     "./bootstrap build boot test": (f"{_MAIN_JOB}::run", '"build", "boot", "test"'),
     f"invoke select --series {SERIES} build boot test": (_SERIES_RUN, '"select", "--series"', '"test"'),
-    "./bootstrap check": (f"{_PROJECT}::test_ci_runs_the_command_of_the_readme", "./bootstrap check"),
-    "invoke check --fast": (f"{_PROJECT}::test_the_check_is_all_of_the_tools", "fast=True"),
     "invoke select --variant stock,free-list@1,free-list build test": (
         f"{_MAIN_JOB}::test_fixes_mend_the_bugs_of_stock",
         '"select", "--variant", "stock,',
@@ -82,7 +79,7 @@ TESTED = {
     "invoke test --on-failure keep": (_DEBUGGED, '"--on-failure", "keep"'),
     "invoke test --on-failure core": (f"{_CHAOS}::test_a_guest_that_panicked_leaves_its_memory", '"--on-failure", "core"'),
     "invoke test --resume": (_KILLED, '"test", "--resume"'),
-    "invoke build --kernel 4.18": (f"{_MAIN_JOB}::test_fallback_is_forbidden_by_naming_a_kernel", 'kernel="4.18"'),
+    "invoke build --kernel 4.18": (f"{_MAIN_JOB}::test_the_longest_critical_section_has_its_stack", '"--kernel"', '"build"'),
     "invoke mutants --only alignment-halved,percpu-blocks-leaked --profile perf --tests random_size_align_test": (
         "tests/commands/test_mutants.py::test_a_bug_is_caught_and_another_survives_a_test_that_cannot_see_it",
         '"alignment-halved,percpu-blocks-leaked", "--profile", "perf", "--tests", "random_size_align_test"',
