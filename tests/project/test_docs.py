@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""README and docs: links and names exist, and each command is run by a test or marked as not run."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest
+from invoke.collection import Collection
+from invoke.exceptions import ParseError
+from invoke.parser import Parser
+from invoke.parser.context import ParserContext
+
+import tasks
+from harness import paths
+from harness.commands import audit, mutants, options, soak
+from harness.errors import UsageError
+from harness.model import matrix, selection
+from harness.model.selection import Selection
+from harness.stats.outcome import ExitCode
+from harness.suite.extract import Observed
+from tests.support import make
+
+PAGES = [paths.PROJECT / "README.md", *sorted((paths.PROJECT / "docs").glob("*.md"))]
+OTHER_PAGES = [paths.PROJECT / "results/README.md", *sorted(paths.SERIES.glob("*/*/README.md")), paths.TEST_MODULE / "README.md"]
+RUN = "20261127-031607-d4de"
+SERIES = "~/my-series"
+
+CHEAP = {
+    "invoke status": ExitCode.GOOD,
+    "invoke down": ExitCode.GOOD,
+    "invoke history": ExitCode.GOOD,
+    "invoke baseline latest": ExitCode.GOOD,
+    "invoke report latest": ExitCode.GOOD,
+    f"invoke report {RUN}": ExitCode.GOOD,
+    f"invoke compare {RUN} latest": ExitCode.GOOD,
+    "invoke kernlog tests/data/kasan.log": ExitCode.FINDING,
+    "invoke kernlog tests/data/kasan.log --json": ExitCode.FINDING,
+}
+"""commands that this file runs, with their exit codes"""
+_MAIN_JOB = "tests/end_to_end/test_main_job.py"
+_CHAOS = "tests/end_to_end/test_chaos.py"
+_KILLED = f"{_CHAOS}::test_the_rig_may_be_killed_at_any_moment"
+_SERIES_RUN = f"{_MAIN_JOB}::test_series_that_warns_is_a_finding"
+_LEFT_UP = f"{_MAIN_JOB}::test_boot_leaves_vms_up_until_down"
+_DEBUGGED = f"{_CHAOS}::test_a_guest_that_panicked_can_be_debugged"
+TESTED = {
+    "./bootstrap build boot test": (f"{_MAIN_JOB}::run", '"build", "boot", "test"'),
+    f"invoke select --series {SERIES} build boot test": (_SERIES_RUN, '"select", "--series"', '"test"'),
+    "invoke select --variant stock,free-list@1,free-list build test": (
+        f"{_MAIN_JOB}::test_fixes_mend_the_bugs_of_stock",
+        '"select", "--variant", "stock,',
+        '"build", "test"',
+    ),
+    "invoke select --profile latency build test": (
+        f"{_MAIN_JOB}::test_the_longest_critical_section_has_its_stack",
+        '"--profile", "latency"',
+        '"build", "test"',
+    ),
+    "invoke select --machine x86_64 build boot test": (f"{_MAIN_JOB}::run", '"build", "boot", "test"'),
+    "invoke sweep": (f"{_MAIN_JOB}::test_a_sweep_finds_stock_growing_with_what_is_busy", 'rig("sweep"'),
+    "invoke boot --machine aarch64": (_LEFT_UP, '"boot", "--machine", "aarch64"'),
+    "invoke ssh aarch64 stock": (_LEFT_UP, '"ssh", "aarch64", "stock"'),
+    "invoke ssh x86_64 free-list --command dmesg": (_LEFT_UP, '"ssh"', '"--command"'),
+    "invoke gdb aarch64 stock": (_DEBUGGED, '"gdb", machine, "stock"'),
+    "invoke gdb x86_64 free-list": (_DEBUGGED, '"gdb", machine, "stock"'),
+    "invoke test --machine aarch64": (_KILLED, "Rig(machine"),
+    "invoke test --on-failure keep": (_DEBUGGED, '"--on-failure", "keep"'),
+    "invoke test --on-failure core": (f"{_CHAOS}::test_a_guest_that_panicked_leaves_its_memory", '"--on-failure", "core"'),
+    "invoke test --resume": (_KILLED, '"test", "--resume"'),
+    "invoke build --kernel 4.18": (f"{_MAIN_JOB}::test_the_longest_critical_section_has_its_stack", '"--kernel"', '"build"'),
+    "invoke mutants --only alignment-halved,percpu-blocks-leaked --profile perf --tests random_size_align_test": (
+        "tests/commands/test_mutants.py::test_a_bug_is_caught_and_another_survives_a_test_that_cannot_see_it",
+        '"alignment-halved,percpu-blocks-leaked", "--profile", "perf", "--tests", "random_size_align_test"',
+    ),
+}
+"""commands that another test runs, on less of the same: the test, and words that its function has"""
+
+_NOT_RUN = re.compile(r"<!-- not run: \S.* -->")
+_BLOCK = re.compile(r"(?:^(?P<above>[^\n]*)\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
+_INLINE = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+_PATH = re.compile(r"(?P<file>(?:harness|tests|test_module|qemu_configs|rootfs|kernel_patches)/[\w./@-]*)(?::(?P<name>[\w.]+))?")
+_STANDS_FOR = re.compile(r"\b[A-Z][A-Z_]+\b|<\w+>")
+
+
+class Command(NamedTuple):
+    page: str
+    line: str
+    """as it is typed, without its comment"""
+    marked: bool
+    """whether it is marked as not run"""
+
+    @property
+    def words(self) -> list[str]:
+        return shlex.split(self.line)
+
+
+def blocks(text: str) -> list[tuple[str, str, str]]:
+    """Return the fenced blocks of a page: the line above, the language, the text."""
+    return [(found["above"] or "", found["language"], found["text"]) for found in _BLOCK.finditer(text)]
+
+
+def commands() -> list[Command]:
+    """Return each command of a block of shell in README and docs."""
+    return [
+        Command(page.name, re.sub(r"\s+#.*", "", line), bool(_NOT_RUN.fullmatch(above)))
+        for page in PAGES
+        for above, language, text in blocks(page.read_text())
+        if language == "sh"
+        for line in text.splitlines()
+    ]
+
+
+def inline(page: Path) -> list[str]:
+    """Return what stands between backquotes in the prose of a page."""
+    return _INLINE.findall(_BLOCK.sub("", page.read_text()))
+
+
+def said(test: str) -> str:
+    """Return the source of a test or fixture, ``FILE::FUNCTION``."""
+    file, _, function = test.partition("::")
+    text = (paths.PROJECT / file).read_text()
+    found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef) and node.name == function]
+    assert found, f"there is no {test}"
+    return ast.get_source_segment(text, found[0]) or ""
+
+
+def calls(words: Sequence[str]) -> list[ParserContext]:
+    """Return the tasks that a command line calls, with their options, as Invoke itself reads it."""
+    parsed: list[ParserContext] = Parser(contexts=Collection.from_module(tasks).to_contexts()).parse_argv(list(words))
+    return parsed
+
+
+def check_values(called: Sequence[ParserContext]) -> None:
+    """Raise UsageError for a machine, variant, profile, test, scale and so on that does not exist."""
+    chosen = Selection()
+    for call in called:
+        given = {arg.attr_name or arg.name: arg.value for arg in call.args.values() if arg.value not in (None, False, "")}
+        if set(options.HELP) <= {arg.attr_name or arg.name for arg in call.args.values()}:
+            wanted = selection.refine(chosen, {name: value for name, value in given.items() if name in options.HELP})
+            chosen = wanted if call.name == "select" else chosen
+            check_selection(call.name or "", wanted, given)
+        elif call.name in ("ssh", "gdb"):
+            matrix.load_machine(given["machine"])
+            matrix.find_variant(matrix.load_base(selection.DEFAULT), given["variant"])
+            assert given["profile"] in matrix.PROFILES
+
+
+def check_selection(task: str, wanted: Selection, given: dict[str, str]) -> None:
+    kind = {"sweep": "sweep", "soak": "stress", "mutants": "stress"}.get(task, "")
+    wanted = msgspec.structs.replace(wanted, tests=wanted.tests or kind)
+    selection.check(wanted)
+    if task == "soak":
+        soak.check(wanted)
+    elif task == "audit":
+        audit.check(wanted)
+    elif task == "mutants":
+        known = {mutant.name for mutant in mutants.load(matrix.load_base(selection.DEFAULT)).mutants}
+        assert set(given.get("only", "").split(",")) <= known
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home in which the series lies that docs speak of."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(paths.SERIES / selection.DEFAULT / "fixes", tmp_path / "my-series")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results with the run that docs speak of and a later one."""
+    folder = tmp_path_factory.mktemp("results")
+    for name, value in ((RUN, 100.0), ("20261128-031607-0a1b", 100.0)):
+        run = make.stored(folder, name, [make.sample(value), make.sample(value, variant="mine")], finished=name, hours=0)
+        run.add("boots.jsonl", [make.booted(), make.booted(variant="mine")])
+    (folder / "latest").symlink_to("20261128-031607-0a1b")
+    return folder
+
+
+def invoke(results: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "RIG_RESULTS": str(results)}
+    command = (sys.executable, "-m", "invoke", *words)
+    return subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(PAGES[0].read_text().splitlines()) <= 120
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_stand_in_blocks_of_shell(page: Path) -> None:
+    found = blocks(page.read_text())
+    assert len(found) == page.read_text().count("```") / 2
+    for _, language, text in found:
+        assert language == "sh" or not re.search(r"^\s*(?:invoke|pytest|\./bootstrap)\b", text, re.M), text
+    assert not re.search(r"^ {4,}(?:invoke|pytest|\./bootstrap)\b", page.read_text(), re.M)
+
+
+@pytest.mark.parametrize("command", commands(), ids=lambda command: f"{command.page}: {command.line}")
+def test_every_command_is_run_or_marked(command: Command) -> None:
+    run = command.line in CHEAP or command.line in TESTED
+    assert run or command.marked, f"{command.page}: no test runs `{command.line}`; name one in TESTED, or mark it as not run"
+
+
+def test_no_command_is_left_over() -> None:
+    assert {*CHEAP, *TESTED} == {*CHEAP, *TESTED} & {command.line for command in commands()}
+
+
+@pytest.mark.parametrize("line", TESTED)
+def test_the_test_that_runs_a_command_has_its_words(line: str) -> None:
+    test, *words = TESTED[line]
+    source = said(test)
+    assert all(word in source for word in words), f"{test} does not run {line}"
+
+
+@pytest.mark.parametrize("line", CHEAP)
+def test_a_cheap_command_is_run(line: str, results: Path) -> None:
+    done = invoke(results, *shlex.split(line)[1:])
+    assert done.returncode == CHEAP[line], done.stdout + done.stderr
+
+
+def test_tasks_and_options_are_listed(results: Path) -> None:
+    listed = invoke(results, "--list")
+    assert listed.returncode == 0
+    assert all(f" {name} " in listed.stdout for name in Collection.from_module(tasks).tasks)
+    assert "--on-failure" in invoke(results, "--help", "test").stdout
+
+
+@pytest.mark.parametrize("command", commands(), ids=lambda command: f"{command.page}: {command.line}")
+def test_every_command_is_one(command: Command, home: Path) -> None:
+    match command.words:
+        case ["invoke" | "./bootstrap", *words]:
+            check_values(calls(words))
+        case ["pytest", path, *_]:
+            assert (paths.PROJECT / path).exists()
+        case ["python", "-m", module, *_]:
+            assert (paths.PROJECT / f"{module.replace('.', '/')}.py").is_file()
+        case [".", path]:
+            assert path == ".venv/bin/activate"
+        case _:
+            pytest.fail(f"{command.page}: `{command.line}` is a command that this test does not know")
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES], ids=lambda page: str(page.relative_to(paths.PROJECT)))
+def test_every_command_in_prose_is_one(page: Path, home: Path) -> None:
+    for text in inline(page):
+        words = text.split()
+        if words[0] not in ("invoke", "./bootstrap") or words[1:] in ([], ["--list"]):
+            continue
+        if words[1] == "--help":
+            assert _STANDS_FOR.fullmatch(words[2]) or words[2] in Collection.from_module(tasks).tasks, text
+        elif len(words) == 2:
+            assert words[1] in Collection.from_module(tasks).tasks, text
+        else:
+            called = calls(words[1:])
+            if not _STANDS_FOR.search(text):
+                check_values(called)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES], ids=lambda page: str(page.relative_to(paths.PROJECT)))
+def test_every_option_in_prose_is_one(page: Path, home: Path) -> None:
+    known = {flag for task in Collection.from_module(tasks).to_contexts() for flag in task.flags}
+    for text in inline(page):
+        if not text.startswith("--"):
+            continue
+        for option in text.split():
+            assert not option.startswith("--") or option in known, text
+        name, _, value = text.removeprefix("--").partition(" ")
+        if name.replace("-", "_") in options.HELP and value and not _STANDS_FOR.search(value):
+            check_values(calls(["select", *shlex.split(text)]))
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("invoke bild", ParseError),
+        ("invoke build --scael quick", ParseError),
+        ("invoke ssh aarch64", ParseError),
+        ("invoke history --hours 1", ParseError),
+        ("invoke build --scale quik", UsageError),
+        ("invoke select --scale quick --machine arm build", UsageError),
+        ("invoke test --tests le_fit", UsageError),
+        ("invoke gdb aarch64 free-lst", UsageError),
+        ("invoke soak --tests performance", UsageError),
+        ("invoke audit --boots 2", UsageError),
+    ],
+)
+def test_a_mistake_in_a_command_is_seen(line: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        check_values(calls(line.split()[1:]))
+
+
+def links() -> list[tuple[Path, str]]:
+    found = [(page, link) for page in [*PAGES, *OTHER_PAGES] for link in _LINK.findall(page.read_text())]
+    return [(page, link) for page, link in found if "://" not in link]
+
+
+@pytest.mark.parametrize(("page", "link"), links(), ids=lambda value: value if isinstance(value, str) else value.parent.name)
+def test_every_link_leads_somewhere(page: Path, link: str) -> None:
+    assert (page.parent / link).exists()
+
+
+def references() -> list[str]:
+    """Return the files that README and docs name, with the function where they name one."""
+    found = [text for page in PAGES for text in inline(page) if _PATH.fullmatch(text) and not _STANDS_FOR.search(text)]
+    return sorted(set(found))
+
+
+@functools.cache
+def names_in(file: Path) -> set[str]:
+    """Return what a module defines: functions, classes with their methods, values."""
+    found: set[str] = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{each.name}" for each in node.body if isinstance(each, ast.FunctionDef)}
+        if isinstance(node, ast.Assign):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+@pytest.mark.parametrize("reference", references())
+def test_what_the_docs_name_exists(reference: str) -> None:
+    found = _PATH.fullmatch(reference)
+    assert found
+    file = paths.PROJECT / found["file"]
+    assert file.exists(), f"there is no {found['file']}"
+    assert not found["name"] or found["name"] in names_in(file), f"{found['file']} has no {found['name']}"
+
+
+def test_the_map_has_every_folder() -> None:
+    told = (paths.PROJECT / "docs/map.md").read_text()
+    folders = {folder.parent.name for folder in (paths.PROJECT / "harness").glob("*/__init__.py")}
+    assert folders == set(re.findall(r"^\| `harness/(\w+)/` \|", told, re.M))
+
+
+def test_every_page_is_in_the_index() -> None:
+    for page in PAGES[1:]:
+        if page.name != "README.md":
+            assert f"({page.name})" in (paths.PROJECT / "docs/README.md").read_text()
+            assert f"(docs/{page.name})" in PAGES[0].read_text()
+
+
+def test_every_task_is_in_the_docs() -> None:
+    told = " ".join(page.read_text() for page in PAGES)
+    missing = [name for name in Collection.from_module(tasks).tasks if not re.search(rf"\b{name}\b", told)]
+    assert not missing
+
+
+def test_every_record_is_in_the_list_of_results() -> None:
+    told = OTHER_PAGES[0].read_text()
+    assert not [file for file in Observed().records() if f"`{file}`" not in told]
+
+
+def test_what_settings_cite_exists() -> None:
+    cited = [(file, word) for file in ("pyproject.toml", "bootstrap", "tasks.py") for word in cited_in(file)]
+    assert not [(file, word) for file, word in cited if not (paths.PROJECT / word).exists()]
+
+
+def cited_in(file: str) -> list[str]:
+    """Return the pages that the comments of a file name."""
+    comments = re.findall(r"#(.*)", (paths.PROJECT / file).read_text())
+    return [word for comment in comments for word in re.findall(r"[\w./-]+\.md\b", comment)]
