@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.build import patches
 from harness.errors import UsageError
-from harness.model import catalog, matrix
-from harness.model.clock import Clock
+from harness.model import catalog, matrix, selection
 from harness.model.matrix import STOCK, Base, Cell, Variant
-from harness.model.selection import DEFAULT, ON_FAILURE, PROFILE, Selection
+from harness.model.selection import DEFAULT, PROFILE, Selection
 
 _EACH = "@*"
 """what follows the name of a series that stands for every prefix of it"""
@@ -20,28 +18,7 @@ _EACH = "@*"
 
 def check(wanted: Selection) -> None:
     """Raise UsageError for what can be seen to be wrong before anything is fetched."""
-    if wanted.clock not in ("", *Clock):
-        raise UsageError(f"There is no clock '{wanted.clock}'; known are {', '.join(Clock)}.")
-    if wanted.scale not in ("", *catalog.SCALES):
-        raise UsageError(f"There is no scale '{wanted.scale}'; known are {', '.join(catalog.SCALES)}.")
-    if wanted.jobs < 0:
-        raise UsageError(f"--jobs has to be 1 or more, not {wanted.jobs}.")
-    if wanted.keep and wanted.timed is Clock.WALL:
-        raise UsageError("--keep and --clock wall exclude each other: time is measured with one VM at a time.")
-    if wanted.on_failure == "keep" and wanted.timed is Clock.WALL:
-        raise UsageError("--on-failure keep and --clock wall exclude each other: time is measured with one VM at a time.")
-    if wanted.on_failure not in ("", *ON_FAILURE):
-        raise UsageError(f"--on-failure takes {' or '.join(ON_FAILURE)}, not '{wanted.on_failure}'.")
-    if wanted.boots < 0:
-        raise UsageError(f"--boots has to be 1 or more, not {wanted.boots}.")
-    if not 0 < wanted.loops < math.inf:
-        raise UsageError(f"--loops has to be a share of the scale's operations above 0, such as 0.1, not {wanted.loops}.")
-    if not 0 <= wanted.margin < 100:
-        raise UsageError(f"--margin has to be between 0 and 100 per cent, not {wanted.margin}.")
-    if not 0 <= wanted.threshold < math.inf:
-        raise UsageError(f"--threshold has to be 0 or more per cent, not {wanted.threshold}.")
-    if wanted.each_patch and wanted.variant:
-        raise UsageError("--each-patch and --variant exclude each other: `--variant NAME@*` names each patch of the series NAME.")
+    selection.check(wanted)
     _check_profiles(wanted)
     cells(wanted, matrix.load_base(wanted.kernel or DEFAULT))
 

@@ -24,6 +24,7 @@ from invoke.parser.context import ParserContext
 
 import tasks
 from harness import paths
+from harness.build import cells
 from harness.commands import audit, mutants, options, soak
 from harness.errors import UsageError
 from harness.model import matrix, selection
@@ -161,7 +162,7 @@ def check_values(called: Sequence[ParserContext]) -> None:
 def check_selection(task: str, wanted: Selection, given: dict[str, str]) -> None:
     kind = {"sweep": "sweep", "soak": "stress", "mutants": "stress"}.get(task, "")
     wanted = msgspec.structs.replace(wanted, tests=wanted.tests or kind)
-    selection.check(wanted)
+    cells.check(wanted)
     if task == "soak":
         soak.check(wanted)
     elif task == "audit":
@@ -185,7 +186,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     for name, value in ((RUN, 100.0), ("20261128-031607-0a1b", 100.0)):
         run = make.stored(folder, name, [make.sample(value), make.sample(value, variant="mine")], finished=name, hours=0)
-        run.add("boots.jsonl", [make.booted(), make.booted(variant="mine")])
+        run.add([make.booted(), make.booted(variant="mine")])
     (folder / "latest").symlink_to("20261128-031607-0a1b")
     return folder
 
