@@ -339,7 +339,7 @@ def test_no_memory_for_a_vm_is_said(tmp_path: Path, machine: str) -> None:
 
 CLOCK = """\
 import datetime, pathlib, time, types
-from harness import records
+from harness.model import records
 now, file = time.time, pathlib.Path({file!r})
 def back():
     return now() - float(file.read_text() or 0)

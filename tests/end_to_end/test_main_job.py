@@ -276,7 +276,7 @@ def test_series_that_warns_is_a_finding(has_series: None) -> None:
 def test_fallback_is_forbidden_by_naming_a_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RIG_CACHE", str(tmp_path))
     monkeypatch.delenv("RIG_SOURCE", raising=False)
-    monkeypatch.setattr("harness.download.fetch", refuse)
+    monkeypatch.setattr("harness.build.download.fetch", refuse)
     with pytest.raises(SourceUnavailable, match="--source or RIG_SOURCE"):
         pipeline.build(Selection(kernel="4.18"))
 
