@@ -224,11 +224,17 @@ def down(_: Context) -> None:
                 _say(f"{machine.state.cell} is in use by a rig, and stays up.")
 
 
-@task(help={"fast": "leave out the end-to-end tests, which build and boot kernels"}, auto_shortflags=False)
-def check(_: Context, fast: bool = False) -> None:
+@task(
+    help={
+        "fast": "leave out the end-to-end tests, which build and boot kernels",
+        "all": "also do on every machine what is otherwise done on one, and an audit, as every night does",
+    },
+    auto_shortflags=False,
+)
+def check(_: Context, fast: bool = False, all: bool = False) -> None:  # noqa: A002 - the option
     """Run the project's own lint, types and tests."""
     with options.errors():
-        failed = checks.run(fast=fast, say=_say)
+        failed = checks.run(checks.commands(fast=fast, everything=all), _say)
     if failed:
         raise Exit(f"kernel-patch-rig: failed: {', '.join(failed)}", code=ExitCode.RIG_FAILED)
 

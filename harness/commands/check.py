@@ -5,33 +5,93 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import msgspec
 
 from harness import paths
 from harness.host import shell
+from harness.host.shell import Line
+
+Commands = Mapping[str, tuple[str, ...]]
 
 _PYTHON = (sys.executable, "-m")
 _WORKFLOW = ".github/workflows/nightly.yml"
+_TESTS = (*_PYTHON, "pytest", "tests", "-ra", "--durations=10", "-m")
+_SPREAD = ("-n", "auto", "--dist")
+"""one process a core, and how the tests are dealt to them"""
+_NAME = 18
+"""columns of a check's name"""
 
 
-def commands(*, fast: bool) -> dict[str, tuple[str, ...]]:
-    """Return the checks in order, by name; with `fast` those that boot nothing."""
-    select = ("-m", "not kernel") if fast else ()
-    return {
+class Part(msgspec.Struct, frozen=True):
+    """One check that ended."""
+
+    name: str
+    failed: bool
+    seconds: float
+    """of the host's time"""
+
+
+def commands(*, fast: bool, everything: bool = False) -> tuple[Commands, ...]:
+    """Return the checks by name: groups one after the other, the checks of a group beside each other.
+
+    With `fast` those that boot nothing; with `everything` also what only nights repeat.
+    """
+    kernel = "kernel" if everything else "kernel and not nightly"
+    quick = {
         "format": (*_PYTHON, "ruff", "format", "--check", "."),
         "lint": (*_PYTHON, "ruff", "check", "."),
         "types": (*_PYTHON, "mypy"),
         "shell": ("shellcheck", "bootstrap", ".ci/run", "harness/build/tools/rig-cc"),
         "workflow": (*_PYTHON, "check_jsonschema", "--builtin-schema", "vendor.github-workflows", _WORKFLOW),
-        "tests": (*_PYTHON, "pytest", "tests", "-ra", "--durations=5", *select),
+        "unit": (*_TESTS, "not kernel", *_SPREAD, "worksteal"),
     }
+    booting = {
+        "end-to-end": (*_TESTS, f"{kernel} and not alone", *_SPREAD, "loadgroup"),
+        "end-to-end alone": (*_TESTS, f"{kernel} and alone"),
+    }
+    return (quick,) if fast else (quick, *({name: command} for name, command in booting.items()))
 
 
-def run(*, fast: bool, say: Callable[[str], None]) -> list[str]:
-    """Run all checks, whatever one of them finds; return the names of those that failed."""
-    failed = []
-    for name, command in commands(fast=fast).items():
+def run(groups: Sequence[Commands], say: Line) -> list[str]:
+    """Run all checks, whatever one of them finds, and say how long each took; return the names of those that failed."""
+    began = time.monotonic()
+    parts = [part for group in groups for part in _group(group, say)]
+    say("--- durations")
+    for part in sorted(parts, key=lambda part: -part.seconds):
+        say(f"{part.name:<{_NAME}}{part.seconds:7.1f} s{'  FAILED' if part.failed else ''}")
+    say(f"{'in all':<{_NAME}}{time.monotonic() - began:7.1f} s")
+    return [part.name for part in parts if part.failed]
+
+
+def _group(group: Commands, say: Line) -> Iterator[Part]:
+    """Run the checks of a group beside each other; one by itself prints as it goes, of several each prints when it ends."""
+    if len(group) == 1:
+        ((name, command),) = group.items()
         say(f"--- {name}: {shell.quote(command)}")
-        if subprocess.run(command, cwd=paths.PROJECT, check=False).returncode:
-            failed.append(name)
-    return failed
+        part, output = _part(name, command, None)
+        if output:
+            say(output)
+        yield part
+        return
+    with ThreadPoolExecutor(len(group)) as pool:
+        for future in as_completed([pool.submit(_part, name, command, subprocess.PIPE) for name, command in group.items()]):
+            part, output = future.result()
+            say(f"--- {part.name}: {shell.quote(group[part.name])}\n{output.rstrip()}")
+            yield part
+
+
+def _part(name: str, command: tuple[str, ...], output: int | None) -> tuple[Part, str]:
+    """Run one check; return it and what it printed, as far as `output` is a pipe."""
+    began = time.monotonic()
+    try:
+        done = subprocess.run(
+            command, cwd=paths.PROJECT, check=False, stdout=output, stderr=subprocess.STDOUT if output else None, text=True
+        )
+        failed, printed = bool(done.returncode), done.stdout or ""
+    except OSError as error:
+        failed, printed = True, f"`{command[0]}` cannot be run: {error.strerror}; ./bootstrap installs what the rig needs."
+    return Part(name, failed, time.monotonic() - began), printed

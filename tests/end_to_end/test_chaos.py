@@ -30,6 +30,7 @@ from harness.vm import launch, qmp, vms
 from harness.vm.ssh import Guest
 from harness.vm.vms import Vm
 from tests import provoke
+from tests.support.machines import each_on_machines, machines
 from tests.support.rig import LONG, NEXT, PATIENCE, Rig
 
 pytestmark = pytest.mark.kernel
@@ -126,8 +127,7 @@ HARMS = {
 }
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
-@pytest.mark.parametrize("name", HARMS)
+@pytest.mark.parametrize(("name", "machine"), each_on_machines(HARMS))
 def test_a_guest_in_trouble_is_a_finding_and_the_suite_goes_on(
     modules: dict[str, bytes], tmp_path: Path, machine: str, name: str
 ) -> None:
@@ -147,7 +147,8 @@ def test_a_guest_in_trouble_is_a_finding_and_the_suite_goes_on(
     is_whole(rig.run, finding)
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
+@pytest.mark.alone
+@pytest.mark.parametrize("machine", machines(0))
 def test_a_guest_that_panicked_can_be_debugged(modules: dict[str, bytes], tmp_path: Path, machine: str) -> None:
     rig = Rig(machine, tmp_path / "results", "--on-failure", "keep")
     provoking("panic")(rig.vm(), modules)
@@ -164,7 +165,7 @@ def test_a_guest_that_panicked_can_be_debugged(modules: dict[str, bytes], tmp_pa
     assert "1 taken down" in rig.said
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
+@pytest.mark.parametrize("machine", machines(1))
 def test_a_guest_that_panicked_leaves_its_memory(modules: dict[str, bytes], tmp_path: Path, machine: str) -> None:
     rig = Rig(machine, tmp_path / "results", "--on-failure", "core")
     provoking("panic")(rig.vm(), modules)
@@ -202,7 +203,7 @@ def is_whole(run: Run, *findings: Finding) -> None:
         assert b"<script>alert" not in written
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
+@pytest.mark.parametrize("machine", machines(0))
 def test_what_a_guest_prints_is_text(modules: dict[str, bytes], tmp_path: Path, machine: str) -> None:
     rig = Rig(machine, tmp_path / "results")
     provoking("escape")(rig.vm(), modules)
@@ -215,7 +216,7 @@ def test_what_a_guest_prints_is_text(modules: dict[str, bytes], tmp_path: Path, 
     is_whole(rig.run)
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
+@pytest.mark.parametrize("machine", machines(1))
 def test_the_rig_may_be_killed_at_any_moment(tmp_path: Path, machine: str) -> None:
     interruptions = 0
     for number, seconds in enumerate((0.0, 0.4, 1.1, 2.3)):
@@ -242,7 +243,7 @@ def test_the_rig_may_be_killed_at_any_moment(tmp_path: Path, machine: str) -> No
     assert interruptions
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
+@pytest.mark.parametrize("machine", machines(0))
 def test_a_cache_that_is_deleted_under_a_run_is_the_rigs_failure(tmp_path: Path, machine: str) -> None:
     rig = Rig(machine, tmp_path / "results")
     machine_ = rig.vm()
@@ -255,8 +256,8 @@ def test_a_cache_that_is_deleted_under_a_run_is_the_rigs_failure(tmp_path: Path,
     assert outcomes(rig.run.results()) == WHOLE
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
-@pytest.mark.parametrize("file", ["image", "System.map"])
+@pytest.mark.alone
+@pytest.mark.parametrize(("file", "machine"), each_on_machines(["image", "System.map"]))
 def test_a_damaged_kernel_is_built_again(built: Plan, tmp_path: Path, machine: str, file: str) -> None:
     (of,) = [of for of in built.cells if of.cell.machine.name == machine]
     with (of.kernel.folder / file).open("r+b") as damaged:
@@ -266,8 +267,7 @@ def test_a_damaged_kernel_is_built_again(built: Plan, tmp_path: Path, machine: s
     assert (of.kernel.folder / file).stat().st_size > 1000
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
-@pytest.mark.parametrize("kilobytes", [40, 100, 140])
+@pytest.mark.parametrize(("kilobytes", "machine"), each_on_machines([40, 100, 140]))
 def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(tmp_path: Path, machine: str, kilobytes: int) -> None:
     results, kept = tmp_path / "results", tmp_path / "kept"
     results.mkdir()
@@ -290,7 +290,7 @@ def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(tmp_path: Pa
     is_whole(rig.run)
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
+@pytest.mark.parametrize("machine", machines(1))
 def test_two_rigs_at_once_keep_out_of_each_others_way(tmp_path: Path, machine: str) -> None:
     both = [Rig(machine, tmp_path / f"results{number}", loops=10) for number in range(2)]
     assert [rig.wait() for rig in both] == [ExitCode.GOOD] * 2, both[0].said + both[1].said
@@ -298,7 +298,8 @@ def test_two_rigs_at_once_keep_out_of_each_others_way(tmp_path: Path, machine: s
         assert outcomes(rig.run.results()) == WHOLE
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
+@pytest.mark.alone
+@pytest.mark.parametrize("machine", machines(0))
 def test_a_vm_that_is_up_is_used_by_one_rig_alone(built: Plan, tmp_path: Path, machine: str) -> None:
     (of,) = [of for of in built.cells if of.cell.machine.name == machine]
     up = launch.start(vm_pool.booting(of, clock.Clock.ICOUNT, pauses=False), of.cell.name, keep=True)
@@ -311,7 +312,7 @@ def test_a_vm_that_is_up_is_used_by_one_rig_alone(built: Plan, tmp_path: Path, m
         up.stop()
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
+@pytest.mark.parametrize("machine", machines(1))
 def test_a_port_that_is_taken_is_not_the_end(built: Plan, monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
     (of,) = [of for of in built.cells if of.cell.machine.name == machine]
     taken = launch.start(vm_pool.booting(of, clock.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
@@ -323,7 +324,7 @@ def test_a_port_that_is_taken_is_not_the_end(built: Plan, monkeypatch: pytest.Mo
     taken.stop()
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
+@pytest.mark.parametrize("machine", machines(0))
 def test_no_memory_for_a_vm_is_said(tmp_path: Path, machine: str) -> None:
     binary = matrix.load_machine(machine).qemu.binary
     wrapper = tmp_path / "bin" / binary
@@ -340,7 +341,7 @@ def test_no_memory_for_a_vm_is_said(tmp_path: Path, machine: str) -> None:
 
 CLOCK = """\
 import datetime, pathlib, time, types
-from harness import records
+from harness.model import records
 now, file = time.time, pathlib.Path({file!r})
 def back():
     return now() - float(file.read_text() or 0)
@@ -354,7 +355,7 @@ records.datetime = types.SimpleNamespace(datetime=Datetime, UTC=datetime.UTC)
 """a clock that is as many seconds behind as a file says, for all Python that is started with it as its sitecustomize"""
 
 
-@pytest.mark.parametrize("machine", matrix.machine_names())
+@pytest.mark.parametrize("machine", machines(1))
 def test_a_clock_that_is_set_back_harms_nothing(tmp_path: Path, machine: str) -> None:
     behind = tmp_path / "behind"
     behind.write_text("0")

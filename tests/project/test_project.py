@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -43,12 +44,48 @@ def test_ci_runs_the_command_of_the_readme() -> None:
 
 
 def test_the_check_is_all_of_the_tools() -> None:
-    commands = check.commands(fast=False)
-    assert {"lint", "types", "shell", "tests"} <= set(commands)
-    assert not any("not kernel" in command for command in commands.values())
-    assert "not kernel" in check.commands(fast=True)["tests"]
+    commands = named(check.commands(fast=False))
+    assert {"lint", "types", "shell", "unit"} <= set(commands)
     for script in SCRIPTS:
         assert str(script.relative_to(paths.PROJECT)) in commands["shell"]
+
+
+@pytest.mark.parametrize(("everything", "kept"), [(False, {"", "alone"}), (True, {"", "alone", "nightly", "alone and nightly"})])
+def test_a_check_runs_every_test_once(everything: bool, kept: set[str]) -> None:
+    parts = [command for command in named(check.commands(fast=False, everything=everything)).values() if "pytest" in command]
+    ran = {
+        markers: sum(selects(command[command.index("-m", 3) + 1], markers) for command in parts)
+        for markers in ("", "kernel", *(f"kernel and {more}" for more in ("alone", "nightly", "alone and nightly")))
+    }
+    wanted = {"", *(f"kernel and {more}" if more else "kernel" for more in kept)}
+    assert ran == {markers: int(markers in wanted) for markers in ran}
+
+
+def test_a_fast_check_boots_nothing() -> None:
+    parts = [command for command in named(check.commands(fast=True)).values() if "pytest" in command]
+    assert [selects(command[command.index("-m", 3) + 1], "kernel") for command in parts] == [False]
+
+
+def selects(expression: str, markers: str) -> bool:
+    """Return whether pytest's `-m` with `expression` runs a test that has these markers."""
+    has = markers.split(" and ")
+    return bool(eval(expression, {name: name in has for name in ("kernel", "nightly", "alone")}))
+
+
+def named(groups: Sequence[check.Commands]) -> dict[str, tuple[str, ...]]:
+    """Return the checks of all groups by name."""
+    return {name: command for group in groups for name, command in group.items()}
+
+
+def test_a_check_says_what_failed_and_how_long_each_part_took(said: list[str]) -> None:
+    groups = ({"good": ("sh", "-c", "echo all is well"), "bad": ("sh", "-c", "echo oh >&2; exit 3")}, {"gone": ("/no/such/tool",)})
+    assert sorted(check.run(groups, said.append)) == ["bad", "gone"]
+    assert any(line.startswith("--- good: ") and line.endswith("\nall is well") for line in said)
+    assert any(line.startswith("--- bad: ") and line.endswith("\noh") for line in said)
+    assert any(line.startswith("`/no/such/tool` cannot be run: ") for line in said)
+    durations = said[said.index("--- durations") + 1 :]
+    assert sorted(line.split()[0] for line in durations) == ["bad", "gone", "good", "in"]
+    assert sum("FAILED" in line for line in durations) == 2
 
 
 def test_requirements_are_pinned_with_hashes() -> None:

@@ -26,7 +26,7 @@ from harness.stats.outcome import ExitCode
 
 FILE = paths.PROJECT / ".github/workflows/nightly.yml"
 WORKFLOW: dict[str, Any] = YAML(typ="safe").load(FILE)
-(JOB,) = WORKFLOW["jobs"].values()
+JOB, CHECK = (WORKFLOW["jobs"][name] for name in ("nightly", "check"))
 STEPS: list[dict[str, Any]] = JOB["steps"]
 INPUTS = WORKFLOW["on"]["workflow_dispatch"]["inputs"]
 
@@ -84,6 +84,15 @@ def test_its_commands_are_tasks_with_these_options(tmp_path: Path, series: str) 
     assert options.get("--variant") == (f"stock,{series}" if series else None), "one word, whatever is in it"
 
 
+def test_a_night_checks_the_rig_itself_with_all_that_a_check_leaves_out() -> None:
+    command = CHECK["steps"][-1]["run"].split()
+    assert command[0] == "./bootstrap"
+    (context,) = Parser(contexts=Collection.from_module(tasks).to_contexts()).parse_argv(command[1:])
+    assert context.name == "check"
+    assert context.args["all"].value is True
+    assert CHECK["timeout-minutes"] < 360
+
+
 def test_its_machines_are_the_projects() -> None:
     assert sorted(JOB["strategy"]["matrix"]["machine"]) == matrix.machine_names()
     assert JOB["strategy"]["fail-fast"] is False
@@ -104,14 +113,16 @@ def test_no_night_falls_back_to_another_kernel(tmp_path: Path) -> None:
 
 
 def test_no_input_is_part_of_a_script() -> None:
-    assert not [step["run"] for step in STEPS if "${{" in step.get("run", "")]
+    assert not [step["run"] for step in (*STEPS, *CHECK["steps"]) if "${{" in step.get("run", "")]
 
 
 def test_it_may_read_and_no_more() -> None:
     assert WORKFLOW["permissions"] == {"contents": "read"}
     assert "permissions" not in JOB
-    (checkout,) = uses("actions/checkout")
-    assert checkout["with"]["persist-credentials"] is False
+    assert "permissions" not in CHECK
+    for steps in (STEPS, CHECK["steps"]):
+        (checkout,) = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
+        assert checkout["with"]["persist-credentials"] is False
 
 
 def test_it_ends_before_the_runner_is_taken_away_and_in_time_to_keep_what_it_has() -> None:
@@ -125,7 +136,7 @@ def test_nights_follow_one_another() -> None:
 
 
 def test_actions_are_pinned_by_major_version() -> None:
-    used = [step["uses"] for step in STEPS if "uses" in step]
+    used = [step["uses"] for step in (*STEPS, *CHECK["steps"]) if "uses" in step]
     assert used
     assert all(re.fullmatch(r"actions/[a-z/-]+@v\d+", action) for action in used)
 

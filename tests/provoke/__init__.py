@@ -34,6 +34,14 @@ def build(base: Base, cell: Cell, kernel: Kernel) -> Path:
     module = made / f"{MODULE}.ko"
     if module.exists():
         return module
+    with files.locked(made):  # tests beside each other may ask for it at once
+        if not module.exists():
+            _build(base, cell, kernel, made)
+    return module
+
+
+def _build(base: Base, cell: Cell, kernel: Kernel, made: Path) -> None:
+    """Build the module into the folder `made`."""
     folder = kbuild.folder_of(kbuild.tree_of(base, cell.variant), cell)
     key = folder / "rig-key"
     if not key.exists() or key.read_text() != kernel.key:
@@ -51,7 +59,6 @@ def build(base: Base, cell: Cell, kernel: Kernel) -> Path:
         shutil.copy(log, work / "build.log")
         # Debug information is most of it, and loading it takes the guest's memory and time.
         shell.output((f"{cell.machine.build.cross_compile}strip", "--strip-debug", work / f"{MODULE}.ko"), error=BuildError)
-    return module
 
 
 def _named(files: list[Path]) -> list[str | Path]:
