@@ -222,8 +222,3 @@ def test_an_unknown_run_is_said_so(name: str, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
     with pytest.raises(UsageError, match=r"There is no run '.*'; name a folder in .*results, or 'latest'"):
         lifecycle.find(name)
-
-
-def test_there_is_no_shell_where_no_vm_is_up() -> None:
-    with pytest.raises(UsageError, match="No VM of x86_64/stock/perf is up; run `invoke boot` first"):
-        pipeline.ssh("x86_64/stock/perf", "")
