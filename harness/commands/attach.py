@@ -10,6 +10,7 @@ from harness import paths
 from harness.build import kbuild
 from harness.errors import UsageError
 from harness.host import toml
+from harness.model.clock import Clock
 from harness.suite import plan
 from harness.vm import gdb, vms
 from harness.vm import ssh as guest
@@ -44,8 +45,14 @@ def debug(cell: str, clock: str, script: Sequence[str]) -> tuple[str, ...]:
 
 def _up(cell: str, clock: str) -> vms.Vm:
     """Return the VM of `cell` that is up, one that was kept after a failure before any other."""
-    found = [machine for machine in vms.running() if machine.state.cell == cell and clock in ("", machine.state.clock)]
-    if found:
+    if clock not in ("", *Clock):
+        raise UsageError(f"There is no clock '{clock}'; known are {', '.join(Clock)}.")
+    running = list(vms.running())
+    of_cell = [machine for machine in running if machine.state.cell == cell]
+    if found := [machine for machine in of_cell if clock in ("", machine.state.clock)]:
         return max(found, key=lambda machine: bool(machine.state.kept))
-    up = sorted({machine.state.cell for machine in vms.running()})
+    if of_cell:
+        other = of_cell[0].state.clock
+        raise UsageError(f"No VM of {cell} is up under {clock}, but one is under {other}; say --clock {other}, or leave it out.")
+    up = sorted({machine.state.cell for machine in running})
     raise UsageError(f"No VM of {cell} is up; {toml.closest(cell, up) if up else 'run `invoke boot` first.'}")
