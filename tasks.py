@@ -16,12 +16,12 @@ from invoke.tasks import Task, task
 from rich.console import Console
 from rich.table import Table
 
+from harness.commands import attach, options, pipeline
 from harness.commands import audit as audits
 from harness.commands import check as checks
 from harness.commands import kernlog as kernel_logs
 from harness.commands import mutants as mutation_runs
 from harness.commands import nightly as nights
-from harness.commands import options, pipeline
 from harness.commands import selfcheck as selfchecks
 from harness.commands import soak as soaks
 from harness.errors import RigError, UsageError
@@ -184,7 +184,7 @@ _VM = {"machine": "the VM's machine", "variant": "its variant", "profile": "its 
 def ssh(_: Context, machine: str, variant: str, profile: str = "perf", clock: str = "", command: str = "") -> None:
     """Open a shell in a VM that is up; one that was kept after a failure comes first."""
     with options.errors():
-        words = pipeline.ssh(f"{machine}/{variant}/{profile}", clock)
+        words = attach.ssh(f"{machine}/{variant}/{profile}", clock)
     os.execvp(words[0], [*words, *([command] if command else [])])
 
 
@@ -197,7 +197,7 @@ def ssh(_: Context, machine: str, variant: str, profile: str = "perf", clock: st
 def gdb(_: Context, machine: str, variant: str, command: Sequence[str], profile: str = "perf", clock: str = "") -> None:
     """Debug the kernel of a VM that is up, which stands still meanwhile; one that was kept after a failure comes first."""
     with options.errors():
-        words = pipeline.debug(f"{machine}/{variant}/{profile}", clock, command)
+        words = attach.debug(f"{machine}/{variant}/{profile}", clock, command)
     os.execvp(words[0], words)
 
 

@@ -24,8 +24,8 @@ HELP = {
     " NAME@* for stock and every prefix (default: stock and the default series)",
     "each_patch": "each patch of the series that --series names, or the default one, as NAME@* does; not with --variant",
     "profile": "what the kernels are configured for (default: perf)",
-    "tests": "tests by name, or performance, stress, sweep, or all, which is all but sweeps (default: all;"
-    " of a sweep the sweeps, of a soak and mutants stress)",
+    "tests": "tests by name, by a pattern such as 'sweep_*', or performance, stress, sweep, or all, which is all but sweeps;"
+    " commas between them (default: all; of a sweep the sweeps, of a soak and mutants stress)",
     "clock": "of the performance tests: icount or wall (default: icount)",
     "scale": "quick, default or published (default: default, of mutants their table's)",
     "boots": "boots of each cell for the performance tests (default: the scale's)",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobserver
 from harness.commands.progress import Progress, SuiteProgress
 from harness.errors import RigError, UsageError
-from harness.host import deadline, files, parallel, toml
+from harness.host import deadline, files, parallel
 from harness.model import catalog, run_folder
 from harness.model.matrix import Cell, Variant
 from harness.model.run_folder import Run
@@ -27,8 +27,7 @@ from harness.runs import conclude, history, lifecycle
 from harness.stats.outcome import Outcome
 from harness.suite import plan, vm_pool
 from harness.suite.plan import Plan, Session
-from harness.vm import accel, gdb, launch, vms
-from harness.vm import ssh as guest
+from harness.vm import accel, launch, vms
 from harness.vm.vms import GuestDied
 
 
@@ -202,42 +201,6 @@ def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
         return outcome
     told = msgspec.structs.replace(outcome.provenance, notes=(*outcome.provenance.notes, note))
     return msgspec.structs.replace(outcome, provenance=told)
-
-
-def ssh(cell: str, clock: str) -> tuple[str, ...]:
-    """Return the command that opens a shell in the VM of `cell`, under any clock if none is given.
-
-    Raises UsageError if there is none up.
-    """
-    machine = _up(cell, clock)
-    return guest.command(machine.state.port, machine.folder)
-
-
-def debug(cell: str, clock: str, script: Sequence[str]) -> tuple[str, ...]:
-    """Open a VM of `cell` to a debugger, and return the command that debugs it, or does `script` and ends.
-
-    Raises UsageError if there is none up, or the kernel that it runs is no longer in the cache.
-    """
-    machine = _up(cell, clock)
-    image = Path(machine.state.command[machine.state.command.index("-kernel") + 1])
-    made = plan.load(paths.cache() / "plan.json")
-    built = next((built for built in made.cells if built.kernel.image == image), None)
-    if built is None:
-        raise UsageError(f"The VM of {cell} runs a kernel that was not built last; run `invoke build` as it was booted with first.")
-    socket = machine.folder / "gdb"
-    machine.monitor(f"gdbserver unix:{socket},server=on,wait=off")
-    return gdb.command(
-        built.kernel.vmlinux, built.kernel.debug_module, socket, kbuild.tree_of(made.base, built.cell.variant), script
-    )
-
-
-def _up(cell: str, clock: str) -> vms.Vm:
-    """Return the VM of `cell` that is up, one that was kept after a failure before any other."""
-    found = [machine for machine in vms.running() if machine.state.cell == cell and clock in ("", machine.state.clock)]
-    if found:
-        return max(found, key=lambda machine: bool(machine.state.kept))
-    up = sorted({machine.state.cell for machine in vms.running()})
-    raise UsageError(f"No VM of {cell} is up; {toml.closest(cell, up) if up else 'run `invoke boot` first.'}")
 
 
 def _workers(made: Plan, jobs: int) -> int:

@@ -7,7 +7,6 @@ import threading
 import time
 from types import TracebackType
 
-import msgspec
 import pytest
 from rich.console import Console
 from rich.live import Live
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import text
+from harness.suite.nodeid import name, why
 
 _EVERY = 30.0
 """seconds between two plain lines about the same work"""
@@ -121,34 +121,3 @@ class SuiteProgress:
             self._progress.line(f"known bug seen, as expected: {of.vm} {of.test}: {report.wasxfail}")
         if self._count.get(of.vm) == self._total.get(of.vm) and report.when == "teardown":
             self._progress.done(of.vm, f"{self._total[of.vm]} tests done")
-
-
-def why(report: pytest.TestReport) -> str:
-    """Return why a test failed or was skipped, in one line."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    text = crash.message if crash else report.longreprtext
-    return (text.strip().splitlines() or ["it did not say why"])[-1]
-
-
-class Name(msgspec.Struct, frozen=True):
-    """What a node id says: ``file::test_WHAT[machine/variant/profile/clock/BOOT.ROUND/NAME]``."""
-
-    cell: str
-    clock: str
-    boot: int
-    round: int
-    test: str
-
-    @property
-    def vm(self) -> str:
-        """The VM that it runs in, as people call it."""
-        return f"{self.cell} {self.clock} {self.boot}"
-
-
-def name(nodeid: str) -> Name:
-    """Read a node id of the suite."""
-    function, _, rest = nodeid.partition("[")
-    cell, clock, number, called = rest.rpartition("]")[0].rsplit("/", 3)
-    boot, _, round_ = number.partition(".")
-    what = function.rpartition("::test_")[2]
-    return Name(cell, clock, int(boot), int(round_), called if what == "module" else f"{what} under {clock}")

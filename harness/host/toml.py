@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,10 @@ import msgspec
 from harness.errors import UsageError
 
 Loaded = TypeVar("Loaded", bound=msgspec.Struct)
+_FEW = 12
+"""names that a hint lists if none is near; of more than these it lists the nearest"""
+_NEAR = 3
+"""names that a hint lists if several are near"""
 
 
 def load(path: Path, record: type[Loaded]) -> Loaded:
@@ -25,20 +30,29 @@ def load(path: Path, record: type[Loaded]) -> Loaded:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except msgspec.ValidationError as error:
-        raise UsageError(f"{path}: {error}{_nearest(str(error), record)}.") from error
+        raise UsageError(f"{path}: {error}{_nearest(str(error), record)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}.") from error
 
 
-def closest(name: str, known: list[str]) -> str:
-    """Return a hint for a mistyped `name`: the nearest of `known`, or all of them."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(known)) or 'none'}."
+def closest(name: str, known: Sequence[str], most: int = _FEW) -> str:
+    """Return a hint for a mistyped `name`: the nearest of `known`; if none is near all of them, or some of more than `most`.
+
+    Known names that `name` is a part of are near. What was typed is never the hint.
+    """
+    others = [other for other in dict.fromkeys(known) if other != name]
+    near = difflib.get_close_matches(name, others, n=1) or [other for other in others if name and name.lower() in other.lower()]
+    if not near and len(others) <= most:
+        return f"known are {', '.join(sorted(others)) or 'none'}."
+    near = near or difflib.get_close_matches(name, others, n=_NEAR, cutoff=0.0)
+    *first, last = [f"'{other}'" for other in near[:_NEAR]]
+    return f"did you mean {', '.join(first)} or {last}?" if first else f"did you mean {last}?"
 
 
 def _nearest(message: str, record: type[msgspec.Struct]) -> str:
     unknown = re.search(r"unknown field `(.*?)`", message)
-    return f"; {closest(unknown[1], _keys(record)).rstrip('.')}" if unknown else ""
+    keys = _keys(record)
+    return f"; {closest(unknown[1], keys, len(keys))}" if unknown else "."
 
 
 def _keys(record: type[msgspec.Struct]) -> list[str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 from typing import Literal
 
@@ -126,9 +127,10 @@ def performance() -> list[str]:
 
 
 def choose(wanted: str) -> tuple[str, ...]:
-    """Return the names of the tests that `wanted` selects: names, kinds, or ``all``, which is all that are no sweep; empty is all.
+    """Return the names of the tests that `wanted` selects, by words between commas; empty selects as ``all`` does.
 
-    Raises UsageError for a name that is none of these.
+    A word is a test's name, a pattern of names such as ``sweep_*``, a kind, or ``all``, which is all that are no sweep.
+    Raises UsageError for a word that selects nothing.
     """
     known = suite().tests
     groups = {"all": [t.name for t in known if t.kind != "sweep"]}
@@ -136,8 +138,9 @@ def choose(wanted: str) -> tuple[str, ...]:
         groups.setdefault(test.kind, []).append(test.name)
         groups[test.name] = [test.name]
     chosen: set[str] = set()
-    for word in (wanted or "all").split(","):
-        if word.strip() not in groups:
-            raise UsageError(f"There is no test '{word.strip()}'; {toml.closest(word.strip(), list(groups))}")
-        chosen.update(groups[word.strip()])
+    for word in map(str.strip, (wanted or "all").split(",")):
+        names = groups.get(word) or fnmatch.filter((t.name for t in known), word)
+        if not names:
+            raise UsageError(f"There is no test '{word}'; {toml.closest(word, list(groups))}")
+        chosen.update(names)
     return tuple(test.name for test in known if test.name in chosen)

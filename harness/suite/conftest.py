@@ -13,7 +13,6 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from harness import paths
-from harness.commands.progress import name, why
 from harness.errors import RigError
 from harness.model import run_folder
 from harness.model.clock import Clock
@@ -23,6 +22,7 @@ from harness.model.run_folder import Run
 from harness.suite import plan
 from harness.suite.execute import Judge
 from harness.suite.extract import Observed
+from harness.suite.nodeid import name, parameter, why
 from harness.suite.plan import Plan, Session, Step
 from harness.suite.vm_pool import Lab
 
@@ -68,19 +68,15 @@ def pytest_configure_node(node: WorkerController) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = metafunc.config.stash[_PLAN]
     if "step" not in metafunc.fixturenames:
-        boots = [pytest.param(session, id=_id(session, 0, session.clock)) for session in chosen.sessions]
+        boots = [pytest.param(session, id=parameter(session, 0, session.clock)) for session in chosen.sessions]
         metafunc.parametrize("session", boots)
         return
     steps = [
-        pytest.param(session, step, id=_id(session, step.round, step.name), marks=_xfail(chosen, session, step))
+        pytest.param(session, step, id=parameter(session, step.round, step.name), marks=_xfail(chosen, session, step))
         for session in chosen.sessions
         for step in session.steps
     ]
     metafunc.parametrize(("session", "step"), steps)
-
-
-def _id(session: Session, round_: int, name: str) -> str:
-    return f"{session.built.cell.name}/{session.clock}/{session.boot}.{round_}/{name}"
 
 
 def _xfail(chosen: Plan, session: Session, step: Step) -> list[pytest.MarkDecorator]:

@@ -9,7 +9,7 @@ import time
 import pytest
 from rich.console import Console
 
-from harness.commands.progress import Name, Progress, name
+from harness.commands.progress import Progress
 
 
 def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
@@ -41,9 +41,3 @@ def test_text_is_text(text: str, terminal: bool) -> None:
     seen = file.getvalue()
     assert f"line: {text}" in seen
     assert text in seen.replace(f"line: {text}", "")
-
-
-def test_a_node_id_says_what_runs_where() -> None:
-    said = "harness/suite/test_vmalloc.py::test_module[x86_64/mine@2/perf/icount/3.1/sweep_churn@busy=5000]"
-    assert name(said) == Name("x86_64/mine@2/perf", "icount", 3, 1, "sweep_churn@busy=5000")
-    assert name("x.py::test_boot[x86_64/stock/perf/wall/0.0/wall]").test == "boot under wall"

@@ -109,6 +109,23 @@ def test_a_hint_ends_its_sentence(known: list[str]) -> None:
     assert toml.closest("x86-64", ["x86_64", "aarch64"]) == "did you mean 'x86_64'?"
 
 
+def test_a_hint_is_never_what_was_typed() -> None:
+    assert toml.closest("x86_64", ["x86_64", "x86_65"]) == "did you mean 'x86_65'?"
+    assert toml.closest("x86_64", ["x86_64"]) == "known are none."
+
+
+def test_a_part_of_a_name_is_enough_for_a_hint() -> None:
+    known = ["free_merge", "free_no_merge", "freeze_all_of_it", "free_at_last_again", "other"]
+    assert toml.closest("oth", known) == "did you mean 'other'?"
+    assert toml.closest("FREE", known) == "did you mean 'free_merge', 'free_no_merge' or 'freeze_all_of_it'?"
+
+
+def test_of_many_names_some_near_ones_are_listed() -> None:
+    known = [f"name_{number}_of_many" for number in range(40)]
+    assert toml.closest("zzz", known[:12]).startswith("known are name_0_of_many, ")
+    assert toml.closest("zzz", known).count("name_") == 3
+
+
 @pytest.mark.parametrize("name", machine_names())
 def test_shipped_machines_load(name: str) -> None:
     machine = load_machine(name)

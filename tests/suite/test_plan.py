@@ -45,6 +45,39 @@ def test_an_unknown_test_gets_a_hint(wanted: str) -> None:
         catalog.choose(wanted)
 
 
+def test_tests_are_chosen_by_pattern() -> None:
+    every = [test.name for test in catalog.suite().tests]
+    sweeps = tuple(name for name in every if name.startswith("sweep_"))
+    assert catalog.choose("sweep_*") == sweeps
+    assert len(sweeps) > 2
+    assert catalog.choose("sweep_free_*, le_fit_alloc_tes?") == ("le_fit_alloc_test", "sweep_free_merge", "sweep_free_no_merge")
+    assert set(catalog.choose("performance,fault_*")) == {*catalog.choose("performance"), "fault_alloc_test", "fault_pcpu_test"}
+    assert set(catalog.choose("*")) == set(every)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "near"),
+    [
+        ("le_fit", "le_fit_alloc_test"),
+        ("swep_*", "sweep"),
+        ("performance,strss", "stress"),
+        ("fault_", "fault_alloc_test' or 'fault_pcpu_test"),
+    ],
+)
+def test_the_nearest_test_is_named_and_no_other(wanted: str, near: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        catalog.choose(wanted)
+    assert str(caught.value) == f"There is no test '{wanted.rpartition(',')[2]}'; did you mean '{near}'?"
+
+
+@pytest.mark.parametrize("wanted", ["", " ", "zzz", "[", "*_nothing"])
+def test_what_is_near_to_no_test_gets_a_short_hint(wanted: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        catalog.choose(f"stress,{wanted}")
+    assert str(caught.value).count("'") <= 8
+    assert "known are" not in str(caught.value)
+
+
 def machines_of(made: Plan, *variants: str, profile: str = "perf") -> Plan:
     """The plan with a cell for each of `variants`."""
     (built,) = made.cells
@@ -222,8 +255,3 @@ def test_an_unknown_run_is_said_so(name: str, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
     with pytest.raises(UsageError, match=r"There is no run '.*'; name a folder in .*results, or 'latest'"):
         lifecycle.find(name)
-
-
-def test_there_is_no_shell_where_no_vm_is_up() -> None:
-    with pytest.raises(UsageError, match="No VM of x86_64/stock/perf is up; run `invoke boot` first"):
-        pipeline.ssh("x86_64/stock/perf", "")

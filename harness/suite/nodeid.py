@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Node ids of the suite: written for pytest, read back, and why a test went as it did."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.suite.plan import Session
+
+
+class Name(msgspec.Struct, frozen=True):
+    """What a node id says: ``file::test_WHAT[machine/variant/profile/clock/BOOT.ROUND/NAME]``."""
+
+    cell: str
+    clock: str
+    boot: int
+    round: int
+    test: str
+
+    @property
+    def vm(self) -> str:
+        """The VM that it runs in, as people call it."""
+        return f"{self.cell} {self.clock} {self.boot}"
+
+
+def name(nodeid: str) -> Name:
+    """Read a node id of the suite."""
+    function, _, rest = nodeid.partition("[")
+    cell, clock, number, called = rest.rpartition("]")[0].rsplit("/", 3)
+    boot, _, round_ = number.partition(".")
+    what = function.rpartition("::test_")[2]
+    return Name(cell, clock, int(boot), int(round_), called if what == "module" else f"{what} under {clock}")
+
+
+def parameter(session: Session, round_: int, name: str) -> str:
+    """Return what stands between the brackets of a node id."""
+    return f"{session.built.cell.name}/{session.clock}/{session.boot}.{round_}/{name}"
+
+
+def why(report: pytest.TestReport) -> str:
+    """Return why a test failed or was skipped, in one line."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash else report.longreprtext
+    return (text.strip().splitlines() or ["it did not say why"])[-1]
