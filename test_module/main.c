@@ -12,8 +12,8 @@
 #include <linux/errno.h>
 #include <linux/module.h>
 
-#include "slab.h"
-#include "symbols.h"
+#include "lib/slab.h"
+#include "lib/symbols.h"
 #include "vmalloc_test.h"
 
 struct vmt_params vmt_params = {

@@ -11,7 +11,7 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 
-#include "rng.h"
+#include "lib/rng.h"
 
 /* Operations between two looks at the scheduler and at the stop flag. */
 #define VMT_BREATHE_EVERY	256
@@ -104,22 +104,22 @@ extern const struct vmt_test vmt_tests[];
 extern const unsigned int vmt_nr_tests;
 int vmt_select(const char *names, unsigned long mask, unsigned long *selected);
 
-/* runner.c */
+/* core/runner.c */
 int vmt_run_selected(unsigned long selected);
 void vmt_settle(void);
 void vmt_settle_if_asked(void);
 
-/* passes.c */
+/* core/passes.c */
 int vmt_run_passes(struct vmt_run *run, char *reason);
 
-/* threads.c */
+/* core/threads.c */
 __printf(3, 4)
 int vmt_fail(struct vmt_thread *t, int err, const char *fmt, ...);
 __printf(2, 3)
 int vmt_skip(struct vmt_thread *t, const char *fmt, ...);
 int vmt_breathe(const struct vmt_thread *t);
 
-/* timed.c */
+/* core/timed.c */
 void vmt_clock_start(struct vmt_thread *t);
 void vmt_clock_stop(struct vmt_thread *t);
 int vmt_warm_up(struct vmt_thread *t, unsigned long rounds,
@@ -127,76 +127,76 @@ int vmt_warm_up(struct vmt_thread *t, unsigned long rounds,
 int vmt_timed_loop(struct vmt_thread *t,
 		   int (*op)(struct vmt_thread *t, void *ctx), void *ctx);
 
-/* perf.c */
+/* perf/perf.c */
 int vmt_touch_and_free(struct vmt_thread *t, unsigned long pages);
 int le_fit_alloc_test(struct vmt_thread *t);
 int ne_fit_alloc_test(struct vmt_thread *t);
 int long_busy_list_alloc_test(struct vmt_thread *t);
 int random_size_alloc_test(struct vmt_thread *t);
 
-/* perf_fit.c */
+/* perf/perf_fit.c */
 int b_fit_alloc_test(struct vmt_thread *t);
 
-/* stress.c */
+/* stress/stress.c */
 int align_shift_alloc_test(struct vmt_thread *t);
 int random_size_align_test(struct vmt_thread *t);
 int fragmentation_test(struct vmt_thread *t);
 int mix_stress_test(struct vmt_thread *t);
 
-/* stress_pcpu.c */
+/* stress/pcpu_alloc.c */
 int pcpu_alloc_test(struct vmt_thread *t);
 
-/* model.c */
+/* stress/model.c */
 int model_test(struct vmt_thread *t);
 
-/* window.c */
+/* stress/window.c */
 int window_test(struct vmt_thread *t);
 
-/* exact.c */
+/* stress/exact_hole.c */
 int exact_hole_test(struct vmt_thread *t);
 
-/* everything.c */
+/* stress/everything.c */
 int everything_test(struct vmt_thread *t);
 
-/* stress_pcpu_areas.c */
+/* stress/pcpu_areas.c */
 int pcpu_areas_test(struct vmt_thread *t);
 
-/* stress_pcpu_full.c */
+/* stress/pcpu_full.c */
 int pcpu_full_test(struct vmt_thread *t);
 
-/* stress_pcpu_leak.c */
+/* stress/pcpu_leak.c */
 int pcpu_leak_test(struct vmt_thread *t);
 
-/* stress_lazy.c */
+/* stress/lazy_pages.c */
 int lazy_pages_test(struct vmt_thread *t);
 
-/* stress_threads.c */
+/* stress/many_threads.c */
 int many_threads_test(struct vmt_thread *t);
 
-/* stress_map_ram.c */
+/* stress/map_ram.c */
 int map_ram_test(struct vmt_thread *t);
 
-/* fault_alloc.c */
+/* stress/fault_alloc.c */
 int fault_alloc_test(struct vmt_thread *t);
 
-/* fault_pcpu.c */
+/* stress/fault_pcpu.c */
 int fault_pcpu_test(struct vmt_thread *t);
 
-/* sweep.c */
+/* sweep/sweep.c */
 int sweep_no_holes(struct vmt_thread *t);
 int sweep_long_list(struct vmt_thread *t);
 int sweep_two_sizes(struct vmt_thread *t);
 int sweep_two_alignments(struct vmt_thread *t);
 int sweep_two_windows(struct vmt_thread *t);
 
-/* sweep_churn.c */
+/* sweep/churn.c */
 int sweep_churn(struct vmt_thread *t);
 
-/* sweep_free.c */
+/* sweep/free.c */
 int sweep_free_merge(struct vmt_thread *t);
 int sweep_free_no_merge(struct vmt_thread *t);
 
-/* sweep_pcpu.c */
+/* sweep/pcpu.c */
 int sweep_pcpu(struct vmt_thread *t);
 
 #endif /* VMALLOC_TEST_H */
