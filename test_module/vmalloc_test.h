@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of vmalloc_test.ko share: the parameters, a test, one
- * thread's work on it, and how that thread says what went wrong.
+ * What all parts of vmalloc_test.ko share: the parameters, a test, a pass of
+ * it, and one thread's work in that.
  */
 #ifndef VMALLOC_TEST_H
 #define VMALLOC_TEST_H
@@ -12,9 +12,6 @@
 #include <linux/wait.h>
 
 #include "lib/rng.h"
-
-/* Operations between two looks at the scheduler and at the stop flag. */
-#define VMT_BREATHE_EVERY	256
 
 #define VMT_REASON_LEN		160
 
@@ -99,36 +96,12 @@ struct vmt_thread {
 	unsigned long live_pages;
 };
 
-/* tests.c: the table, and which of it the parameters ask for. */
+/* tests.c: the table, and which tests of it the parameters ask for. */
 extern const struct vmt_test vmt_tests[];
 extern const unsigned int vmt_nr_tests;
 int vmt_select(const char *names, unsigned long mask, unsigned long *selected);
 
-/* core/runner.c */
-int vmt_run_selected(unsigned long selected);
-void vmt_settle(void);
-void vmt_settle_if_asked(void);
-
-/* core/passes.c */
-int vmt_run_passes(struct vmt_run *run, char *reason);
-
-/* core/threads.c */
-__printf(3, 4)
-int vmt_fail(struct vmt_thread *t, int err, const char *fmt, ...);
-__printf(2, 3)
-int vmt_skip(struct vmt_thread *t, const char *fmt, ...);
-int vmt_breathe(const struct vmt_thread *t);
-
-/* core/timed.c */
-void vmt_clock_start(struct vmt_thread *t);
-void vmt_clock_stop(struct vmt_thread *t);
-int vmt_warm_up(struct vmt_thread *t, unsigned long rounds,
-		int (*op)(struct vmt_thread *t, void *ctx), void *ctx);
-int vmt_timed_loop(struct vmt_thread *t,
-		   int (*op)(struct vmt_thread *t, void *ctx), void *ctx);
-
 /* perf/perf.c */
-int vmt_touch_and_free(struct vmt_thread *t, unsigned long pages);
 int le_fit_alloc_test(struct vmt_thread *t);
 int ne_fit_alloc_test(struct vmt_thread *t);
 int long_busy_list_alloc_test(struct vmt_thread *t);

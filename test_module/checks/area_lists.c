@@ -15,7 +15,12 @@
 #include <linux/vmalloc.h>
 
 #include "checks/area_lists.h"
+#include "checks/holes.h"
+#include "checks/leaks.h"
+#include "lib/areas.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
+#include "vmalloc_test.h"
 
 /*
  * Others go on allocating and freeing, and newer kernels move an area from
@@ -59,7 +64,10 @@ static int check_area(const struct vmap_area *va, unsigned long end_before,
 	return 0;
 }
 
-/* The list is sorted, its links agree, and the tree has the same areas. */
+/*
+ * The list is sorted, its links agree, and the tree has the same areas. This
+ * is no vmt_each_area(): it holds both locks, and looks at the links too.
+ */
 static int check_list(const struct vmt_area_list *list, bool free,
 		      char *reason)
 {
@@ -102,8 +110,8 @@ static struct vmap_area *area_at(const struct vmt_area_list *list,
 /* How much of [@start, @end) is in the vmalloc range. */
 static unsigned long bytes_in_range(unsigned long start, unsigned long end)
 {
-	start = clamp(start, VMALLOC_START, VMALLOC_END & PAGE_MASK);
-	return clamp(end, VMALLOC_START, VMALLOC_END & PAGE_MASK) - start;
+	start = clamp(start, VMALLOC_START, VMT_RANGE_END);
+	return clamp(end, VMALLOC_START, VMT_RANGE_END) - start;
 }
 
 /*
@@ -174,7 +182,7 @@ static int check_busy(const struct vmt_area_list *busy, char *reason)
 
 static int check_once(const struct vmt_books *before, char *reason)
 {
-	const struct vmt_area_list *busy = vmt_area_list();
+	const struct vmt_area_list *busy = vmt_busy_list();
 	unsigned long kept;
 	int err;
 
@@ -186,20 +194,20 @@ static int check_once(const struct vmt_books *before, char *reason)
 		return contradiction(reason,
 				     "books: %lu bytes are free or busy, %lu were before",
 				     kept, before->kept);
-	return vmt_leftovers_check(&before->leftovers, busy, reason);
+	return vmt_leftovers_check(&before->leftovers, reason);
 }
 
 /* Taken before a pass, when nothing of it is there yet. */
 void vmt_books_open(struct vmt_books *before)
 {
-	const struct vmt_area_list *busy = vmt_area_list();
+	const struct vmt_area_list *busy = vmt_busy_list();
 	char reason[VMT_REASON_LEN];
 
 	*before = (struct vmt_books){ .visible = busy };
 	if (!busy)
 		return;
 	vmt_settle();
-	vmt_leftovers_count(&before->leftovers, busy);
+	vmt_leftovers_count(&before->leftovers);
 	check_free(busy, &before->kept, reason);
 }
 

@@ -16,7 +16,4 @@ struct vmt_books {
 void vmt_books_open(struct vmt_books *before);
 int vmt_books_check(const struct vmt_books *before, char *reason);
 
-/* holes.c */
-int vmt_holes_check(char *reason);
-
 #endif /* VMALLOC_TEST_AREA_LISTS_H */

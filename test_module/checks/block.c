@@ -7,8 +7,12 @@
 #include <linux/vmalloc.h>
 
 #include "checks/block.h"
+#include "checks/overlap.h"
 #include "checks/pattern.h"
+#include "lib/fail.h"
+#include "lib/rng.h"
 #include "lib/symbols.h"
+#include "vmalloc_test.h"
 
 /* The guest may have little memory, and every thread takes its share. */
 bool vmt_may_hold(const struct vmt_thread *t, unsigned long pages)

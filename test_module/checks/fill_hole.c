@@ -8,15 +8,16 @@
 #include <linux/vmalloc.h>
 
 #include "checks/fill_hole.h"
+#include "lib/areas.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 
 /*
- * Others need space while a hole is taken: of a vast one this much stays
+ * Others need space while a hole is taken: of a large one this much stays
  * free, at its end in one request and at its start in another.
  */
-#define LEAVE		SZ_64M
-#define VAST		((unsigned long)SZ_1G)
+#define LEFT_FREE	SZ_64M
+#define LARGE_HOLE	((unsigned long)SZ_1G)
 
 /* Shadow memory is allocated for the whole of an area, if for any. */
 #define MOST		(IS_ENABLED(CONFIG_KASAN_VMALLOC) ? SZ_16M : ULONG_MAX)
@@ -71,15 +72,15 @@ int vmt_fill_exactly(const struct vmt_hole *hole, char *reason)
 	struct vmt_hole part = *hole;
 	int err;
 
-	if (vmt_hole_size(hole) < VAST)
+	if (vmt_hole_size(hole) < LARGE_HOLE)
 		return fill(hole, hole->start, hole->end, reason);
 
-	part.end = hole->end - LEAVE;
+	part.end = hole->end - LEFT_FREE;
 	err = fill(&part, part.start, part.end, reason);
 	if (err)
 		return err;
 	vm_unmap_aliases();
-	part.start = hole->start + LEAVE;
+	part.start = hole->start + LEFT_FREE;
 	part.end = hole->end;
 	return fill(&part, part.start, part.end, reason);
 }
@@ -87,7 +88,7 @@ int vmt_fill_exactly(const struct vmt_hole *hole, char *reason)
 /* A window that has nothing free but the hole. */
 int vmt_fill_between(const struct vmt_hole *hole, char *reason)
 {
-	if (!hole->below || !hole->above || vmt_hole_size(hole) >= VAST)
+	if (!hole->below || !hole->above || vmt_hole_size(hole) >= LARGE_HOLE)
 		return 0;
 	return fill(hole, hole->below, hole->above, reason);
 }
@@ -95,7 +96,7 @@ int vmt_fill_between(const struct vmt_hole *hole, char *reason)
 /* One page in the hole, aligned so far that there are but a few places. */
 int vmt_take_aligned(const struct vmt_hole *hole, char *reason)
 {
-	unsigned long half = min(vmt_hole_size(hole) / 2, VAST);
+	unsigned long half = min(vmt_hole_size(hole) / 2, LARGE_HOLE);
 	unsigned long addr;
 	unsigned long align;
 

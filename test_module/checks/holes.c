@@ -6,17 +6,17 @@
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <linux/list.h>
-#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
-#include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
-#include "checks/area_lists.h"
 #include "checks/fill_hole.h"
+#include "checks/holes.h"
+#include "lib/areas.h"
+#include "lib/rng.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
-#include "stress/request.h"
+#include "vmalloc_test.h"
 
 /* The largest, the smallest, and so many others chosen at random. */
 #define NR_RANDOM	62
@@ -54,54 +54,32 @@ static bool keep(void *ctx, struct vmt_hole hole)
 	return false;
 }
 
-void vmt_each_hole(bool (*visit)(void *ctx, struct vmt_hole hole), void *ctx)
-{
-	const struct vmt_area_list *list = vmt_area_list();
-	const unsigned long last = VMALLOC_END & PAGE_MASK;
-	struct vmt_hole hole = { .start = VMALLOC_START };
-	struct vmap_area *va;
-	bool enough = false;
+struct comparison {
+	const struct vmt_hole *wanted;
+	bool same;
+};
 
-	spin_lock(list->lock);
-	list_for_each_entry(va, list->head, list) {
-		if (va->va_start >= last || enough)
-			break;
-		if (va->va_end <= VMALLOC_START)
-			continue;
-		hole.end = va->va_start;
-		hole.above = va->va_end;
-		if (hole.end > hole.start)
-			enough = visit(ctx, hole);
-		hole.start = va->va_end;
-		hole.below = va->va_start;
-	}
-	hole.end = last;
-	hole.above = 0;
-	if (!enough && hole.end > hole.start)
-		visit(ctx, hole);
-	spin_unlock(list->lock);
+static bool compare(void *ctx, struct vmt_hole hole)
+{
+	struct comparison *comparison = ctx;
+	const struct vmt_hole *wanted = comparison->wanted;
+
+	if (hole.start < wanted->start)
+		return false;
+	comparison->same = hole.start == wanted->start &&
+			   hole.end == wanted->end &&
+			   hole.below == wanted->below &&
+			   hole.above == wanted->above;
+	return true;
 }
 
 /* Whether nothing has come to lie in it, and its neighbours are still there. */
 static bool still_there(const struct vmt_hole *hole)
 {
-	const struct vmt_area_list *list = vmt_area_list();
-	bool below = !hole->below;
-	bool above = !hole->above;
-	bool taken = false;
-	struct vmap_area *va;
+	struct comparison comparison = { .wanted = hole };
 
-	spin_lock(list->lock);
-	list_for_each_entry(va, list->head, list) {
-		if (va->va_end > hole->start && va->va_start < hole->end)
-			taken = true;
-		below = below || (va->va_start == hole->below &&
-				  va->va_end == hole->start);
-		above = above || (va->va_end == hole->above &&
-				  va->va_start == hole->end);
-	}
-	spin_unlock(list->lock);
-	return below && above && !taken;
+	vmt_each_hole(compare, &comparison);
+	return comparison.same;
 }
 
 /* Others may take part of the hole, or wait for the purge of what they took. */

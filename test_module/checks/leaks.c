@@ -3,12 +3,12 @@
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <linux/list.h>
 #include <linux/module.h>
-#include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
 #include "checks/leaks.h"
+#include "lib/areas.h"
+#include "lib/settle.h"
 #include "lib/slab.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
@@ -26,77 +26,67 @@ static bool is_ours(const struct vm_struct *vm)
 }
 
 /* What vm_map_ram() takes has no vm_struct, nor has what is freed lazily. */
-static void count_areas(struct vmt_leftovers *left,
-			const struct vmt_area_list *busy)
+static bool add_area(void *ctx, const struct vmap_area *va)
 {
-	const struct vm_struct *vm;
-	struct vmap_area *va;
+	const struct vm_struct *vm = vmt_area_vm(va);
+	struct vmt_leftovers *left = ctx;
 
-	spin_lock(busy->lock);
-	list_for_each_entry(va, busy->head, list) {
-		vm = vmt_area_vm(va);
-		left->ours += is_ours(vm);
-		left->blocks += !vm;
-	}
-	spin_unlock(busy->lock);
+	left->ours += is_ours(vm);
+	left->blocks += !vm;
+	return false;
 }
 
-static long count_list(const struct vmt_area_list *list)
+static bool count_one(void *ctx, const struct vmap_area *va)
 {
-	const struct list_head *at;
-	long areas = 0;
+	long *areas = ctx;
 
-	spin_lock(list->lock);
-	list_for_each(at, list->head)
-		areas++;
-	spin_unlock(list->lock);
-	return areas;
+	++*areas;
+	return false;
 }
 
-static long count_objects(const struct vmt_area_list *busy)
+/* Objects of areas' cache that are in neither list. */
+static long count_objects(void)
 {
 	const struct vmt_area_list *free = vmt_free_list();
+	long objects, areas = 0;
 
 	if (!free || !vmt_have_area_cache())
 		return 0;
-	return (long)vmt_area_objects() - count_list(busy) - count_list(free);
+	objects = vmt_area_objects();
+	vmt_each_area(vmt_busy_list(), count_one, &areas);
+	vmt_each_area(free, count_one, &areas);
+	return objects - areas;
 }
 
-void vmt_leftovers_count(struct vmt_leftovers *left,
-			 const struct vmt_area_list *busy)
+void vmt_leftovers_count(struct vmt_leftovers *left)
 {
-	*left = (struct vmt_leftovers){ .objects = count_objects(busy) };
-	count_areas(left, busy);
+	*left = (struct vmt_leftovers){ .objects = count_objects() };
+	vmt_each_area(vmt_busy_list(), add_area, left);
 }
 
-static int name_ours(const struct vmt_area_list *busy, char *reason)
+/* Names the lowest area that is ours in @ctx, a reason. */
+static bool name_ours(void *ctx, const struct vmap_area *va)
 {
-	struct vmap_area *va;
+	const struct vm_struct *vm = vmt_area_vm(va);
 
-	spin_lock(busy->lock);
-	list_for_each_entry(va, busy->head, list) {
-		const struct vm_struct *vm = vmt_area_vm(va);
-
-		if (!is_ours(vm))
-			continue;
-		scnprintf(reason, VMT_REASON_LEN,
-			  "leak: [%lx,%lx) of %ps is left", va->va_start,
-			  va->va_end, vm->caller);
-		break;
-	}
-	spin_unlock(busy->lock);
-	return -EBUSY;
+	if (!is_ours(vm))
+		return false;
+	scnprintf(ctx, VMT_REASON_LEN, "leak: [%lx,%lx) of %ps is left",
+		  va->va_start, va->va_end, vm->caller);
+	return true;
 }
 
-int vmt_leftovers_check(const struct vmt_leftovers *before,
-			const struct vmt_area_list *busy, char *reason)
+/* @reason says in VMT_REASON_LEN characters what is left. */
+int vmt_leftovers_check(const struct vmt_leftovers *before, char *reason)
 {
 	struct vmt_leftovers left;
 	long objects;
 
-	vmt_leftovers_count(&left, busy);
-	if (left.ours > before->ours)
-		return name_ours(busy, reason);
+	vmt_leftovers_count(&left);
+	if (left.ours > before->ours) {
+		vmt_each_area(vmt_busy_list(), name_ours, reason);
+		return -EBUSY;
+	}
 	if (left.blocks > before->blocks)
 		return leak(reason, "%lu areas of vm_map_ram() are left",
 			    left.blocks - before->blocks);
@@ -106,4 +96,13 @@ int vmt_leftovers_check(const struct vmt_leftovers *before,
 			    "%ld objects of areas that are neither free nor busy",
 			    objects);
 	return 0;
+}
+
+void vmt_take_tally(struct vmt_tally *tally)
+{
+	vmt_settle();
+	tally->areas = vmt_count_areas();
+	vmt_shrink_slab();
+	tally->slab = vmt_slab_exact();
+	tally->kmalloc = vmt_kmalloc_bytes();
 }

@@ -5,6 +5,8 @@
 #include <linux/spinlock.h>
 
 #include "checks/overlap.h"
+#include "lib/fail.h"
+#include "vmalloc_test.h"
 
 #define AREA_START(area)	((area)->start)
 #define AREA_LAST(area)		((area)->last)

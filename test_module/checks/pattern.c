@@ -11,6 +11,8 @@
 #include <linux/string.h>
 
 #include "checks/pattern.h"
+#include "lib/fail.h"
+#include "vmalloc_test.h"
 
 #define WORD	sizeof(u64)
 

@@ -8,6 +8,7 @@
 #include "checks/memory.h"
 #include "core/histogram.h"
 #include "core/ktap.h"
+#include "vmalloc_test.h"
 
 /* A line of buckets, which printk() would cut off from 990 characters on. */
 #define LINE_LEN	800

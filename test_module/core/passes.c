@@ -13,7 +13,9 @@
 #include "checks/memory.h"
 #include "core/histogram.h"
 #include "core/ktap.h"
+#include "core/passes.h"
 #include "core/threads.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 
@@ -175,7 +177,7 @@ int vmt_run_passes(struct vmt_run *run, char *reason)
 	err = run_samples(run, reason);
 	if (!err && performance)
 		err = run_latency(run, reason);
-	if (!err && vmt_params.memory && vmt_area_list())
+	if (!err && vmt_params.memory && vmt_busy_list())
 		err = run_checked(run, reason, run_memory);
 	return err;
 }

@@ -6,10 +6,11 @@
 #include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <linux/rcupdate.h>
-#include <linux/vmalloc.h>
 
 #include "core/ktap.h"
+#include "core/passes.h"
+#include "core/runner.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 
@@ -18,24 +19,6 @@ struct session {
 	const char *skip_rest;
 	bool interrupted;
 };
-
-/*
- * Ends what earlier frees left to be done: gives the areas that were freed
- * lazily back to the allocator, and waits until RCU has freed the structures
- * that described them, which else would happen while a test is being timed.
- */
-void vmt_settle(void)
-{
-	vm_unmap_aliases();
-	rcu_barrier();
-}
-
-/* Without, a pass goes on from where those before it left the allocator. */
-void vmt_settle_if_asked(void)
-{
-	if (vmt_params.settle)
-		vmt_settle();
-}
 
 static void run_test(struct session *session, const struct vmt_test *test)
 {
@@ -80,15 +63,18 @@ static const char *obstacle(const struct session *session,
 	return NULL;
 }
 
-/* 0 whatever the tests found; -EINTR when the loader is to be killed. */
-int vmt_run_selected(unsigned long selected)
+/*
+ * Runs test n of @tests where bit n of @selected is set. Returns 0 whatever
+ * the tests found, -EINTR when the loader is to be killed.
+ */
+int vmt_run_selected(const struct vmt_test *tests, unsigned long selected)
 {
 	struct session session = { };
 	unsigned int i;
 
 	vmt_ktap_begin(hweight_long(selected));
-	for_each_set_bit(i, &selected, vmt_nr_tests) {
-		const struct vmt_test *test = &vmt_tests[i];
+	for_each_set_bit(i, &selected, BITS_PER_LONG) {
+		const struct vmt_test *test = &tests[i];
 		const char *why = obstacle(&session, test);
 
 		if (why)

@@ -7,38 +7,10 @@
 #include <linux/sched/task.h>
 
 #include "core/threads.h"
+#include "lib/fail.h"
+#include "lib/rng.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
-
-/* Keeps the first failure of a thread; returns @err, to be passed on. */
-int vmt_fail(struct vmt_thread *t, int err, const char *fmt, ...)
-{
-	va_list args;
-
-	if (t->reason[0])
-		return err;
-	va_start(args, fmt);
-	vscnprintf(t->reason, sizeof(t->reason), fmt, args);
-	va_end(args);
-	return err;
-}
-
-/* The test cannot be run here; the reason is what follows "SKIP". */
-int vmt_skip(struct vmt_thread *t, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vscnprintf(t->reason, sizeof(t->reason), fmt, args);
-	va_end(args);
-	return -EOPNOTSUPP;
-}
-
-int vmt_breathe(const struct vmt_thread *t)
-{
-	cond_resched();
-	return READ_ONCE(t->run->stop) ? -EINTR : 0;
-}
 
 static int thread_main(void *data)
 {

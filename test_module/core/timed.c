@@ -4,6 +4,9 @@
 #include <linux/ktime.h>
 
 #include "core/histogram.h"
+#include "core/timed.h"
+#include "lib/fail.h"
+#include "lib/settle.h"
 #include "vmalloc_test.h"
 
 #define OVERHEAD_TRIALS		1000

@@ -14,7 +14,7 @@ static typeof(__vmalloc_node_range) *vmalloc_node_range;
 static typeof(__get_vm_area_caller) *get_vm_area_in;
 static typeof(pcpu_get_vm_areas) *pcpu_get;
 static typeof(pcpu_free_vm_areas) *pcpu_free;
-static struct vmt_area_list area_list;
+static struct vmt_area_list busy_list;
 static struct vmt_area_list free_list;
 /* Stands in where the free areas have no lock of their own. */
 static DEFINE_SPINLOCK(no_lock);
@@ -46,9 +46,9 @@ void vmt_find_symbols(void)
 	pcpu_free = (void *)vmt_lookup("pcpu_free_vm_areas");
 
 	/* Variables: only kernels with CONFIG_KALLSYMS_ALL know their names. */
-	area_list.lock = (void *)vmt_lookup("vmap_area_lock");
-	area_list.head = (void *)vmt_lookup("vmap_area_list");
-	area_list.root = (void *)vmt_lookup("vmap_area_root");
+	busy_list.lock = (void *)vmt_lookup("vmap_area_lock");
+	busy_list.head = (void *)vmt_lookup("vmap_area_list");
+	busy_list.root = (void *)vmt_lookup("vmap_area_root");
 	find_free_list();
 	max_threads = (void *)vmt_lookup("max_threads");
 	/*
@@ -85,6 +85,17 @@ void *vmt_vmalloc_in(unsigned long size, unsigned long align,
 				  NUMA_NO_NODE, __builtin_return_address(0));
 }
 
+/*
+ * A request that nothing can satisfy: no window begins lower, which drops what
+ * the allocator remembers of earlier searches, and it purges before it gives
+ * up. Stock 4.18 remembers too much: having passed by a hole, it does not go
+ * back for a request of exactly the hole's size.
+ */
+void vmt_forget_searches(void)
+{
+	vfree(vmt_vmalloc_window(PAGE_SIZE, 1, 0, 0, PAGE_SIZE));
+}
+
 void *vmt_map_pages(struct page **pages, unsigned int nr)
 {
 	return vmt_vm_map_ram(pages, nr);
@@ -118,14 +129,14 @@ void vmt_free_pcpu(struct vm_struct **areas, int nr)
 	pcpu_free(areas, nr);
 }
 
-const struct vmt_area_list *vmt_area_list(void)
+const struct vmt_area_list *vmt_busy_list(void)
 {
-	return area_list.lock && area_list.head ? &area_list : NULL;
+	return busy_list.lock && busy_list.head ? &busy_list : NULL;
 }
 
 const struct vmt_area_list *vmt_free_list(void)
 {
-	return area_list.lock && free_list.head ? &free_list : NULL;
+	return busy_list.lock && free_list.head ? &free_list : NULL;
 }
 
 const struct vm_struct *vmt_area_vm(const struct vmap_area *va)

@@ -35,6 +35,9 @@ void *vmt_vmalloc_range(unsigned long size, unsigned long align);
 void *vmt_vmalloc_in(unsigned long size, unsigned long align,
 		     unsigned long start, unsigned long end, gfp_t gfp);
 
+/* Makes the allocator forget its earlier searches, and purge. */
+void vmt_forget_searches(void);
+
 /* vm_map_ram(): as many as fit into a block share one, more get an area. */
 void *vmt_map_pages(struct page **pages, unsigned int nr);
 
@@ -48,7 +51,7 @@ struct vmt_area_list {
 };
 
 /* NULL where it is not visible. */
-const struct vmt_area_list *vmt_area_list(void);
+const struct vmt_area_list *vmt_busy_list(void);
 
 /*
  * The areas that are free, where the kernel keeps books of them under a name

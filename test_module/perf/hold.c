@@ -4,7 +4,9 @@
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
+#include "lib/fail.h"
 #include "perf/hold.h"
+#include "vmalloc_test.h"
 
 /* What could be had so far is freed again when one fails. */
 int vmt_hold(struct vmt_thread *t, struct vmt_held *held, unsigned long nr)

@@ -8,8 +8,12 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "core/timed.h"
+#include "lib/fail.h"
+#include "lib/rng.h"
 #include "lib/symbols.h"
 #include "perf/hold.h"
+#include "perf/perf.h"
 #include "vmalloc_test.h"
 
 /* Far more than any area that is there, so that both sides stay free. */

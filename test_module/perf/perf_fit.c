@@ -15,7 +15,11 @@
 #include <linux/vmalloc.h>
 
 #include "core/ktap.h"
+#include "core/timed.h"
+#include "lib/fail.h"
+#include "lib/settle.h"
 #include "perf/hold.h"
+#include "perf/perf.h"
 #include "vmalloc_test.h"
 
 /* Their pages stay below the threshold of the kernel's own purge. */

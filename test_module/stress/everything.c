@@ -6,6 +6,7 @@
  */
 #include <linux/kernel.h>
 
+#include "lib/rng.h"
 #include "vmalloc_test.h"
 
 static const struct {

@@ -10,8 +10,10 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
+#include "lib/fail.h"
 #include "lib/symbols.h"
 #include "stress/request.h"
 #include "vmalloc_test.h"
@@ -25,6 +27,8 @@
 #define SPLIT		129U
 #define SPLIT_END	250U
 #define SPLIT_ALIGN	64U
+
+#define OVER_4_GIB	(SZ_1G * 4UL + SZ_256K)
 
 static DEFINE_MUTEX(one_at_a_time);
 
@@ -209,6 +213,43 @@ out:
 	return err;
 }
 
+/*
+ * An area whose size 32 bits do not hold: address space alone, since no
+ * machine has to have the memory. The part of the range near its end is empty.
+ */
+static int over_4_gib(struct vmt_thread *t)
+{
+	unsigned long eighth = (VMALLOC_END - VMALLOC_START) / 8;
+	unsigned long start = ALIGN(VMALLOC_END - eighth, SZ_1G);
+	unsigned long end = start + OVER_4_GIB;
+	const struct vmt_request page = {
+		PAGE_SIZE, 1, VM_NO_GUARD, start, end
+	};
+	struct vm_struct *area;
+	void *addr;
+
+	/* Then address space has shadow memory of an eighth of its size. */
+	if (IS_ENABLED(CONFIG_KASAN_VMALLOC))
+		return 0;
+
+	vmt_forget_searches();
+	area = vmt_get_area(OVER_4_GIB, VM_ALLOC | VM_NO_GUARD, start, end);
+	if (!area)
+		return vmt_fail(t, -ENOSPC, "refused: %lx bytes in [%lx,%lx)",
+				OVER_4_GIB, start, end);
+	if ((unsigned long)area->addr != start)
+		return vmt_fail(t, -ERANGE,
+				"outside of the window [%lx,%lx): at %lx",
+				start, end, (unsigned long)area->addr);
+	addr = vmt_request(&page);
+	if (addr)
+		return vmt_fail(t, -EEXIST, "overlap of %lx with [%lx,%lx)",
+				(unsigned long)addr, start, end);
+	free_vm_area(area);
+	vm_unmap_aliases();
+	return 0;
+}
+
 static int exact_op(struct exact *x)
 {
 	unsigned int pages;
@@ -221,7 +262,7 @@ static int exact_op(struct exact *x)
 			return err;
 		schedule_timeout_uninterruptible(1);
 	}
-	err = vmt_vast_is_whole(x->t) ?: split(x);
+	err = over_4_gib(x->t) ?: split(x);
 	for (pages = 1; pages <= MAX_HOLE && !err; pages += pages < 4 ? 1 : 4)
 		err = one_hole(x, pages);
 	mutex_unlock(&one_at_a_time);

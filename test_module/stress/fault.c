@@ -18,9 +18,13 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "checks/leaks.h"
 #include "core/ktap.h"
+#include "lib/areas.h"
+#include "lib/fail.h"
 #include "lib/symbols.h"
 #include "stress/fault.h"
+#include "vmalloc_test.h"
 
 /* Allocations in one operation. */
 #define MAX_NTH		2000
@@ -79,7 +83,7 @@ static bool lasts(void)
 static unsigned long count_areas(void)
 {
 	vm_unmap_aliases();
-	return vmt_count_areas(VMALLOC_START, VMALLOC_END & PAGE_MASK);
+	return vmt_count_areas();
 }
 
 /* Stacks of the kernel's own threads and the like may come meanwhile. */

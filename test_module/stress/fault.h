@@ -3,7 +3,6 @@
 #ifndef VMALLOC_TEST_FAULT_H
 #define VMALLOC_TEST_FAULT_H
 
-#include "checks/tally.h"
 #include "vmalloc_test.h"
 
 /*

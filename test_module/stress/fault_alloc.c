@@ -12,8 +12,11 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "lib/fail.h"
+#include "lib/rng.h"
 #include "lib/symbols.h"
 #include "stress/fault.h"
+#include "vmalloc_test.h"
 
 /* More than a block of vb_alloc() takes, so that either way is gone. */
 #define MAX_MAPPED	(BITS_PER_LONG + 8)
@@ -154,7 +157,7 @@ int fault_alloc_test(struct vmt_thread *t)
 
 	if (t->id)
 		return 0;
-	if (!IS_ENABLED(CONFIG_FAULT_INJECTION) || !vmt_area_list())
+	if (!IS_ENABLED(CONFIG_FAULT_INJECTION) || !vmt_busy_list())
 		return vmt_skip(t, "the kernel cannot make allocations fail");
 	f = kzalloc(sizeof(*f), GFP_KERNEL);
 	if (!f)

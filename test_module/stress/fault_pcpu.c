@@ -11,8 +11,12 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "lib/areas.h"
+#include "lib/fail.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
 #include "stress/fault.h"
+#include "vmalloc_test.h"
 
 #define NR_AREAS	3
 #define AREA_SIZE	SZ_64K
@@ -84,7 +88,7 @@ static const struct vmt_operation alloc = {
 static unsigned long count_areas(void)
 {
 	vmt_settle();
-	return vmt_count_areas(VMALLOC_START, VMALLOC_END & PAGE_MASK);
+	return vmt_count_areas();
 }
 
 /* Until percpu has destroyed what chunks it wants to. */
@@ -129,7 +133,7 @@ int fault_pcpu_test(struct vmt_thread *t)
 
 	if (t->id)
 		return 0;
-	if (!IS_ENABLED(CONFIG_FAULT_INJECTION) || !vmt_area_list())
+	if (!IS_ENABLED(CONFIG_FAULT_INJECTION) || !vmt_busy_list())
 		return vmt_skip(t, "the kernel cannot make allocations fail");
 	f = kvzalloc(sizeof(*f), GFP_KERNEL);
 	if (!f)

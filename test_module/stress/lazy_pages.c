@@ -12,6 +12,7 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
+#include "lib/fail.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 

@@ -11,6 +11,8 @@
 #include <linux/slab.h>
 
 #include "checks/block.h"
+#include "lib/fail.h"
+#include "lib/rng.h"
 #include "vmalloc_test.h"
 
 #define NR_BLOCKS	3

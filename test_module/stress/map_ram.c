@@ -13,6 +13,8 @@
 #include <linux/vmalloc.h>
 
 #include "checks/overlap.h"
+#include "lib/fail.h"
+#include "lib/rng.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 

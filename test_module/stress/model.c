@@ -13,6 +13,9 @@
 #include <linux/vmalloc.h>
 
 #include "checks/block.h"
+#include "lib/fail.h"
+#include "lib/rng.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
 #include "stress/model_requests.h"
 #include "stress/request.h"

@@ -4,6 +4,7 @@
 #include <linux/kernel.h>
 #include <linux/mm.h>
 
+#include "lib/rng.h"
 #include "stress/model_requests.h"
 #include "stress/request.h"
 

@@ -16,6 +16,8 @@
 #include "checks/block.h"
 #include "checks/overlap.h"
 #include "checks/pattern.h"
+#include "lib/fail.h"
+#include "lib/rng.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 

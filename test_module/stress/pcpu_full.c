@@ -12,9 +12,10 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include "checks/fill_hole.h"
+#include "lib/areas.h"
+#include "lib/fail.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
-#include "stress/request.h"
 #include "vmalloc_test.h"
 
 /* Fewer pages than what starts a purge. */
@@ -22,7 +23,7 @@
 #define ALIGN_LITTLE	SZ_64K
 
 /* What others may need meanwhile, in the lowest hole. */
-#define LEAVE		SZ_8M
+#define FOR_OTHERS	SZ_8M
 
 /* Of the space between the low place and the high one. */
 #define DISTANCE	(4 * CHUNK)
@@ -102,7 +103,7 @@ static int fill_up(struct full *f)
 		return vmt_fail(f->t, -ENOSPC, "no hole of a GiB");
 	f->low = ALIGN(hole.start + SZ_1G / 2, CHUNK);
 	f->high = f->low + CHUNK + DISTANCE + ALIGN_LITTLE;
-	err = fill(f, hole.start + LEAVE, f->low) ?:
+	err = fill(f, hole.start + FOR_OTHERS, f->low) ?:
 	      fill(f, f->low + CHUNK, f->high);
 	if (err)
 		return err;
@@ -203,7 +204,7 @@ int pcpu_full_test(struct vmt_thread *t)
 	/* The others would only get in the way. */
 	if (t->id)
 		return 0;
-	if (!vmt_area_list() || !vmt_have_range())
+	if (!vmt_busy_list() || !vmt_have_range())
 		return vmt_skip(t, "the kernel's areas cannot be seen");
 	/* Then address space has shadow memory of an eighth of its size. */
 	if (IS_ENABLED(CONFIG_KASAN_VMALLOC))

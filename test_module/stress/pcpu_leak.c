@@ -13,8 +13,11 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "checks/tally.h"
+#include "checks/leaks.h"
 #include "core/ktap.h"
+#include "lib/areas.h"
+#include "lib/fail.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 
@@ -178,7 +181,7 @@ int pcpu_leak_test(struct vmt_thread *t)
 
 	if (t->id)
 		return 0;
-	if (!vmt_area_list())
+	if (!vmt_busy_list())
 		return vmt_skip(t, "the list of areas was not found");
 	leak = kvzalloc(sizeof(*leak), GFP_KERNEL);
 	if (!leak)

@@ -8,19 +8,10 @@
 #include <linux/mm.h>
 #include <linux/sizes.h>
 
+#include "lib/fail.h"
 #include "lib/symbols.h"
 #include "stress/request.h"
-
-/*
- * A request that nothing can satisfy: no window begins lower, which drops what
- * the allocator remembers of earlier searches, and it purges before it gives
- * up. Stock 4.18 remembers too much: having passed by a hole, it does not go
- * back for a request of exactly the hole's size.
- */
-void vmt_forget_searches(void)
-{
-	vfree(vmt_vmalloc_window(PAGE_SIZE, 1, 0, 0, PAGE_SIZE));
-}
+#include "vmalloc_test.h"
 
 void *vmt_request(const struct vmt_request *r)
 {

@@ -21,7 +21,6 @@ static inline unsigned long vmt_request_takes(const struct vmt_request *r)
 	return r->flags & VM_NO_GUARD ? r->size : r->size + VMT_GUARD;
 }
 
-void vmt_forget_searches(void);
 void *vmt_request(const struct vmt_request *r);
 int vmt_request_check(struct vmt_thread *t, const struct vmt_request *r,
 		      const void *addr);
@@ -35,7 +34,5 @@ int vmt_request_check(struct vmt_thread *t, const struct vmt_request *r,
 
 int vmt_slice(struct vmt_thread *t, unsigned long *base);
 int vmt_slice_is_one_hole(struct vmt_thread *t, unsigned long base);
-
-int vmt_vast_is_whole(struct vmt_thread *t);
 
 #endif /* VMALLOC_TEST_REQUEST_H */

@@ -13,6 +13,10 @@
 
 #include "checks/block.h"
 #include "checks/overlap.h"
+#include "lib/areas.h"
+#include "lib/fail.h"
+#include "lib/rng.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
 #include "stress/request.h"
 #include "vmalloc_test.h"
@@ -75,7 +79,6 @@ static void draw_window(struct vmt_rng *rng, enum kind kind,
 			struct vmt_request *r)
 {
 	unsigned long quarter = (VMALLOC_END - VMALLOC_START) / 4;
-	unsigned long edge = VMALLOC_END & PAGE_MASK;
 
 	switch (kind) {
 	case STRADDLE_START:
@@ -83,8 +86,8 @@ static void draw_window(struct vmt_rng *rng, enum kind kind,
 		r->end = VMALLOC_START + pages_below(rng, BEYOND);
 		break;
 	case STRADDLE_END:
-		r->start = edge - pages_below(rng, BEYOND);
-		r->end = edge + pages_below(rng, BEYOND);
+		r->start = VMT_RANGE_END - pages_below(rng, BEYOND);
+		r->end = VMT_RANGE_END + pages_below(rng, BEYOND);
 		break;
 	case FROM_BELOW:
 	case ALIGNED:

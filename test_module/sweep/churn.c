@@ -3,6 +3,8 @@
 #include <linux/kernel.h>
 #include <linux/vmalloc.h>
 
+#include "core/timed.h"
+#include "lib/rng.h"
 #include "sweep/layout.h"
 #include "vmalloc_test.h"
 

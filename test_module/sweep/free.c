@@ -8,6 +8,9 @@
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
+#include "core/timed.h"
+#include "lib/fail.h"
+#include "lib/rng.h"
 #include "sweep/layout.h"
 #include "vmalloc_test.h"
 

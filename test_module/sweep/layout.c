@@ -9,8 +9,10 @@
 #include <linux/mm.h>
 #include <linux/sizes.h>
 
+#include "lib/fail.h"
 #include "lib/symbols.h"
 #include "sweep/layout.h"
+#include "vmalloc_test.h"
 
 /* Areas that hold the holes, one above each and one below the lowest. */
 static unsigned long nr_fences(void)

@@ -10,6 +10,9 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
+#include "core/timed.h"
+#include "lib/fail.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
 #include "sweep/layout.h"
 #include "vmalloc_test.h"

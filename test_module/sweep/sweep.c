@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
+#include "core/timed.h"
 #include "sweep/layout.h"
 #include "vmalloc_test.h"
 
