@@ -46,9 +46,11 @@ struct vmt_thread;
 #define VMT_NEEDS_PCPU		BIT(3)	/* calls pcpu_get_vm_areas() */
 #define VMT_NEEDS_AREAS		BIT(4)	/* calls __get_vm_area_caller() */
 
+typedef int vmt_test_fn(struct vmt_thread *t);
+
 struct vmt_test {
 	const char *name;
-	int (*run)(struct vmt_thread *t);
+	vmt_test_fn *run;
 	unsigned int flags;
 };
 
@@ -101,75 +103,11 @@ extern const struct vmt_test vmt_tests[];
 extern const unsigned int vmt_nr_tests;
 int vmt_select(const char *names, unsigned long mask, unsigned long *selected);
 
-/* perf/perf.c */
-int le_fit_alloc_test(struct vmt_thread *t);
-int ne_fit_alloc_test(struct vmt_thread *t);
-int long_busy_list_alloc_test(struct vmt_thread *t);
-int random_size_alloc_test(struct vmt_thread *t);
-
-/* perf/perf_fit.c */
-int b_fit_alloc_test(struct vmt_thread *t);
-
-/* stress/stress.c */
-int align_shift_alloc_test(struct vmt_thread *t);
-int random_size_align_test(struct vmt_thread *t);
-int fragmentation_test(struct vmt_thread *t);
-int mix_stress_test(struct vmt_thread *t);
-
-/* stress/pcpu_alloc.c */
-int pcpu_alloc_test(struct vmt_thread *t);
-
-/* stress/model.c */
-int model_test(struct vmt_thread *t);
-
-/* stress/window.c */
-int window_test(struct vmt_thread *t);
-
-/* stress/exact_hole.c */
-int exact_hole_test(struct vmt_thread *t);
-
-/* stress/everything.c */
-int everything_test(struct vmt_thread *t);
-
-/* stress/pcpu_areas.c */
-int pcpu_areas_test(struct vmt_thread *t);
-
-/* stress/pcpu_full.c */
-int pcpu_full_test(struct vmt_thread *t);
-
-/* stress/pcpu_leak.c */
-int pcpu_leak_test(struct vmt_thread *t);
-
-/* stress/lazy_pages.c */
-int lazy_pages_test(struct vmt_thread *t);
-
-/* stress/many_threads.c */
-int many_threads_test(struct vmt_thread *t);
-
-/* stress/map_ram.c */
-int map_ram_test(struct vmt_thread *t);
-
-/* stress/fault_alloc.c */
-int fault_alloc_test(struct vmt_thread *t);
-
-/* stress/fault_pcpu.c */
-int fault_pcpu_test(struct vmt_thread *t);
-
-/* sweep/sweep.c */
-int sweep_no_holes(struct vmt_thread *t);
-int sweep_long_list(struct vmt_thread *t);
-int sweep_two_sizes(struct vmt_thread *t);
-int sweep_two_alignments(struct vmt_thread *t);
-int sweep_two_windows(struct vmt_thread *t);
-
-/* sweep/churn.c */
-int sweep_churn(struct vmt_thread *t);
-
-/* sweep/free.c */
-int sweep_free_merge(struct vmt_thread *t);
-int sweep_free_no_merge(struct vmt_thread *t);
-
-/* sweep/pcpu.c */
-int sweep_pcpu(struct vmt_thread *t);
+/* The function of each test. */
+#define VMT_TEST(name, flags)	name
+vmt_test_fn
+#include "test_list.h"
+;
+#undef VMT_TEST
 
 #endif /* VMALLOC_TEST_H */

@@ -10,7 +10,7 @@
 #include "vmalloc_test.h"
 
 static const struct {
-	int (*run)(struct vmt_thread *t);
+	vmt_test_fn *run;
 	unsigned int operations;	/* of others that one of it is like */
 } parts[] = {
 	{ random_size_align_test, 1 },

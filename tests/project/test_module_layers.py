@@ -15,8 +15,8 @@ from harness.build.kbuild import module_sources
 
 RANKS = {"lib": 0, "checks": 1, "core": 2, "stress": 3, "perf": 3, "sweep": 3, ".": 4}
 """of the folders; those of one rank know nothing of each other, and main.c and tests.c, in none, are on top"""
-SHARED = ("vmalloc_test.h",)
-"""types that all may know; it includes lib/ alone"""
+SHARED = ("vmalloc_test.h", "test_list.h")
+"""types and names that all may know; they include lib/ alone"""
 _NOT_CODE = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 _FUNCTION = re.compile(r"^(?!static\b|struct \w+ \{)[a-z][\w ]*[ *]+(\w+)\([^;{}]*\)\n\{", re.MULTILINE)
 _INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
