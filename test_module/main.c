@@ -12,8 +12,9 @@
 #include <linux/errno.h>
 #include <linux/module.h>
 
-#include "slab.h"
-#include "symbols.h"
+#include "core/runner.h"
+#include "lib/slab.h"
+#include "lib/symbols.h"
 #include "vmalloc_test.h"
 
 struct vmt_params vmt_params = {
@@ -133,7 +134,7 @@ static int __init vmalloc_test_init(void)
 
 	vmt_find_symbols();
 	vmt_find_slab_symbols();
-	return vmt_run_selected(selected);
+	return vmt_run_selected(vmt_tests, selected);
 }
 module_init(vmalloc_test_init);
 

@@ -11,49 +11,10 @@
 
 #include "vmalloc_test.h"
 
-/* Bit n of mask= is line n; new tests go to the end. */
+#define VMT_TEST(name, flags)	{ #name, name, flags }
+
 const struct vmt_test vmt_tests[] = {
-	{ "le_fit_alloc_test", le_fit_alloc_test, 0 },
-	{ "b_fit_alloc_test", b_fit_alloc_test, 0 },
-	{ "ne_fit_alloc_test", ne_fit_alloc_test, VMT_NEEDS_RANGE },
-	{ "long_busy_list_alloc_test", long_busy_list_alloc_test, 0 },
-	{ "random_size_alloc_test", random_size_alloc_test, 0 },
-	{ "align_shift_alloc_test", align_shift_alloc_test,
-	  VMT_STRESS | VMT_NEEDS_RANGE },
-	{ "random_size_align_test", random_size_align_test,
-	  VMT_STRESS | VMT_NEEDS_RANGE },
-	{ "pcpu_alloc_test", pcpu_alloc_test, VMT_STRESS },
-	{ "fragmentation_test", fragmentation_test,
-	  VMT_STRESS | VMT_NEEDS_RANGE },
-	{ "mix_stress_test", mix_stress_test, VMT_STRESS | VMT_NEEDS_RANGE },
-	{ "sweep_no_holes", sweep_no_holes, VMT_SWEEP },
-	{ "sweep_long_list", sweep_long_list, VMT_SWEEP },
-	{ "sweep_two_sizes", sweep_two_sizes, VMT_SWEEP },
-	{ "sweep_two_alignments", sweep_two_alignments, VMT_SWEEP },
-	{ "sweep_two_windows", sweep_two_windows, VMT_SWEEP },
-	{ "sweep_churn", sweep_churn, VMT_SWEEP },
-	{ "sweep_free_merge", sweep_free_merge, VMT_SWEEP },
-	{ "sweep_free_no_merge", sweep_free_no_merge, VMT_SWEEP },
-	{ "sweep_pcpu", sweep_pcpu, VMT_SWEEP | VMT_NEEDS_PCPU },
-	{ "model_test", model_test,
-	  VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS },
-	{ "window_test", window_test, VMT_STRESS | VMT_NEEDS_RANGE },
-	{ "exact_hole_test", exact_hole_test,
-	  VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS },
-	{ "everything_test", everything_test,
-	  VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS },
-	{ "pcpu_areas_test", pcpu_areas_test,
-	  VMT_STRESS | VMT_NEEDS_PCPU | VMT_NEEDS_AREAS },
-	{ "pcpu_leak_test", pcpu_leak_test, VMT_STRESS },
-	{ "lazy_pages_test", lazy_pages_test, VMT_STRESS | VMT_NEEDS_RANGE },
-	{ "many_threads_test", many_threads_test,
-	  VMT_STRESS | VMT_NEEDS_RANGE },
-	{ "fault_alloc_test", fault_alloc_test,
-	  VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS },
-	{ "fault_pcpu_test", fault_pcpu_test, VMT_STRESS | VMT_NEEDS_PCPU },
-	{ "map_ram_test", map_ram_test, VMT_STRESS },
-	{ "pcpu_full_test", pcpu_full_test,
-	  VMT_STRESS | VMT_NEEDS_PCPU | VMT_NEEDS_AREAS },
+#include "test_list.h"
 };
 
 const unsigned int vmt_nr_tests = ARRAY_SIZE(vmt_tests);

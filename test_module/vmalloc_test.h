@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of vmalloc_test.ko share: the parameters, a test, one
- * thread's work on it, and how that thread says what went wrong.
+ * What all parts of vmalloc_test.ko share: the parameters, a test, a pass of
+ * it, and one thread's work in that.
  */
 #ifndef VMALLOC_TEST_H
 #define VMALLOC_TEST_H
@@ -11,10 +11,7 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 
-#include "rng.h"
-
-/* Operations between two looks at the scheduler and at the stop flag. */
-#define VMT_BREATHE_EVERY	256
+#include "lib/rng.h"
 
 #define VMT_REASON_LEN		160
 
@@ -49,9 +46,11 @@ struct vmt_thread;
 #define VMT_NEEDS_PCPU		BIT(3)	/* calls pcpu_get_vm_areas() */
 #define VMT_NEEDS_AREAS		BIT(4)	/* calls __get_vm_area_caller() */
 
+typedef int vmt_test_fn(struct vmt_thread *t);
+
 struct vmt_test {
 	const char *name;
-	int (*run)(struct vmt_thread *t);
+	vmt_test_fn *run;
 	unsigned int flags;
 };
 
@@ -99,104 +98,16 @@ struct vmt_thread {
 	unsigned long live_pages;
 };
 
-/* tests.c: the table, and which of it the parameters ask for. */
+/* tests.c: the table, and which tests of it the parameters ask for. */
 extern const struct vmt_test vmt_tests[];
 extern const unsigned int vmt_nr_tests;
 int vmt_select(const char *names, unsigned long mask, unsigned long *selected);
 
-/* runner.c */
-int vmt_run_selected(unsigned long selected);
-void vmt_settle(void);
-void vmt_settle_if_asked(void);
-
-/* passes.c */
-int vmt_run_passes(struct vmt_run *run, char *reason);
-
-/* threads.c */
-__printf(3, 4)
-int vmt_fail(struct vmt_thread *t, int err, const char *fmt, ...);
-__printf(2, 3)
-int vmt_skip(struct vmt_thread *t, const char *fmt, ...);
-int vmt_breathe(const struct vmt_thread *t);
-
-/* timed.c */
-void vmt_clock_start(struct vmt_thread *t);
-void vmt_clock_stop(struct vmt_thread *t);
-int vmt_warm_up(struct vmt_thread *t, unsigned long rounds,
-		int (*op)(struct vmt_thread *t, void *ctx), void *ctx);
-int vmt_timed_loop(struct vmt_thread *t,
-		   int (*op)(struct vmt_thread *t, void *ctx), void *ctx);
-
-/* perf.c */
-int vmt_touch_and_free(struct vmt_thread *t, unsigned long pages);
-int le_fit_alloc_test(struct vmt_thread *t);
-int ne_fit_alloc_test(struct vmt_thread *t);
-int long_busy_list_alloc_test(struct vmt_thread *t);
-int random_size_alloc_test(struct vmt_thread *t);
-
-/* perf_fit.c */
-int b_fit_alloc_test(struct vmt_thread *t);
-
-/* stress.c */
-int align_shift_alloc_test(struct vmt_thread *t);
-int random_size_align_test(struct vmt_thread *t);
-int fragmentation_test(struct vmt_thread *t);
-int mix_stress_test(struct vmt_thread *t);
-
-/* stress_pcpu.c */
-int pcpu_alloc_test(struct vmt_thread *t);
-
-/* model.c */
-int model_test(struct vmt_thread *t);
-
-/* window.c */
-int window_test(struct vmt_thread *t);
-
-/* exact.c */
-int exact_hole_test(struct vmt_thread *t);
-
-/* everything.c */
-int everything_test(struct vmt_thread *t);
-
-/* stress_pcpu_areas.c */
-int pcpu_areas_test(struct vmt_thread *t);
-
-/* stress_pcpu_full.c */
-int pcpu_full_test(struct vmt_thread *t);
-
-/* stress_pcpu_leak.c */
-int pcpu_leak_test(struct vmt_thread *t);
-
-/* stress_lazy.c */
-int lazy_pages_test(struct vmt_thread *t);
-
-/* stress_threads.c */
-int many_threads_test(struct vmt_thread *t);
-
-/* stress_map_ram.c */
-int map_ram_test(struct vmt_thread *t);
-
-/* fault_alloc.c */
-int fault_alloc_test(struct vmt_thread *t);
-
-/* fault_pcpu.c */
-int fault_pcpu_test(struct vmt_thread *t);
-
-/* sweep.c */
-int sweep_no_holes(struct vmt_thread *t);
-int sweep_long_list(struct vmt_thread *t);
-int sweep_two_sizes(struct vmt_thread *t);
-int sweep_two_alignments(struct vmt_thread *t);
-int sweep_two_windows(struct vmt_thread *t);
-
-/* sweep_churn.c */
-int sweep_churn(struct vmt_thread *t);
-
-/* sweep_free.c */
-int sweep_free_merge(struct vmt_thread *t);
-int sweep_free_no_merge(struct vmt_thread *t);
-
-/* sweep_pcpu.c */
-int sweep_pcpu(struct vmt_thread *t);
+/* The function of each test. */
+#define VMT_TEST(name, flags)	name
+vmt_test_fn
+#include "test_list.h"
+;
+#undef VMT_TEST
 
 #endif /* VMALLOC_TEST_H */

@@ -303,12 +303,17 @@ def _configure(
         )
 
 
+def module_sources(folder: Path) -> list[str]:
+    """Return the names, relative to `folder`, of the files that its module is built from, but for those that a build left there."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix in (".c", ".h") or path.name == "Kbuild")
+    return sorted(str(name) for name in found if not name.match("*.mod.c") and not any(part.startswith(".") for part in name.parts))
+
+
 def _module(
     base: Base, cell: Cell, patched: Patched, tree: Path, kernel: Path, asked: dict[str, str], jobs: Jobserver, say: Line
 ) -> Path:
-    sources = sorted(path for path in paths.TEST_MODULE.iterdir() if path.suffix in (".c", ".h") or path.name == "Kbuild")
-    sources = [path for path in sources if not path.name.endswith(".mod.c")]
-    key = files.digest(kernel.name, *_MODULE_NAMES, *(part for path in sources for part in (path.name, path)))[:16]
+    sources = [(name, paths.TEST_MODULE / name) for name in module_sources(paths.TEST_MODULE)]
+    key = files.digest(kernel.name, *_MODULE_NAMES, *(part for source in sources for part in source))[:16]
     made = _cache(cell.variant) / "modules" / key
     if files.whole(made):
         return made / f"{MODULE}.ko"
@@ -318,8 +323,9 @@ def _module(
             # The folder holds another kernel by now; bring it back, so that the module fits.
             _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
         say("building the test module")
-        for path in sources:
-            shutil.copy(path, work)
+        for name, source in sources:
+            (work / name).parent.mkdir(exist_ok=True)
+            shutil.copy(source, work / name)
         log = folder / "module.log"
         log.unlink(missing_ok=True)
         flags = _flags((*_SOURCE_NAMES, *_MODULE_NAMES), folder, work)

@@ -139,14 +139,23 @@ def test_debug_information_is_the_same_wherever_the_tree_is(
     assert str(tmp_path).encode() not in made[0]
 
 
+def test_a_module_is_built_from_the_sources_in_all_its_folders(tmp_path: Path) -> None:
+    made = ("main.mod.c", "main.o", "lib/.areas.o.cmd", ".tmp_versions/main.c")
+    for name in ("main.c", "Kbuild", "lib/areas.c", "lib/areas.h", "README.md", "suite.toml", *made):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert kbuild.module_sources(tmp_path) == ["Kbuild", "lib/areas.c", "lib/areas.h", "main.c"]
+
+
 def test_a_modules_sources_are_named_by_its_folder_in_the_project(tmp_path: Path, machine: Machine) -> None:
     folder, work = tmp_path / "tree/build", tmp_path / "modules/.key.abc"
     folder.mkdir(parents=True)
     work.mkdir(parents=True)
-    (work / "main.c").write_text("const char *name = __FILE__;\n")
-    shell.output((*words(machine, folder, work), "-g", work / "main.c"), cwd=folder)
-    assert named(machine, folder / "made.o") == ["test_module/main.c", "."]
-    assert b"\0test_module/main.c\0" in (folder / "made.o").read_bytes()
+    (work / "lib").mkdir()
+    (work / "lib/areas.c").write_text("const char *name = __FILE__;\n")
+    shell.output((*words(machine, folder, work), "-g", work / "lib/areas.c"), cwd=folder)
+    assert named(machine, folder / "made.o") == ["test_module/lib/areas.c", "."]
+    assert b"\0test_module/lib/areas.c\0" in (folder / "made.o").read_bytes()
     assert str(tmp_path).encode() not in (folder / "made.o").read_bytes()
 
 

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What has to be true of the lists in which the kernel keeps its areas once
+ * all threads have ended. A series may keep whatever else it likes: the busy
+ * list is older than any, and a list of free areas is looked at only where it
+ * goes by a known name.
+ */
+#include <linux/delay.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/rbtree.h>
+#include <linux/spinlock.h>
+#include <linux/vmalloc.h>
+
+#include "checks/area_lists.h"
+#include "checks/holes.h"
+#include "checks/leaks.h"
+#include "lib/areas.h"
+#include "lib/settle.h"
+#include "lib/symbols.h"
+#include "vmalloc_test.h"
+
+/*
+ * Others go on allocating and freeing, and newer kernels move an area from
+ * list to list in steps: what is wrong is wrong each time.
+ */
+#define ATTEMPTS	4
+#define PAUSE_MS	20
+
+/* A contradiction that a list shows; its text fits into VMT_REASON_LEN. */
+#define contradiction(reason, fmt, ...) \
+	(scnprintf(reason, VMT_REASON_LEN, fmt, ##__VA_ARGS__), -EUCLEAN)
+
+/* Of free areas, mainline's first begins at 1, and the last has no end. */
+static bool is_edge(unsigned long addr, bool free)
+{
+	return PAGE_ALIGNED(addr) || (free && (addr == 1 || addr == ULONG_MAX));
+}
+
+static int check_area(const struct vmap_area *va, unsigned long end_before,
+		      bool free, char *reason)
+{
+	const char *what = free ? "free" : "busy";
+
+	if (va->va_start >= va->va_end)
+		return contradiction(reason,
+				     "books: %s area [%lx,%lx) is empty",
+				     what, va->va_start, va->va_end);
+	if (!is_edge(va->va_start, free) || !is_edge(va->va_end, free))
+		return contradiction(reason,
+				     "books: %s area [%lx,%lx) is not made of pages",
+				     what, va->va_start, va->va_end);
+	if (va->va_start < end_before)
+		return contradiction(reason,
+				     "books: %s area [%lx,%lx) comes after one that ends at %lx",
+				     what, va->va_start, va->va_end,
+				     end_before);
+	if (free && end_before && va->va_start == end_before)
+		return contradiction(reason,
+				     "not merged: free area [%lx,%lx) with the one below",
+				     va->va_start, va->va_end);
+	return 0;
+}
+
+/*
+ * The list is sorted, its links agree, and the tree has the same areas. This
+ * is no vmt_each_area(): it holds both locks, and looks at the links too.
+ */
+static int check_list(const struct vmt_area_list *list, bool free,
+		      char *reason)
+{
+	const struct rb_node *node = list->root ? rb_first(list->root) : NULL;
+	const struct list_head *previous = list->head;
+	unsigned long end = 0;
+	struct vmap_area *va;
+	int err;
+
+	list_for_each_entry(va, list->head, list) {
+		err = check_area(va, end, free, reason);
+		if (err)
+			return err;
+		if (va->list.prev != previous)
+			return contradiction(reason,
+					     "books: the list's links disagree at [%lx,%lx)",
+					     va->va_start, va->va_end);
+		if (list->root && node != &va->rb_node)
+			return contradiction(reason,
+					     "books: list and tree disagree at [%lx,%lx)",
+					     va->va_start, va->va_end);
+		if (node)
+			node = rb_next(node);
+		previous = &va->list;
+		end = va->va_end;
+	}
+	if (list->head->prev != previous || node)
+		return contradiction(reason,
+				     "books: the %s list ends at %lx, the tree does not",
+				     free ? "free" : "busy", end);
+	return 0;
+}
+
+static struct vmap_area *area_at(const struct vmt_area_list *list,
+				 struct list_head *at)
+{
+	return at == list->head ? NULL : list_entry(at, struct vmap_area, list);
+}
+
+/* How much of [@start, @end) is in the vmalloc range. */
+static unsigned long bytes_in_range(unsigned long start, unsigned long end)
+{
+	start = clamp(start, VMALLOC_START, VMT_RANGE_END);
+	return clamp(end, VMALLOC_START, VMT_RANGE_END) - start;
+}
+
+/*
+ * Walks both lists at once in the order of addresses. From the first free area
+ * to the last, where one area ends the next one begins.
+ */
+static int check_cover(const struct vmt_area_list *busy,
+		       const struct vmt_area_list *free,
+		       unsigned long *kept, char *reason)
+{
+	struct vmap_area *b = area_at(busy, busy->head->next);
+	struct vmap_area *f = area_at(free, free->head->next);
+	const struct vmap_area *top = area_at(free, free->head->prev);
+	unsigned long end = f ? f->va_start : 0;
+	bool begun = false;
+
+	*kept = 0;
+	while (b || f) {
+		bool is_free = f && (!b || f->va_start < b->va_start);
+		struct vmap_area *va = is_free ? f : b;
+
+		begun = begun || is_free;
+		*kept += bytes_in_range(va->va_start, va->va_end);
+		if (begun && va->va_start < end)
+			return contradiction(reason,
+					     "books: [%lx,%lx) is both free and busy",
+					     va->va_start, end);
+		if (begun && va->va_start > end && end < top->va_end)
+			return contradiction(reason,
+					     "books: [%lx,%lx) is neither free nor busy",
+					     end, va->va_start);
+		end = va->va_end;
+		if (is_free)
+			f = area_at(free, f->list.next);
+		else
+			b = area_at(busy, b->list.next);
+	}
+	return 0;
+}
+
+static int check_free(const struct vmt_area_list *busy, unsigned long *kept,
+		      char *reason)
+{
+	const struct vmt_area_list *free = vmt_free_list();
+	int err;
+
+	*kept = 0;
+	if (!free)
+		return 0;
+	spin_lock(free->lock);
+	spin_lock(busy->lock);
+	err = check_list(free, true, reason) ?:
+	      check_cover(busy, free, kept, reason);
+	spin_unlock(busy->lock);
+	spin_unlock(free->lock);
+	return err;
+}
+
+static int check_busy(const struct vmt_area_list *busy, char *reason)
+{
+	int err;
+
+	spin_lock(busy->lock);
+	err = check_list(busy, false, reason);
+	spin_unlock(busy->lock);
+	return err;
+}
+
+static int check_once(const struct vmt_books *before, char *reason)
+{
+	const struct vmt_area_list *busy = vmt_busy_list();
+	unsigned long kept;
+	int err;
+
+	vmt_settle();
+	err = check_busy(busy, reason) ?: check_free(busy, &kept, reason);
+	if (err)
+		return err;
+	if (kept != before->kept)
+		return contradiction(reason,
+				     "books: %lu bytes are free or busy, %lu were before",
+				     kept, before->kept);
+	return vmt_leftovers_check(&before->leftovers, reason);
+}
+
+/* Taken before a pass, when nothing of it is there yet. */
+void vmt_books_open(struct vmt_books *before)
+{
+	const struct vmt_area_list *busy = vmt_busy_list();
+	char reason[VMT_REASON_LEN];
+
+	*before = (struct vmt_books){ .visible = busy };
+	if (!busy)
+		return;
+	vmt_settle();
+	vmt_leftovers_count(&before->leftovers);
+	check_free(busy, &before->kept, reason);
+}
+
+/* @reason says what is wrong, in VMT_REASON_LEN characters. */
+int vmt_books_check(const struct vmt_books *before, char *reason)
+{
+	unsigned int attempt;
+	int err = 0;
+
+	if (!before->visible)
+		return 0;
+	for (attempt = 0; attempt < ATTEMPTS; attempt++) {
+		if (attempt)
+			msleep(PAUSE_MS);
+		err = check_once(before, reason);
+		if (!err)
+			return vmt_holes_check(reason);
+	}
+	return err;
+}

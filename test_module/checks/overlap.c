@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* An interval tree of what is allocated at the moment, by all threads. */
+#include <linux/errno.h>
+#include <linux/interval_tree_generic.h>
+#include <linux/spinlock.h>
+
+#include "checks/overlap.h"
+#include "lib/fail.h"
+#include "vmalloc_test.h"
+
+#define AREA_START(area)	((area)->start)
+#define AREA_LAST(area)		((area)->last)
+
+INTERVAL_TREE_DEFINE(struct vmt_area, node, unsigned long, subtree_last,
+		     AREA_START, AREA_LAST, static inline, area_tree)
+
+static struct rb_root_cached live_areas = RB_ROOT_CACHED;
+static DEFINE_SPINLOCK(live_lock);
+
+/* -EEXIST, and not added, when another live area has an address in common. */
+int vmt_live_add(struct vmt_thread *t, struct vmt_area *area,
+		 const void *start, unsigned long size)
+{
+	unsigned long other_start = 0, other_last = 0;
+	const struct vmt_area *other;
+
+	area->start = (unsigned long)start;
+	area->last = area->start + size - 1;
+
+	spin_lock(&live_lock);
+	other = area_tree_iter_first(&live_areas, area->start, area->last);
+	if (other) {
+		other_start = other->start;
+		other_last = other->last;
+	} else {
+		area_tree_insert(area, &live_areas);
+	}
+	spin_unlock(&live_lock);
+
+	if (!other)
+		return 0;
+	return vmt_fail(t, -EEXIST, "overlap of [%lx,%lx) with [%lx,%lx)",
+			area->start, area->last + 1, other_start,
+			other_last + 1);
+}
+
+void vmt_live_del(struct vmt_area *area)
+{
+	spin_lock(&live_lock);
+	area_tree_remove(area, &live_areas);
+	spin_unlock(&live_lock);
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Walks over the kernel's lists of areas. They are sorted by address, and the
+ * busy one holds areas outside of the vmalloc range too.
+ */
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/spinlock.h>
+#include <linux/vmalloc.h>
+
+#include "lib/areas.h"
+#include "lib/symbols.h"
+
+void vmt_each_area(const struct vmt_area_list *list,
+		   bool (*visit)(void *ctx, const struct vmap_area *va),
+		   void *ctx)
+{
+	const struct vmap_area *va;
+
+	spin_lock(list->lock);
+	list_for_each_entry(va, list->head, list)
+		if (visit(ctx, va))
+			break;
+	spin_unlock(list->lock);
+}
+
+struct hole_walk {
+	struct vmt_hole hole;	/* the next one, but for its end */
+	bool (*visit)(void *ctx, struct vmt_hole hole);
+	void *ctx;
+	bool enough;
+};
+
+static void end_hole(struct hole_walk *walk, unsigned long end,
+		     unsigned long above)
+{
+	walk->hole.end = end;
+	walk->hole.above = above;
+	if (walk->hole.end > walk->hole.start)
+		walk->enough = walk->visit(walk->ctx, walk->hole);
+}
+
+/* Returns true too at the first area that is not in the range any more. */
+static bool visit_hole_below(void *ctx, const struct vmap_area *va)
+{
+	struct hole_walk *walk = ctx;
+
+	if (va->va_start >= VMT_RANGE_END)
+		return true;
+	if (va->va_end <= VMALLOC_START)
+		return false;
+	end_hole(walk, va->va_start, va->va_end);
+	walk->hole.start = va->va_end;
+	walk->hole.below = va->va_start;
+	return walk->enough;
+}
+
+void vmt_each_hole(bool (*visit)(void *ctx, struct vmt_hole hole), void *ctx)
+{
+	struct hole_walk walk = {
+		.hole.start = VMALLOC_START,
+		.visit = visit,
+		.ctx = ctx,
+	};
+
+	vmt_each_area(vmt_busy_list(), visit_hole_below, &walk);
+	if (!walk.enough)
+		end_hole(&walk, VMT_RANGE_END, 0);
+}
+
+static bool count_in_range(void *ctx, const struct vmap_area *va)
+{
+	unsigned long *areas = ctx;
+
+	*areas += va->va_start < VMT_RANGE_END && va->va_end > VMALLOC_START;
+	return false;
+}
+
+unsigned long vmt_count_areas(void)
+{
+	unsigned long areas = 0;
+
+	vmt_each_area(vmt_busy_list(), count_in_range, &areas);
+	return areas;
+}
+
+struct area_search {
+	unsigned long addr;
+	unsigned long start;	/* of the area that was found */
+	unsigned long end;	/* 0 where none was */
+};
+
+static bool holds_address(void *ctx, const struct vmap_area *va)
+{
+	struct area_search *search = ctx;
+
+	if (search->addr < va->va_start || search->addr >= va->va_end)
+		return false;
+	search->start = va->va_start;
+	search->end = va->va_end;
+	return true;
+}
+
+bool vmt_find_area(unsigned long addr, unsigned long *start,
+		   unsigned long *end)
+{
+	struct area_search search = { .addr = addr };
+
+	vmt_each_area(vmt_busy_list(), holds_address, &search);
+	*start = search.start;
+	*end = search.end;
+	return search.end;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Walks over the kernel's lists of areas, and over the holes between them. */
+#ifndef VMALLOC_TEST_AREAS_H
+#define VMALLOC_TEST_AREAS_H
+
+#include <linux/mm.h>
+#include <linux/types.h>
+#include <linux/vmalloc.h>
+
+#include "lib/symbols.h"
+
+/* The end of the vmalloc range; VMALLOC_END need not be a page's. */
+#define VMT_RANGE_END	(VMALLOC_END & PAGE_MASK)
+
+struct vmt_hole {
+	unsigned long start;
+	unsigned long end;
+	unsigned long below;	/* start of the busy area below, or 0 */
+	unsigned long above;	/* end of the busy area above, or 0 */
+};
+
+static inline unsigned long vmt_hole_size(const struct vmt_hole *hole)
+{
+	return hole->end - hole->start;
+}
+
+/*
+ * Calls @visit for each area of @list, from the lowest up, until it returns
+ * true. The list's lock is held meanwhile, so that it must not sleep.
+ */
+void vmt_each_area(const struct vmt_area_list *list,
+		   bool (*visit)(void *ctx, const struct vmap_area *va),
+		   void *ctx);
+
+/* The same for each hole between busy areas, in the vmalloc range. */
+void vmt_each_hole(bool (*visit)(void *ctx, struct vmt_hole hole), void *ctx);
+
+/* Busy areas that have an address in the vmalloc range. */
+unsigned long vmt_count_areas(void);
+
+/* Finds the busy area that @addr is in; false where there is none. */
+bool vmt_find_area(unsigned long addr, unsigned long *start,
+		   unsigned long *end);
+
+#endif /* VMALLOC_TEST_AREAS_H */

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Brings earlier frees to their end, so that they disturb nothing later. */
+#include <linux/rcupdate.h>
+#include <linux/vmalloc.h>
+
+#include "lib/settle.h"
+#include "vmalloc_test.h"
+
+/*
+ * Gives the areas that were freed lazily back to the allocator, and waits
+ * until RCU has freed the structures that described them, which otherwise
+ * would happen while a test is being timed.
+ */
+void vmt_settle(void)
+{
+	vm_unmap_aliases();
+	rcu_barrier();
+}
+
+/* With settle=0 a pass goes on from the state that earlier ones left. */
+void vmt_settle_if_asked(void)
+{
+	if (vmt_params.settle)
+		vmt_settle();
+}

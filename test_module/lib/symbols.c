@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Finds and wraps what the kernel does not export. */
+#include <linux/mm.h>
+#include <linux/numa.h>
+#include <linux/vmalloc.h>
+
+#include "lib/compat.h"
+#include "lib/symbols.h"
+
+/* Tasks that a guest has besides the threads of a test. */
+#define OTHER_TASKS	256
+
+static typeof(__vmalloc_node_range) *vmalloc_node_range;
+static typeof(__get_vm_area_caller) *get_vm_area_in;
+static typeof(pcpu_get_vm_areas) *pcpu_get;
+static typeof(pcpu_free_vm_areas) *pcpu_free;
+static struct vmt_area_list busy_list;
+static struct vmt_area_list free_list;
+/* Stands in where the free areas have no lock of their own. */
+static DEFINE_SPINLOCK(no_lock);
+static const int *lazy_nr;
+static int *max_threads;
+
+/*
+ * The names of 68ad4a330433 (5.2), with a lock of their own since e36176be1c39
+ * (5.5), or those of a series that keeps them under vmap_area_lock.
+ */
+static void find_free_list(void)
+{
+	free_list.head = (void *)vmt_lookup("free_vmap_area_list");
+	free_list.root = (void *)vmt_lookup("free_vmap_area_root");
+	free_list.lock = (void *)vmt_lookup("free_vmap_area_lock");
+	if (!free_list.head) {
+		free_list.head = (void *)vmt_lookup("vmap_free_list");
+		free_list.root = (void *)vmt_lookup("vmap_free_root");
+	}
+	if (!free_list.lock)
+		free_list.lock = &no_lock;
+}
+
+void vmt_find_symbols(void)
+{
+	vmalloc_node_range = (void *)vmt_lookup("__vmalloc_node_range");
+	get_vm_area_in = (void *)vmt_lookup("__get_vm_area_caller");
+	pcpu_get = (void *)vmt_lookup("pcpu_get_vm_areas");
+	pcpu_free = (void *)vmt_lookup("pcpu_free_vm_areas");
+
+	/* Variables: only kernels with CONFIG_KALLSYMS_ALL know their names. */
+	busy_list.lock = (void *)vmt_lookup("vmap_area_lock");
+	busy_list.head = (void *)vmt_lookup("vmap_area_list");
+	busy_list.root = (void *)vmt_lookup("vmap_area_root");
+	find_free_list();
+	max_threads = (void *)vmt_lookup("max_threads");
+	/*
+	 * It was an atomic_t before 4d36e6f80404 (5.2) and is an
+	 * atomic_long_t since; on little endian an int reads either.
+	 */
+	if (!IS_ENABLED(CONFIG_CPU_BIG_ENDIAN))
+		lazy_nr = (void *)vmt_lookup("vmap_lazy_nr");
+}
+
+bool vmt_have_range(void)
+{
+	return vmalloc_node_range;
+}
+
+void *vmt_vmalloc_window(unsigned long size, unsigned long align,
+			 unsigned long flags, unsigned long start,
+			 unsigned long end)
+{
+	return vmalloc_node_range(size, align, start, end, VMT_GFP,
+				  PAGE_KERNEL, flags, NUMA_NO_NODE,
+				  __builtin_return_address(0));
+}
+
+void *vmt_vmalloc_range(unsigned long size, unsigned long align)
+{
+	return vmt_vmalloc_in(size, align, VMALLOC_START, VMALLOC_END, VMT_GFP);
+}
+
+void *vmt_vmalloc_in(unsigned long size, unsigned long align,
+		     unsigned long start, unsigned long end, gfp_t gfp)
+{
+	return vmalloc_node_range(size, align, start, end, gfp, PAGE_KERNEL, 0,
+				  NUMA_NO_NODE, __builtin_return_address(0));
+}
+
+/*
+ * A request that nothing can satisfy: no window begins lower, which drops what
+ * the allocator remembers of earlier searches, and it purges before it gives
+ * up. Stock 4.18 remembers too much: having passed by a hole, it does not go
+ * back for a request of exactly the hole's size.
+ */
+void vmt_forget_searches(void)
+{
+	vfree(vmt_vmalloc_window(PAGE_SIZE, 1, 0, 0, PAGE_SIZE));
+}
+
+void *vmt_map_pages(struct page **pages, unsigned int nr)
+{
+	return vmt_vm_map_ram(pages, nr);
+}
+
+bool vmt_have_areas(void)
+{
+	return get_vm_area_in;
+}
+
+struct vm_struct *vmt_get_area(unsigned long size, unsigned long flags,
+			       unsigned long start, unsigned long end)
+{
+	return get_vm_area_in(size, flags, start, end,
+			      __builtin_return_address(0));
+}
+
+bool vmt_have_pcpu(void)
+{
+	return pcpu_get && pcpu_free;
+}
+
+struct vm_struct **vmt_get_pcpu(const unsigned long *offsets,
+				const size_t *sizes, int nr, size_t align)
+{
+	return pcpu_get(offsets, sizes, nr, align);
+}
+
+void vmt_free_pcpu(struct vm_struct **areas, int nr)
+{
+	pcpu_free(areas, nr);
+}
+
+const struct vmt_area_list *vmt_busy_list(void)
+{
+	return busy_list.lock && busy_list.head ? &busy_list : NULL;
+}
+
+const struct vmt_area_list *vmt_free_list(void)
+{
+	return busy_list.lock && free_list.head ? &free_list : NULL;
+}
+
+const struct vm_struct *vmt_area_vm(const struct vmap_area *va)
+{
+	return vmt_vm_of(va);
+}
+
+void vmt_allow_threads(unsigned int more)
+{
+	int wanted = OTHER_TASKS + more;
+
+	if (max_threads && READ_ONCE(*max_threads) < wanted)
+		WRITE_ONCE(*max_threads, wanted);
+}
+
+bool vmt_have_lazy_pages(void)
+{
+	return lazy_nr;
+}
+
+unsigned long vmt_lazy_pages(void)
+{
+	return lazy_nr ? max(READ_ONCE(*lazy_nr), 0) : 0;
+}

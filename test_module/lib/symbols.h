@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Kernel functions and figures that are not exported to modules. */
+#ifndef VMALLOC_TEST_SYMBOLS_H
+#define VMALLOC_TEST_SYMBOLS_H
+
+#include <linux/gfp.h>
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+struct page;
+
+void vmt_find_symbols(void);
+
+/* Whether __vmalloc_node_range() was found; vmt_vmalloc_range() needs it. */
+bool vmt_have_range(void);
+
+/*
+ * Memory for a test that can do without: NULL rather than a warning, and
+ * rather than the OOM killer, which would end whoever loads the module.
+ */
+#define VMT_GFP		(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
+
+/*
+ * One area within [@start, @end), with pages, allocated with VMT_GFP: nothing
+ * in the log says so when it is refused. @flags may have VM_NO_GUARD.
+ */
+void *vmt_vmalloc_window(unsigned long size, unsigned long align,
+			 unsigned long flags, unsigned long start,
+			 unsigned long end);
+
+/* One area anywhere in the vmalloc range, allocated with VMT_GFP. */
+void *vmt_vmalloc_range(unsigned long size, unsigned long align);
+void *vmt_vmalloc_in(unsigned long size, unsigned long align,
+		     unsigned long start, unsigned long end, gfp_t gfp);
+
+/* Makes the allocator forget its earlier searches, and purge. */
+void vmt_forget_searches(void);
+
+/* vm_map_ram(): as many as fit into a block share one, more get an area. */
+void *vmt_map_pages(struct page **pages, unsigned int nr);
+
+/*
+ * The areas in use; before dd3b8353bae7 (5.4) lazily freed ones are among them.
+ */
+struct vmt_area_list {
+	spinlock_t *lock;	/* held while the list is read */
+	struct list_head *head;
+	struct rb_root *root;	/* the same areas; NULL where not visible */
+};
+
+/* NULL where it is not visible. */
+const struct vmt_area_list *vmt_busy_list(void);
+
+/*
+ * The areas that are free, where the kernel keeps books of them under a name
+ * that is known here; NULL elsewhere. Of the two locks, this one comes first.
+ */
+const struct vmt_area_list *vmt_free_list(void);
+
+/* What a busy area was allocated as; NULL if it is freed, or no vm_struct. */
+struct vm_struct;
+struct vmap_area;
+const struct vm_struct *vmt_area_vm(const struct vmap_area *va);
+
+/*
+ * An area of @size and the guard page somewhere in [@start, @end), without
+ * pages; VM_IOREMAP in @flags aligns it to its size.
+ */
+bool vmt_have_areas(void);
+struct vm_struct *vmt_get_area(unsigned long size, unsigned long flags,
+			       unsigned long start, unsigned long end);
+
+/* What percpu allocates its chunks with. */
+bool vmt_have_pcpu(void);
+struct vm_struct **vmt_get_pcpu(const unsigned long *offsets,
+				const size_t *sizes, int nr, size_t align);
+void vmt_free_pcpu(struct vm_struct **areas, int nr);
+
+/*
+ * Raises the limit on threads, which little memory makes low, to @more above
+ * what other tasks have a use for. Does nothing where it is not visible.
+ */
+void vmt_allow_threads(unsigned int more);
+
+bool vmt_have_lazy_pages(void);
+
+/* Lazily freed pages not purged yet; 0 where the counter is not visible. */
+unsigned long vmt_lazy_pages(void);
+
+#endif /* VMALLOC_TEST_SYMBOLS_H */

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lazy_pages_test: however hard all threads allocate and free, the pages that
+ * were freed and wait for the purge must stay within a multiple of what
+ * starts one.
+ */
+#include <linux/bitops.h>
+#include <linux/cpumask.h>
+#include <linux/errno.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+#include <linux/vmalloc.h>
+
+#include "lib/fail.h"
+#include "lib/symbols.h"
+#include "vmalloc_test.h"
+
+/* The kernel's lazy_max_pages(). */
+static unsigned long lazy_max_pages(void)
+{
+	return fls(num_online_cpus()) * (SZ_32M / PAGE_SIZE);
+}
+
+static int look(struct vmt_thread *t)
+{
+	unsigned long lazy = vmt_lazy_pages();
+
+	t->lazy_pages_max = max(t->lazy_pages_max, lazy);
+	if (!vmt_params.lazy_limit ||
+	    lazy <= vmt_params.lazy_limit * lazy_max_pages())
+		return 0;
+	return vmt_fail(t, -EOVERFLOW,
+			"lazy pages: %lu, more than %u times lazy_max_pages() (%lu)",
+			lazy, vmt_params.lazy_limit, lazy_max_pages());
+}
+
+/*
+ * Most of the time goes into the allocator where areas are small. That each
+ * has a table of page entries to itself, which 4.18 never gives back, is what
+ * makes a small machine run out of memory soon. As in vmalloc(), memory is
+ * asked for with the OOM killer behind it: with a bound there is enough.
+ */
+static int lazy_op(struct vmt_thread *t)
+{
+	void *addr;
+
+	addr = vmt_vmalloc_in(PAGE_SIZE, PMD_SIZE, VMALLOC_START, VMALLOC_END,
+			      GFP_KERNEL);
+	if (!addr) {
+		t->alloc_failures++;
+		return 0;
+	}
+	t->allocated++;
+	vfree(addr);
+	return look(t);
+}
+
+int lazy_pages_test(struct vmt_thread *t)
+{
+	unsigned long i;
+	u64 began;
+	int err = 0;
+
+	if (!vmt_have_lazy_pages())
+		return vmt_skip(t, "vmap_lazy_nr was not found");
+
+	began = ktime_get_ns();
+	for (i = 0; i < vmt_params.loops && !err; i++)
+		err = lazy_op(t) ?: vmt_breathe(t);
+	t->ns = ktime_get_ns() - began;
+	t->ops = i;
+	return err;
+}
