@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,7 @@ from harness.runs import lifecycle
 from harness.stats.outcome import Outcome
 from harness.suite import soak_rounds
 from harness.suite.extract import Observed
-from harness.suite.plan import Plan
+from harness.suite.plan import BuiltCell, Plan
 from harness.suite.soak_cell import CellSoak, Record, Soak
 from harness.suite.vm_pool import Lab
 from harness.vm import vms
@@ -49,7 +50,26 @@ def check(wanted: Selection) -> None:
     selection.check(msgspec.structs.replace(wanted, tests=",".join(test.name for test in tests)))
 
 
-def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0) -> Outcome:
+def _cell(soak: Soak, built: BuiltCell, lab: Lab) -> None:
+    CellSoak(soak, built, lab).run()
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What a soak is made of; tests hand in their own."""
+
+    begin: Callable[[Run, Plan, Selection, str], None] = lifecycle.begin
+    cell: Callable[[Soak, BuiltCell, Lab], None] = _cell
+    """soaks one cell to the end"""
+    wait: Callable[..., Any] = wait
+    """for the cells"""
+    free_memory: Callable[[], int] = free_memory
+    """MiB that VMs can have"""
+
+
+_PARTS = Parts()
+
+
+def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0, parts: Parts = _PARTS) -> Outcome:
     """Soak every cell of `made` for `hours`, and write the run's folder in results/.
 
     `seed` decides what the rounds do; 0 has one drawn. Ctrl-C ends it early, with a report of what there is. Raises
@@ -60,27 +80,27 @@ def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0
     made = msgspec.structs.replace(
         made, tests=tuple(test.name for test in tests), hours=hours, seed=seed or secrets.randbelow(1 << 31) + 1, keep=False
     )
-    _check_memory(made)
+    _check_memory(made, parts.free_memory())
     run = Run(records.new_folder())
     with alone(run):
-        lifecycle.begin(run, made, wanted, command)
+        parts.begin(run, made, wanted, command)
         slots = min(wanted.jobs or len(made.cells), len(made.cells))
         with Progress("soak") as progress:
             progress.line(
                 f"{len(made.cells)} VM{'s' if len(made.cells) > 1 else ''} for {hours:g} h, {slots} testing at a time,"
                 f" seed {made.seed}; Ctrl-C ends it with a report. {run.folder}"
             )
-            whole = _cells(Soak(made, tests, slots, _recorder(run, progress), progress.say), run.folder)
+            whole = _cells(Soak(made, tests, slots, _recorder(run, progress), progress.say), run.folder, parts)
         return lifecycle.finish(run, "report") if whole else lifecycle.conclude(run)
 
 
-def _cells(soak: Soak, logs: Path) -> bool:
+def _cells(soak: Soak, logs: Path, parts: Parts) -> bool:
     """Soak all cells side by side; return whether they came to their end, and were not interrupted."""
 
     def one(number: int) -> None:
         lab = Lab(logs, keep=False, pauses=bool(soak.plan.on_failure))
         try:
-            CellSoak(soak, soak.plan.cells[number], lab).run()
+            parts.cell(soak, soak.plan.cells[number], lab)
         finally:
             lab.close()
 
@@ -89,7 +109,7 @@ def _cells(soak: Soak, logs: Path) -> bool:
     with ThreadPoolExecutor(len(soak.plan.cells), thread_name_prefix="soak") as pool:
         futures = [pool.submit(one, number) for number in range(len(soak.plan.cells))]
         try:
-            while wait(futures, _GLANCE, FIRST_EXCEPTION).not_done and not _failed(futures):
+            while parts.wait(futures, _GLANCE, FIRST_EXCEPTION).not_done and not _failed(futures):
                 pass
         except KeyboardInterrupt:
             interrupted = True
@@ -136,9 +156,9 @@ def _recorder(run: Run, progress: Progress) -> Record:
     return record
 
 
-def _check_memory(made: Plan) -> None:
+def _check_memory(made: Plan, free: int) -> None:
     wanted = sum(built.cell.machine.qemu.memory for built in made.cells)
-    if wanted > (free := free_memory()):
+    if wanted > free:
         raise UsageError(
             f"The VMs of {len(made.cells)} cells, which a soak has up all at once, take {wanted} MiB, but {free} MiB are free;"
             " select fewer with --machine, --variant or --profile."
