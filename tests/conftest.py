@@ -23,6 +23,11 @@ settings.register_profile("rig", derandomize=True, deadline=None, suppress_healt
 settings.load_profile("rig")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that one process does together: they take longest."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 @pytest.fixture(autouse=True)
 def cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The rig's cache, empty and for one test alone; tests that build kernels share the user's."""
@@ -33,6 +38,13 @@ def cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     for name in [*_LEFT_BY_OTHERS, *(name for name in os.environ if name.startswith("GIT_"))]:
         monkeypatch.delenv(name, raising=False)
     return folder
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of results, empty and for one test alone."""
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+    return paths.RESULTS
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,11 +15,13 @@ from harness.build import first_difference, kbuild, rootfs
 from harness.build.built import BuiltCell
 from harness.build.first_difference import Kind
 from harness.build.kbuild import Kernel, Metadata
+from harness.build.rootfs import Rootfs
 from harness.commands import pipeline
 from harness.errors import BuildError, RigError, UsageError
 from harness.host import files
 from harness.model import audit, records
 from harness.model.audit import IMAGE, VMLINUX, Audit, Compared
+from harness.model.matrix import Machine, Variant
 from harness.model.selection import Selection
 from harness.runs import lifecycle, trust
 from harness.suite.plan import Plan
@@ -37,30 +39,40 @@ def check(wanted: Selection) -> None:
             raise UsageError(f"--{name.replace('_', '-')} has no meaning in an audit, which boots and tests nothing.")
 
 
-def run(made: Plan, wanted: Selection) -> Iterator[Audit]:
+class Parts(msgspec.Struct, frozen=True):
+    """What an audit builds with; tests hand in their own."""
+
+    build: Callable[[Selection, tuple[Variant, ...]], Plan] = pipeline.build
+    initramfs: Callable[[Machine, Path], Rootfs] = rootfs.make
+
+
+_PARTS = Parts()
+
+
+def run(made: Plan, wanted: Selection, parts: Parts = _PARTS) -> Iterator[Audit]:
     """Audit the cells of `made`, which the selection `wanted` led to, and yield what was found of each when it is known.
 
     Raises BuildError if one cannot be built again, RigError if the source changed meanwhile.
     """
     for built in made.cells:
-        yield _audit(made, built, wanted)
+        yield _audit(made, built, wanted, parts)
 
 
-def in_turn(made: Plan, wanted: Selection) -> Audit:
+def in_turn(made: Plan, wanted: Selection, parts: Parts = _PARTS) -> Audit:
     """Audit the one cell of `made` whose turn it is; raises as `run` does."""
     cells = {built.cell.name: built for built in made.cells}
-    return _audit(made, cells[audit.turn(tuple(cells), trust.last_audits())], wanted)
+    return _audit(made, cells[audit.turn(tuple(cells), trust.last_audits())], wanted, parts)
 
 
-def _audit(made: Plan, built: BuiltCell, wanted: Selection) -> Audit:
+def _audit(made: Plan, built: BuiltCell, wanted: Selection, parts: Parts) -> Audit:
     started = time.monotonic()
     with files.locked(paths.cache() / _APART):
         _clean()
         try:
             kept = paths.RESULTS / _APART / built.cell.file_name
             shutil.rmtree(kept, ignore_errors=True)
-            again = _build(built, wanted)
-            compared = (*_kernel(made, built, again.kernel, kept), _initramfs(built, kept))
+            again = _build(built, wanted, parts)
+            compared = (*_kernel(made, built, again.kernel, kept), _initramfs(built, kept, parts))
         finally:
             _clean()
         found = Audit(
@@ -77,12 +89,12 @@ def _audit(made: Plan, built: BuiltCell, wanted: Selection) -> Audit:
     return found
 
 
-def _build(built: BuiltCell, wanted: Selection) -> BuiltCell:
+def _build(built: BuiltCell, wanted: Selection, parts: Parts) -> BuiltCell:
     """Build one cell again in a work tree and folders of its own, without the compiler's cache."""
     cell = built.cell
     variant = msgspec.structs.replace(cell.variant, apart=f"{_APART}/{cell.file_name}", tree="", scratch=True)
     alone = msgspec.structs.replace(wanted, machine=cell.machine.name, profile=cell.profile)
-    (again,) = pipeline.build(alone, (variant,)).cells
+    (again,) = parts.build(alone, (variant,)).cells
     if _made_of(again.kernel) != _made_of(built.kernel):
         raise RigError(
             f"{cell.name}: source, patches or compiler changed since the cell was built; call again, and leave them alone."
@@ -108,11 +120,11 @@ def _kernel(made: Plan, built: BuiltCell, again: Kernel, kept: Path) -> Iterator
     yield _compare(f"debug/{ours.module.name}", Kind.ELF, ours.debug_module, again.debug_module, kept, module)
 
 
-def _initramfs(built: BuiltCell, kept: Path) -> Compared:
+def _initramfs(built: BuiltCell, kept: Path, parts: Parts) -> Compared:
     """Compare the machine's initramfs, unless Debian's packages are not to be had or are others than those it was made of."""
     ours = built.rootfs
     try:
-        again = rootfs.make(built.cell.machine, paths.cache() / _APART / built.cell.file_name)
+        again = parts.initramfs(built.cell.machine, paths.cache() / _APART / built.cell.file_name)
     except BuildError:
         raise
     except RigError as error:

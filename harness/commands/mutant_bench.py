@@ -13,13 +13,15 @@ import msgspec
 
 from harness.build import functions, git, kbuild, patches
 from harness.build.jobserver import Jobserver
+from harness.build.kbuild import Kernel
 from harness.errors import BuildError, Mismatch, RigError, UsageError, VmLost
 from harness.host import files
+from harness.host.shell import Line
 from harness.model import mutants
-from harness.model.matrix import Variant
+from harness.model.matrix import Base, Cell, Variant
 from harness.model.mutants import Attempt, Mutant
 from harness.model.records import Finding
-from harness.suite import execute
+from harness.suite.execute import STEPS, Steps
 from harness.suite.extract import Observed
 from harness.suite.plan import Plan, Session
 from harness.suite.vm_pool import Lab
@@ -32,11 +34,21 @@ _TRIES = 2
 """how often a VM may be lost for no reason of its kernel's"""
 
 
+class Tools(msgspec.Struct, frozen=True):
+    """What a mutant is built and tested with; tests hand in their own."""
+
+    build: Callable[[Base, Cell, patches.Patched, Jobserver, Line, Path | None], Kernel] = kbuild.build
+    steps: Steps = STEPS
+
+
+TOOLS = Tools()
+
+
 class Bench:
     """All mutants of one profile are built and tested on it, beside each other."""
 
-    def __init__(self, control: Plan, source: patches.Patched, folder: Path, *, everything: bool) -> None:
-        """Take the built series as `control`, whose patched source is `source`; logs go to `folder`.
+    def __init__(self, control: Plan, source: patches.Patched, folder: Path, tools: Tools, *, everything: bool) -> None:
+        """Take the built series as `control`, whose patched source is `source`; logs go to `folder`, and `tools` build and test.
 
         With `everything` a mutant is not left at its first finding.
         """
@@ -45,6 +57,7 @@ class Bench:
         self._source, self._folder, self._everything = source, folder, everything
         self._built = control.cells[0]
         self._loaded = functions.load(self._built.kernel.functions).loaded
+        self._tools = tools
         self._stop = threading.Event()
 
     @property
@@ -76,7 +89,7 @@ class Bench:
             variant = Variant(mutant.name, apart=f"{APART}/{slot}", tree=_TREE)
             cell = msgspec.structs.replace(self._built.cell, variant=variant)
             # No mutant changes a header, so that the series' own module fits.
-            kernel = kbuild.build(self._plan.base, cell, patched, jobs, say, self._built.kernel.module)
+            kernel = self._tools.build(self._plan.base, cell, patched, jobs, say, self._built.kernel.module)
             seconds = time.monotonic() - began
             say("testing")
             built = msgspec.structs.replace(self._built, cell=cell, kernel=kernel)
@@ -129,7 +142,7 @@ class Bench:
         lab = Lab(self._folder / f"{name}-{self.profile}", keep=False)
         try:
             for session in plan.sessions:
-                for seen in _steps(lab, plan, session):
+                for seen in self._steps(lab, plan, session):
                     if self._stop.is_set():
                         raise RigError("The attempt was given up.")
                     found += seen.findings
@@ -139,9 +152,9 @@ class Bench:
             lab.close()
         return found
 
-
-def _steps(lab: Lab, plan: Plan, session: Session) -> Iterator[Observed]:
-    yield execute.boot(lab, plan, session)
-    for step in session.steps:
-        yield execute.run(lab, plan, session, step)
-    yield execute.end(lab, plan, session)
+    def _steps(self, lab: Lab, plan: Plan, session: Session) -> Iterator[Observed]:
+        steps = self._tools.steps
+        yield steps.boot(lab, plan, session)
+        for step in session.steps:
+            yield steps.run(lab, plan, session, step)
+        yield steps.end(lab, plan, session)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,25 +16,58 @@ from filelock import FileLock, Timeout
 from harness import paths, text
 from harness.build import cells, patches, source
 from harness.build.jobserver import Jobserver
+from harness.build.source import Sources
 from harness.commands import pipeline
-from harness.commands.mutant_bench import APART, Bench
+from harness.commands.mutant_bench import APART, TOOLS, Bench, Tools
 from harness.commands.progress import Progress
 from harness.errors import RigError, UsageError
 from harness.host import files, parallel, shell, toml
+from harness.host.shell import Line
 from harness.model import catalog, matrix, mutants, records, run_folder, selection
-from harness.model.matrix import Base
+from harness.model.matrix import Base, Variant
 from harness.model.mutants import Attempt, Measured, Mutant, Table
 from harness.model.selection import Selection
 from harness.report import mutants as report
 from harness.runs import lifecycle
 from harness.stats.outcome import ExitCode
+from harness.suite.plan import Plan
 from harness.vm import vms
 
 _MEANT = ("machine", "profile", "tests", "scale", "loops", "jobs", "source", "kernel")
 """the options that have a meaning here"""
 
 
-def run(wanted: Selection, only: str, command: str, *, resume: bool = False, everything: bool = False) -> Measured:
+def load(base: Base) -> Table:
+    """Read the mutants of a kernel base; UsageError if there are none or one makes no sense."""
+    place = base.folder / "mutants.toml"
+    if not place.exists():
+        raise UsageError(f"Linux {base.name} has no mutants: there is no {place}.")
+    table = toml.load(place, Table)
+    mutants.check(table, str(place))
+    return table
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What trying mutants is made of; tests hand in their own."""
+
+    load: Callable[[Base], Table] = load
+    check: Callable[[Selection], None] = cells.check
+    variant: Callable[[Base, str], Variant] = matrix.find_variant
+    source: Callable[[Selection, Line], Sources] = source.sources
+    build: Callable[[Selection, tuple[Variant, ...]], Plan] = pipeline.build
+    """builds the series"""
+    tools: Tools = TOOLS
+    """builds and tests a mutant of it"""
+    workers: Callable[[Plan, int, int], int] = pipeline.workers
+    stop: Callable[[], None] = vms.stop_own
+
+
+_PARTS = Parts()
+
+
+def run(
+    wanted: Selection, only: str, command: str, *, resume: bool = False, everything: bool = False, parts: Parts = _PARTS
+) -> Measured:
     """Try the mutants that `only` names, or all, and keep what the suite caught in results/mutants.json.
 
     What survives in the kernels of one profile is tried in the next. `resume` takes over what an earlier call found out of
@@ -43,10 +76,10 @@ def run(wanted: Selection, only: str, command: str, *, resume: bool = False, eve
     """
     _only_what_counts(wanted)
     base = matrix.load_base(wanted.kernel or selection.DEFAULT)
-    table = load(base)
+    table = parts.load(base)
     chosen = mutants.choose(table, only)
-    wanted = _completed(wanted, base, table)
-    cells.check(wanted)
+    wanted = completed(wanted, base, table)
+    parts.check(wanted)
     with _alone():
         folder = run_folder.new_folder(paths.RESULTS / APART)
         started = Measured(
@@ -70,7 +103,7 @@ def run(wanted: Selection, only: str, command: str, *, resume: bool = False, eve
         for profile in started.profiles:
             left = [mutant for mutant in chosen if book.found.verdict(mutant) is None]
             if left:
-                _profile(msgspec.structs.replace(wanted, profile=profile), base, left, folder, book, everything=everything)
+                _profile(msgspec.structs.replace(wanted, profile=profile), base, left, folder, book, parts, everything=everything)
     return book.found
 
 
@@ -112,13 +145,15 @@ def _latest(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
     return tuple({(a.mutant, a.profile): a for a in attempts if a.outcome != "error"}.values())
 
 
-def _profile(wanted: Selection, base: Base, mutants: Sequence[Mutant], folder: Path, book: _Book, *, everything: bool) -> None:
+def _profile(
+    wanted: Selection, base: Base, mutants: Sequence[Mutant], folder: Path, book: _Book, parts: Parts, *, everything: bool
+) -> None:
     """Try `mutants` in the kernels of one profile, the series itself first."""
-    variant = matrix.find_variant(base, book.found.series)
-    control = pipeline.build(wanted, (variant,))
+    variant = parts.variant(base, book.found.series)
+    control = parts.build(wanted, (variant,))
     with Progress("mutants") as progress:
-        tree = source.sources(wanted, lambda said: progress.say("source", said)).tree
-        bench = Bench(control, patches.apply(tree, variant), folder, everything=everything)
+        tree = parts.source(wanted, lambda said: progress.say("source", said)).tree
+        bench = Bench(control, patches.apply(tree, variant), folder, parts.tools, everything=everything)
         progress.say(variant.name, f"testing without any bug, {wanted.profile}")
         healthy = bench.control()
         book.add(healthy)
@@ -133,10 +168,12 @@ def _profile(wanted: Selection, base: Base, mutants: Sequence[Mutant], folder: P
             known = book.earlier(mutant, bench)
             book.add(known) if known else todo.append(mutant)
         if todo:
-            _beside_each_other(bench, todo, pipeline.workers(control, wanted.jobs, len(todo)), wanted.jobs, book, progress)
+            _beside_each_other(bench, todo, parts.workers(control, wanted.jobs, len(todo)), wanted.jobs, book, progress, parts)
 
 
-def _beside_each_other(bench: Bench, mutants: Sequence[Mutant], workers: int, jobs: int, book: _Book, progress: Progress) -> None:
+def _beside_each_other(
+    bench: Bench, mutants: Sequence[Mutant], workers: int, jobs: int, book: _Book, progress: Progress, parts: Parts
+) -> None:
     slots: queue.SimpleQueue[str] = queue.SimpleQueue()
     for number in range(workers):
         slots.put(str(number))
@@ -153,20 +190,10 @@ def _beside_each_other(bench: Bench, mutants: Sequence[Mutant], workers: int, jo
 
         def stop() -> None:
             bench.stop()
-            vms.stop_own()
+            parts.stop()
             shell.stop_all()
 
         parallel.side_by_side(one, mutants, workers, stop)
-
-
-def load(base: Base) -> Table:
-    """Read the mutants of a kernel base; UsageError if there are none or one makes no sense."""
-    place = base.folder / "mutants.toml"
-    if not place.exists():
-        raise UsageError(f"Linux {base.name} has no mutants: there is no {place}.")
-    table = toml.load(place, Table)
-    mutants.check(table, str(place))
-    return table
 
 
 def file() -> Path:
@@ -198,7 +225,7 @@ def _only_what_counts(wanted: Selection) -> None:
         raise UsageError("Mutants are tried on one machine; give --machine one name.")
 
 
-def _completed(wanted: Selection, base: Base, table: Table) -> Selection:
+def completed(wanted: Selection, base: Base, table: Table) -> Selection:
     """Return the selection with what the table says where the user said nothing."""
     return msgspec.structs.replace(
         wanted,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.runs import lifecycle, trust
 from harness.stats import compare, estimate
+from harness.stats.outcome import Outcome
 from harness.stats.sensitivity import Sensitivity, Trial, trials
 from harness.suite.plan import Plan
 
@@ -41,7 +43,17 @@ class Kernels(msgspec.Struct, frozen=True):
     identical: dict[str, bool]
 
 
-def run(wanted: Selection, clocks: tuple[Clock, ...], experiments: int, command: str) -> Sensitivity:
+class Parts(msgspec.Struct, frozen=True):
+    """What a self check builds and measures with; tests hand in their own."""
+
+    build: Callable[[Selection, tuple[Variant, ...]], Plan] = pipeline.build
+    test: Callable[[Plan, Selection, str, Path], Outcome] = pipeline.test
+
+
+_PARTS = Parts()
+
+
+def run(wanted: Selection, clocks: tuple[Clock, ...], experiments: int, command: str, parts: Parts = _PARTS) -> Sensitivity:
     """Do the self check on the selected machines, and keep what it found in results/selfcheck.json.
 
     Each of `experiments` has as many boots of each kernel as the scale says. Raises UsageError for
@@ -51,12 +63,12 @@ def run(wanted: Selection, clocks: tuple[Clock, ...], experiments: int, command:
     with files.locked(paths.cache() / _APART):
         _clean()
         try:
-            made = _build(wanted, command)
+            made = _build(wanted, command, parts)
             boots = wanted.boots or made.plan.size.boots
             found: tuple[Trial, ...] = ()
             for clock in clocks:
                 whole = msgspec.structs.replace(made.plan, clock=clock, boots=boots * experiments)
-                samples = _measure(whole, wanted, command).samples()
+                samples = _measure(whole, wanted, command, parts).samples()
                 found += trials(samples, made.injected, whole.tests, _MARGINS, boots)
                 told = Sensitivity(records.now(), lifecycle.host(), boots, experiments, _MARGINS, YARDSTICK, made.identical, found)
                 files.write(trust.selfcheck_file(), msgspec.json.format(msgspec.json.encode(told)))
@@ -80,13 +92,13 @@ def _only_what_counts(wanted: Selection) -> Selection:
     return msgspec.structs.replace(wanted, tests="performance")
 
 
-def _build(wanted: Selection, command: str) -> Kernels:
+def _build(wanted: Selection, command: str, parts: Parts) -> Kernels:
     """Build twins of stock from scratch, and kernels that are slower by parts of what stock was found to cost."""
-    pair = pipeline.build(wanted, tuple(Variant(name, apart=f"{_APART}/{name}", scratch=True) for name in (STOCK, _TWIN)))
+    pair = parts.build(wanted, tuple(Variant(name, apart=f"{_APART}/{name}", scratch=True) for name in (STOCK, _TWIN)))
     identical = _identical(pair)
     stock = tuple(built for built in pair.cells if built.cell.variant.name == STOCK)
     once = msgspec.structs.replace(pair, cells=stock, tests=(YARDSTICK,), clock=Clock.ICOUNT, boots=1)
-    told = compare.compare(_measure(once, wanted, command).samples(), [YARDSTICK], _MARGINS, 0.0)
+    told = compare.compare(_measure(once, wanted, command, parts).samples(), [YARDSTICK], _MARGINS, 0.0)
     costs = {c.machine: c.baseline.median for c in told if c.baseline}
     added = {f"plus-{change:g}": int(min(costs.values()) * change / 100) for change in CHANGES}
     source = (kbuild.tree_of(pair.base, stock[0].cell.variant) / injection.FILE).read_text()
@@ -95,16 +107,16 @@ def _build(wanted: Selection, command: str) -> Kernels:
         file = paths.cache() / _APART / "patches" / f"{name}.patch"
         files.write(file, injection.patch(source, instructions))
         slower.append(Variant(name, file, apart=f"{_APART}/{name}"))
-    others = pipeline.build(wanted, tuple(slower))
+    others = parts.build(wanted, tuple(slower))
     injected = {
         (machine, name): 100 * number / cost for machine, cost in costs.items() for name, number in {**added, _TWIN: 0}.items()
     }
     return Kernels(msgspec.structs.replace(pair, cells=(*pair.cells, *others.cells)), injected, identical)
 
 
-def _measure(made: Plan, wanted: Selection, command: str) -> Run:
+def _measure(made: Plan, wanted: Selection, command: str, parts: Parts) -> Run:
     wanted = msgspec.structs.replace(wanted, clock=made.clock.value, margin=_MARGINS[made.clock])
-    outcome = pipeline.test(made, wanted, command, folder())
+    outcome = parts.test(made, wanted, command, folder())
     if outcome.errors or outcome.unexpected or not outcome.complete:
         raise RigError(f"The self check needs kernels without findings; {outcome.run} tells what went wrong.")
     return Run(outcome.run)

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from harness import text
 from harness.build import cells
+from harness.build.built import BuiltCell
 from harness.commands.pipeline import alone
 from harness.commands.progress import Progress
 from harness.errors import RigError, UsageError
@@ -51,7 +53,26 @@ def check(wanted: Selection) -> None:
     cells.check(msgspec.structs.replace(wanted, tests=",".join(test.name for test in tests)))
 
 
-def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0) -> Outcome:
+def _cell(soak: Soak, built: BuiltCell, lab: Lab) -> None:
+    CellSoak(soak, built, lab).run()
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What a soak is made of; tests hand in their own."""
+
+    begin: Callable[[Run, Plan, Selection, str], None] = lifecycle.begin
+    cell: Callable[[Soak, BuiltCell, Lab], None] = _cell
+    """soaks one cell to the end"""
+    wait: Callable[..., Any] = wait
+    """for the cells"""
+    free_memory: Callable[[], int] = parallel.free_memory
+    """MiB that VMs can have"""
+
+
+_PARTS = Parts()
+
+
+def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0, parts: Parts = _PARTS) -> Outcome:
     """Soak every cell of `made` for `hours`, and write the run's folder in results/.
 
     `seed` decides what the rounds do; 0 has one drawn. Ctrl-C ends it early, with a report of what there is. Raises
@@ -62,27 +83,27 @@ def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0
     made = msgspec.structs.replace(
         made, tests=tuple(test.name for test in tests), hours=hours, seed=seed or secrets.randbelow(1 << 31) + 1, keep=False
     )
-    _check_memory(made)
+    _check_memory(made, parts.free_memory())
     run = Run(run_folder.new_folder())
     with alone(run):
-        lifecycle.begin(run, made, wanted, command)
+        parts.begin(run, made, wanted, command)
         slots = min(wanted.jobs or len(made.cells), len(made.cells))
         with Progress("soak") as progress:
             progress.line(
                 f"{len(made.cells)} VM{'s' if len(made.cells) > 1 else ''} for {hours:g} h, {slots} testing at a time,"
                 f" seed {made.seed}; Ctrl-C ends it with a report. {run.folder}"
             )
-            whole = _cells(Soak(made, tests, slots, _recorder(run, progress), progress.say), run.folder)
+            whole = _cells(Soak(made, tests, slots, _recorder(run, progress), progress.say), run.folder, parts)
         return conclude.finish(run, "report") if whole else conclude.conclude(run)
 
 
-def _cells(soak: Soak, logs: Path) -> bool:
+def _cells(soak: Soak, logs: Path, parts: Parts) -> bool:
     """Soak all cells side by side; return whether they came to their end, and were not interrupted."""
 
     def one(number: int) -> None:
         lab = Lab(logs, keep=False, pauses=bool(soak.plan.on_failure))
         try:
-            CellSoak(soak, soak.plan.cells[number], lab).run()
+            parts.cell(soak, soak.plan.cells[number], lab)
         finally:
             lab.close()
 
@@ -91,7 +112,7 @@ def _cells(soak: Soak, logs: Path) -> bool:
     with ThreadPoolExecutor(len(soak.plan.cells), thread_name_prefix="soak") as pool:
         futures = [pool.submit(one, number) for number in range(len(soak.plan.cells))]
         try:
-            while wait(futures, _GLANCE, FIRST_EXCEPTION).not_done and not _failed(futures):
+            while parts.wait(futures, _GLANCE, FIRST_EXCEPTION).not_done and not _failed(futures):
                 pass
         except KeyboardInterrupt:
             interrupted = True
@@ -136,9 +157,9 @@ def _recorder(run: Run, progress: Progress) -> Record:
     return record
 
 
-def _check_memory(made: Plan) -> None:
+def _check_memory(made: Plan, free: int) -> None:
     wanted = sum(built.cell.machine.qemu.memory for built in made.cells)
-    if wanted > (free := parallel.free_memory()):
+    if wanted > free:
         raise UsageError(
             f"The VMs of {len(made.cells)} cells, which a soak has up all at once, take {wanted} MiB, but {free} MiB are free;"
             " select fewer with --machine, --variant or --profile."

@@ -55,7 +55,7 @@ class _Trial:
         )
 
     def died(self, death: GuestDied, log: str) -> Observed:
-        troubles = _autopsy(death.log, death.first_line, Bad("died", str(death), death.testimony))
+        troubles = autopsy(death.log, death.first_line, Bad("died", str(death), death.testimony))
         return Observed(findings=_with_evidence(self.findings(troubles, log), death.testimony))
 
     def findings(self, troubles: Sequence[Trouble], log: str) -> tuple[Finding, ...]:
@@ -96,7 +96,7 @@ def end(lab: Lab, plan: Plan, session: Session) -> Observed:
     first, alive = station.vm.console.line, station.vm.alive
     log = station.vm.console.read() if alive else station.vm.console.rest()
     gone = Bad("died", station.vm.ended("the VM ended after the last test"))
-    troubles = kernlog.find(log, first) if alive else _autopsy(log, first, gone)
+    troubles = kernlog.find(log, first) if alive else autopsy(log, first, gone)
     findings = trial.findings(troubles, station.log_name)
     return Observed(findings=_leave(lab, plan, session, "end", findings, lost=False))
 
@@ -117,7 +117,7 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     seen = watch(station, guest_script.command(plan, session, step), patience, harmless=bool(plan.on_failure))
     reading = Reading(plan, session, step)
     if seen.bad:
-        findings = trial.findings(_autopsy(seen.log, first, seen.bad), station.log_name)
+        findings = trial.findings(autopsy(seen.log, first, seen.bad), station.log_name)
         findings = _with_evidence(findings, seen.bad.testimony)
         findings = _leave(lab, plan, session, step.name, findings, lost=True)
         return Observed(samples=reading.samples(ktap.parse(seen.log)), findings=findings)
@@ -148,7 +148,7 @@ def _leave(lab: Lab, plan: Plan, session: Session, test: str, findings: tuple[Fi
     return findings
 
 
-def _autopsy(log: str, first: int, bad: Bad) -> list[Trouble]:
+def autopsy(log: str, first: int, bad: Bad) -> list[Trouble]:
     """Return what the kernel reported before it ended, and how it ended if no report tells that."""
     found = kernlog.find(log, first)
     if any(trouble.severity is Severity.FATAL for trouble in found):
@@ -166,6 +166,17 @@ def _place(told: Testimony) -> tuple[str, tuple[Frame, ...]]:
         return own.function, own.frames
     busy = next((cpu.frames for cpu in told.cpus if cpu.frames and not cpu.idle), ())
     return (busy[0].function if busy and busy[0].size else "", busy)
+
+
+class Steps(msgspec.Struct, frozen=True):
+    """What is done in a session's VM, from its boot to its end; tests hand in their own."""
+
+    boot: Callable[[Lab, Plan, Session], Observed] = boot
+    run: Callable[[Lab, Plan, Session, Step], Observed] = run
+    end: Callable[[Lab, Plan, Session], Observed] = end
+
+
+STEPS = Steps()
 
 
 def _with_evidence(findings: tuple[Finding, ...], told: Testimony) -> tuple[Finding, ...]:

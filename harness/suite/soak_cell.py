@@ -16,7 +16,8 @@ from harness.model.catalog import SuiteTest
 from harness.model.clock import Clock
 from harness.model.known_bugs import explanation
 from harness.model.records import Finding, Look, Result
-from harness.suite import execute, soak_rounds
+from harness.suite import soak_rounds
+from harness.suite.execute import STEPS, Steps
 from harness.suite.extract import Observed
 from harness.suite.plan import Plan, Session, Step
 from harness.suite.vm_pool import Lab
@@ -38,9 +39,16 @@ class Soak:
     """What the cells of a soak share."""
 
     def __init__(
-        self, plan: Plan, tests: tuple[SuiteTest, ...], slots: int, record: Record, say: Callable[[str, str], None]
+        self,
+        plan: Plan,
+        tests: tuple[SuiteTest, ...],
+        slots: int,
+        record: Record,
+        say: Callable[[str, str], None],
+        steps: Steps = STEPS,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin the soak of `plan` now, with `slots` tests under way at a time; `say` shows where a cell is."""
+        """Begin the soak of `plan` `now`, in seconds, with `slots` tests under way at a time; `say` shows where a cell is."""
         self.plan = plan
         self.tests = tests
         self.record = record
@@ -48,12 +56,14 @@ class Soak:
         self.slots = threading.Semaphore(slots)
         self.cut_short = threading.Event()
         """set when what is under way is of no interest any more"""
-        self._began = time.monotonic()
+        self.steps = steps
+        self._now = now
+        self._began = now()
 
     @property
     def hours(self) -> float:
         """How long it has been under way."""
-        return (time.monotonic() - self._began) / 3600
+        return (self._now() - self._began) / 3600
 
     @property
     def over(self) -> bool:
@@ -93,7 +103,9 @@ class CellSoak:
             self._keep_log()
             number += 1
         if self._lab.current(self._session) and not self._soak.cut_short.is_set():
-            self._record(Step(self._soak.tests[0], number), "end", execute.end(self._lab, self._soak.plan, self._session), 0.0)
+            self._record(
+                Step(self._soak.tests[0], number), "end", self._soak.steps.end(self._lab, self._soak.plan, self._session), 0.0
+            )
 
     def _up(self) -> bool:
         """Have a VM up; return whether there is one."""
@@ -103,7 +115,7 @@ class CellSoak:
         self._soak.say(self._session.built.cell.name, "booting")
         step = Step(self._soak.tests[0])
         try:
-            seen = execute.boot(self._lab, self._soak.plan, self._session)
+            seen = self._soak.steps.boot(self._lab, self._soak.plan, self._session)
         except (VmLost, Mismatch) as lost:
             self._lost(step, "boot", lost)
             return False
@@ -126,7 +138,7 @@ class CellSoak:
             self._soak.say(cell.name, f"round {step.round + 1}: {step.name}, {left:.2f} h left")
             began, self._fresh = time.monotonic(), False
             try:
-                seen = execute.run(self._lab, self._soak.plan, self._session, step)
+                seen = self._soak.steps.run(self._lab, self._soak.plan, self._session, step)
             except (VmLost, Mismatch) as lost:
                 self._lost(step, step.name, lost)
                 return

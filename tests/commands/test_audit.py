@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from harness import paths
-from harness.build import kbuild, rootfs
+from harness.build import kbuild
 from harness.build.built import BuiltCell
 from harness.build.kbuild import Kernel, Metadata
 from harness.build.rootfs import Rootfs
-from harness.commands import audit, pipeline
+from harness.commands import audit
 from harness.errors import BuildError, RigError, UsageError
 from harness.model import audit as audits
 from harness.model import matrix, records
@@ -45,6 +44,8 @@ class FakeRig:
         self.metadata = METADATA
         self.packages = {"busybox_1.deb": "0" * 64}
         self.broken: Exception | None = None
+        self.no_packages: Exception | None = None
+        self.parts = audit.Parts(self.build, self.rootfs)
 
     def plan(self, *variants: str) -> Plan:
         """Return a plan of built cells."""
@@ -63,6 +64,8 @@ class FakeRig:
         return make.plan(self.base, cells=(self._built(cell, self.again, self.metadata),))
 
     def rootfs(self, machine: Machine, folder: Path) -> Rootfs:
+        if self.no_packages:
+            raise self.no_packages
         _write(folder, "initramfs.cpio", self.again)
         return Rootfs(folder / "initramfs.cpio", "0" * 64, make.INITRAMFS, self.packages)
 
@@ -100,17 +103,14 @@ def _scratch() -> Path:
 
 
 @pytest.fixture
-def rig(base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRig:
-    fake = FakeRig(base)
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(pipeline, "build", fake.build)
-    monkeypatch.setattr(rootfs, "make", fake.rootfs)
-    return fake
+def rig(base: Base, results: Path) -> FakeRig:
+    assert not results.exists()
+    return FakeRig(base)
 
 
 def one(rig: FakeRig) -> Audit:
     """Return the audit of a plan with one cell."""
-    (found,) = audit.run(rig.plan(), Selection())
+    (found,) = audit.run(rig.plan(), Selection(), rig.parts)
     return found
 
 
@@ -125,7 +125,7 @@ def test_what_is_the_same_is_said_and_kept(rig: FakeRig) -> None:
 
 
 def test_a_cell_is_built_from_scratch_apart_from_all_others(rig: FakeRig) -> None:
-    (_,) = audit.run(rig.plan("free-list@2"), Selection(jobs=1, variant="free-list@2", machine="x86_64,aarch64"))
+    (_,) = audit.run(rig.plan("free-list@2"), Selection(jobs=1, variant="free-list@2", machine="x86_64,aarch64"), rig.parts)
     ((wanted, variant),) = rig.asked
     assert (wanted.machine, wanted.profile, wanted.jobs) == ("x86_64", "perf", 1)
     assert variant == Variant("free-list@2", apart="audit/x86_64-free-list@2-perf", scratch=True)
@@ -188,16 +188,10 @@ def test_an_initramfs_of_other_packages_is_not_compared(rig: FakeRig) -> None:
     assert found.sentences[1] == "initramfs.cpio: not compared: Debian has other packages by now: busybox_2.deb."
 
 
-def test_without_a_network_the_rest_is_compared(rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(error: RigError) -> Callable[..., Rootfs]:
-        def raises(*_: object) -> Rootfs:
-            raise error
-
-        return raises
-
-    monkeypatch.setattr(rootfs, "make", fails(RigError("Debian's packages cannot be had: no network.")))
+def test_without_a_network_the_rest_is_compared(rig: FakeRig) -> None:
+    rig.no_packages = RigError("Debian's packages cannot be had: no network.")
     assert one(rig).compared[-1].words == "not compared: Debian's packages cannot be had: no network"
-    monkeypatch.setattr(rootfs, "make", fails(BuildError("Debian's packages hold no busybox.")))
+    rig.no_packages = BuildError("Debian's packages hold no busybox.")
     with pytest.raises(BuildError, match="hold no busybox"):
         one(rig)
 
@@ -221,7 +215,7 @@ def test_nothing_is_left_where_it_ends_early(rig: FakeRig, error: Any) -> None:
 
 def test_cells_are_audited_one_after_the_other(rig: FakeRig) -> None:
     made = rig.plan("stock", "free-list")
-    found = audit.run(made, Selection())
+    found = audit.run(made, Selection(), rig.parts)
     assert next(found).cell == "x86_64/stock/perf"
     assert len(rig.asked) == 1
     assert list(trust.last_audits()) == ["x86_64/stock/perf"]
@@ -259,7 +253,7 @@ def test_each_call_in_turn_takes_the_next_cell(rig: FakeRig, monkeypatch: pytest
     dates = iter(f"2026-01-0{day}T00:00:00+00:00" for day in range(1, 6))
     monkeypatch.setattr(records, "now", lambda: next(dates))
     made = rig.plan("stock", "fixes", "free-list")
-    turns = [audit.in_turn(made, Selection()).cell.split("/")[1] for _ in range(5)]
+    turns = [audit.in_turn(made, Selection(), rig.parts).cell.split("/")[1] for _ in range(5)]
     assert turns == ["stock", "fixes", "free-list", "stock", "fixes"]
 
 
@@ -325,7 +319,7 @@ def test_options_that_choose_cells_are_taken() -> None:
     audit.check(Selection(machine="x86_64", variant="stock", profile="perf", jobs=1, source="/s", series="/p", kernel="4.18"))
 
 
-def test_a_second_audit_waits_for_the_first(rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_audit_waits_for_the_first(rig: FakeRig) -> None:
     lock = FileLock(paths.cache() / ".audit.lock", timeout=0)
 
     def build(wanted: Selection, variants: tuple[Variant, ...]) -> Plan:
@@ -333,7 +327,7 @@ def test_a_second_audit_waits_for_the_first(rig: FakeRig, monkeypatch: pytest.Mo
             lock.acquire()
         return rig.build(wanted, variants)
 
-    monkeypatch.setattr(pipeline, "build", build)
+    rig.parts = audit.Parts(build, rig.rootfs)
     assert one(rig).short == "same"
     with lock:
         pass

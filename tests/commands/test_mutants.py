@@ -20,14 +20,14 @@ import pytest
 from filelock import FileLock
 
 from harness import paths
-from harness.build import cells, git, kbuild, patches, source
+from harness.build import git, kbuild, patches, source
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import Kernel
 from harness.build.patches import Patched
 from harness.build.source import Sources, Tree
-from harness.commands import mutants, pipeline
+from harness.commands import mutants
+from harness.commands.mutant_bench import Tools
 from harness.errors import BuildError, Mismatch, RigError, UsageError, VmLost
-from harness.host import parallel
 from harness.model import matrix
 from harness.model import mutants as mutations
 from harness.model.changes import Contents
@@ -37,11 +37,10 @@ from harness.model.mutants import Attempt, Edit, Measured, Mutant, Table, Weakne
 from harness.model.selection import Selection
 from harness.report import mutants as report
 from harness.stats.outcome import ExitCode
-from harness.suite import execute
+from harness.suite.execute import Steps
 from harness.suite.extract import Observed
 from harness.suite.plan import Plan, Session, Step
 from harness.suite.vm_pool import Lab
-from harness.vm import vms
 from tests.support import make
 
 _LINUX = Path(os.environ.get("RIG_SOURCE") or paths.cache() / "sources" / "linux-4.18")
@@ -160,6 +159,25 @@ class FakeRig:
         self.lost: dict[str, int] = {}
         self.built: list[tuple[str, str]] = []
         self.ran: list[tuple[str, str, str]] = []
+        mine = [Mutant(name, f"{name} is wrong", f"line {10 + number}\n", "") for number, name in enumerate(("a", "b", "c"))]
+        self.steps = Steps(
+            lambda _, plan, session: self.seen(plan, session, "boot"),
+            lambda _, plan, session, step: self.seen(plan, session, step.name),
+            lambda _, plan, session: self.seen(plan, session, "end"),
+        )
+        self.parts = mutants.Parts(
+            load=lambda _: table(*mine),
+            check=lambda _: None,
+            variant=lambda _, name: Variant(name),
+            source=lambda *_: Sources(base, tree),
+            build=self.build,
+            tools=Tools(self.kernel, self.steps),
+            workers=lambda *_: 2,
+        )
+
+    def do(self, **steps: Any) -> None:
+        """Do something else in the VMs."""
+        self.parts = msgspec.structs.replace(self.parts, tools=Tools(self.kernel, msgspec.structs.replace(self.steps, **steps)))
 
     def build(self, wanted: Selection, variants: tuple[Variant, ...]) -> Plan:
         assert (wanted.tests, wanted.scale, wanted.kernel) == ("stress", "quick", "4.18")
@@ -170,10 +188,11 @@ class FakeRig:
         return msgspec.structs.replace(made, cells=(msgspec.structs.replace(made.cells[0], cell=cell, kernel=kernel),))
 
     def kernel(
-        self, base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Callable[[str], None], fitting: Path
+        self, base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Callable[[str], None], fitting: Path | None
     ) -> Kernel:
         del jobs
         say("building")
+        assert fitting
         assert fitting == self.folder / "series" / "m.ko"
         name = cell.variant.name
         assert kbuild.tree_of(base, cell.variant).is_relative_to(paths.cache() / "mutants")
@@ -202,34 +221,18 @@ class FakeRig:
 
 
 @pytest.fixture
-def rig(base: Base, tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRig:
-    fake = FakeRig(base, tree, tmp_path)
-
-    def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
-        del lab
-        return fake.seen(plan, session, step.name)
-
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(matrix, "find_variant", lambda base, name: Variant(name))
-    monkeypatch.setattr(source, "sources", lambda wanted, say: Sources(base, tree))
-    monkeypatch.setattr(cells, "check", lambda wanted: None)
-    monkeypatch.setattr(pipeline, "build", fake.build)
-    monkeypatch.setattr(kbuild, "build", fake.kernel)
-    monkeypatch.setattr(execute, "boot", lambda lab, plan, session: fake.seen(plan, session, "boot"))
-    monkeypatch.setattr(execute, "run", run)
-    monkeypatch.setattr(execute, "end", lambda lab, plan, session: fake.seen(plan, session, "end"))
-    mine = [Mutant(name, f"{name} is wrong", f"line {10 + number}\n", "") for number, name in enumerate(("a", "b", "c"))]
-    monkeypatch.setattr(mutants, "load", lambda base: table(*mine))
-    return fake
+def rig(base: Base, tree: Tree, tmp_path: Path, results: Path) -> FakeRig:
+    assert not results.exists()
+    return FakeRig(base, tree, tmp_path)
 
 
-def go(only: str = "", **other: Any) -> Measured:
-    return mutants.run(Selection(jobs=2), only, "invoke mutants", **other)
+def go(rig: FakeRig, only: str = "", **other: Any) -> Measured:
+    return mutants.run(Selection(jobs=2), only, "invoke mutants", parts=rig.parts, **other)
 
 
 def test_what_survives_in_one_profile_is_tried_in_the_next(rig: FakeRig) -> None:
     rig.bugs = {("a", "perf"): TESTS[1], ("b", "debug"): "end"}
-    found = go()
+    found = go(rig)
     assert [(m.name, found.verdict(m)) for m in found.mutants] == [("a", "caught"), ("b", "caught"), ("c", "survived")]
     assert sorted(rig.built) == [("a", "perf"), ("b", "debug"), ("b", "perf"), ("c", "debug"), ("c", "perf")]
     assert [(c.profile, c.outcome) for c in found.control] == [("perf", "survived"), ("debug", "survived")]
@@ -240,27 +243,27 @@ def test_what_survives_in_one_profile_is_tried_in_the_next(rig: FakeRig) -> None
 
 def test_a_mutant_is_left_at_its_first_finding_unless_all_are_wanted(rig: FakeRig) -> None:
     rig.bugs = {("a", "perf"): " ".join(TESTS)}
-    found = go("a")
+    found = go(rig, "a")
     assert [test for name, _, test in rig.ran if name == "a"] == ["boot", TESTS[0]]
     assert found.attempts[0].test == TESTS[0]
     assert found.attempts[0].kind == "bug"
     assert mutants.exit_code(found) == ExitCode.GOOD
     rig.ran.clear()
-    found = go("a", everything=True)
+    found = go(rig, "a", everything=True)
     assert [test for name, _, test in rig.ran if name == "a"] == ["boot", *TESTS, "end"]
     assert found.attempts[0].others == (TESTS[1],)
 
 
 def test_one_that_does_not_boot_is_caught_by_that(rig: FakeRig) -> None:
     rig.bugs = {("a", "perf"): f"boot {TESTS[0]}"}
-    assert go("a", everything=True).attempts[0].test == "boot"
+    assert go(rig, "a", everything=True).attempts[0].test == "boot"
     assert [test for name, _, test in rig.ran if name == "a"] == ["boot"]
 
 
 def test_nothing_counts_if_the_series_itself_has_findings(rig: FakeRig) -> None:
     rig.bugs = {("mine", "perf"): TESTS[0]}
     with pytest.raises(RigError, match=f"'mine' itself has a finding in {TESTS[0]}"):
-        go()
+        go(rig)
     assert not rig.built
     kept = mutants.last()
     assert kept
@@ -270,7 +273,7 @@ def test_nothing_counts_if_the_series_itself_has_findings(rig: FakeRig) -> None:
 
 def test_one_that_does_not_build_is_an_error_and_not_a_catch(rig: FakeRig) -> None:
     rig.unbuildable, rig.bugs = {"a"}, {("b", "perf"): "end"}
-    found = go("a,b")
+    found = go(rig, "a,b")
     assert [found.verdict(m) for m in found.mutants] == ["error", "caught"]
     assert "it does not build" in found.attempts[0].title + found.attempts[1].title
     assert mutants.exit_code(found) == ExitCode.RIG_FAILED
@@ -278,7 +281,7 @@ def test_one_that_does_not_build_is_an_error_and_not_a_catch(rig: FakeRig) -> No
 
 def test_one_whose_kernel_is_that_of_the_series_is_an_error_and_not_a_survivor(rig: FakeRig) -> None:
     rig.without_effect = {"a"}
-    found = go("a")
+    found = go(rig, "a")
     assert found.verdict(found.mutants[0]) == "error"
     assert "'a' changes nothing of a kernel of the profile perf" in found.attempts[0].title
     assert [name for name, *_ in rig.ran if name == "a"] == []
@@ -287,11 +290,11 @@ def test_one_whose_kernel_is_that_of_the_series_is_an_error_and_not_a_survivor(r
 def test_a_vm_that_is_lost_gets_a_second_chance(rig: FakeRig) -> None:
     rig.lost = {"a": 1, "b": 2}
     rig.bugs = {(name, "perf"): "end" for name in "ab"}
-    found = go("a,b")
+    found = go(rig, "a,b")
     assert [found.verdict(m) for m in found.mutants] == ["caught", "error"]
 
 
-def test_one_that_did_not_run_what_was_built_is_an_error_and_no_survivor(rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_did_not_run_what_was_built_is_an_error_and_no_survivor(rig: FakeRig) -> None:
     seen = rig.seen
 
     def boot(_: Lab, plan: Plan, session: Session) -> Observed:
@@ -299,44 +302,44 @@ def test_one_that_did_not_run_what_was_built_is_an_error_and_no_survivor(rig: Fa
             raise Mismatch("another kernel")
         return seen(plan, session, "boot")
 
-    monkeypatch.setattr(execute, "boot", boot)
+    rig.do(boot=boot)
     rig.bugs = {("b", "perf"): "end"}
-    found = go("a,b")
+    found = go(rig, "a,b")
     assert [found.verdict(m) for m in found.mutants] == ["error", "caught"]
-    assert found.attempts[0].title == "another kernel"
+    assert {attempt.mutant: attempt.title for attempt in found.attempts}["a"] == "another kernel"
 
 
 def test_it_goes_on_with_what_was_not_done(rig: FakeRig) -> None:
     rig.bugs, rig.unbuildable = {("a", "perf"): "end"}, {"b"}
-    go("a,b")
+    go(rig, "a,b")
     rig.built.clear()
     rig.unbuildable.clear()
     rig.bugs["b", "perf"] = "end"
-    found = go("a,b,c", resume=True)
+    found = go(rig, "a,b,c", resume=True)
     assert sorted(rig.built) == [("b", "perf"), ("c", "debug"), ("c", "perf")]
     assert [found.verdict(m) for m in found.mutants] == ["caught", "caught", "survived"]
     rig.built.clear()
-    go("a")
+    go(rig, "a")
     assert rig.built == [("a", "perf")]
 
 
 def test_what_was_done_is_not_lost_where_going_on_is_interrupted(rig: FakeRig) -> None:
     rig.bugs = {("a", "perf"): "end"}
-    go("a,b")
+    go(rig, "a,b")
     rig.bugs["mine", "perf"] = TESTS[0]
     with pytest.raises(RigError, match="'mine' itself has a finding"):
-        go("a,b", resume=True)
+        go(rig, "a,b", resume=True)
     del rig.bugs["mine", "perf"]
-    go("b", resume=True)
+    go(rig, "b", resume=True)
     rig.built.clear()
-    found = go("a,b", resume=True)
+    found = go(rig, "a,b", resume=True)
     assert not rig.built
     assert [found.verdict(m) for m in found.mutants] == ["caught", "survived"]
-    go("a,b")
+    go(rig, "a,b")
     assert rig.built, "without --resume all is done again"
 
 
-def test_an_interruption_ends_what_is_under_way_and_blames_no_mutant_for_it(rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_ends_what_is_under_way_and_blames_no_mutant_for_it(rig: FakeRig) -> None:
     busy, ended = threading.Event(), threading.Event()
     in_time: list[bool] = []
 
@@ -351,38 +354,38 @@ def test_an_interruption_ends_what_is_under_way_and_blames_no_mutant_for_it(rig:
             raise VmLost("the VM's folder is gone")
         return Observed()
 
-    monkeypatch.setattr(execute, "run", run)
-    monkeypatch.setattr(vms, "stop_own", ended.set)
-    monkeypatch.setattr(parallel, "free_memory", lambda: 1 << 20)
+    rig.do(run=run)
+    rig.parts = msgspec.structs.replace(rig.parts, stop=ended.set)
     with pytest.raises(KeyboardInterrupt):
-        go("a,b")
+        go(rig, "a,b")
     assert in_time == [True], "its VM is ended, rather than waited for"
     kept = mutants.last()
     assert kept
     assert not kept.attempts
 
 
-def test_another_mutant_of_the_same_name_is_done_again(rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_mutant_of_the_same_name_is_done_again(rig: FakeRig) -> None:
     rig.bugs = {("a", "perf"): "end"}
-    go("a")
+    go(rig, "a")
     rig.built.clear()
-    monkeypatch.setattr(mutants, "load", lambda base: table(Mutant("a", "worse", "line 50\n", "line\n")))
-    go("a", resume=True)
+    worse = table(Mutant("a", "worse", "line 50\n", "line\n"))
+    rig.parts = msgspec.structs.replace(rig.parts, load=lambda _: worse)
+    go(rig, "a", resume=True)
     assert rig.built == [("a", "perf")]
 
 
 def test_one_rig_at_a_time(rig: FakeRig) -> None:
     paths.cache().mkdir(exist_ok=True)
     with FileLock(paths.cache() / ".mutants.lock"), pytest.raises(UsageError, match="Another rig is trying mutants"):
-        go("a")
+        go(rig, "a")
     assert not rig.built
-    go("a")
+    go(rig, "a")
     assert rig.built
 
 
 def test_kernels_are_not_kept(rig: FakeRig) -> None:
     (rig.folder / "series").mkdir()
-    go("a")
+    go(rig, "a")
     assert rig.built
     assert not list(rig.folder.glob("kernel-*"))
     assert (rig.folder / "series").exists()
@@ -396,9 +399,9 @@ def test_an_option_that_has_no_meaning_is_refused(rig: FakeRig, option: dict[str
 
 
 def test_what_the_user_says_goes_before_the_table(base: Base) -> None:
-    said = mutants._completed(Selection(scale="default", tests="all"), base, table())
+    said = mutants.completed(Selection(scale="default", tests="all"), base, table())
     assert (said.scale, said.tests) == ("default", "all")
-    unsaid = mutants._completed(Selection(), base, table())
+    unsaid = mutants.completed(Selection(), base, table())
     assert (unsaid.scale, unsaid.tests) == ("quick", "stress")
 
 

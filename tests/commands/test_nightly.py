@@ -84,8 +84,7 @@ class Night:
 
 
 @pytest.fixture
-def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: Base) -> Night:
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+def night(results: Path, monkeypatch: pytest.MonkeyPatch, base: Base) -> Night:
     monkeypatch.delenv(nightly.SUMMARY, raising=False)
     return Night(base)
 

@@ -15,7 +15,7 @@ from harness import paths
 from harness.build import kbuild
 from harness.build.built import BuiltCell
 from harness.build.kbuild import Kernel
-from harness.commands import injection, pipeline, selfcheck
+from harness.commands import injection, selfcheck
 from harness.errors import RigError, UsageError
 from harness.model import records, run_folder
 from harness.model.clock import Clock
@@ -40,6 +40,7 @@ class FakeRig:
         self.patches: dict[str, str] = {}
         self.broken_under: Clock | None = None
         self.tested: list[tuple[Clock, int, tuple[str, ...]]] = []
+        self.parts = selfcheck.Parts(self.build, self.test)
 
     def build(self, wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         assert wanted.tests == "performance"
@@ -81,16 +82,13 @@ class FakeRig:
 
 
 @pytest.fixture
-def rig(base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRig:
-    fake = FakeRig(base, tmp_path)
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(pipeline, "build", fake.build)
-    monkeypatch.setattr(pipeline, "test", fake.test)
-    return fake
+def rig(base: Base, tmp_path: Path, results: Path) -> FakeRig:
+    assert not results.exists()
+    return FakeRig(base, tmp_path)
 
 
 def test_it_measures_twins_and_slower_kernels_under_each_clock(rig: FakeRig) -> None:
-    found = selfcheck.run(Selection(boots=5), tuple(Clock), 2, "invoke selfcheck")
+    found = selfcheck.run(Selection(boots=5), tuple(Clock), 2, "invoke selfcheck", rig.parts)
     names = ("stock", "twin", "plus-0.5", "plus-1", "plus-2", "plus-5")
     assert rig.tested == [(Clock.ICOUNT, 1, ("stock",)), (Clock.ICOUNT, 10, names), (Clock.WALL, 10, names)]
     added = {name: int(text.partition(".rept ")[2].partition("\\n")[0]) for name, text in rig.patches.items()}
@@ -102,7 +100,7 @@ def test_it_measures_twins_and_slower_kernels_under_each_clock(rig: FakeRig) -> 
 
 
 def test_only_results_are_left(rig: FakeRig, base: Base) -> None:
-    selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck")
+    selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck", rig.parts)
     assert not (paths.cache() / "selfcheck").exists()
     assert sorted(file.name for file in paths.RESULTS.iterdir()) == ["selfcheck", "selfcheck.json"]
 
@@ -110,7 +108,7 @@ def test_only_results_are_left(rig: FakeRig, base: Base) -> None:
 def test_a_rig_that_fails_finds_out_nothing(rig: FakeRig, base: Base) -> None:
     rig.broken_under = Clock.ICOUNT
     with pytest.raises(RigError, match=r"self check needs kernels without findings; .* tells what went wrong"):
-        selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck")
+        selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck", rig.parts)
     assert trust.last_selfcheck() is None
     assert not (paths.cache() / "selfcheck").exists()
 
@@ -124,7 +122,7 @@ def test_a_damaged_record_is_as_good_as_none(rig: FakeRig) -> None:
 def test_a_clock_that_cannot_be_measured_keeps_what_the_other_told(rig: FakeRig) -> None:
     rig.broken_under = Clock.WALL
     with pytest.raises(RigError):
-        selfcheck.run(Selection(boots=5), tuple(Clock), 1, "invoke selfcheck")
+        selfcheck.run(Selection(boots=5), tuple(Clock), 1, "invoke selfcheck", rig.parts)
     kept = trust.last_selfcheck()
     assert kept
     assert {trial.clock for trial in kept.trials} == {Clock.ICOUNT}
@@ -133,7 +131,7 @@ def test_a_clock_that_cannot_be_measured_keeps_what_the_other_told(rig: FakeRig)
 @pytest.mark.parametrize("option", [{"tests": "stress"}, {"series": "/x"}, {"keep": True}, {"boots": 2}, {"margin": 1.0}])
 def test_an_option_that_has_no_meaning_is_refused(rig: FakeRig, option: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=f"--{next(iter(option))} has"):
-        selfcheck.run(Selection(**option), (Clock.ICOUNT,), 1, "invoke selfcheck")
+        selfcheck.run(Selection(**option), (Clock.ICOUNT,), 1, "invoke selfcheck", rig.parts)
     assert not rig.tested
 
 

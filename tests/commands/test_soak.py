@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import paths
 from harness.commands import soak
 from harness.errors import RigError, UsageError
-from harness.host import parallel
 from harness.model.known_bugs import KnownBug
 from harness.model.matrix import Base, load_base
 from harness.model.records import Look
@@ -28,7 +26,7 @@ from harness.suite import plan
 from harness.suite.extract import Observed
 from harness.suite.meminfo import at_rest
 from harness.suite.plan import Plan
-from harness.suite.soak_cell import CellSoak, Soak
+from harness.suite.soak_cell import Soak
 from harness.vm.console import Console
 from tests.stats.test_slopes import PAGE, look
 from tests.support import make
@@ -48,12 +46,6 @@ kmalloc-512          100    112    512   16    2 : tunables    0    0    0 : sla
 dentry               200    210    192   21    1 : tunables    0    0    0 : slabdata     10     10      0
 areas 126 270786560 lazy 131072
 """
-
-
-@pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
-    return tmp_path / "results"
 
 
 @pytest.fixture
@@ -207,51 +199,46 @@ def test_what_makes_no_sense_is_refused(wanted: Selection, said: str) -> None:
         soak.check(wanted)
 
 
-def test_cells_that_do_not_fit_into_memory_are_refused(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "free_memory", lambda: 10)
+def test_cells_that_do_not_fit_into_memory_are_refused(base: Base) -> None:
     with pytest.raises(UsageError, match=r"VMs of 1 cells, .* but 10 MiB are free"):
-        soak.run(make.plan(base, tests=("pcpu_alloc_test",)), Selection(tests="stress"), "invoke soak", 1.0)
+        soak.run(
+            make.plan(base, tests=("pcpu_alloc_test",)),
+            Selection(tests="stress"),
+            "invoke soak",
+            1.0,
+            parts=soak.Parts(free_memory=lambda: 10),
+        )
 
 
-@pytest.fixture
-def begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a run's folder begin without a kernel."""
-
-    def begin(run: Run, made: Plan, *_: object) -> None:
-        plan.save(made, run.folder / "plan.json")
-        told = make.provenance(run=run.folder.name, planned=0, hours=made.hours, seed=made.seed, finished="")
-        (run.folder / "run.json").write_bytes(msgspec.json.encode(told))
-
-    monkeypatch.setattr(lifecycle, "begin", begin)
+def begin(run: Run, made: Plan, *_: object) -> None:
+    """Begin a run's folder without a kernel."""
+    plan.save(made, run.folder / "plan.json")
+    told = make.provenance(run=run.folder.name, planned=0, hours=made.hours, seed=made.seed, finished="")
+    (run.folder / "run.json").write_bytes(msgspec.json.encode(told))
 
 
-def soaking(base: Base) -> Any:
-    return soak.run(make.plan(base, tests=("pcpu_alloc_test",)), Selection(tests="stress"), "invoke soak", 1.0, 5)
+def soaking(base: Base, cell: Callable[[Soak], None], **other: Any) -> Any:
+    parts = soak.Parts(begin=begin, cell=lambda shared, *_: cell(shared), **other)
+    return soak.run(make.plan(base, tests=("pcpu_alloc_test",)), Selection(tests="stress"), "invoke soak", 1.0, 5, parts)
 
 
-@pytest.mark.usefixtures("begun")
-def test_an_interruption_ends_it_with_a_report(
-    results: Path, base: Base, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_interruption_ends_it_with_a_report(results: Path, base: Base, capsys: pytest.CaptureFixture[str]) -> None:
     ended = []
 
-    def run(cell: CellSoak) -> None:
-        shared: Soak = cell._soak
+    def run(shared: Soak) -> None:
         for one in growing(30 * PAGE, 20):
             shared.record(Observed(looks=(one,)), make.result(test="pcpu_alloc_test"))
         assert shared.cut_short.wait(30)
         ended.append(True)
 
     def wait(*given: Any) -> Any:
-        if not ended and not monkeypatched.pop("interrupted", ""):
-            monkeypatched["interrupted"] = "yes"
+        if not interrupted:
+            interrupted.append(True)
             raise KeyboardInterrupt
         return futures.wait(*given)
 
-    monkeypatched: dict[str, str] = {}
-    monkeypatch.setattr(CellSoak, "run", run)
-    monkeypatch.setattr(soak, "wait", wait)
-    outcome = soaking(base)
+    interrupted: list[bool] = []
+    outcome = soaking(base, run, wait=wait)
     assert ended
     assert len(Run(outcome.run).looks()) == 20
     assert [f.trouble.kind for f in outcome.findings] == ["leak"]
@@ -260,20 +247,16 @@ def test_an_interruption_ends_it_with_a_report(
     assert "seed 5; Ctrl-C ends it" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("begun")
-def test_what_cannot_be_recorded_ends_it(results: Path, base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(_: CellSoak) -> None:
+def test_what_cannot_be_recorded_ends_it(results: Path, base: Base) -> None:
+    def run(_: Soak) -> None:
         raise RigError("soak.jsonl cannot be written: No space left on device.")
 
-    monkeypatch.setattr(CellSoak, "run", run)
     with pytest.raises(RigError, match=r"The soak was given up: .*No space left.* `invoke report \S+` shows it"):
-        soaking(base)
+        soaking(base, run)
 
 
-@pytest.mark.usefixtures("begun")
-def test_a_soak_to_its_end_is_finished(results: Path, base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CellSoak, "run", lambda _: None)
-    outcome = soaking(base)
+def test_a_soak_to_its_end_is_finished(results: Path, base: Base) -> None:
+    outcome = soaking(base, lambda _: None)
     told = json.loads((outcome.run / "run.json").read_text())
     assert told["finished"]
     assert (told["hours"], told["seed"]) == (1.0, 5)

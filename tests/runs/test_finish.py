@@ -18,10 +18,9 @@ from tests.support import make
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(results: Path) -> Run:
     """A run in which the series costs half, and shows a finding."""
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
-    made = Run(paths.RESULTS / "20260102-030405-abcd")
+    made = Run(results / "20260102-030405-abcd")
     (made.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance(finished="")))
     made.add([make.sample(100.0), make.sample(50.0, variant="mine"), make.sample(test="mix_stress_test")])
     made.add([make.finding()])

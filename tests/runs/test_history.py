@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from harness import paths
 from harness.errors import UsageError
 from harness.model.run_folder import Run
 from harness.runs import history, history_store
@@ -18,10 +17,7 @@ from tests.support import make
 FIRST, SECOND, THIRD = (f"2026010{day}-030405-abcd" for day in (2, 3, 4))
 
 
-@pytest.fixture(autouse=True)
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
-    return paths.RESULTS
+pytestmark = pytest.mark.usefixtures("results")
 
 
 @pytest.fixture

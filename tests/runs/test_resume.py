@@ -32,10 +32,9 @@ def made(base: Base) -> Plan:
 
 
 @pytest.fixture
-def run(made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(made: Plan, results: Path) -> Run:
     """A run of three boots: one is done, in one the rig failed, one was interrupted."""
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
-    run = Run(paths.RESULTS / "20260102-030405-abcd")
+    run = Run(results / "20260102-030405-abcd")
     (run.folder / "run.json").write_bytes(msgspec.json.encode(make.provenance(finished="", planned=9)))
     plan.save(made, run.folder / "plan.json")
     for boot, outcomes in enumerate((["passed"] * 3, ["passed", "error", "skipped"], ["passed"])):

@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import paths
 from harness.build import cells, rootfs, source
 from harness.commands import options, pipeline
 from harness.errors import UsageError
@@ -251,7 +250,7 @@ def test_every_option_has_a_help_and_every_help_an_option() -> None:
 
 
 @pytest.mark.parametrize("name", ["nowhere", "", "../results", "latest/../nowhere"])
-def test_an_unknown_run_is_said_so(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+@pytest.mark.usefixtures("results")
+def test_an_unknown_run_is_said_so(name: str) -> None:
     with pytest.raises(UsageError, match=r"There is no run '.*'; name a folder in .*results, or 'latest'"):
         lifecycle.find(name)

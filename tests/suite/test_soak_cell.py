@@ -17,7 +17,8 @@ from harness.model.known_bugs import KnownBug
 from harness.model.matrix import Base
 from harness.model.records import Booted, Finding, Look, Result
 from harness.stats import leaks
-from harness.suite import execute, guest_script, soak_cell, soak_rounds
+from harness.suite import guest_script, soak_cell, soak_rounds
+from harness.suite.execute import Steps
 from harness.suite.extract import Observed
 from harness.suite.plan import Plan, Session, Step
 from harness.suite.soak_cell import CellSoak, Soak
@@ -31,7 +32,7 @@ KNOWN = KnownBug("align_shift_alloc_test", "bug", "^kernel BUG", "an overflow")
 class Bench:
     """Stands for the VMs of a cell, and remembers what was done; a test says what becomes of a step."""
 
-    def __init__(self, base: Base, monkeypatch: pytest.MonkeyPatch, tests: tuple[SuiteTest, ...] = TESTS) -> None:
+    def __init__(self, base: Base, tests: tuple[SuiteTest, ...] = TESTS) -> None:
         self.up: Session | None = None
         self.done: list[tuple[int, Step]] = []
         self.recorded: list[tuple[Observed, Result]] = []
@@ -41,15 +42,17 @@ class Bench:
         self.outcome: Callable[[Step], Observed] = lambda _: Observed()
         self.boots: Callable[[], Observed] = Observed
         self.plan: Plan = make.plan(msgspec.structs.replace(base, known_bugs=(KNOWN,)), hours=1.0, seed=5)
-        self.soak = Soak(self.plan, tests, 1, lambda *told: self.recorded.append(told), lambda *_: None)
-        monkeypatch.setattr(execute, "boot", self._boot)
-        monkeypatch.setattr(execute, "run", self._run)
-        monkeypatch.setattr(execute, "end", lambda *_: Observed())
-        monkeypatch.setattr(Soak, "over", property(lambda soak: soak.cut_short.is_set() or self.rounds > self.last))
+        self.turning: Callable[[], None] = lambda: None
+        steps = Steps(self._boot, self._run, lambda *_: Observed())
+        record = self.recorded.append
+        self.soak = Soak(self.plan, tests, 1, lambda *told: record(told), lambda *_: None, steps, self._seconds)
 
     @property
     def rounds(self) -> int:
         return max((step.round for _, step in self.done), default=0)
+
+    def _seconds(self) -> float:
+        return self.plan.hours * 3600 if self.rounds > self.last else 0.0
 
     def go(self) -> None:
         CellSoak(self.soak, self.plan.cells[0], self).run()  # type: ignore[arg-type]
@@ -62,6 +65,7 @@ class Bench:
 
     def turn(self, _: Session, most: int) -> None:
         self.turned += most == soak_cell.LONGEST_PART
+        self.turning()
 
     def keep(self) -> None:
         pass
@@ -88,7 +92,7 @@ class Bench:
 
 @pytest.fixture
 def bench(base: Base, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    return Bench(base, monkeypatch)
+    return Bench(base)
 
 
 def found(**other: Any) -> Callable[[Step], Observed]:
@@ -233,13 +237,11 @@ def test_boots_that_proved_what_they_run_are_recorded(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("error", [VmLost, Mismatch])
-def test_a_rig_that_gets_no_right_vm_says_so_and_gives_up(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, error: type[RigError]
-) -> None:
-    def lost(*_: object) -> Observed:
+def test_a_rig_that_gets_no_right_vm_says_so_and_gives_up(bench: Bench, error: type[RigError]) -> None:
+    def lost() -> Observed:
         raise error("QEMU did not start, or runs something else")
 
-    monkeypatch.setattr(execute, "boot", lost)
+    bench.boots = lost
     bench.go()
     assert bench.results("outcome", "reason") == [("error", "QEMU did not start, or runs something else")] * 3
 
@@ -254,15 +256,12 @@ def test_a_vm_that_runs_something_else_in_the_middle_of_a_soak_is_the_rigs_failu
     assert not [result for _, result in bench.recorded if result.outcome == "passed" and result.test != "boot"]
 
 
-def test_a_vm_whose_qemu_stops_answering_is_booted_afresh_and_the_soak_goes_on(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def turn(_: Session, most: int) -> None:
-        bench.turned += 1
+def test_a_vm_whose_qemu_stops_answering_is_booted_afresh_and_the_soak_goes_on(bench: Bench) -> None:
+    def turning() -> None:
         if bench.turned == 3:
             raise VmLost("nobody answers")
 
-    monkeypatch.setattr(bench, "turn", turn)
+    bench.turning = turning
     bench.go()
     assert [row for row in bench.results("outcome", "reason") if row[0] == "error"] == [("error", "nobody answers")]
     assert [boot for boot, _ in bench.done] == [0] * 3 + [1] * (len(bench.done) - 3)
@@ -270,7 +269,7 @@ def test_a_vm_whose_qemu_stops_answering_is_booted_afresh_and_the_soak_goes_on(
 
 
 def test_kmemleak_forgets_what_a_boot_in_the_middle_of_a_round_left(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(base, monkeypatch, soak_rounds.fit(catalog.suite().tests))
+    bench = Bench(base, soak_rounds.fit(catalog.suite().tests))
     died: list[Step] = []
 
     def outcome(step: Step) -> Observed:

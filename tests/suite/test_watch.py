@@ -113,12 +113,12 @@ def test_patience_has_to_be_a_number(monkeypatch: pytest.MonkeyPatch, told: str)
 
 
 def test_a_report_that_ends_the_kernel_explains_the_end() -> None:
-    (found,) = execute._autopsy(DIED, 10, Bad("died", "the VM ended"))
+    (found,) = execute.autopsy(DIED, 10, Bad("died", "the VM ended"))
     assert (found.kind, found.first, found.severity) == ("bug", 10, Severity.FATAL)
 
 
 def test_a_report_that_does_not_is_not_all_there_is() -> None:
-    warned, hung = execute._autopsy(WARNED, 10, Bad("hang", "the test was not over after 60 s"))
+    warned, hung = execute.autopsy(WARNED, 10, Bad("hang", "the test was not over after 60 s"))
     assert (warned.kind, warned.severity) == ("vmap-exhausted", Severity.WARNING)
     assert (hung.kind, hung.severity) == ("hang", Severity.FATAL)
     assert "vmap allocation" in hung.text
@@ -139,5 +139,5 @@ def cpu(*functions: str) -> Cpu:
     ids=["busy", "in a module", "idle", "nothing known"],
 )
 def test_a_hang_is_blamed_on_what_a_cpu_is_busy_with(cpus: tuple[Cpu, ...], function: str) -> None:
-    (hung,) = execute._autopsy("", 1, Bad("hang", "it hung", trouble.Testimony(heard=False, cpus=cpus)))
+    (hung,) = execute.autopsy("", 1, Bad("hang", "it hung", trouble.Testimony(heard=False, cpus=cpus)))
     assert hung.function == function
