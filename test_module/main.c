@@ -55,13 +55,13 @@ module_param_named(memory, vmt_params.memory, uint, 0444);
 MODULE_PARM_DESC(memory, "Milliseconds between two looks at memory in a further pass of each test (0, the default: no such pass)");
 
 module_param_named(trace, vmt_params.trace, bool, 0444);
-MODULE_PARM_DESC(trace, "Whether to switch the kernel's tracing on for the timed loops, and off after them (default 0)");
+MODULE_PARM_DESC(trace, "1 switches the kernel's tracing on for the timed loops, and off after them (default 0)");
 
 module_param_named(threads, vmt_params.threads, uint, 0444);
 MODULE_PARM_DESC(threads, "Threads of a stress test (0, the default: one for each CPU in cpus=)");
 
 module_param_named(settle, vmt_params.settle, bool, 0444);
-MODULE_PARM_DESC(settle, "Whether each pass begins from the same state; if not, from what earlier ones left behind (default 1)");
+MODULE_PARM_DESC(settle, "1 lets each pass begin from the same state, 0 from what earlier ones left behind (default 1)");
 
 static char *cpus;
 module_param(cpus, charp, 0444);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What all parts of vmalloc_test.ko share: the parameters, a test, a pass of
- * it, and one thread's work in that.
+ * Types that all parts of vmalloc_test.ko share: the parameters, a test, a pass
+ * of it, and one thread's work in that.
  */
 #ifndef VMALLOC_TEST_H
 #define VMALLOC_TEST_H
@@ -54,7 +54,7 @@ struct vmt_test {
 	unsigned int flags;
 };
 
-/* What a pass of a test is for. */
+/* The purpose of a pass. */
 enum vmt_pass {
 	VMT_PASS_SAMPLE,	/* the loop's time as a whole */
 	VMT_PASS_LATENCY,	/* each operation's time */
@@ -82,7 +82,7 @@ struct vmt_thread {
 	struct vmt_rng rng;
 	unsigned long loops;	/* of a stress test, for this thread to do */
 
-	/* What the thread found out; read once it has finished. */
+	/* The thread's results; read once it has finished. */
 	u64 ops;
 	u64 ns;
 	unsigned long allocated;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What has to be true of the lists in which the kernel keeps its areas once
- * all threads have ended. A series may keep whatever else it likes: the busy
- * list is older than any, and a list of free areas is looked at only where it
- * goes by a known name.
+ * Checks the lists in which the kernel keeps its areas, once all threads have
+ * ended. Every kernel has the list of busy areas. A list of free areas is
+ * checked only where it has a name that is known here, as a series may keep
+ * free areas in a way of its own.
  */
 #include <linux/delay.h>
 #include <linux/errno.h>
@@ -23,17 +23,18 @@
 #include "vmalloc_test.h"
 
 /*
- * Others go on allocating and freeing, and newer kernels move an area from
- * list to list in steps: what is wrong is wrong each time.
+ * The rest of the kernel goes on allocating and freeing, and newer kernels move
+ * an area from list to list in steps. So only what is wrong at each attempt
+ * counts.
  */
 #define ATTEMPTS	4
 #define PAUSE_MS	20
 
-/* A contradiction that a list shows; its text fits into VMT_REASON_LEN. */
+/* Says in @reason, of VMT_REASON_LEN characters, what is wrong with a list. */
 #define contradiction(reason, fmt, ...) \
 	(scnprintf(reason, VMT_REASON_LEN, fmt, ##__VA_ARGS__), -EUCLEAN)
 
-/* Of free areas, mainline's first begins at 1, and the last has no end. */
+/* Mainline's first free area begins at 1, and its last ends at ULONG_MAX. */
 static bool is_edge(unsigned long addr, bool free)
 {
 	return PAGE_ALIGNED(addr) || (free && (addr == 1 || addr == ULONG_MAX));
@@ -46,15 +47,15 @@ static int check_area(const struct vmap_area *va, unsigned long end_before,
 
 	if (va->va_start >= va->va_end)
 		return contradiction(reason,
-				     "books: %s area [%lx,%lx) is empty",
+				     "lists: %s area [%lx,%lx) is empty",
 				     what, va->va_start, va->va_end);
 	if (!is_edge(va->va_start, free) || !is_edge(va->va_end, free))
 		return contradiction(reason,
-				     "books: %s area [%lx,%lx) is not made of pages",
+				     "lists: %s area [%lx,%lx) is not made of pages",
 				     what, va->va_start, va->va_end);
 	if (va->va_start < end_before)
 		return contradiction(reason,
-				     "books: %s area [%lx,%lx) comes after one that ends at %lx",
+				     "lists: %s area [%lx,%lx) comes after one that ends at %lx",
 				     what, va->va_start, va->va_end,
 				     end_before);
 	if (free && end_before && va->va_start == end_before)
@@ -83,11 +84,11 @@ static int check_list(const struct vmt_area_list *list, bool free,
 			return err;
 		if (va->list.prev != previous)
 			return contradiction(reason,
-					     "books: the list's links disagree at [%lx,%lx)",
+					     "lists: the list's links disagree at [%lx,%lx)",
 					     va->va_start, va->va_end);
 		if (list->root && node != &va->rb_node)
 			return contradiction(reason,
-					     "books: list and tree disagree at [%lx,%lx)",
+					     "lists: list and tree disagree at [%lx,%lx)",
 					     va->va_start, va->va_end);
 		if (node)
 			node = rb_next(node);
@@ -96,7 +97,7 @@ static int check_list(const struct vmt_area_list *list, bool free,
 	}
 	if (list->head->prev != previous || node)
 		return contradiction(reason,
-				     "books: the %s list ends at %lx, the tree does not",
+				     "lists: the %s list ends at %lx, the tree does not",
 				     free ? "free" : "busy", end);
 	return 0;
 }
@@ -107,7 +108,7 @@ static struct vmap_area *area_at(const struct vmt_area_list *list,
 	return at == list->head ? NULL : list_entry(at, struct vmap_area, list);
 }
 
-/* How much of [@start, @end) is in the vmalloc range. */
+/* The bytes of [@start, @end) that are in the vmalloc range. */
 static unsigned long bytes_in_range(unsigned long start, unsigned long end)
 {
 	start = clamp(start, VMALLOC_START, VMT_RANGE_END);
@@ -137,11 +138,11 @@ static int check_cover(const struct vmt_area_list *busy,
 		*kept += bytes_in_range(va->va_start, va->va_end);
 		if (begun && va->va_start < end)
 			return contradiction(reason,
-					     "books: [%lx,%lx) is both free and busy",
+					     "lists: [%lx,%lx) is both free and busy",
 					     va->va_start, end);
 		if (begun && va->va_start > end && end < top->va_end)
 			return contradiction(reason,
-					     "books: [%lx,%lx) is neither free nor busy",
+					     "lists: [%lx,%lx) is neither free nor busy",
 					     end, va->va_start);
 		end = va->va_end;
 		if (is_free)
@@ -180,7 +181,7 @@ static int check_busy(const struct vmt_area_list *busy, char *reason)
 	return err;
 }
 
-static int check_once(const struct vmt_books *before, char *reason)
+static int check_once(const struct vmt_lists *before, char *reason)
 {
 	const struct vmt_area_list *busy = vmt_busy_list();
 	unsigned long kept;
@@ -192,18 +193,18 @@ static int check_once(const struct vmt_books *before, char *reason)
 		return err;
 	if (kept != before->kept)
 		return contradiction(reason,
-				     "books: %lu bytes are free or busy, %lu were before",
+				     "lists: %lu bytes are free or busy, %lu were before",
 				     kept, before->kept);
 	return vmt_leftovers_check(&before->leftovers, reason);
 }
 
-/* Taken before a pass, when nothing of it is there yet. */
-void vmt_books_open(struct vmt_books *before)
+/* Notes the state before a pass, for vmt_lists_check() to compare with. */
+void vmt_lists_note(struct vmt_lists *before)
 {
 	const struct vmt_area_list *busy = vmt_busy_list();
 	char reason[VMT_REASON_LEN];
 
-	*before = (struct vmt_books){ .visible = busy };
+	*before = (struct vmt_lists){ .visible = busy };
 	if (!busy)
 		return;
 	vmt_settle();
@@ -212,7 +213,7 @@ void vmt_books_open(struct vmt_books *before)
 }
 
 /* @reason says what is wrong, in VMT_REASON_LEN characters. */
-int vmt_books_check(const struct vmt_books *before, char *reason)
+int vmt_lists_check(const struct vmt_lists *before, char *reason)
 {
 	unsigned int attempt;
 	int err = 0;

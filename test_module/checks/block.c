@@ -14,7 +14,7 @@
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 
-/* The guest may have little memory, and every thread takes its share. */
+/* Returns whether a thread may hold @pages more, as live_pages= says. */
 bool vmt_may_hold(const struct vmt_thread *t, unsigned long pages)
 {
 	return t->live_pages + pages <= vmt_params.live_pages;
@@ -38,9 +38,9 @@ static int check_address(struct vmt_thread *t, const void *addr,
 }
 
 /*
- * A lack of memory, or of permission to hold more, is no failure: the block
- * stays empty. What turns out to be wrong is not freed, as that would be
- * freeing what belongs to somebody else.
+ * Where memory is short, or the thread may hold no more, the block stays empty,
+ * which is no failure. An area that is wrong is not freed, as it may be
+ * somebody else's.
  */
 int vmt_block_alloc(struct vmt_thread *t, struct vmt_block *block,
 		    unsigned long size, unsigned long align)
@@ -62,7 +62,7 @@ int vmt_block_alloc(struct vmt_thread *t, struct vmt_block *block,
 	err = check_address(t, addr, size, align);
 	if (err)
 		return err;
-	err = vmt_live_add(t, &block->area, addr, PAGE_ALIGN(size) + VMT_GUARD);
+	err = vmt_track(t, &block->area, addr, PAGE_ALIGN(size) + VMT_GUARD);
 	if (err)
 		return err;
 
@@ -85,7 +85,7 @@ int vmt_block_free(struct vmt_thread *t, struct vmt_block *block)
 	err = vmt_pattern_check(t, block->addr, block->size, block->tag);
 
 	/* First, as the area may be somebody else's once it is freed. */
-	vmt_live_del(&block->area);
+	vmt_untrack(&block->area);
 	vfree(block->addr);
 	block->addr = NULL;
 	t->live_pages -= PFN_UP(block->size);

@@ -7,7 +7,7 @@
 #include "vmalloc_test.h"
 
 struct vmt_block {
-	struct vmt_area area;
+	struct vmt_tracked area;
 	void *addr;
 	unsigned long size;
 	u64 tag;

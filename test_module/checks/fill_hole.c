@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Asks for one hole, and tells what was refused or wrong. */
+/* Allocates in one hole, and says what was refused or wrong. */
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
@@ -19,12 +19,12 @@
 #define LEFT_FREE	SZ_64M
 #define LARGE_HOLE	((unsigned long)SZ_1G)
 
-/* Shadow memory is allocated for the whole of an area, if for any. */
+/* With KASAN_VMALLOC an area has shadow memory of an eighth of its size. */
 #define MOST		(IS_ENABLED(CONFIG_KASAN_VMALLOC) ? SZ_16M : ULONG_MAX)
 
 /*
  * Asks for an area that fills @part of a hole, in a window as large or larger.
- * One that is not as it should be stays, as it may be somebody else's.
+ * An area that is wrong is not freed, as it may be somebody else's.
  */
 static int fill(const struct vmt_hole *part, unsigned long start,
 		unsigned long end, char *reason)
@@ -85,7 +85,7 @@ int vmt_fill_exactly(const struct vmt_hole *hole, char *reason)
 	return fill(&part, part.start, part.end, reason);
 }
 
-/* A window that has nothing free but the hole. */
+/* In a window in which nothing but the hole is free. */
 int vmt_fill_between(const struct vmt_hole *hole, char *reason)
 {
 	if (!hole->below || !hole->above || vmt_hole_size(hole) >= LARGE_HOLE)
@@ -93,7 +93,7 @@ int vmt_fill_between(const struct vmt_hole *hole, char *reason)
 	return fill(hole, hole->below, hole->above, reason);
 }
 
-/* One page in the hole, aligned so far that there are but a few places. */
+/* One page in the hole, with an alignment that leaves few places for it. */
 int vmt_take_aligned(const struct vmt_hole *hole, char *reason)
 {
 	unsigned long half = min(vmt_hole_size(hole) / 2, LARGE_HOLE);

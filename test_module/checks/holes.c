@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asks for holes: whatever books the kernel keeps of free space, what lies
- * between two busy areas can be had from edge to edge. That is not so if free
- * space was lost, not merged, or is not found.
+ * Fills holes. However the kernel keeps free space, an area that is as large as
+ * the hole between two busy ones must fit into it. It does not if free space
+ * was lost, was not merged, or is not found.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -24,7 +24,7 @@
 
 #define ATTEMPTS	4
 
-struct holes {
+struct chosen {
 	struct vmt_rng rng;
 	unsigned long seen;
 	unsigned int nr;
@@ -34,23 +34,23 @@ struct holes {
 /* Keeps the largest first, the smallest second, and some of the others. */
 static bool keep(void *ctx, struct vmt_hole hole)
 {
-	struct holes *holes = ctx;
-	struct vmt_hole *largest = &holes->at[0];
-	struct vmt_hole *smallest = &holes->at[1];
+	struct chosen *chosen = ctx;
+	struct vmt_hole *largest = &chosen->at[0];
+	struct vmt_hole *smallest = &chosen->at[1];
 	unsigned int i;
 
-	if (holes->nr > 0 && vmt_hole_size(&hole) > vmt_hole_size(largest))
+	if (chosen->nr > 0 && vmt_hole_size(&hole) > vmt_hole_size(largest))
 		swap(hole, *largest);
-	if (holes->nr > 1 && vmt_hole_size(&hole) < vmt_hole_size(smallest))
+	if (chosen->nr > 1 && vmt_hole_size(&hole) < vmt_hole_size(smallest))
 		swap(hole, *smallest);
-	holes->seen++;
-	if (holes->nr < NR_HOLES) {
-		holes->at[holes->nr++] = hole;
+	chosen->seen++;
+	if (chosen->nr < NR_HOLES) {
+		chosen->at[chosen->nr++] = hole;
 		return false;
 	}
-	i = vmt_rng_below(&holes->rng, holes->seen - 2);
+	i = vmt_rng_below(&chosen->rng, chosen->seen - 2);
 	if (i < NR_RANDOM)
-		holes->at[i + 2] = hole;
+		chosen->at[i + 2] = hole;
 	return false;
 }
 
@@ -73,7 +73,7 @@ static bool compare(void *ctx, struct vmt_hole hole)
 	return true;
 }
 
-/* Whether nothing has come to lie in it, and its neighbours are still there. */
+/* Returns whether the hole is still free, between the same neighbours. */
 static bool still_there(const struct vmt_hole *hole)
 {
 	struct comparison comparison = { .wanted = hole };
@@ -82,7 +82,10 @@ static bool still_there(const struct vmt_hole *hole)
 	return comparison.same;
 }
 
-/* Others may take part of the hole, or wait for the purge of what they took. */
+/*
+ * A failure counts only while the hole is there. Others may take part of it,
+ * and free that lazily, so that there are several attempts.
+ */
 static int persistently(const struct vmt_hole *hole, char *reason,
 			int (*take)(const struct vmt_hole *hole, char *reason))
 {
@@ -118,30 +121,30 @@ static int higher_first(const void *a, const void *b)
  */
 int vmt_holes_check(char *reason)
 {
-	struct holes *holes;
+	struct chosen *chosen;
 	unsigned int i;
 	int err = 0;
 
 	if (!vmt_have_areas())
 		return 0;
-	holes = kzalloc(sizeof(*holes), GFP_KERNEL);
-	if (!holes) {
+	chosen = kzalloc(sizeof(*chosen), GFP_KERNEL);
+	if (!chosen) {
 		scnprintf(reason, VMT_REASON_LEN, "-ENOMEM: a list of holes");
 		return -ENOMEM;
 	}
-	vmt_rng_seed(&holes->rng, vmt_params.seed, 0, 0);
-	vmt_each_hole(keep, holes);
-	sort(holes->at, holes->nr, sizeof(holes->at[0]), higher_first, NULL);
+	vmt_rng_seed(&chosen->rng, vmt_params.seed, 0, 0);
+	vmt_each_hole(keep, chosen);
+	sort(chosen->at, chosen->nr, sizeof(chosen->at[0]), higher_first, NULL);
 
-	for (i = 0; i < holes->nr && !err; i++) {
-		const struct vmt_hole *hole = &holes->at[i];
+	for (i = 0; i < chosen->nr && !err; i++) {
+		const struct vmt_hole *hole = &chosen->at[i];
 
 		err = persistently(hole, reason, vmt_fill_exactly) ?:
 		      persistently(hole, reason, vmt_fill_between) ?:
 		      persistently(hole, reason, vmt_take_aligned);
 		cond_resched();
 	}
-	kfree(holes);
+	kfree(chosen);
 	vmt_settle();
 	return err;
 }

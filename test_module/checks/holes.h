@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Whether the holes that the busy areas leave can be had. */
+/* Checks that the holes between busy areas can be filled. */
 #ifndef VMALLOC_TEST_HOLES_H
 #define VMALLOC_TEST_HOLES_H
 

@@ -32,7 +32,7 @@ static bool add_area(void *ctx, const struct vmap_area *va)
 	struct vmt_leftovers *left = ctx;
 
 	left->ours += is_ours(vm);
-	left->blocks += !vm;
+	left->mapped += !vm;
 	return false;
 }
 
@@ -87,9 +87,9 @@ int vmt_leftovers_check(const struct vmt_leftovers *before, char *reason)
 		vmt_each_area(vmt_busy_list(), name_ours, reason);
 		return -EBUSY;
 	}
-	if (left.blocks > before->blocks)
+	if (left.mapped > before->mapped)
 		return leak(reason, "%lu areas of vm_map_ram() are left",
-			    left.blocks - before->blocks);
+			    left.mapped - before->mapped);
 	objects = left.objects - before->objects;
 	if (objects > KEPT_AT_ALL + num_possible_cpus())
 		return leak(reason,

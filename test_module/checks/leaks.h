@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a pass or a test may have left behind: areas and memory of the slab. */
+/* Areas and slab memory that a pass or a test may have left behind. */
 #ifndef VMALLOC_TEST_LEAKS_H
 #define VMALLOC_TEST_LEAKS_H
 
@@ -9,7 +9,7 @@
 /* In the kernel's lists, and in the cache that areas come from. */
 struct vmt_leftovers {
 	unsigned long ours;	/* areas that this module allocated */
-	unsigned long blocks;	/* areas that have no vm_struct */
+	unsigned long mapped;	/* by vm_map_ram(): those have no vm_struct */
 	long objects;		/* of areas' cache, that are in no list */
 };
 
@@ -35,7 +35,7 @@ static inline bool vmt_slab_tells(void)
 	return !IS_ENABLED(CONFIG_KASAN);
 }
 
-/* How much more @after is than @before; 0 if it is less. */
+/* The growth from @before to @after; 0 if there is none. */
 static inline unsigned long vmt_growth(unsigned long before,
 				       unsigned long after)
 {

@@ -55,7 +55,7 @@ static void take_look(struct vmt_look *look, u64 began)
 	look->free = VMT_RANGE_END - VMALLOC_START - look->used;
 }
 
-/* Makes room by keeping every second look, and only as many from now on. */
+/* Makes room: keeps every second look, and looks half as often from now on. */
 static void thin_out(struct vmt_memory *memory)
 {
 	unsigned int i;
@@ -86,8 +86,8 @@ static int look_around(void *data)
 }
 
 /*
- * Takes the look before, and starts to look every vmt_params.memory ms. What
- * it returns is to be stopped, and freed with kvfree(); or it is an error.
+ * Takes the look "before", and starts to look every memory= milliseconds.
+ * Returns an error, or what vmt_memory_stop() ends and kvfree() frees.
  */
 struct vmt_memory *vmt_memory_start(void)
 {
@@ -114,7 +114,7 @@ struct vmt_memory *vmt_memory_start(void)
 	return memory;
 }
 
-/* Takes the look after, when all that was freed has been given back. */
+/* Takes the look "after", when all that was freed has been given back. */
 void vmt_memory_stop(struct vmt_memory *memory)
 {
 	kthread_stop(memory->task);

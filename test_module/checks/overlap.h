@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* All that the threads of a stress test hold, to find what overlaps. */
+/* Tracks the areas that threads of a stress test hold, to find overlaps. */
 #ifndef VMALLOC_TEST_OVERLAP_H
 #define VMALLOC_TEST_OVERLAP_H
 
@@ -7,15 +7,15 @@
 
 #include "vmalloc_test.h"
 
-struct vmt_area {
+struct vmt_tracked {
 	struct rb_node node;
 	unsigned long start;
 	unsigned long last;
 	unsigned long subtree_last;
 };
 
-int vmt_live_add(struct vmt_thread *t, struct vmt_area *area,
-		 const void *start, unsigned long size);
-void vmt_live_del(struct vmt_area *area);
+int vmt_track(struct vmt_thread *t, struct vmt_tracked *area,
+	      const void *start, unsigned long size);
+void vmt_untrack(struct vmt_tracked *area);
 
 #endif /* VMALLOC_TEST_OVERLAP_H */

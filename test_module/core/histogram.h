@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How long single operations took, counted in buckets that keep three
- * significant decimal digits of the nanoseconds: up to 2047 each value has
- * its own, from there on each power of two is cut into 1024.
+ * Durations of single operations, counted in buckets that keep three
+ * significant decimal digits of the nanoseconds: up to 2047 each value has its
+ * own, from there on each power of two is cut into 1024.
  */
 #ifndef VMALLOC_TEST_HISTOGRAM_H
 #define VMALLOC_TEST_HISTOGRAM_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the module says, in the form that README.md lays down. */
+/* Prints results to the kernel log, in the format that README.md describes. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/kernel.h>
@@ -14,8 +14,8 @@
 #define LINE_LEN	800
 
 /*
- * Threads that get lines of their own. Those of thousands would drive all else
- * out of the kernel's log.
+ * Threads that have lines of their own. The lines of thousands would push all
+ * others out of the kernel's log.
  */
 #define MAX_THREAD_LINES	64
 
@@ -38,7 +38,7 @@ void vmt_ktap_start(const struct vmt_test *test)
 	pr_info("# start test=%s\n", test->name);
 }
 
-/* The counter is the kernel's own, so the thread that saw most says it all. */
+/* The counter is the kernel's own, so the most that a thread saw is enough. */
 static void note_lazy_pages(const struct vmt_run *run)
 {
 	const struct vmt_thread *most = &run->threads[0];
@@ -52,7 +52,7 @@ static void note_lazy_pages(const struct vmt_run *run)
 			run->test->name, most->id, most->lazy_pages_max);
 }
 
-/* What model_test met with that is no failure, over all threads. */
+/* Counts of model_test that are no failures, of all threads together. */
 static void note_model(const struct vmt_run *run)
 {
 	unsigned long refused_once = 0;
@@ -138,7 +138,7 @@ void vmt_ktap_memory(const struct vmt_run *run, const struct vmt_memory *memory)
 	print_look(run, "after", &memory->after);
 }
 
-/* What b_fit_alloc_test had to fill, and how much of it it filled. */
+/* The holes that b_fit_alloc_test made, and how many of them were filled. */
 void vmt_ktap_holes(const struct vmt_thread *t, unsigned long holes,
 		    unsigned long hits)
 {

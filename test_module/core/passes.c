@@ -19,7 +19,7 @@
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 
-/* The reason of the first thread that has one; -EINTR only says "stopped". */
+/* Copies the reason of the first thread that failed; -EINTR is no failure. */
 static void explain(const struct vmt_run *run, int err, char *reason)
 {
 	unsigned int i;
@@ -51,7 +51,9 @@ static int first_error(const struct vmt_run *run)
 	return 0;
 }
 
-/* A stress test shrugs at a failed allocation, but not if all of them fail. */
+/*
+ * In a stress test a failed allocation is no failure, unless all of them fail.
+ */
 static bool nothing_allocated(const struct vmt_run *run)
 {
 	unsigned int i;
@@ -97,18 +99,18 @@ out_free:
 	return err;
 }
 
-/* Runs @pass, and sees to it that a stress test leaves the books in order. */
+/* Runs @pass; after one of a stress test, also checks the kernel's lists. */
 static int run_checked(struct vmt_run *run, char *reason,
 		       int (*pass)(struct vmt_run *run, char *reason))
 {
-	struct vmt_books before;
+	struct vmt_lists before;
 	int err;
 
 	if (!(run->test->flags & VMT_STRESS))
 		return pass(run, reason);
-	vmt_books_open(&before);
+	vmt_lists_note(&before);
 	err = pass(run, reason);
-	return err ?: vmt_books_check(&before, reason);
+	return err ?: vmt_lists_check(&before, reason);
 }
 
 static int run_samples(struct vmt_run *run, char *reason)

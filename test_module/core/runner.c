@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Runs the selected tests one after the other, and tells ktap.c what became
- * of them.
- */
+/* Runs the selected tests one after the other, and reports their results. */
 #include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -48,7 +45,7 @@ static void run_test(struct session *session, const struct vmt_test *test)
 	session->interrupted = run.fatal == -EINTR;
 }
 
-/* What keeps @test from being run; NULL if nothing does. */
+/* Returns why @test cannot be run; NULL if it can. */
 static const char *obstacle(const struct session *session,
 			    const struct vmt_test *test)
 {

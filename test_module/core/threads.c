@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The threads of one sample: how they start, fail, end, and sometimes die. */
+/* Starts the threads of one pass, waits for them and stops them. */
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
@@ -108,7 +108,7 @@ static bool all_over(struct vmt_run *run)
 }
 
 /*
- * A thread that dies in a BUG wakes nobody, hence the second of patience.
+ * A thread that dies in a BUG wakes nobody, hence the timeout of a second.
  * Returns -EIO when one died, -EINTR when the loader is to be killed.
  */
 int vmt_wait_for_threads(struct vmt_run *run)

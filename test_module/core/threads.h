@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the runner does with the threads of a sample. */
+/* The threads of one pass. */
 #ifndef VMALLOC_TEST_THREADS_H
 #define VMALLOC_TEST_THREADS_H
 

@@ -11,7 +11,7 @@
 
 #define OVERHEAD_TRIALS		1000
 
-/* To be stopped again; a test may do both more than once. */
+/* May be started and stopped several times; the times add up. */
 void vmt_clock_start(struct vmt_thread *t)
 {
 	vmt_settle_if_asked();
@@ -27,7 +27,7 @@ void vmt_clock_stop(struct vmt_thread *t)
 		tracing_off();
 }
 
-/* What reading the clock before and after an operation adds to it. */
+/* The time that reading the clock before and after an operation adds. */
 static u64 clock_overhead(void)
 {
 	u64 least = U64_MAX;
@@ -51,7 +51,7 @@ static int add_op(struct vmt_thread *t, struct vmt_histogram *histogram,
 	return err;
 }
 
-/* What the loop to be timed does, without being timed. */
+/* Does what the timed loop does, but is not timed. */
 int vmt_warm_up(struct vmt_thread *t, unsigned long rounds,
 		int (*op)(struct vmt_thread *t, void *ctx), void *ctx)
 {

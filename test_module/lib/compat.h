@@ -108,7 +108,7 @@ static inline void *vmt_vm_map_ram(struct page **pages, unsigned int nr)
 
 #endif
 
-/* What CPUs have counted and not yet added to the sum; may be negative. */
+/* Pages that CPUs have not yet added to the sum; may be negative. */
 static inline long vmt_slab_pages_noted(void)
 {
 	unsigned int cpu;

@@ -10,7 +10,7 @@ void vmt_find_slab_symbols(void);
 /* Bytes of slab memory that cannot be reclaimed. */
 unsigned long vmt_slab_unreclaimable(void);
 
-/* What per-CPU counters still keep to themselves included. */
+/* The same, with what per-CPU counters have not yet added to the sum. */
 unsigned long vmt_slab_exact(void);
 
 /* Has the caches of kmalloc() give back what nobody uses. */
@@ -24,8 +24,8 @@ void vmt_shrink_slab(void);
 unsigned long vmt_kmalloc_bytes(void);
 
 /*
- * How many objects are in use of the cache that areas come from, where they
- * have one to themselves. Shrinks it before.
+ * The objects in use of the cache that areas come from, where they have one to
+ * themselves. It is shrunk before.
  */
 bool vmt_have_area_cache(void);
 unsigned long vmt_area_objects(void);

@@ -86,10 +86,10 @@ void *vmt_vmalloc_in(unsigned long size, unsigned long align,
 }
 
 /*
- * A request that nothing can satisfy: no window begins lower, which drops what
- * the allocator remembers of earlier searches, and it purges before it gives
- * up. Stock 4.18 remembers too much: having passed by a hole, it does not go
- * back for a request of exactly the hole's size.
+ * A request that nothing can satisfy. Its window begins lower than any other,
+ * so that the allocator drops what it remembers of earlier searches, and it
+ * purges before it gives up. Stock 4.18 remembers too much: a search that
+ * passed by a hole keeps later ones from a hole of exactly their size.
  */
 void vmt_forget_searches(void)
 {

@@ -13,7 +13,7 @@ struct page;
 
 void vmt_find_symbols(void);
 
-/* Whether __vmalloc_node_range() was found; vmt_vmalloc_range() needs it. */
+/* __vmalloc_node_range() was found, which all vmt_vmalloc_...() need. */
 bool vmt_have_range(void);
 
 /*
@@ -54,12 +54,12 @@ struct vmt_area_list {
 const struct vmt_area_list *vmt_busy_list(void);
 
 /*
- * The areas that are free, where the kernel keeps books of them under a name
- * that is known here; NULL elsewhere. Of the two locks, this one comes first.
+ * The free areas, where the kernel has a list of them under a name that is
+ * known here; NULL elsewhere. Its lock is taken before that of the busy areas.
  */
 const struct vmt_area_list *vmt_free_list(void);
 
-/* What a busy area was allocated as; NULL if it is freed, or no vm_struct. */
+/* The vm_struct of a busy area; NULL if it was freed, or has none. */
 struct vm_struct;
 struct vmap_area;
 const struct vm_struct *vmt_area_vm(const struct vmap_area *va);
@@ -72,15 +72,15 @@ bool vmt_have_areas(void);
 struct vm_struct *vmt_get_area(unsigned long size, unsigned long flags,
 			       unsigned long start, unsigned long end);
 
-/* What percpu allocates its chunks with. */
+/* pcpu_get_vm_areas(), with which percpu allocates its chunks. */
 bool vmt_have_pcpu(void);
 struct vm_struct **vmt_get_pcpu(const unsigned long *offsets,
 				const size_t *sizes, int nr, size_t align);
 void vmt_free_pcpu(struct vm_struct **areas, int nr);
 
 /*
- * Raises the limit on threads, which little memory makes low, to @more above
- * what other tasks have a use for. Does nothing where it is not visible.
+ * Raises the kernel's limit on threads, which is low where memory is small, so
+ * that @more of them can start. Does nothing where it is not visible.
  */
 void vmt_allow_threads(unsigned int more);
 

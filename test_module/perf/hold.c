@@ -8,7 +8,7 @@
 #include "perf/hold.h"
 #include "vmalloc_test.h"
 
-/* What could be had so far is freed again when one fails. */
+/* When one allocation fails, those before it are freed again. */
 int vmt_hold(struct vmt_thread *t, struct vmt_held *held, unsigned long nr)
 {
 	int err = 0;

@@ -16,7 +16,7 @@
 #include "perf/perf.h"
 #include "vmalloc_test.h"
 
-/* Far more than any area that is there, so that both sides stay free. */
+/* Far larger than any area, so that both sides of the page stay free. */
 #define NE_FIT_ALIGN		(4UL << 20)
 
 #define RANDOM_SIZE_MAX_PAGES	100
@@ -107,10 +107,10 @@ static int long_busy_list_op(struct vmt_thread *t, void *ctx)
 }
 
 /*
- * No kernel has run for long without freeing something below what it still
- * holds. Areas of all sizes are allocated and freed; since that is lazy, what
- * is held from now on lies above them, and they turn into a hole. Without
- * settle= earlier samples leave what they leave.
+ * A kernel that has run for long has free space below what it holds. So areas
+ * of all sizes are allocated and freed. As they are freed lazily, what is held
+ * from now on lies above them, and they become a hole. With settle=0 the
+ * earlier samples have left holes.
  */
 static int leave_a_hole(struct vmt_thread *t)
 {

@@ -60,7 +60,7 @@ static void make_holes(struct vmt_held *run, struct holes *holes)
 	vmt_settle();
 }
 
-/* Fills them all once: how many of the allocations did land in a hole? */
+/* Fills all holes once, and counts the allocations that landed in one. */
 static int count_hits(struct vmt_thread *t, const struct holes *holes)
 {
 	struct vmt_held probe;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * exact_hole_test: holes of exactly the size that is asked for, with windows
- * that end or begin with them, and some too large to count in 32 bits. One
- * thread at a time does so, since what an earlier search leaves behind is part
- * of it.
+ * exact_hole_test: requests for exactly the size of a hole, in windows that
+ * begin or end with it, and for an area of more than 4 GiB. One thread at a
+ * time makes them, since what an earlier search leaves behind is part of the
+ * test.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -58,7 +58,7 @@ static struct vmt_request request(const struct exact *x, unsigned int takes,
 	};
 }
 
-/* What has to be had, at @place if that is not 0; NULL after a failure. */
+/* A request that must succeed, at @place if that is not 0; NULL if it fails. */
 static void *get(struct exact *x, struct vmt_request r, unsigned int place)
 {
 	void *addr = vmt_request(&r);
@@ -183,7 +183,7 @@ static int one_hole(struct exact *x, unsigned int pages)
 	return err;
 }
 
-/* All that an aligned page leaves below and above it can be had. */
+/* Takes an aligned page out of a hole, then all that is left on its sides. */
 static int split(struct exact *x)
 {
 	const unsigned int middle = ALIGN(SPLIT, SPLIT_ALIGN);
@@ -204,7 +204,7 @@ static int split(struct exact *x)
 		above = get(x, request(x, SPLIT_END - middle - 1, 1, SPLIT - 1,
 				       SPLIT_END + 1), middle + 1);
 	err = above ? 0 : -ENOSPC;
-	/* The one that splits last, so that all three become one hole. */
+	/* The page last, so that the three become one hole again. */
 	vfree(below);
 	vfree(above);
 	vfree(page);

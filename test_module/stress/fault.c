@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Systematic failures: an operation is repeated, in which first the first
- * allocation of memory fails, then the second, and so on until it gets through
- * without a failure. In every other round all that follow it in the slab fail
- * too, since a kernel that tries again would hide what it makes of a failure.
- * Needs CONFIG_FAULT_INJECTION, with failslab and fail_page_alloc told not to
- * spare allocations that may wait, and failslab to fail all of a task that is
- * made to fail.
+ * Makes allocations of memory fail one after the other. An operation is
+ * repeated: its first allocation fails, then its second, and so on until none
+ * is left to fail. In every other round all later ones in the slab fail too,
+ * since a kernel that tries again hides how it handles a failure. Needs
+ * CONFIG_FAULT_INJECTION, with failslab and fail_page_alloc told not to spare
+ * allocations that may wait, and failslab to fail all of a task that is made to
+ * fail.
  */
 #include <linux/delay.h>
 #include <linux/errno.h>
@@ -29,8 +29,8 @@
 /* Allocations in one operation. */
 #define MAX_NTH		2000
 
-/* Looks at the areas before what is there too much counts as left behind. */
-#define LOOKS		20
+/* Times that areas are counted again before a surplus is a leak. */
+#define MAX_RECOUNTS	20
 
 /* Slab memory that comes and goes of its own accord. */
 #define SLAB_NOISE	SZ_64K
@@ -43,7 +43,7 @@ static void arm(unsigned int nth, bool lasting)
 	WRITE_ONCE(current->fail_nth, nth);
 }
 
-/* Whether the failure has happened. */
+/* Returns whether the failure has happened. */
 static bool disarm(void)
 {
 	bool happened = !READ_ONCE(current->fail_nth);
@@ -66,7 +66,7 @@ static bool disarm(void)
 
 #endif
 
-/* Whether a failure can be made to last. */
+/* Returns whether a failure can be made to last. */
 static bool lasts(void)
 {
 	void *first, *next;
@@ -91,9 +91,9 @@ static int check_areas(struct vmt_thread *t, const char *name,
 		       unsigned int nth, unsigned long before)
 {
 	unsigned long after = count_areas();
-	unsigned int looks;
+	unsigned int i;
 
-	for (looks = 0; after > before && looks < LOOKS; looks++) {
+	for (i = 0; after > before && i < MAX_RECOUNTS; i++) {
 		msleep(20);
 		after = count_areas();
 	}
@@ -148,7 +148,7 @@ int vmt_inject(struct vmt_thread *t, const struct vmt_operation *operation,
 	return err;
 }
 
-/* What all of it left behind; @before was taken after a warm-up. */
+/* Reports what all rounds left behind; @before was taken after a warm-up. */
 static int conclude(struct vmt_thread *t, const struct vmt_faults *faults,
 		    const struct vmt_tally *before)
 {

@@ -6,8 +6,8 @@
 #include "vmalloc_test.h"
 
 /*
- * One that is done whole or not at all, and leaves nothing once undone.
- * perform says whether it was done; check may be NULL.
+ * An operation that is done whole or not at all, and leaves nothing behind once
+ * it is undone. perform() returns whether it was done; check may be NULL.
  */
 struct vmt_operation {
 	const char *name;

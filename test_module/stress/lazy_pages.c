@@ -22,7 +22,7 @@ static unsigned long lazy_max_pages(void)
 	return fls(num_online_cpus()) * (SZ_32M / PAGE_SIZE);
 }
 
-static int look(struct vmt_thread *t)
+static int check_lazy_pages(struct vmt_thread *t)
 {
 	unsigned long lazy = vmt_lazy_pages();
 
@@ -36,10 +36,10 @@ static int look(struct vmt_thread *t)
 }
 
 /*
- * Most of the time goes into the allocator where areas are small. That each
- * has a table of page entries to itself, which 4.18 never gives back, is what
- * makes a small machine run out of memory soon. As in vmalloc(), memory is
- * asked for with the OOM killer behind it: with a bound there is enough.
+ * Areas are small, so that most of the time goes into the allocator. Each needs
+ * a page table of its own, which 4.18 never gives back, so that a small machine
+ * runs out of memory soon. As in vmalloc(), the OOM killer may be called: where
+ * lazy pages stay within a bound there is enough memory.
  */
 static int lazy_op(struct vmt_thread *t)
 {
@@ -53,7 +53,7 @@ static int lazy_op(struct vmt_thread *t)
 	}
 	t->allocated++;
 	vfree(addr);
-	return look(t);
+	return check_lazy_pages(t);
 }
 
 int lazy_pages_test(struct vmt_thread *t)

@@ -28,7 +28,7 @@
 #define PURGE_EVERY	32
 
 struct mapping {
-	struct vmt_area area;
+	struct vmt_tracked area;
 	unsigned long *addr;
 	unsigned int nr;
 	struct page *pages[NR_PAGES];
@@ -45,7 +45,7 @@ static unsigned long *mapped_at(const struct mapping *m, unsigned int i)
 	return m->addr + i * (PAGE_SIZE / sizeof(*m->addr));
 }
 
-/* What the first word of each page is must be the same by either way. */
+/* The first word of each page must be the same in page and mapping. */
 static int check_mapping(struct vmt_thread *t, const struct mapping *m)
 {
 	const unsigned long *page, *mapped;
@@ -84,7 +84,7 @@ static int unmap(struct vmt_thread *t, struct mapping *m)
 		return 0;
 	err = check_mapping(t, m);
 	/* First, as the place may be somebody else's once it is unmapped. */
-	vmt_live_del(&m->area);
+	vmt_untrack(&m->area);
 	if (!err)
 		vm_unmap_ram(m->addr, m->nr);
 	m->addr = NULL;
@@ -108,7 +108,7 @@ static int map(struct vmt_thread *t, struct map_ram *r, struct mapping *m)
 		return 0;
 	}
 	t->allocated++;
-	err = vmt_live_add(t, &m->area, m->addr, m->nr * PAGE_SIZE);
+	err = vmt_track(t, &m->area, m->addr, m->nr * PAGE_SIZE);
 	if (err) {
 		/* It is somebody else's as well. */
 		m->addr = NULL;

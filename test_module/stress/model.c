@@ -23,7 +23,7 @@
 
 #define MAX_PIECES	96
 
-/* How often a request is repeated that was refused although it fits. */
+/* Times that a request is repeated that was refused although it fits. */
 #define MAX_REPEATS	3
 
 /* In pages from the base of the slice. */
@@ -42,7 +42,8 @@ struct model {
 };
 
 /* The lowest place that fits; VMT_SLICE_PAGES if there is none. */
-static unsigned long place_of(const struct model *m, const struct vmt_wish *w)
+static unsigned long place_of(const struct model *m,
+			      const struct vmt_page_request *w)
 {
 	unsigned long mask = max(w->align >> PAGE_SHIFT, 1UL) - 1;
 	unsigned long first;
@@ -56,8 +57,9 @@ static unsigned long place_of(const struct model *m, const struct vmt_wish *w)
 }
 
 /*
- * What a purge under way holds back is not there at once, and stock 4.18
- * passes by holes; neither stands a look at all of the space from its start.
+ * Repeats a request that was refused although it fits. A purge that is under
+ * way holds space back for a while, and stock 4.18 passes by holes; both are
+ * over once the search begins at the start of all space again.
  */
 static void *insist(struct vmt_thread *t, const struct vmt_request *r)
 {
@@ -80,7 +82,7 @@ static void *insist(struct vmt_thread *t, const struct vmt_request *r)
 }
 
 static int add_piece(struct vmt_thread *t, struct model *m,
-		     const struct vmt_wish *w, void *addr)
+		     const struct vmt_page_request *w, void *addr)
 {
 	unsigned long first = ((unsigned long)addr - m->base) / PAGE_SIZE;
 	unsigned long used = find_next_bit(m->used, first + w->takes, first);
@@ -107,11 +109,11 @@ static int allocate(struct vmt_thread *t, struct model *m)
 {
 	struct vmt_request r;
 	unsigned long place;
-	struct vmt_wish w;
+	struct vmt_page_request w;
 	void *addr;
 	int err;
 
-	vmt_wish(&t->rng, m->used, &w);
+	vmt_draw_request(&t->rng, m->used, &w);
 	if (!vmt_may_hold(t, w.pages))
 		return 0;
 	r = (struct vmt_request){
@@ -147,7 +149,7 @@ static void release(struct vmt_thread *t, struct model *m, unsigned int i)
 	m->pieces[i] = m->pieces[--m->nr];
 }
 
-/* A little more often than not it grows, until there is no more room in it. */
+/* Allocates a little more often than it frees, so that the slice fills up. */
 static int model_op(struct vmt_thread *t, struct model *m)
 {
 	if (m->nr == MAX_PIECES || (m->nr && vmt_rng_below(&t->rng, 9) < 4)) {

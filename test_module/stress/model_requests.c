@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What model_test asks for: sizes, alignments, and windows of many kinds. */
+/* Draws requests for model_test: sizes, alignments, windows of many kinds. */
 #include <linux/bitmap.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -38,7 +38,7 @@ static unsigned long draw_align(struct vmt_rng *rng)
 
 /* A hole at or above some place, with its size as what is asked for. */
 static void draw_hole(struct vmt_rng *rng, const unsigned long *used,
-		      struct vmt_wish *w)
+		      struct vmt_page_request *w)
 {
 	unsigned long from = vmt_rng_below(rng, VMT_SLICE_PAGES);
 	unsigned long taken = find_next_bit(used, VMT_SLICE_PAGES, from);
@@ -58,7 +58,7 @@ static void draw_hole(struct vmt_rng *rng, const unsigned long *used,
  * often the only one. A slice is aligned as far as any request.
  */
 static void draw_place(struct vmt_rng *rng, const unsigned long *used,
-		       struct vmt_wish *w)
+		       struct vmt_page_request *w)
 {
 	unsigned long mask = max(w->align >> PAGE_SHIFT, 1UL) - 1;
 	unsigned long from = vmt_rng_below(rng, VMT_SLICE_PAGES);
@@ -78,7 +78,7 @@ enum window {
 	HOLE_AND_ABOVE, HOLE_LESS_A_PAGE, UP_TO_PLACE
 };
 
-/* What is refused is rare, as it makes the kernel purge on all CPUs first. */
+/* Those that are refused are rare, as each makes the kernel purge first. */
 static const enum window windows[] = {
 	WHOLE, WHOLE, WHOLE, WHOLE, RANDOM, RANDOM, RANDOM, RANDOM, RANDOM,
 	RANDOM, HOLE, HOLE, HOLE, HOLE, HOLE_AND_BELOW, HOLE_AND_BELOW,
@@ -88,7 +88,7 @@ static const enum window windows[] = {
 };
 
 static void draw_window(struct vmt_rng *rng, const unsigned long *used,
-			struct vmt_wish *w)
+			struct vmt_page_request *w)
 {
 	enum window kind = windows[vmt_rng_below(rng, ARRAY_SIZE(windows))];
 	unsigned int a = vmt_rng_below(rng, VMT_SLICE_PAGES + 1);
@@ -134,8 +134,8 @@ static void draw_window(struct vmt_rng *rng, const unsigned long *used,
 }
 
 /* Draws a request for a slice of which the pages in @used are taken. */
-void vmt_wish(struct vmt_rng *rng, const unsigned long *used,
-	      struct vmt_wish *w)
+void vmt_draw_request(struct vmt_rng *rng, const unsigned long *used,
+		      struct vmt_page_request *w)
 {
 	bool guard = vmt_rng_below(rng, 4);
 

@@ -6,7 +6,7 @@
 #include "lib/rng.h"
 
 /* A request in pages from the base; the window may be inverted. */
-struct vmt_wish {
+struct vmt_page_request {
 	unsigned int pages;
 	unsigned int takes;
 	unsigned int start;
@@ -14,7 +14,7 @@ struct vmt_wish {
 	unsigned long align;
 };
 
-void vmt_wish(struct vmt_rng *rng, const unsigned long *used,
-	      struct vmt_wish *w);
+void vmt_draw_request(struct vmt_rng *rng, const unsigned long *used,
+		      struct vmt_page_request *w);
 
 #endif /* VMALLOC_TEST_MODEL_REQUESTS_H */

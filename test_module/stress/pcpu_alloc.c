@@ -24,12 +24,12 @@
 #define MAX_OBJECTS	512
 #define SMALL_SIZE	512
 
-/* One allocation; its copies are live areas by the number of their CPU. */
+/* One allocation; its copies are tracked, by the number of their CPU. */
 struct object {
 	u8 __percpu *ptr;
 	unsigned long size;
 	u64 tag;
-	struct vmt_area copies[];
+	struct vmt_tracked copies[];
 };
 
 struct pcpu_stress {
@@ -51,7 +51,7 @@ static void forget_copies(struct object *object, unsigned int end)
 	for_each_possible_cpu(cpu) {
 		if (cpu >= end)
 			break;
-		vmt_live_del(&object->copies[cpu]);
+		vmt_untrack(&object->copies[cpu]);
 	}
 }
 
@@ -61,8 +61,8 @@ static int register_copies(struct vmt_thread *t, struct object *object)
 	int err;
 
 	for_each_possible_cpu(cpu) {
-		err = vmt_live_add(t, &object->copies[cpu],
-				   per_cpu_ptr(object->ptr, cpu), object->size);
+		err = vmt_track(t, &object->copies[cpu],
+				per_cpu_ptr(object->ptr, cpu), object->size);
 		if (err) {
 			forget_copies(object, cpu);
 			return err;
@@ -87,7 +87,7 @@ static int object_alloc(struct vmt_thread *t, struct object **made,
 		goto no_memory;
 	object->size = size;
 	object->tag = vmt_rng_next(&t->rng);
-	/* What __alloc_percpu() does with GFP_KERNEL. */
+	/* As __alloc_percpu() does with GFP_KERNEL. */
 	object->ptr = __alloc_percpu_gfp(size, align, VMT_GFP);
 	t->lazy_pages_max = max(t->lazy_pages_max, vmt_lazy_pages());
 	if (!object->ptr)

@@ -37,11 +37,11 @@ struct chunk {
 	unsigned long offsets[MAX_AREAS];
 	size_t sizes[MAX_AREAS];
 	struct vm_struct **vms;
-	struct vmt_area areas[MAX_AREAS];
+	struct vmt_tracked areas[MAX_AREAS];
 
 	/* An area between two of the chunk's. */
 	struct vm_struct *between;
-	struct vmt_area between_area;
+	struct vmt_tracked between_area;
 };
 
 /* 64 GiB between two groups, or what goes into an address space of 39 bits. */
@@ -86,7 +86,7 @@ static int check_chunk(struct vmt_thread *t, const struct chunk *chunk)
 static void forget_areas(struct chunk *chunk, unsigned int nr)
 {
 	while (nr--)
-		vmt_live_del(&chunk->areas[nr]);
+		vmt_untrack(&chunk->areas[nr]);
 }
 
 static int register_areas(struct vmt_thread *t, struct chunk *chunk)
@@ -95,8 +95,8 @@ static int register_areas(struct vmt_thread *t, struct chunk *chunk)
 	int err;
 
 	for (i = 0; i < chunk->nr; i++) {
-		err = vmt_live_add(t, &chunk->areas[i], chunk->vms[i]->addr,
-				   chunk->sizes[i]);
+		err = vmt_track(t, &chunk->areas[i], chunk->vms[i]->addr,
+				chunk->sizes[i]);
 		if (err) {
 			forget_areas(chunk, i);
 			return err;
@@ -134,7 +134,7 @@ static int get_chunk(struct vmt_thread *t, struct chunk *chunk)
 static void put_chunk(struct chunk *chunk)
 {
 	if (chunk->between) {
-		vmt_live_del(&chunk->between_area);
+		vmt_untrack(&chunk->between_area);
 		free_vm_area(chunk->between);
 		chunk->between = NULL;
 	}
@@ -167,8 +167,8 @@ static int fill_gap(struct vmt_thread *t, struct chunk *chunk)
 		return vmt_fail(t, -ERANGE,
 				"%lu pages at %lx are outside of their window [%lx,%lx)",
 				pages, (unsigned long)vm->addr, start, end);
-	err = vmt_live_add(t, &chunk->between_area, vm->addr,
-			   (pages + 1) * PAGE_SIZE);
+	err = vmt_track(t, &chunk->between_area, vm->addr,
+			(pages + 1) * PAGE_SIZE);
 	if (!err)
 		chunk->between = vm;
 	return err;

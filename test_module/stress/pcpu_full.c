@@ -22,7 +22,7 @@
 #define CHUNK		((unsigned long)SZ_16M)
 #define ALIGN_LITTLE	SZ_64K
 
-/* What others may need meanwhile, in the lowest hole. */
+/* Space that others may need meanwhile, in the lowest hole. */
 #define FOR_OTHERS	SZ_8M
 
 /* Of the space between the low place and the high one. */

@@ -33,7 +33,7 @@
 #define POLL_MS		5
 #define PATIENCE_MS	400
 
-/* A chunk of less than this much more slab memory is noise, and so is a sum. */
+/* Growth of slab memory that is noise: for each chunk, and in all. */
 #define LEAK_PER_CHUNK	64
 #define LEAK_AT_ALL	SZ_16K
 

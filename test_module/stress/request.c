@@ -19,7 +19,7 @@ void *vmt_request(const struct vmt_request *r)
 				  r->end);
 }
 
-/* Whether @addr, which was given out for @r, is what was asked for. */
+/* Checks that @addr, which the kernel returned for @r, is as @r says. */
 int vmt_request_check(struct vmt_thread *t, const struct vmt_request *r,
 		      const void *addr)
 {

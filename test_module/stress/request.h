@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Requests that say where the area shall be, and what became of them. */
+/* Requests for an area within a window, and checks of what they got. */
 #ifndef VMALLOC_TEST_REQUEST_H
 #define VMALLOC_TEST_REQUEST_H
 
@@ -15,7 +15,7 @@ struct vmt_request {
 	unsigned long end;
 };
 
-/* What the area takes, guard page and all. */
+/* The space that the area takes, with its guard page. */
 static inline unsigned long vmt_request_takes(const struct vmt_request *r)
 {
 	return r->flags & VM_NO_GUARD ? r->size : r->size + VMT_GUARD;

@@ -13,7 +13,7 @@
 
 #define MAX_BLOCKS	32
 
-/* What one thread holds, and the step of the loop that it is at. */
+/* The blocks of one thread, and the step of the loop that it is at. */
 struct stress {
 	unsigned long step;
 	unsigned int nr_blocks;
@@ -21,7 +21,7 @@ struct stress {
 };
 
 /*
- * A thread that dies leaves its blocks behind in the tree of live areas, so
+ * A thread that dies leaves its blocks behind in the tree of tracked areas, so
  * they must not be on its stack.
  */
 static int stress_loop(struct vmt_thread *t, unsigned int nr_blocks,

@@ -24,7 +24,7 @@
 #define MAX_HELD	24
 #define MAX_PAGES	16
 
-/* Where windows begin that are anywhere. */
+/* The space in which windows of random places begin. */
 #define SPACE		SZ_32M
 
 /* There may be but 64 KiB between the range and what comes after it. */
@@ -32,11 +32,13 @@
 
 #define MAX_REPEATS	3
 
-/* Less than there is memory, as more is refused before a place is sought. */
+/*
+ * Less than there is memory, as more is refused before a place is looked for.
+ */
 #define ENDLESS		SZ_8M
 
 struct held {
-	struct vmt_area area;
+	struct vmt_tracked area;
 	unsigned long pages;
 	void *addr;
 };
@@ -51,7 +53,7 @@ enum kind {
 	ALIGNED
 };
 
-/* What is refused is rare, as it makes the kernel purge on all CPUs first. */
+/* Those that are refused are rare, as each makes the kernel purge first. */
 static const enum kind kinds[] = {
 	FROM_BELOW, FROM_BELOW, FROM_BELOW, FROM_BELOW, RANDOM, RANDOM, RANDOM,
 	RANDOM, ALIGNED, ALIGNED, ALIGNED, EXACT, EXACT, STRADDLE_START,
@@ -111,7 +113,7 @@ static void draw_window(struct vmt_rng *rng, enum kind kind,
 	}
 }
 
-/* Whether there is room for all threads whatever they hold. */
+/* Returns whether such windows have room whatever all threads hold. */
 static bool has_room(enum kind kind)
 {
 	return kind == FROM_BELOW;
@@ -158,13 +160,13 @@ static void give_back(struct vmt_thread *t, struct held *held)
 	if (!held->addr)
 		return;
 	/* First, as the area may be somebody else's once it is freed. */
-	vmt_live_del(&held->area);
+	vmt_untrack(&held->area);
 	vfree(held->addr);
 	held->addr = NULL;
 	t->live_pages -= held->pages;
 }
 
-/* Takes the place of the oldest; what may be refused often is. */
+/* Replaces the oldest area; requests that may be refused often are. */
 static int window_op(struct vmt_thread *t, struct windows *w)
 {
 	struct held *held = &w->held[w->step++ % MAX_HELD];
@@ -185,7 +187,7 @@ static int window_op(struct vmt_thread *t, struct windows *w)
 	err = vmt_request_check(t, &r, addr);
 	if (err)
 		return err;
-	err = vmt_live_add(t, &held->area, addr, vmt_request_takes(&r));
+	err = vmt_track(t, &held->area, addr, vmt_request_takes(&r));
 	if (err)
 		return err;
 	held->addr = addr;

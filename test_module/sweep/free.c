@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What giving areas back costs: freeing them, and the purge that follows. In
- * between they are put back where they were, which is not timed.
+ * Measures the cost of giving areas back: freeing them, and the purge that
+ * follows. In between they are put back where they were, which is not timed.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>

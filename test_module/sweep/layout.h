@@ -7,7 +7,7 @@
 
 #include "vmalloc_test.h"
 
-/* What an area of @pages pages takes, which is what holes are measured in. */
+/* The space that an area of @pages takes; holes are measured in it too. */
 #define VMT_TAKES(pages)	((pages) * PAGE_SIZE + VMT_GUARD)
 
 struct vmt_layout {

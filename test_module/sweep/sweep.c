@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What allocating and freeing costs, against the number of areas and of holes
- * that are there. All of it is address space alone: no pages, no page tables.
+ * Measures the cost of allocating and freeing against the number of areas and
+ * of holes that are there. All of it is address space alone: no pages, no page
+ * tables.
  */
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -19,8 +20,8 @@
 #define LOW_HOLE_PAGES		99
 
 /*
- * What a search remembers of earlier ones is of the layout's making at first;
- * a few operations leave behind what any number of them does.
+ * At first the allocator remembers the searches that made the layout. After a
+ * few operations it remembers what it does after any number of them.
  */
 #define WARM_UP			4
 
