@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the project's data and the user's cache live."""
+"""Where the project's data and the user's cache live, and how texts that leave this host name them."""
 
 from __future__ import annotations
 
 import os
+import re
+import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -28,3 +30,15 @@ def cache() -> Path:
         return Path(chosen).expanduser().resolve()
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "kernel-patch-rig"
+
+
+def shown(text: str) -> str:
+    """Return `text` without this host's folders: a path begins at the project's folder, at results/, or at cache/.
+
+    Paths of the user's other folders begin with ``~``, and temporary ones with tmp/. Those of a guest stay as they are.
+    """
+    roots = {RESULTS: "results/", cache(): "cache/", PROJECT: "", Path(tempfile.gettempdir()): "tmp/", Path.home(): "~/"}
+    for root, name in sorted(roots.items(), key=lambda pair: -len(pair[0].parts)):
+        if root != Path("/"):
+            text = re.sub(rf"(?<![\w.~/-]){re.escape(str(root))}(?:/|(?![\w.-]))", name, text)
+    return text

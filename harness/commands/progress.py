@@ -82,7 +82,7 @@ class SuiteProgress:
         """Show on `progress`."""
         self._progress = progress
         self._total: dict[str, int] = {}
-        self._count: dict[str, int] = {}
+        self._begun: dict[str, set[str]] = {}
         self.stopped = ""
         """why the suite was given up; empty if it was not"""
 
@@ -106,18 +106,25 @@ class SuiteProgress:
             vm = name(nodeid).vm
             self._total[vm] = self._total.get(vm, 0) + 1
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, error: object | None) -> None:
+        """Say that a worker died; which test that cost its result, if any, is said of that one."""
+        if error:
+            self._progress.line("a worker process of the suite died; another one goes on")
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Show which test a VM is at."""
         of = name(nodeid)
-        self._count[of.vm] = self._count.get(of.vm, 0) + 1
-        self._progress.say(of.vm, f"test {self._count[of.vm]} of {self._total.get(of.vm, '?')}: {of.test}")
+        self._begun.setdefault(of.vm, set()).add(nodeid)
+        self._progress.say(of.vm, f"test {len(self._begun[of.vm])} of {self._total.get(of.vm, '?')}: {of.test}")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Print what went wrong as soon as it has."""
         of = name(report.nodeid)
+        self._begun.setdefault(of.vm, set()).add(report.nodeid)
         if report.failed:
             self._progress.line(text.plain(f"FAILED {of.vm} {of.test}: {why(report)}"))
         elif hasattr(report, "wasxfail") and report.skipped:
             self._progress.line(f"known bug seen, as expected: {of.vm} {of.test}: {report.wasxfail}")
-        if self._count.get(of.vm) == self._total.get(of.vm) and report.when == "teardown":
+        if len(self._begun[of.vm]) == self._total.get(of.vm) and report.when not in ("setup", "call"):
             self._progress.done(of.vm, f"{self._total[of.vm]} tests done")

@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import msgspec
 
+from harness import paths
 from harness.model.clock import Clock
 from harness.model.trouble import Trouble
+
+_AS_TUPLE = re.compile(r"""\('.*?', \d+, (['"])(?:Skipped: )?(.*)\1\)""", re.S)
+"""a skipped test's reason as older runs have it: behind the place in the suite where tests are skipped"""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -157,6 +162,12 @@ class Result(Seen, frozen=True):
     seconds: float
     """of host time"""
     reason: str = ""
+    """in one line, without paths of the host that it ran on"""
+
+    def __post_init__(self) -> None:
+        """Take the host out of the reason, also where an older run has it on record."""
+        told = _AS_TUPLE.fullmatch(self.reason)
+        msgspec.structs.force_setattr(self, "reason", paths.shown(told[2] if told else self.reason))
 
 
 class Provenance(msgspec.Struct, frozen=True):

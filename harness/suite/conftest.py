@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,7 @@ from harness.suite.nodeid import name, parameter, why
 from harness.suite.plan import Plan, Session, Step
 from harness.suite.vm_pool import Lab
 
+_RECORDER = "rig-recorder"
 _PLAN = pytest.StashKey[Plan]()
 _RUN = pytest.StashKey[Run]()
 _DONE = pytest.StashKey[frozenset[str]]()
@@ -55,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_DONE] = frozenset(worker["rig_done"])
         return
     config.stash[_DONE] = frozenset(f"{r.machine}-{r.variant}-{r.profile}-{r.clock}-{r.boot}" for r in run.results())
-    config.pluginmanager.register(Recorder(run), "rig-recorder")
+    config.pluginmanager.register(Recorder(run), _RECORDER)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -90,7 +91,36 @@ def _xfail(chosen: Plan, session: Session, step: Step) -> list[pytest.MarkDecora
 
 
 class SessionScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives all tests of a session to the same worker, and so to the same VM."""
+    """Gives all tests of a session to the same worker, and so to the same VM; gives no test out twice."""
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Take up what a worker that died leaves undone, and return the test that has no result because of that.
+
+        pytest-xdist 3.8 itself gives that test out again, so that it would have two results.
+        """
+        units = self.assigned_work[node]
+        undone = [(unit, nodeid) for unit in units.values() for nodeid, done in unit.items() if not done]
+        recorder: Recorder = self.config.pluginmanager.get_plugin(_RECORDER)
+        lost = None
+        if undone:
+            unit, nodeid = undone[0]
+            unit[nodeid] = True
+            lost = None if recorder.has(nodeid) else nodeid
+        self.assigned_work[node] = {scope: unit for scope, unit in units.items() if not all(unit.values())}
+        super().remove_node(node)
+        return lost
+
+    def _reschedule(self, node: WorkerController) -> None:
+        """Give a worker sessions until it has two tests: it begins none before it knows whether there is a next one.
+
+        pytest-xdist 3.8 itself waits for ever where a worker that died left a single test of a session, and fails where another
+        dies before the one in its place has told which tests it has.
+        """
+        if node not in self.registered_collections:
+            return
+        super()._reschedule(node)
+        while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
+            super()._reschedule(node)
 
     def _split_scope(self, nodeid: str) -> str:
         told = name(nodeid)
@@ -114,6 +144,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = [item for item in items if _session(item).name not in config.stash[_DONE]]
     config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
     items[:] = sorted(wanted, key=place)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Name the place where a test is skipped as it is called in the project, for junit.xml too."""
+    report = yield
+    if isinstance(report.longrepr, tuple):
+        file, line, reason = report.longrepr
+        report.longrepr = (paths.shown(file), line, reason)
+    return report
 
 
 def _session(item: pytest.Item) -> Session:
@@ -154,35 +194,56 @@ def judge(record_property: Callable[[str, object], None], lab: Lab) -> Judge:
 
 
 class Recorder:
-    """Writes down what each test brought to light, in the one process that hears of all of them."""
+    """Writes down what each test brought to light, in the one process that hears of all of them; one result a test."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._open: dict[str, Result] = {}
+        """results by node id, of tests that are not taken down yet"""
+        self._over: set[str] = set()
+
+    def has(self, nodeid: str) -> bool:
+        """Return whether a test's result is written down."""
+        return nodeid in self._over
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
+        """Say why a test has no result whose worker died."""
+        report.longrepr = (
+            "the suite's worker process died before the test had a result; `invoke test --resume` makes the boot again"
+        )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Append to the run's files when a test is over, or when the rig failed around it; stop if that cannot be done."""
+        """Append records when a test has run, and its result when it is over; stop if that cannot be done."""
         try:
             self._record(report)
         except RigError as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
 
     def _record(self, report: pytest.TestReport) -> None:
-        if report.when != "call" and not report.failed:
-            return
-        told = dict(report.user_properties).get("outcome") if report.when == "call" else None
-        expected: list[str] = []
-        if told is not None:
-            outcome = msgspec.convert(told, Observed)
-            self._run.add(outcome.records())
-            expected = [finding.expected for finding in outcome.findings]
-        known = "; ".join(dict.fromkeys(expected)) if hasattr(report, "wasxfail") else ""
-        reason = "" if report.passed else known or why(report)
-        word: str = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
-        if report.failed and told is None:
-            word = "error"
-        of = name(report.nodeid)
-        machine, variant, profile = of.cell.split("/")
-        seconds = round(report.duration, 3)
-        result = Result(machine, variant, profile, Clock(of.clock), of.test, of.boot, of.round, word, seconds, reason)
-        self._run.add([result])
+        if report.when == "call":
+            told = dict(report.user_properties).get("outcome")
+            outcome = None if told is None else msgspec.convert(told, Observed)
+            if outcome is not None:
+                self._run.add(outcome.records())
+            self._open[report.nodeid] = _result(report, outcome)
+        elif report.failed:  # the rig's own failure, which leaves open what else there is to a test that had run
+            result = self._open.get(report.nodeid) or _result(report, None)
+            self._open[report.nodeid] = msgspec.structs.replace(result, outcome="error", reason=why(report))
+        if report.when not in ("setup", "call") and report.nodeid in self._open:
+            self._over.add(report.nodeid)
+            self._run.add([self._open.pop(report.nodeid)])
+
+
+def _result(report: pytest.TestReport, outcome: Observed | None) -> Result:
+    """Return how a test went that observed `outcome`; one that failed before it observed anything is the rig's failure."""
+    known = "; ".join(dict.fromkeys(f.expected for f in outcome.findings)) if outcome and hasattr(report, "wasxfail") else ""
+    reason = "" if report.passed else known or why(report)
+    word: str = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
+    if report.failed and outcome is None:
+        word = "error"
+    of = name(report.nodeid)
+    machine, variant, profile = of.cell.split("/")
+    seconds = round(report.duration, 3)
+    return Result(machine, variant, profile, Clock(of.clock), of.test, of.boot, of.round, word, seconds, reason)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from harness import paths
 from harness.suite.plan import Session
 
 
@@ -39,7 +40,13 @@ def parameter(session: Session, round_: int, name: str) -> str:
 
 
 def why(report: pytest.TestReport) -> str:
-    """Return why a test failed or was skipped, in one line."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    text = crash.message if crash else report.longreprtext
-    return (text.strip().splitlines() or ["it did not say why"])[-1]
+    """Return why a test failed or was skipped, in one line without paths of the host."""
+    told = report.longrepr
+    if isinstance(told, tuple):  # of a skipped test: file, line and reason
+        said = told[2].removeprefix("Skipped: ")
+    elif lookup := getattr(told, "errorstring", ""):  # of a fixture that there is not, which fixtures there are follows
+        said = lookup.partition("\n")[0]
+    else:
+        crash = getattr(told, "reprcrash", None)
+        said = crash.message.removeprefix("Failed: ") if crash else report.longreprtext
+    return paths.shown((said.strip().splitlines() or ["it did not say why"])[-1])

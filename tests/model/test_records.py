@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness import paths
 from harness.errors import RigError, UsageError
 from harness.model import run_folder
 from harness.model.records import now
@@ -109,3 +110,20 @@ def test_damaged_provenance_is_said_so(run: Run, content: str) -> None:
 def test_runs_have_names_of_their_own() -> None:
     assert len({run_folder.new_folder() for _ in range(20)}) == 20
     assert now().endswith("+00:00")
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ("('/home/x/harness/suite/conftest.py', 150, 'Skipped: SKIP no faults')", "SKIP no faults"),
+        ("""('/home/x/conftest.py', 7, "Skipped: it's lost")""", "it's lost"),
+        (f"QEMU did not start; see {paths.PROJECT}/results/a/b.log.", "QEMU did not start; see results/a/b.log."),
+        ("bug: /sys/kernel/debug/kmemleak (a, 1)", "bug: /sys/kernel/debug/kmemleak (a, 1)"),
+        ("", ""),
+    ],
+)
+def test_a_reason_on_record_has_no_path_of_the_host(tmp_path: Path, kept: str, said: str) -> None:
+    line = msgspec.json.encode({**msgspec.to_builtins(make.result("skipped")), "reason": kept})
+    (tmp_path / "results.jsonl").write_bytes(line + b"\n")
+    assert [result.reason for result in Run(tmp_path).results()] == [said]
+    assert make.result("skipped", reason=kept).reason == said
