@@ -57,7 +57,7 @@ class Rig:
         """Return its VM once the first test is under way in it."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
-            for machine in vms._all():
+            for machine in vms.every():
                 begun = f"start test={LONG}" in machine.console.log.read_text(errors="replace") if machine.console.size else False
                 if begun and machine.state.owner and self.process.pid in (machine.state.owner, _parent(machine.state.owner)):
                     return machine

@@ -277,7 +277,7 @@ def test_the_sandbox_is_used_where_it_is_built_in(tmp_path: Path, code: int, has
     qemu = tmp_path / "qemu"
     qemu.write_text(f'#!/bin/sh\n[ "$1" = -version ] || exit {code}\n')
     qemu.chmod(0o755)
-    assert launch._has_sandbox(str(qemu)) == has
+    assert launch.has_sandbox(str(qemu)) == has
 
 
 def test_a_qemu_that_nobody_noted_is_ended_by_its_pid_file(cache: Path) -> None:
