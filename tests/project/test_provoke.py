@@ -17,7 +17,7 @@ from tests import provoke
 from tests.project.test_kernel_style import checkpatch
 from tests.provoke import record, table
 
-pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("the tree of stock")]
+pytestmark = pytest.mark.kernel
 _ON_PURPOSE = "LINUX_VERSION_CODE,LOGGING_CONTINUATION,AVOID_BUG,FUNCTION_ARGUMENTS"
 
 
