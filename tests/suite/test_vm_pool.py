@@ -216,7 +216,7 @@ def test_a_log_is_there_before_the_machine_ends(hosts: Hosts, made: Plan, tmp_pa
 def test_a_clock_that_only_ticks_is_the_rigs_failure(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
     hosts.clocksource = "refined-jiffies"
     used = hosts.lab(tmp_path)
-    with pytest.raises(VmLost, match=r"counts ticks of milliseconds instead \(refined-jiffies\)") as caught:
+    with pytest.raises(VmLost, match="refined-jiffies") as caught:
         used.station(made.sessions[0])
     assert not isinstance(caught.value, GuestDied)
     assert not hosts.started[0].alive

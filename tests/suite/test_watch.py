@@ -110,7 +110,7 @@ def test_a_console_that_is_gone_or_has_no_room_is_the_rigs_failure(station: Any,
 @pytest.mark.parametrize("told", ["0", "-1", "inf", "nan", "soon", ""])
 def test_patience_has_to_be_a_number(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
     monkeypatch.setenv("RIG_PATIENCE", told)
-    with pytest.raises(UsageError, match=f"RIG_PATIENCE has to be a number above 0, such as 3, not '{told}'"):
+    with pytest.raises(UsageError, match=f"RIG_PATIENCE .*above 0.*'{told}'"):
         deadline.patience()
 
 
