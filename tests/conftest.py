@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from harness import paths
 from harness.build import source
@@ -18,14 +20,41 @@ LINES = 100
 """of mm/vmalloc.c in the tiny source; each is its own number"""
 _LEFT_BY_OTHERS = ("RIG_SOURCE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 
+GROUPS = {
+    "one run": ("tests/end_to_end/test_one_run.py",),
+    "the tree of stock": (
+        "tests/end_to_end/test_identity.py",
+        "tests/project/test_kernel_style.py",
+        "tests/project/test_provoke.py",
+    ),
+}
+"""test files of which one process does all tests, one after the other: they ask the same run, or use the same work tree"""
+
 # Found by seeds that do not change and without a time limit, so that a busy host fails nothing.
 settings.register_profile("rig", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("rig")
 
 
+class Together(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Deals the tests of a group to one process; the mark for that, xdist_group, has no effect in xdist 3.8 with pytest 9.2."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid) or nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together | None:
+    """Deal tests in groups where that is asked for."""
+    return Together(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that one process does together: they take longest."""
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    """Begin with the groups: they take longest."""
+    items.sort(key=lambda item: not _group(item.nodeid))
+
+
+def _group(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    return next((group for group, files in GROUPS.items() if file in files), "")
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -37,7 +38,17 @@ class Tree(msgspec.Struct, frozen=True):
     """where it came from, for people"""
 
 
-def resolve(base: Base, wanted: str | None, say: Line) -> Tree:
+class Origins(msgspec.Struct, frozen=True):
+    """What fetches a source from the network; tests hand in their own."""
+
+    fetch: Callable[[str, str, Path, Line], None] = download.fetch
+    packages: Callable[..., list[Path]] = apt.download
+
+
+_ORIGINS = Origins()
+
+
+def resolve(base: Base, wanted: str | None, say: Line, origins: Origins = _ORIGINS) -> Tree:
     """Return the source of `base`: what the user `wanted`, else the cache, else the base's own origin.
 
     `wanted` is a folder, a tarball, or a git URL with a ref as ``URL#REF``.
@@ -47,7 +58,7 @@ def resolve(base: Base, wanted: str | None, say: Line) -> Tree:
         return _wanted(base, wanted, say)
     folder = paths.cache() / "sources" / f"linux-{base.name}"
     if not folder.is_dir():
-        _fetch(base, folder, say)
+        _fetch(base, folder, say, origins)
     return _import(base, folder, str(folder), say)
 
 
@@ -85,7 +96,7 @@ def _from_file(base: Base, tarball: Path, say: Line) -> Tree:
     return tree
 
 
-def _fetch(base: Base, folder: Path, say: Line) -> None:
+def _fetch(base: Base, folder: Path, say: Line, origins: Origins) -> None:
     """Fill the cache from the base's own origin."""
     tarball = folder.with_name(Path(base.source.url).name or f"linux-{base.name}.tar.xz")
     with files.locked(folder):
@@ -93,9 +104,9 @@ def _fetch(base: Base, folder: Path, say: Line) -> None:
             return
         try:
             if base.source.apt_package:
-                _from_apt(base.source.apt_package, folder, say)
+                _from_apt(base.source.apt_package, folder, say, origins)
             elif base.source.url or tarball.exists():
-                _from_tarball(base, tarball, folder, say)
+                _from_tarball(base, tarball, folder, say, origins)
             else:
                 raise RigError("its base.toml names no source")
         except RigError as error:
@@ -103,19 +114,19 @@ def _fetch(base: Base, folder: Path, say: Line) -> None:
             raise SourceUnavailable(f"Linux {base.name} cannot be had ({str(error).rstrip('.')}). {ways}") from error
 
 
-def _from_tarball(base: Base, tarball: Path, folder: Path, say: Line) -> None:
+def _from_tarball(base: Base, tarball: Path, folder: Path, say: Line, origins: Origins) -> None:
     if base.source.url:
-        download.fetch(base.source.url, base.source.sha256, tarball, say)
+        origins.fetch(base.source.url, base.source.sha256, tarball, say)
     say(f"unpacking {tarball.name}")
     with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
         _unpack(tarball, Path(scratch), RigError).rename(folder)
 
 
-def _from_apt(package: str, folder: Path, say: Line) -> None:
+def _from_apt(package: str, folder: Path, say: Line, origins: Origins) -> None:
     say(f"fetching Debian's {package}")
     with tempfile.TemporaryDirectory(dir=_scratch()) as name:
         scratch = Path(name)
-        (deb,) = apt.download(shell.output(_HOST_DEBIAN), [package], scratch / "packages", dependencies=False)
+        (deb,) = origins.packages(shell.output(_HOST_DEBIAN), [package], scratch / "packages", dependencies=False)
         apt.unpack(deb, scratch / "unpacked")
         (tarball,) = (scratch / "unpacked/usr/src").glob("*.tar.*")
         say(f"unpacking {tarball.name}")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,16 +20,17 @@ from harness.errors import RigError, UsageError
 from harness.host.shell import Line
 from harness.model import catalog, matrix, selection
 from harness.model.audit import Audit
-from harness.model.matrix import STOCK
+from harness.model.matrix import STOCK, Base
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.report import headlines, phrases
 from harness.runs import history
-from harness.runs.retention import LOG, Limits
+from harness.runs.retention import LOG, Limits, Removed
 from harness.stats.baseline import Baseline, Gate, gate
 from harness.stats.outcome import ExitCode, Outcome, exit_code
 from harness.suite.plan import Plan
 from harness.vm import vms
+from harness.vm.vms import Vm
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
 _LARGEST = 1 << 20
@@ -54,6 +55,12 @@ class Parts(msgspec.Struct, frozen=True):
     say: Line
     audit: Callable[[Plan, Selection], Audit] | None = None
     """builds one cell again without any cache, and compares; None leaves it out"""
+    sweep: Callable[[], object] = vms.sweep
+    running: Callable[[], Iterable[Vm]] = vms.running
+    """the VMs that were left up before the night"""
+    stop_own: Callable[[], None] = vms.stop_own
+    make_room: Callable[[Limits], Sequence[Removed]] = history.make_room
+    """removes old nights"""
 
 
 def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = None) -> int:
@@ -77,16 +84,16 @@ def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = N
             )
             raise
         finally:
-            vms.stop_own()
+            parts.stop_own()
             summarise("\n\n".join(page), os.environ.get(SUMMARY, ""))
 
 
-def everything(wanted: Selection) -> Selection:
+def everything(wanted: Selection, series_names: Callable[[Base], Sequence[str]] = matrix.series_names) -> Selection:
     """Return the selection of a night: every profile and every series of the project where none is named; no VM is left up."""
     profile = wanted.profile or ",".join(cells.profiles_for(wanted.tests))
     wanted = msgspec.structs.replace(wanted, keep=False, profile=profile)
     base = matrix.load_base(wanted.kernel or selection.DEFAULT)
-    series = matrix.series_names(base)
+    series = list(series_names(base))
     if wanted.variant or wanted.series or wanted.each_patch or series in ([], [base.default_series]):
         return wanted
     return msgspec.structs.replace(wanted, variant=",".join((STOCK, *series)))
@@ -111,7 +118,7 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
         kept.runs()  # a history that cannot be used is better found out now than after hours
     wanted = everything(wanted)
     cells.check(wanted)
-    _take_down(parts.say)
+    _take_down(parts)
     made = parts.build(wanted)
     outcome = parts.test(made, wanted, command)
     transcript.move(outcome.run / LOG)
@@ -128,14 +135,14 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
     heading = f"Nightly run {outcome.provenance.run}: {_MEANING[code]} (exit code {code})"
     page.insert(0, "\n\n".join((f"## {heading}", *lines)))
     parts.say(heading)
-    _make_room(limits, parts.say)
+    _make_room(limits, parts)
     return code
 
 
-def _take_down(say: Line) -> None:
-    vms.sweep()
-    for machine in vms.running():
-        say(f"taking down {machine.state.cell}, which was left up: a nightly run boots its own")
+def _take_down(parts: Parts) -> None:
+    parts.sweep()
+    for machine in parts.running():
+        parts.say(f"taking down {machine.state.cell}, which was left up: a nightly run boots its own")
         machine.stop()
 
 
@@ -184,16 +191,18 @@ def _audited(made: Plan, wanted: Selection, parts: Parts) -> _Audited:
     return told
 
 
-def _make_room(limits: Limits, say: Line) -> None:
+def _make_room(limits: Limits, parts: Parts) -> None:
     """Remove old nights; what goes wrong with that is no reason to fail a night whose verdict has been said."""
     try:
-        removed = history.make_room(limits)
+        removed = parts.make_room(limits)
     except RigError as error:
-        say(f"Note: old nights were not removed: {error}")
+        parts.say(f"Note: old nights were not removed: {error}")
         return
     if removed:
         size = text.size(sum(old.size for old in removed))
-        say(f"{len(removed)} old night{'s' if len(removed) > 1 else ''} removed, {size}; the history keeps samples and findings")
+        parts.say(
+            f"{len(removed)} old night{'s' if len(removed) > 1 else ''} removed, {size}; the history keeps samples and findings"
+        )
 
 
 @contextmanager

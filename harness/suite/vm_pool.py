@@ -6,8 +6,10 @@ from __future__ import annotations
 import gzip
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import msgspec
 
 from harness.build import rootfs
 from harness.build.built import BuiltCell
@@ -29,15 +31,27 @@ _CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource
 _LAST_WORDS = 1.0
 """seconds in which a kernel that panics has ended its VM"""
 
-Prove = Callable[[Guest, Session, Vm, Boot, str], Booted]
-"""asks a guest what it runs, and raises Mismatch if that is not what was built for it"""
+
+class Hosting(msgspec.Struct, frozen=True):
+    """Where a lab has its VMs from; tests hand in their own."""
+
+    start: Callable[..., Vm] = launch.start
+    find: Callable[[str, Boot], Vm | None] = vms.find
+    running: Callable[[], Iterator[Vm]] = vms.running
+    connect: Callable[[int, float], Guest] = Guest
+    """to a VM's port, at its pace"""
+    prove: Callable[[Guest, Session, Vm, Boot, str], Booted] = proof.prove
+    """asks a guest what it runs, and raises Mismatch if that is not what was built for it"""
+
+
+_HOSTING = Hosting()
 
 
 class Station:
     """One VM with an SSH connection, the module in place, proof of what it runs, and a name for its log."""
 
-    def __init__(self, session: Session, machine: Vm, boot: Boot, log: Path, prove: Prove) -> None:
-        """Connect to `machine`, which was to be booted as `boot`, and `prove` it; its console's log will be kept as `log`.
+    def __init__(self, session: Session, machine: Vm, boot: Boot, log: Path, hosting: Hosting) -> None:
+        """Connect to `machine`, which was to be booted as `boot`, and have it proved; its console's log will be kept as `log`.
 
         Raises Mismatch if it runs something else, VmLost when it does not answer.
         """
@@ -46,10 +60,10 @@ class Station:
         self._log = log
         self.symbols = session.built.kernel.folder / "System.map"
         """of its kernel"""
-        self.guest = Guest(machine.state.port, machine.pace)
+        self.guest = hosting.connect(machine.state.port, machine.pace)
         self.guest.put(session.built.kernel.module.read_bytes(), MODULE)
         self.clocksource = self.guest.run("cat", _CLOCKSOURCE).strip()
-        self.booted = prove(self.guest, session, machine, boot, MODULE)
+        self.booted = hosting.prove(self.guest, session, machine, boot, MODULE)
 
     def keep(self) -> None:
         """Keep what the console has said so far: it is evidence, should the rig be killed."""
@@ -82,17 +96,17 @@ class Station:
 class Lab:
     """Gives each test the VM of its session."""
 
-    def __init__(self, logs: Path, *, keep: bool, pauses: bool = False, prove: Prove = proof.prove) -> None:
+    def __init__(self, logs: Path, *, keep: bool, pauses: bool = False, hosting: Hosting = _HOSTING) -> None:
         """Keep consoles' logs in `logs`; with `keep` leave up the first VM of every cell and clock.
 
-        With `pauses` a VM whose guest ends can still be left for a person to look at. `prove` sees each VM before it is used.
+        With `pauses` a VM whose guest ends can still be left for a person to look at. `hosting` has the VMs.
         """
         self._logs = logs
         self._keep = keep
         self._pauses = pauses
         self._stations: dict[str, Station] = {}
         self._log_names: dict[str, str] = {}
-        self._prove = prove
+        self._hosting = hosting
         self._booted: list[Booted] = []
         self._refused: dict[str, Mismatch] = {}
 
@@ -182,7 +196,7 @@ class Lab:
         elif how == "core":
             file = self._logs / station.log_name.replace(".serial.log", ".core")
             left = hang.dump(station.vm, file, session.size << 20, session.built.kernel)
-        elif any(up.state.kept and up.state.cell == cell.name for up in vms.running()):
+        elif any(up.state.kept and up.state.cell == cell.name for up in self._hosting.running()):
             left = f"nothing: a VM of {cell.name} has been kept already"
         else:
             station.vm.keep(test)
@@ -208,10 +222,10 @@ class Lab:
         name = self._log_names[session.name]
         wanted = booting(session.built, session.clock, memory=session.memory, pauses=self._pauses)
         cell = session.built.cell.name
-        machine = found = vms.find(cell, wanted) if may_find else None
+        machine = found = self._hosting.find(cell, wanted) if may_find else None
         try:
-            machine = machine or launch.start(wanted, cell, keep=self._keep and session.boot == 0, ask=self._asking(session))
-            return Station(session, machine, wanted, self._logs / name, self._prove)
+            machine = machine or self._hosting.start(wanted, cell, keep=self._keep and session.boot == 0, ask=self._asking(session))
+            return Station(session, machine, wanted, self._logs / name, self._hosting)
         except Mismatch:
             machine.stop()  # type: ignore[union-attr] # only a guest that is up can be another than it should be
             if not found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -16,16 +17,24 @@ from harness.suite import guest_script
 from harness.suite.vm_pool import Station
 from harness.vm import hang
 
-PATIENCE = 60.0
-"""seconds of host time, at scale quick and the usual pace, after which a test counts as hung"""
-_SILENCE = PATIENCE / 2
-"""seconds after which it does if the console says nothing"""
-_SETTLE = 5.0
-"""seconds that the console may take to show what SSH has shown"""
 _ROOM = 1 << 20
 """bytes that the console's file system has left at least; QEMU does not say when it has none"""
 _ANSWER = 5.0
 """seconds that a guest which hangs has to answer SSH"""
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """Seconds of host time, at the usual pace, that a guest has."""
+
+    test: float = 60.0
+    """for a test at scale quick, after which it counts as hung"""
+    silence: float = 30.0
+    """in which it does if the console says nothing"""
+    settle: float = 5.0
+    """that the console may take to show what SSH has shown"""
+
+
+_PATIENCE = Patience()
 
 
 class Bad(msgspec.Struct, frozen=True):
@@ -48,33 +57,45 @@ class Seen(msgspec.Struct, frozen=True):
     bad: Bad | None = None
 
 
-def watch(station: Station, words: tuple[str, ...], factor: float, *, harmless: bool) -> Seen:
+def watch(
+    station: Station,
+    words: tuple[str, ...],
+    factor: float,
+    *,
+    harmless: bool,
+    patience: Patience = _PATIENCE,
+    question: Callable[..., Testimony] = hang.question,
+) -> Seen:
     """Run a command and follow the console until both have ended; it may take `factor` times as long as at scale quick.
 
     The console is followed rather than SSH, because traffic to the guest would cost instructions in the middle of a
-    measurement. A guest that hangs is asked what it does; `harmless` if it has to stay as it is. Raises VmLost when the
-    VM's folder is gone.
+    measurement. A guest that hangs is asked what it does by `question`; `harmless` if it has to stay as it is.
+    Raises VmLost when the VM's folder is gone.
     """
     console, pace = station.vm.console, station.vm.pace
     scaled = factor * pace * deadline.patience()
-    patience, silence = PATIENCE * scaled, _SILENCE * scaled
-    late, silent = Deadline(patience), Deadline(silence)
+    whole, silence, settling = patience.test * scaled, patience.silence * scaled, patience.settle * pace
+    late, silent = Deadline(whole), Deadline(silence)
     log = ""
+
+    def bad(said: str, kind: str, what: str) -> Seen:
+        return _bad(station, said, kind, what, lambda: question(station.vm, station.symbols, harmless=harmless))
+
     try:
         command = station.guest.start(*words)
     except VmLost as lost:
-        return _bad(station, console.rest(), "died", str(lost), harmless=harmless)
+        return bad(console.rest(), "died", str(lost))
     while not command.done and station.vm.alive:
         new = console.read()
         log += new
         silent = Deadline(silence) if new else silent
         if late.over or silent.over:
-            what = f"the test was not over after {patience:.0f} s"
-            return _bad(station, log + console.rest(), "hang", what if late.over else _silence(silence), harmless=harmless)
+            what = f"the test was not over after {whole:.0f} s"
+            return bad(log + console.rest(), "hang", what if late.over else _silence(silence))
         _check(station)
         time.sleep(POLL)
     code = command.code if command.done and station.vm.alive else -1
-    settle = Deadline(_SETTLE * pace)
+    settle = Deadline(settling)
     while station.vm.alive and not settle.over and (code < 0 or (code == 0 and guest_script.END not in log)):
         log += console.read()
         time.sleep(POLL / 4)
@@ -86,8 +107,8 @@ def watch(station: Station, words: tuple[str, ...], factor: float, *, harmless: 
         return Seen(log, command.said())
     if not station.vm.alive:
         return Seen(log, bad=Bad("died", station.vm.ended("the VM ended in the middle of the test")))
-    what = "its SSH broke off in the middle of the test" if code < 0 else f"{_silence(_SETTLE * pace)} at the end of the test"
-    return _bad(station, log, "died" if code < 0 else "hang", what, harmless=harmless)
+    what = "its SSH broke off in the middle of the test" if code < 0 else f"{_silence(settling)} at the end of the test"
+    return bad(log, "died" if code < 0 else "hang", what)
 
 
 def _silence(seconds: float) -> str:
@@ -103,12 +124,12 @@ def _check(station: Station) -> None:
         raise VmLost(f"The file system of {station.vm.folder}, where the VM's console is written to, is full; make room.")
 
 
-def _bad(station: Station, log: str, kind: str, what: str, *, harmless: bool) -> Seen:
+def _bad(station: Station, log: str, kind: str, what: str, ask: Callable[[], Testimony]) -> Seen:
     """Return what became of a guest that is up but of no use, and what it can still tell."""
     _check(station)
     if not station.vm.alive:
         return Seen(log, bad=Bad("died", station.vm.ended(what)))
     answers = station.guest.answers(_ANSWER * station.vm.pace)
-    told = hang.question(station.vm, station.symbols, harmless=harmless)
+    told = ask()
     heard = f"SSH {'answers' if answers else 'does not answer'}, its console {'hears' if told.heard else 'does not hear'} SysRq"
     return Seen(log, bad=Bad(kind, f"{what}; {heard}", told))

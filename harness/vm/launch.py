@@ -33,7 +33,22 @@ Ask = Callable[[Vm], Testimony]
 """finds out what a guest does that hangs"""
 
 
-def start(boot: Boot, cell: str, *, keep: bool, seconds: float = vms.BOOT_SECONDS, ask: Ask | None = None) -> Vm:
+def free_port() -> int:
+    """Return a port of the host's that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(
+    boot: Boot,
+    cell: str,
+    *,
+    keep: bool,
+    seconds: float = vms.BOOT_SECONDS,
+    ask: Ask | None = None,
+    port: Callable[[], int] = free_port,
+) -> Vm:
     """Start QEMU and return once the guest says that SSH listens, which may take `seconds`.
 
     The VM ends with this process unless `keep`. Raises GuestDied when the guest ends or
@@ -41,13 +56,13 @@ def start(boot: Boot, cell: str, *, keep: bool, seconds: float = vms.BOOT_SECOND
     """
     if not keep:
         atexit.register(vms.stop_own)
-    boot = msgspec.structs.replace(boot, sandbox=_has_sandbox(boot.machine.qemu.binary))
+    boot = msgspec.structs.replace(boot, sandbox=has_sandbox(boot.machine.qemu.binary))
     root = paths.cache() / "vms"
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="vm-", dir=root))
     began = time.monotonic()
     try:
-        vm = _launch(boot, folder, cell, keep=keep)
+        vm = _launch(boot, folder, cell, port, keep=keep)
     except BaseException:
         if state := vms.load(folder):
             process.kill(state.pid, state.started)
@@ -68,10 +83,10 @@ def start(boot: Boot, cell: str, *, keep: bool, seconds: float = vms.BOOT_SECOND
     return vm
 
 
-def _launch(boot: Boot, folder: Path, cell: str, *, keep: bool) -> Vm:
+def _launch(boot: Boot, folder: Path, cell: str, port: Callable[[], int], *, keep: bool) -> Vm:
     said = ""
     for _ in range(_PORTS):
-        boot = msgspec.structs.replace(boot, port=_free_port())
+        boot = msgspec.structs.replace(boot, port=port())
         command = qemu_args.command(boot, folder)
         qemu = process.start(command, folder / "qemu.log", keep=keep or boot.pauses, largest=vms.LONGEST_LOG)
         owner = 0 if keep else os.getpid()
@@ -123,7 +138,7 @@ def _ready(vm: Vm, began: float, seconds: float) -> float:
 
 
 @functools.cache
-def _has_sandbox(binary: str) -> bool:
+def has_sandbox(binary: str) -> bool:
     """Return whether QEMU was built with it; its help lists the option in any case."""
     shell.output((binary, "-version"), error=VmLost)
     try:
@@ -131,9 +146,3 @@ def _has_sandbox(binary: str) -> bool:
     except RigError:
         return False
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

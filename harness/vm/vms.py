@@ -170,7 +170,7 @@ def identity(boot: Boot) -> str:
 
 def running() -> Iterator[Vm]:
     """Return the VMs that were left up on purpose."""
-    for vm in _all():
+    for vm in every():
         if vm.running and not vm.state.owner:
             yield vm
 
@@ -180,7 +180,7 @@ def find(cell: str, boot: Boot) -> Vm | None:
 
     It is this process's from now on: no other finds it.
     """
-    for vm in _all():
+    for vm in every():
         mine = vm.state.owner in (0, os.getpid(), os.getppid()) and not vm.state.kept
         if mine and vm.alive and (vm.state.cell, vm.state.identity) == (cell, identity(boot)) and vm.claim():
             if not vm.state.kept:
@@ -191,7 +191,7 @@ def find(cell: str, boot: Boot) -> Vm | None:
 
 def own() -> Iterator[Vm]:
     """Return the VMs that would end with this process."""
-    return (machine for machine in _all() if machine.state.owner == os.getpid())
+    return (machine for machine in every() if machine.state.owner == os.getpid())
 
 
 def stop_own() -> None:
@@ -228,7 +228,8 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _all() -> Iterator[Vm]:
+def every() -> Iterator[Vm]:
+    """Return all VMs that have a state, whosever they are."""
     for folder in sorted((paths.cache() / "vms").glob("vm-*")):
         state = load(folder)
         if state:

@@ -42,9 +42,7 @@ def test_sources_are_those_of_kbuilds_notes(tmp_path: Path) -> None:
 
 def test_a_folder_in_which_nothing_was_compiled_is_no_build(tmp_path: Path) -> None:
     (tmp_path / ".built-in.a.cmd").write_text("cmd_built-in.a := rm -f built-in.a; ar rcSTPD built-in.a\n")
-    with pytest.raises(
-        BuildError, match=r"does not tell what was compiled: it has no \.cmd files of Kbuild; build the kernel again\.$"
-    ):
+    with pytest.raises(BuildError, match=r"no \.cmd files"):
         compiled.sources(tmp_path)
 
 

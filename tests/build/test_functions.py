@@ -185,10 +185,10 @@ def test_what_is_loaded_tells_neither_build_id_nor_debug_information(tmp_path: P
 
 def test_what_was_kept_is_read_again(tmp_path: Path) -> None:
     kept = tmp_path / "functions.json"
-    with pytest.raises(UsageError, match=r"functions\.json cannot be read: No such file or directory; run `invoke build` again\.$"):
+    with pytest.raises(UsageError, match=r"functions\.json .*No such file"):
         functions.load(kept)
     kept.write_text('{"loaded": "1", "functions": [["f", "a.c", 3]], "data": []}')
-    with pytest.raises(UsageError, match=r"functions\.json is damaged \(.*\); run `invoke build` again\.$"):
+    with pytest.raises(UsageError, match=r"functions\.json is damaged"):
         functions.load(kept)
     kept.write_text('{"loaded": "1", "functions": [["f", "a.c", 3, "00"]], "data": []}')
     assert [symbol.size for symbol in functions.load(kept).functions] == [3]
@@ -199,14 +199,12 @@ def test_what_was_kept_is_read_again(tmp_path: Path) -> None:
 )
 def test_what_is_no_elf_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "vmlinux.o").write_bytes(content)
-    with pytest.raises(
-        UsageError, match=r"^[^\n]*vmlinux\.o is not a whole 64-bit little-endian ELF file; build the kernel again\.$"
-    ):
+    with pytest.raises(UsageError, match=r"^[^\n]*vmlinux\.o .*64-bit little-endian ELF[^\n]*$"):
         functions.read(tmp_path / "vmlinux.o", tmp_path / "vmlinux")
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"vmlinux\.o cannot be read: No such file or directory; build the kernel again\.$"):
+    with pytest.raises(UsageError, match=r"vmlinux\.o .*No such file"):
         functions.read(tmp_path / "vmlinux.o", tmp_path / "vmlinux")
 
 

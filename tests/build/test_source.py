@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.build import apt, download, git, source
+from harness.build import git, source
+from harness.build.source import Origins
 from harness.errors import RigError, SourceUnavailable, UsageError
 from harness.model.matrix import Base, Source
 
@@ -186,13 +187,12 @@ def test_a_file_that_is_no_tarball_is_refused(base: Base, tmp_path: Path) -> Non
     assert "prose.txt" in refused(base, tmp_path / "prose.txt")
 
 
-def test_without_a_source_three_ways_are_named(base: Base, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_source_three_ways_are_named(base: Base, cache: Path) -> None:
     def offline(url: str, *_: object) -> None:
         raise RigError(f"{url}: no route to host.")
 
-    monkeypatch.setattr(download, "fetch", offline)
     with pytest.raises(SourceUnavailable) as caught:
-        source.resolve(base, None, print)
+        source.resolve(base, None, print, Origins(fetch=offline))
     said = str(caught.value)
     assert "Linux 4.18 cannot be had" in said
     assert "no route to host" in said
@@ -206,23 +206,23 @@ def test_a_base_without_an_origin_is_unavailable(base: Base) -> None:
         source.resolve(msgspec.structs.replace(base, source=Source()), None, print)
 
 
-def test_a_package_that_cannot_be_had_is_a_source_that_is_unavailable(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_cannot_be_had_is_a_source_that_is_unavailable(base: Base) -> None:
     def offline(*_: object, **__: object) -> list[Path]:
         raise RigError("Debian's packages for amd64 cannot be had: no route to host.")
 
-    monkeypatch.setattr(apt, "download", offline)
+    debian = msgspec.structs.replace(base, source=Source(apt_package="linux-source-4.18"))
     with pytest.raises(SourceUnavailable, match="--source or RIG_SOURCE"):
-        source.resolve(msgspec.structs.replace(base, source=Source(apt_package="linux-source-4.18")), None, print)
+        source.resolve(debian, None, print, Origins(packages=offline))
 
 
-def test_the_cache_comes_before_a_download(base: Base, kernel_source: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_comes_before_a_download(base: Base, kernel_source: Path, cache: Path) -> None:
     (cache / "sources").mkdir(parents=True)
     kernel_source.rename(cache / "sources/linux-4.18")
-    monkeypatch.setattr(download, "fetch", lambda *_: pytest.fail("it was downloaded all the same"))
-    assert source.resolve(base, None, print).origin == str(cache / "sources/linux-4.18")
+    origins = Origins(fetch=lambda *_: pytest.fail("it was downloaded all the same"))
+    assert source.resolve(base, None, print, origins).origin == str(cache / "sources/linux-4.18")
 
 
-def test_a_download_is_unpacked_once(base: Base, tarball: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_is_unpacked_once(base: Base, tarball: Path) -> None:
     fetched: list[Path] = []
 
     def fetch(url: str, sha256: str, target: Path, *_: object) -> None:
@@ -230,7 +230,7 @@ def test_a_download_is_unpacked_once(base: Base, tarball: Path, monkeypatch: pyt
         target.write_bytes(tarball.read_bytes())
         fetched.append(target)
 
-    monkeypatch.setattr(download, "fetch", fetch)
-    first = source.resolve(base, None, print)
-    assert source.resolve(base, None, print) == first
+    origins = Origins(fetch=fetch)
+    first = source.resolve(base, None, print, origins)
+    assert source.resolve(base, None, print, origins) == first
     assert [target.name for target in fetched] == ["linux-4.18.tar.xz"]

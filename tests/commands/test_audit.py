@@ -199,7 +199,7 @@ def test_without_a_network_the_rest_is_compared(rig: FakeRig) -> None:
 @pytest.mark.parametrize("field", ["tree", "compiler", "linker"])
 def test_what_was_made_of_something_else_is_not_held_against_the_cache(rig: FakeRig, field: str) -> None:
     rig.metadata = msgspec.structs.replace(METADATA, **{field: "another"})
-    with pytest.raises(RigError, match="x86_64/stock/perf: source, patches or compiler changed since the cell was built"):
+    with pytest.raises(RigError, match=r"x86_64/stock/perf: .*compiler"):
         one(rig)
     assert not trust.last_audits()
 

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from harness import paths
 from harness.commands import pipeline
 from harness.errors import VmLost
 from harness.host import process
@@ -313,12 +314,12 @@ def test_a_vm_that_is_up_is_used_by_one_rig_alone(built: Plan, tmp_path: Path, m
 
 
 @pytest.mark.parametrize("machine", machines(1))
-def test_a_port_that_is_taken_is_not_the_end(built: Plan, monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
+def test_a_port_that_is_taken_is_not_the_end(built: Plan, machine: str) -> None:
     (of,) = [of for of in built.cells if of.cell.machine.name == machine]
     taken = launch.start(vm_pool.booting(of, clock.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
-    ports = iter([taken.state.port, taken.state.port, launch._free_port()])
-    monkeypatch.setattr(launch, "_free_port", lambda: next(ports))
-    second = launch.start(vm_pool.booting(of, clock.Clock.ICOUNT, pauses=False), of.cell.name, keep=False)
+    ports = iter([taken.state.port, taken.state.port, launch.free_port()])
+    booting = vm_pool.booting(of, clock.Clock.ICOUNT, pauses=False)
+    second = launch.start(booting, of.cell.name, keep=False, port=lambda: next(ports))
     assert second.state.port != taken.state.port
     second.stop()
     taken.stop()
@@ -360,7 +361,7 @@ def test_a_clock_that_is_set_back_harms_nothing(tmp_path: Path, machine: str) ->
     behind = tmp_path / "behind"
     behind.write_text("0")
     (tmp_path / "sitecustomize.py").write_text(CLOCK.format(file=str(behind)))
-    rig = Rig(machine, tmp_path / "results", loops=30, env={"PYTHONPATH": str(tmp_path)})
+    rig = Rig(machine, tmp_path / "results", loops=30, env={"PYTHONPATH": f"{tmp_path}:{paths.PROJECT}"})
     rig.vm()
     behind.write_text("300000")
     assert rig.wait() == ExitCode.GOOD, rig.said

@@ -26,7 +26,7 @@ from harness.suite.vm_pool import Lab, Station
 from tests import provoke
 from tests.support.machines import machines
 
-pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("the tree of stock")]
+pytestmark = pytest.mark.kernel
 SERIES = paths.PROJECT / "tests" / "data" / "series"
 CHANGES = ("constant", "comparison", "string")
 """what differs from stock; each leaves the length of the kernel as it is"""

@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The main job for real: kernels are built, booted and tested on both machines."""
+"""The tasks for real: kernels are built, booted and tested as a user would have it done."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -19,47 +14,19 @@ import pytest
 from harness import paths
 from harness.commands import pipeline
 from harness.errors import RigError, SourceUnavailable
-from harness.model import catalog, matrix
-from harness.model.clock import Clock
-from harness.model.run_folder import Run
+from harness.model import matrix
 from harness.model.selection import Selection
-from harness.runs import conclude, lifecycle
+from harness.runs import lifecycle
 from harness.stats import growth
 from harness.stats.outcome import ExitCode
 from harness.suite import execute
 from harness.suite.plan import Plan, Session
 from harness.suite.vm_pool import Lab
-from harness.vm import vms
 from tests.support.machines import machines
+from tests.support.rig import rig, stock_alone_shows_its_bugs
 
-pytestmark = pytest.mark.kernel
-of_one_run = pytest.mark.xdist_group("one run")
-"""questions to the run of everything, which is made once"""
-KNOWN_COSTS = {"b_fit_alloc_test": 30, "ne_fit_alloc_test": 45}
-"""where free-list takes more instructions than stock, and at most how many per cent: see Limits in its README"""
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("own_results")]
 BROKEN = paths.PROJECT / "tests" / "data" / "series"
-
-
-def rig(*words: str) -> subprocess.CompletedProcess[str]:
-    """Call the rig as a user would."""
-    return subprocess.run([sys.executable, "-m", "invoke", *words], cwd=paths.PROJECT, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Results of these tests' own, so that they do not end up in the user's history."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("results")
-        patch.setenv("RIG_RESULTS", str(folder))
-        patch.setattr(paths, "RESULTS", folder)
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def run(results: Path) -> tuple[subprocess.CompletedProcess[str], Run]:
-    """One run of everything at scale quick, by the README's command."""
-    done = rig("select", "--scale", "quick", "build", "boot", "test")
-    return done, lifecycle.find("latest")
 
 
 @pytest.fixture(scope="module")
@@ -83,112 +50,13 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     made.close()
 
 
-@of_one_run
-def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
-    done, folder = run
-    regressed = {c.test for c in conclude.conclude(folder).regressions}
-    assert regressed <= set(KNOWN_COSTS), done.stdout
-    assert all((c.change or 0) > -KNOWN_COSTS.get(c.test, 5) for c in conclude.conclude(folder).comparisons), done.stdout
-    assert done.returncode == (ExitCode.REGRESSION if regressed else ExitCode.GOOD), done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    assert str(folder.folder / "report.html") in done.stdout
-    assert folder.provenance().proven
-    assert len(folder.boots()) >= len({(r.machine, r.variant, r.clock, r.boot) for r in folder.results()})
-    assert all(booted.build_id == booted.vmlinux_build_id for booted in folder.boots())
-    assert not list(vms.running()), "boot was followed by test, so nothing may stay up"
-
-
-@of_one_run
-def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
-    _, folder = run
-    provenance = folder.provenance()
-    variants = ["stock"] if provenance.stock_only else ["stock", "free-list"]
-    cells = {(machine, variant) for machine in matrix.machine_names() for variant in variants}
-    tests = catalog.suite().tests
-    performance = {test.name for test in tests if test.kind == "performance"}
-    samples = folder.samples()
-    for test in performance:
-        assert {(s.machine, s.variant) for s in samples if s.test == test and s.clock is Clock.ICOUNT} == cells
-        assert {(h.machine, h.variant) for h in folder.histograms() if h.test == test} == cells
-    results = folder.results()
-    assert {(r.machine, r.variant) for r in results} == cells
-    boots = catalog.suite().scales["quick"].boots
-    assert {s.boot for s in samples if s.test in performance} == set(range(boots))
-    stress = [test for test in tests if test.stress]
-    vms = len({(test.clock, tuple(test.memory.items())) for test in stress})
-    assert len(results) == len(cells) * (boots * (len(performance) + 2) + len(stress) + 2 * vms) == provenance.planned
-    looks = {(m.machine, m.variant, m.test, m.at) for m in folder.memory() if "areas" in m.values}
-    assert looks >= {(*cell, "long_busy_list_alloc_test", at) for cell in cells for at in ("before", "during", "after")}
-    faults = {test.name for test in tests if test.faults}
-    assert {r.outcome for r in results if r.test in faults} == {"skipped"}, "kernels of the profile perf do not fail on demand"
-    assert {r.outcome for r in results if not r.test.startswith("end ") and r.test not in faults} <= {"passed", "xfailed"}
-    assert {r.outcome for r in results if r.test.startswith("end ")} <= {"passed", "skipped"}
-    cases = ElementTree.parse(folder.folder / "junit.xml").getroot().iter("testcase")
-    assert len(list(cases)) == len(results)
-
-
-@of_one_run
-def test_stock_shows_its_bugs_and_the_series_none(run: tuple[object, Run], has_series: None) -> None:
-    seen_by_known_bugs(run[1])
-    for finding in run[1].findings():
-        if finding.test == "align_shift_alloc_test":
-            # Where several CPUs die at once, one may put its words among another's.
-            bug = "kernel BUG at mm/vmalloc.c:512!"
-            assert finding.trouble.title.startswith(bug)
-            log = (run[1].folder / finding.log).read_text(errors="replace").splitlines()
-            assert any(bug in line for line in log[finding.trouble.first - 1 : finding.trouble.last])
-
-
-def seen_by_known_bugs(folder: Run) -> None:
-    """Hold that stock, and no other variant, shows each of its known bugs on every machine, and nobody anything else."""
-    findings = folder.findings()
-    bugs = matrix.load_base("4.18").known_bugs
-    wanted = {bug.test for bug in bugs if bug.always and "perf" in (bug.profiles or ("perf",))}
-    assert len(wanted) == 5
-    assert {(f.machine, f.variant, f.test) for f in findings} == {
-        (machine, "stock", test) for machine in matrix.machine_names() for test in wanted
-    }
-    assert all(f.expected for f in findings)
-
-
 def test_fixes_mend_the_bugs_of_stock(has_series: None) -> None:
     tests = ",".join({bug.test for bug in matrix.load_base("4.18").known_bugs if bug.always})
     done = rig("select", "--variant", "stock,fixes", "--scale", "quick", "--tests", tests, "build", "test")
     assert done.returncode == ExitCode.GOOD, done.stdout + done.stderr
-    seen_by_known_bugs(lifecycle.find("latest"))
+    stock_alone_shows_its_bugs(lifecycle.find("latest"))
     assert {r.variant for r in lifecycle.find("latest").results() if r.outcome == "passed"} == {"stock", "fixes"}
     assert done.stdout.count("not seen: fixed") == 5
-
-
-@of_one_run
-def test_series_helps_where_the_publication_says(run: tuple[object, Run], has_series: None) -> None:
-    outcome = conclude.conclude(run[1])
-    long_list = {c.machine: c.change for c in outcome.comparisons if c.test == "long_busy_list_alloc_test"}
-    assert set(long_list) == set(matrix.machine_names())
-    # At scale quick 2,000 areas are held; with the publication's 15,000 it is more than 60 %.
-    assert all(change is not None and change > 15 for change in long_list.values())
-
-
-@of_one_run
-def test_report_regenerates_without_booting(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
-    page = run[1].folder / "report.html"
-    before = page.read_text()
-    page.unlink()
-    done = rig("report", str(run[1].folder))
-    assert done.returncode == run[0].returncode, done.stderr
-    assert page.read_text() == before
-    assert json.loads((run[1].folder / "run.json").read_text())["finished"]
-
-
-@of_one_run
-def test_second_build_is_a_cache_hit(run: tuple[object, Run]) -> None:
-    before = os.times()
-    done = rig("build")
-    after = os.times()
-    assert done.returncode == 0, done.stderr
-    assert "building file" not in done.stdout
-    # The processors' time, which other tests do not add to.
-    assert after.children_user + after.children_system - before.children_user - before.children_system < 10
 
 
 def session(of: Plan, machine: str, test: str) -> Session:

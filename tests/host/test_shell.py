@@ -26,12 +26,12 @@ def test_a_command_that_fails_is_named_with_its_last_words() -> None:
 
 
 def test_a_command_that_fails_in_silence(tmp_path: Path) -> None:
-    with pytest.raises(RigError, match="`false` failed with exit code 1: it said nothing"):
+    with pytest.raises(RigError, match=r"`false` .*exit code 1"):
         shell.output(("false",))
 
 
 def test_a_missing_program_is_named_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(RigError, match=r"`no-such-program` cannot be run: No such file.*\./bootstrap installs"):
+    with pytest.raises(RigError, match=r"`no-such-program` .*No such file.*\./bootstrap"):
         shell.output(("no-such-program", "-x"))
     assert shell.follow(("no-such-program",), log=tmp_path / "log", env=dict(os.environ)) == 127
     assert "no-such-program: No such file" in (tmp_path / "log").read_text()

@@ -322,7 +322,7 @@ def test_no_source_outside_of_the_tree_is_read(folder: Path) -> None:
 
 def test_a_missing_file_is_said_so(tmp_path: Path, folder: Path) -> None:
     built = compiled(folder, machine_names()[0])
-    with pytest.raises(UsageError, match=r"nothing cannot be read: No such file or directory; name a kernel"):
+    with pytest.raises(UsageError, match=r"nothing .*No such file"):
         symbols.resolve([], tmp_path / "nothing")
     with pytest.raises(UsageError, match="Is a directory"):
         symbols.resolve([], built.vmlinux, [tmp_path])
@@ -344,7 +344,7 @@ def test_a_file_of_another_kind_of_machine_is_said_so(tmp_path: Path, folder: Pa
     changed = bytearray(built.vmlinux.read_bytes())
     changed[18:20] = (40).to_bytes(2, "little")  # ARM of 32 bits
     (tmp_path / "vmlinux").write_bytes(changed)
-    with pytest.raises(UsageError, match="is for a machine that call traces cannot be resolved for"):
+    with pytest.raises(UsageError, match="is for a machine"):
         symbols.resolve([], tmp_path / "vmlinux")
 
 

@@ -57,7 +57,7 @@ def test_an_unknown_variant_gets_a_hint(shipped: Base) -> None:
 
 @pytest.mark.parametrize("wanted", ["free-list@", "free-list@0", "free-list@-1", "free-list@x", "free-list@1@2", "free-list@1.5"])
 def test_a_count_is_a_number_from_one(shipped: Base, wanted: str) -> None:
-    with pytest.raises(UsageError, match="has to be a number of patches, 1 or more") as caught:
+    with pytest.raises(UsageError, match="number of patches") as caught:
         find_variant(shipped, wanted)
     assert f"'{wanted}'" in str(caught.value)
 
@@ -90,7 +90,7 @@ def test_a_file_of_patches_is_known_by_its_stem(tmp_path: Path, file: str, name:
 
 
 def test_a_missing_series_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no series at .*nowhere; --series takes a folder, an mbox or a patch"):
+    with pytest.raises(UsageError, match=r"no series at .*nowhere; --series"):
         series_name(tmp_path / "nowhere")
 
 

@@ -69,5 +69,5 @@ def test_what_has_no_patches_to_take_each_of_is_refused(wanted: dict[str, object
 
 
 def test_a_kernel_without_a_series_has_no_patch_to_take_each_of() -> None:
-    with pytest.raises(UsageError, match=r"--each-patch needs a series, and Linux 6\.1 has no default one; name one with --series"):
+    with pytest.raises(UsageError, match=r"--each-patch .*Linux 6\.1 .*--series"):
         cells.cells(Selection(each_patch=True), matrix.load_base("6.1"))

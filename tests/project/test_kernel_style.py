@@ -16,7 +16,7 @@ from harness.commands import pipeline
 from harness.model.selection import Selection
 from harness.suite.plan import Plan
 
-pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("the tree of stock")]
+pytestmark = pytest.mark.kernel
 
 
 @pytest.fixture(scope="module")

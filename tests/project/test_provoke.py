@@ -17,7 +17,7 @@ from tests import provoke
 from tests.project.test_kernel_style import checkpatch
 from tests.provoke import record, table
 
-pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("the tree of stock")]
+pytestmark = pytest.mark.kernel
 _ON_PURPOSE = "LINUX_VERSION_CODE,LOGGING_CONTINUATION,AVOID_BUG,FUNCTION_ARGUMENTS"
 
 
@@ -41,7 +41,7 @@ def test_the_module_builds_for_every_machine_without_a_warning(built: Plan) -> N
 def test_a_build_folder_with_another_kernel_is_said_so(built: Plan) -> None:
     cell = built.cells[0]
     other = msgspec.structs.replace(cell.kernel, key="0" * 16)
-    with pytest.raises(BuildError, match=r"holds another kernel than .*; remove the latter and build again"):
+    with pytest.raises(BuildError, match="another kernel"):
         provoke.build(built.base, cell.cell, other)
 
 

@@ -185,7 +185,7 @@ def test_changes_count_cheaper_as_positive(history: History, results: Path) -> N
 def test_a_test_of_which_there_is_only_warm_up_has_no_trend(history: History, results: Path) -> None:
     history.store(make.stored(results, FIRST, [make.sample(warmup=True)]))
     assert history.trend() == []
-    with pytest.raises(UsageError, match="No run in the history has samples of 'le_fit_alloc_test'"):
+    with pytest.raises(UsageError, match="samples of 'le_fit_alloc_test'"):
         history.trend(["le_fit_alloc_test"])
 
 
@@ -207,7 +207,7 @@ def test_there_is_one_baseline(history: History, results: Path) -> None:
 
 def test_what_is_not_there_cannot_be_the_baseline(history: History, results: Path) -> None:
     history.store(make.stored(results, FIRST))
-    with pytest.raises(UsageError, match=rf"There is no run '20260102-030405-abce' in the history; did you mean '{FIRST}'\?"):
+    with pytest.raises(UsageError, match=rf"no run '20260102-030405-abce' .*'{FIRST}'\?"):
         history.set_baseline("20260102-030405-abce")
     with pytest.raises(UsageError, match="There is no run 'none' in the history"):
         history.samples("none")
@@ -215,7 +215,7 @@ def test_what_is_not_there_cannot_be_the_baseline(history: History, results: Pat
 
 def test_half_a_run_cannot_be_the_baseline(history: History, results: Path) -> None:
     history.store(make.stored(results, FIRST, planned=8))
-    with pytest.raises(UsageError, match="cannot be the baseline: it has 1 of 8 results"):
+    with pytest.raises(UsageError, match=r"baseline: .*1 of 8 results"):
         history.set_baseline(FIRST)
     assert history.baseline() is None
 
@@ -231,7 +231,7 @@ def test_a_run_in_which_the_rig_failed_cannot_be_the_baseline(history: History, 
     run = make.stored(results, FIRST, planned=3)
     run.add([make.result("error", boot=1), make.result("failed", boot=2)])
     history.store(run)
-    with pytest.raises(UsageError, match="cannot be the baseline: the rig failed in 1 of its tests; name another"):
+    with pytest.raises(UsageError, match=r"baseline: .*failed in 1 "):
         history.set_baseline(FIRST)
     assert history.baseline() is None
 

@@ -81,7 +81,7 @@ def test_the_newest_interrupted_run_is_found(run: Run) -> None:
     (paths.RESULTS / "latest").symlink_to(done.folder.name)
     assert lifecycle.interrupted().folder == run.folder
     finish(run, "passed", "failed", "passed")
-    with pytest.raises(UsageError, match=r"No run in .*results was interrupted, and in none the rig failed\."):
+    with pytest.raises(UsageError, match="interrupted"):
         lifecycle.interrupted()
 
 
@@ -114,19 +114,19 @@ def test_a_finished_run_is_taken_up_again_for_what_the_rig_failed_in(made: Plan,
 
 
 def test_a_suite_that_changed_meanwhile_is_refused(run: Run, made: Plan) -> None:
-    with pytest.raises(UsageError, match=r"cannot be resumed: test_module/suite.toml has changed"):
+    with pytest.raises(UsageError, match=r"test_module/suite\.toml has changed"):
         lifecycle.resume(run, msgspec.structs.replace(made, suite="other"))
     assert len(run.results()) == 7
 
 
 def test_a_plan_of_another_version_is_said_so(run: Run) -> None:
     (run.folder / "plan.json").write_text('{"base": {}}')
-    with pytest.raises(UsageError, match="cannot be resumed: what it was to run cannot be read; start a new run"):
+    with pytest.raises(UsageError, match="what it was to run cannot be read"):
         pipeline.resume(run.folder.name, 0)
 
 
 def test_a_kernel_that_is_gone_is_said_so(run: Run) -> None:
-    with pytest.raises(UsageError, match=r"cannot be resumed: /k/image is no longer there; start a new run"):
+    with pytest.raises(UsageError, match="/k/image is no longer there"):
         pipeline.resume(run.folder.name, 0)
 
 
@@ -140,10 +140,10 @@ def test_a_run_that_another_rig_writes_is_not_resumed(run: Run, made: Plan, tmp_
     rootfs = msgspec.structs.replace(built.rootfs, image=there)
     whole = msgspec.structs.replace(made, cells=(msgspec.structs.replace(built, kernel=kernel, rootfs=rootfs),))
     plan.save(whole, run.folder / "plan.json")
-    with pytest.raises(UsageError, match=r"built is damaged; `invoke build` as before, then resume"):
+    with pytest.raises(UsageError, match="built is damaged"):
         pipeline.resume(run.folder.name, 0)
     files.seal(there.parent)
-    with pytest.raises(UsageError, match=r"cannot be resumed: .*built was built anew meanwhile; start a new run"):
+    with pytest.raises(UsageError, match="built anew"):
         pipeline.resume(run.folder.name, 0, build_id=lambda _: "d4" * 20)
     with FileLock(run.folder / ".lock"), pytest.raises(UsageError, match="is in use by another rig"):
         pipeline.resume(run.folder.name, 0, build_id=ids.__getitem__)

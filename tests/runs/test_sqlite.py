@@ -37,7 +37,7 @@ def test_a_full_disk_keeps_what_was_there(file: Path, results: Path) -> None:
         connection = history._database._connection
         connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
         many = [make.sample(float(number), repeat=number) for number in range(5000)]
-        with pytest.raises(RigError, match=r"history\.sqlite cannot be used: database or disk is full; see that there is space"):
+        with pytest.raises(RigError, match=r"history\.sqlite .*disk is full"):
             history.store(make.stored(results, SECOND, many))
         assert [row.name for row in history.runs()] == [FIRST]
     with History(file) as history:
@@ -49,7 +49,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(RigError, match=r"The folder .*in-the-way cannot be made"):
         History(tmp_path / "in-the-way/history.sqlite")
     (tmp_path / "folder.sqlite").mkdir()
-    with pytest.raises(RigError, match=r"folder\.sqlite cannot be used: unable to open"):
+    with pytest.raises(RigError, match=r"folder\.sqlite .*unable to open"):
         History(tmp_path / "folder.sqlite")
 
 
@@ -66,7 +66,7 @@ def test_a_file_of_a_newer_rig_is_refused_and_left_alone(file: Path, results: Pa
     before = file.read_bytes()
     with pytest.raises(
         UsageError,
-        match=rf"history\.sqlite is from a newer version of the rig \(its schema is 99, this rig's is {len(schema.STEPS)}\)",
+        match=rf"schema is 99, .*{len(schema.STEPS)}\)",
     ):
         History(file)
     assert file.read_bytes() == before
@@ -85,7 +85,7 @@ def test_a_damaged_file_is_named_and_left_alone(file: Path, results: Path, place
     data = bytearray(file.read_bytes())
     data[place : place + 2000] = b"\xff" * 2000
     file.write_bytes(data)
-    with pytest.raises(RigError, match=r"history\.sqlite is damaged \(.*\); move it away and call again"):
+    with pytest.raises(RigError, match=r"history\.sqlite is damaged"):
         read(file)
     assert file.read_bytes() == data
 
@@ -147,7 +147,7 @@ def test_a_writer_that_never_ends_is_told_of(file: Path, results: Path, monkeypa
     other.execute("BEGIN IMMEDIATE")
     monkeypatch.setattr(sqlite, "_PATIENCE", 0.05)
     waiting = Database(file, schema.STEPS)
-    with pytest.raises(RigError, match="is in use by another process that does not end"), waiting.writing():
+    with pytest.raises(RigError, match="in use by another process"), waiting.writing():
         pass
     other.close()
     with waiting.writing():

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness import paths
+from harness.model import matrix
 from harness.model.run_folder import Run
 from harness.vm import vms
 from harness.vm.vms import Vm
@@ -19,6 +20,23 @@ LONG, NEXT = "le_fit_alloc_test", "b_fit_alloc_test"
 """the test that is under way when something happens, and the one after it"""
 PATIENCE = 0.3
 """of a test: however many operations it has, it is hung after 18 s, or 9 s of silence"""
+
+
+def rig(*words: str) -> subprocess.CompletedProcess[str]:
+    """Call the rig as a user would."""
+    return subprocess.run([sys.executable, "-m", "invoke", *words], cwd=paths.PROJECT, capture_output=True, text=True, check=False)
+
+
+def stock_alone_shows_its_bugs(folder: Run) -> None:
+    """Hold that stock, and no other variant, shows each of its known bugs on every machine, and nobody anything else."""
+    findings = folder.findings()
+    bugs = matrix.load_base("4.18").known_bugs
+    wanted = {bug.test for bug in bugs if bug.always and "perf" in (bug.profiles or ("perf",))}
+    assert len(wanted) == 5
+    assert {(f.machine, f.variant, f.test) for f in findings} == {
+        (machine, "stock", test) for machine in matrix.machine_names() for test in wanted
+    }
+    assert all(f.expected for f in findings)
 
 
 class Rig:
@@ -57,7 +75,7 @@ class Rig:
         """Return its VM once the first test is under way in it."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
-            for machine in vms._all():
+            for machine in vms.every():
                 begun = f"start test={LONG}" in machine.console.log.read_text(errors="replace") if machine.console.size else False
                 if begun and machine.state.owner and self.process.pid in (machine.state.owner, _parent(machine.state.owner)):
                     return machine

@@ -132,7 +132,7 @@ def test_memory_stays_as_it_was_and_zeros_take_no_room(tmp_path: Path, machine: 
 def test_another_kernels_dump_is_refused(tmp_path: Path, machine: str) -> None:
     vmlinux = kernel(tmp_path, machine)
     raw = dump(tmp_path, machine, vmlinux, BANNER.replace(b"4.18.0", b"4.18.1"))
-    with pytest.raises(RigError, match=r"vmlinux is not in the dump: it had not been loaded yet, or it is another one\."):
+    with pytest.raises(RigError, match="vmlinux is not in the dump"):
         vmcore.convert(raw, tmp_path / "core", vmlinux, tmp_path / "config")
     assert not (tmp_path / "core").exists()
 
@@ -159,7 +159,7 @@ def test_a_full_disk_leaves_no_half_a_core(tmp_path: Path) -> None:
     machine = machine_names()[0]
     vmlinux = kernel(tmp_path, machine)
     raw = dump(tmp_path, machine, vmlinux)
-    with pytest.raises(RigError, match=r"dump cannot be made a core of: .*: No such file or directory\."):
+    with pytest.raises(RigError, match=r"dump .*No such file"):
         vmcore.convert(raw, tmp_path / "nowhere/core", vmlinux, tmp_path / "config")
     (tmp_path / "full").symlink_to("/dev/full")
     with pytest.raises(RigError, match="No space left on device"):

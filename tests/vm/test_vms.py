@@ -241,14 +241,14 @@ def test_an_interrupted_start_leaves_no_qemu(cache: Path, fake: Fake, pids: Path
 
 def test_a_guest_that_says_nothing_is_ended(cache: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "_SILENT_SECONDS", 0.3)
-    with pytest.raises(GuestDied, match="cell: the guest said nothing for 0 s while it booted"):
+    with pytest.raises(GuestDied, match=r"cell: .*nothing for 0 s"):
         launch.start(fake('touch "$qmp"; exec sleep 60'), "cell", keep=False)
     assert list((cache / "vms").iterdir()) == []
 
 
 def test_a_guest_that_floods_its_console_is_ended_and_that_is_said(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vms, "LONGEST_LOG", 100_000)
-    with pytest.raises(GuestDied, match="ended while it booted: its console's log had reached its limit") as caught:
+    with pytest.raises(GuestDied, match="reached its limit") as caught:
         launch.start(fake("trap '' XFSZ; " + 'touch "$qmp"; yes > "$log"; exec sleep 60'), "cell", keep=False)
     assert len(caught.value.log) == 100_000
 
@@ -278,7 +278,7 @@ def test_the_sandbox_is_used_where_it_is_built_in(tmp_path: Path, code: int, has
     qemu = tmp_path / "qemu"
     qemu.write_text(f'#!/bin/sh\n[ "$1" = -version ] || exit {code}\n')
     qemu.chmod(0o755)
-    assert launch._has_sandbox(str(qemu)) == has
+    assert launch.has_sandbox(str(qemu)) == has
 
 
 def test_a_qemu_that_nobody_noted_is_ended_by_its_pid_file(cache: Path) -> None:
