@@ -12,7 +12,7 @@ import msgspec
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.main import program
-from invoke.tasks import Task, task
+from invoke.tasks import task
 from rich.console import Console
 from rich.table import Table
 
@@ -66,7 +66,7 @@ def boot(wanted: Selection) -> None:
     """Boot the kernels and leave their VMs up, unless a test task follows that takes them down."""
     vms.sweep()
     names = [called.name for called in program.tasks]
-    followed = bool({"test", "sweep", "selfcheck", "mutants", "nightly", "soak"} & set(names[names.index("boot") :]))
+    followed = any(options.boots_itself(program.collection[name]) for name in names[names.index("boot") + 1 :])
     pipeline.boot(_built(wanted), wanted, keep=wanted.keep or not followed)
     if not followed:
         _show_running()
@@ -84,11 +84,14 @@ def _test(wanted: Selection, resume: str | bool | None) -> None:
     _show(outcome)
 
 
-test = options.selection_task(
-    _test, {"resume": "finish a run that was interrupted instead: the one named, or the newest"}, ("resume",)
+test = options.boots(
+    options.selection_task(
+        _test, {"resume": "finish a run that was interrupted instead: the one named, or the newest"}, ("resume",)
+    )
 )
 
 
+@options.boots
 @options.selection_task
 def sweep(wanted: Selection) -> None:
     """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
@@ -108,12 +111,14 @@ def _soak(wanted: Selection, hours: str | None, seed: str | None) -> None:
     _show(soaks.run(_built(wanted), wanted, _command(), lasts, chosen))
 
 
-soak = options.selection_task(
-    _soak,
-    {
-        "hours": "how long, such as 0.5 or 72 (default: 1)",
-        "seed": "of the rounds: the same ones as in the soak that printed it (default: drawn anew)",
-    },
+soak = options.boots(
+    options.selection_task(
+        _soak,
+        {
+            "hours": "how long, such as 0.5 or 72 (default: 1)",
+            "seed": "of the rounds: the same ones as in the soak that printed it (default: drawn anew)",
+        },
+    )
 )
 
 
@@ -128,8 +133,8 @@ def _selfcheck(wanted: Selection, experiments: str | None) -> None:
         raise Exit("kernel-patch-rig: the self check failed: it saw differences between twins.", code=ExitCode.RIG_FAILED)
 
 
-selfcheck = options.selection_task(
-    _selfcheck, {"experiments": "how often to repeat it, each time with boots of its own (default: 3)"}
+selfcheck = options.boots(
+    options.selection_task(_selfcheck, {"experiments": "how often to repeat it, each time with boots of its own (default: 3)"})
 )
 
 
@@ -143,14 +148,16 @@ def _mutants(wanted: Selection, only: str | None, resume: bool | None, all: bool
         raise Exit(code=code)
 
 
-mutants = options.selection_task(
-    _mutants,
-    {
-        "only": "mutants by name, as in mutants.toml in the kernel's folder (default: all)",
-        "resume": "take over what the last call found out of mutants, kernels and tests that are still the same",
-        "all": "go on after a mutant's first finding, to learn of every test that catches it",
-    },
-    ("resume", "all"),
+mutants = options.boots(
+    options.selection_task(
+        _mutants,
+        {
+            "only": "mutants by name, as in mutants.toml in the kernel's folder (default: all)",
+            "resume": "take over what the last call found out of mutants, kernels and tests that are still the same",
+            "all": "go on after a mutant's first finding, to learn of every test that catches it",
+        },
+        ("resume", "all"),
+    )
 )
 
 
@@ -258,14 +265,16 @@ def _nightly(wanted: Selection, keep_runs: str | None, keep_size: str | None, no
         raise Exit(code=code)
 
 
-nightly = options.selection_task(
-    _nightly,
-    {
-        "keep_runs": f"nights whose folders to keep (default: {Limits().runs})",
-        "keep_size": f"GiB of nights' folders to keep (default: {Limits().size >> 30})",
-        "no_audit": "do not build one cell again without any cache to compare (a night audits one in turn)",
-    },
-    ("no_audit",),
+nightly = options.boots(
+    options.selection_task(
+        _nightly,
+        {
+            "keep_runs": f"nights whose folders to keep (default: {Limits().runs})",
+            "keep_size": f"GiB of nights' folders to keep (default: {Limits().size >> 30})",
+            "no_audit": "do not build one cell again without any cache to compare (a night audits one in turn)",
+        },
+        ("no_audit",),
+    )
 )
 
 
@@ -374,7 +383,9 @@ def _command() -> str:
     return shell.quote((*(["env", f"RIG_SOURCE={source}"] if source else []), "invoke", *sys.argv[1:]))
 
 
-def _history(test: str) -> None:
+@task(help={"test": "one test, which may be a stress test (default: each performance test)"}, auto_shortflags=False)
+def history(_: Context, test: str = "") -> None:
+    """Show how each performance test's figure went from run to run, or that of one test."""
     with options.errors():
         seen = histories.look(test)
     _CONSOLE.print(trend.runs(seen.runs))
@@ -382,26 +393,3 @@ def _history(test: str) -> None:
     if seen.unread:
         _say(f"{len(seen.unread)} of the runs in results/ cannot be read, the first of them: {seen.unread[0]}")
     _say(f"Page: {seen.page}")
-
-
-def _word_after(task_name: str) -> str:
-    """Return the word after a task's name on the command line, if it is neither an option nor another task."""
-    follows = dict(zip(sys.argv, sys.argv[1:], strict=False)).get(task_name, "")
-    others = {known.name for known in globals().values() if isinstance(known, Task)}
-    return "" if follows.startswith("-") or follows in others else follows
-
-
-# Invoke knows no positional arguments that may be left out.
-if _word_after("history"):
-
-    @task(positional=["test"], help={"test": "one test, which may be a stress test"}, auto_shortflags=False)
-    def history(_: Context, test: str) -> None:
-        """Show how each performance test's figure went from run to run, or that of one TEST."""
-        _history(test)
-
-else:
-
-    @task
-    def history(_: Context) -> None:
-        """Show how each performance test's figure went from run to run, or that of one TEST."""
-        _history("")

@@ -80,7 +80,7 @@ def _group(group: Commands, say: Line) -> Iterator[Part]:
     with ThreadPoolExecutor(len(group)) as pool:
         for future in as_completed([pool.submit(_part, name, command, subprocess.PIPE) for name, command in group.items()]):
             part, output = future.result()
-            say(f"--- {part.name}: {shell.quote(group[part.name])}\n{output.rstrip()}")
+            say(f"--- {part.name}: {shell.quote(group[part.name])}\n{output}".rstrip())
             yield part
 
 

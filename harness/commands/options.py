@@ -41,6 +41,8 @@ HELP = {
     "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
     "margin": "per cent within which figures count as the same (default: 1 for icount, 5 for wall)",
 }
+_BOOTING: set[str] = set()
+"""names of the tasks that boot VMs of their own"""
 _chosen = Selection()
 """what `invoke select` said"""
 
@@ -71,6 +73,17 @@ def selection_task(body: Callable[..., None], more: dict[str, str] | None = None
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
     made: Task[Any] = task(name=body.__name__.strip("_"), help={**HELP, **own}, optional=optional, auto_shortflags=False)(run)
     return made
+
+
+def boots(of: Task[Any]) -> Task[Any]:
+    """Mark a task that boots VMs of its own and takes them down, so that `invoke boot` before it leaves none up."""
+    _BOOTING.add(of.name)
+    return of
+
+
+def boots_itself(of: Task[Any]) -> bool:
+    """Return whether a task is marked as one that boots VMs of its own."""
+    return of.name in _BOOTING
 
 
 class errors:  # noqa: N801 - reads as a statement

@@ -50,13 +50,13 @@ class History:
 
     def __init__(self, path: Path) -> None:
         """Open `path`, or make it. Raises UsageError for one of a newer rig, RigError for a damaged one."""
-        self._database = Database(path, schema.STEPS)
+        self.database = Database(path, schema.STEPS)
 
     def __enter__(self) -> History:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        self._database.close()
+        self.database.close()
 
     def store(self, run: Run) -> None:
         """Keep all of a run, in the place of what was kept of it before; it stays the baseline if it was.
@@ -65,7 +65,7 @@ class History:
         """
         stamp = _stamp(run)  # before the records are read: what is added meanwhile is found the next time
         provenance, samples, findings, results = run.provenance(), run.samples(), run.findings(), run.results()
-        with self._database.writing() as database:
+        with self.database.writing() as database:
             number = database.execute(_STORE, (stamp, _json(provenance))).fetchone()["id"]
             for table in ("samples", "findings", "results"):
                 database.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608 - names from the line above
@@ -75,13 +75,13 @@ class History:
 
     def has(self, run: Run) -> bool:
         """Return whether all that the run's folder holds of what is kept has been stored; its files are not read."""
-        with self._database.reading() as database:
+        with self.database.reading() as database:
             row = database.execute("SELECT stamp FROM runs WHERE name = ?", (run.folder.name,)).fetchone()
         return row is not None and row["stamp"] == _stamp(run)
 
     def runs(self) -> list[RunRow]:
         """Return all runs, oldest first."""
-        with self._database.reading() as database:
+        with self.database.reading() as database:
             return [msgspec.json.decode(row, type=RunRow) for (row,) in database.execute(_RUNS)]
 
     def trend(self, tests: Sequence[str] = ()) -> list[Trend]:
@@ -89,7 +89,7 @@ class History:
 
         Raises UsageError for a test of which no run has a sample.
         """
-        with self._database.reading() as database:
+        with self.database.reading() as database:
             known = [test for (test,) in database.execute(_TESTS)]
             for test in tests:
                 if test not in known:
@@ -99,7 +99,7 @@ class History:
 
     def samples(self, run: str) -> list[Sample]:
         """Return a run's samples, warm-up too, as they were stored; UsageError if there is no such run."""
-        with self._database.reading() as database:
+        with self.database.reading() as database:
             rows = map(dict, database.execute(_SAMPLES, (_number(database, run),)))
             return [msgspec.convert(row, Sample, strict=False) for row in rows]
 
@@ -108,7 +108,7 @@ class History:
 
         Raises UsageError if there is no such run, it is a soak or not complete, or the rig failed in one of its tests.
         """
-        with self._database.writing() as database:
+        with self.database.writing() as database:
             number = _number(database, run)
             row = database.execute(
                 "SELECT provenance ->> 'planned' AS planned, provenance ->> 'hours' AS hours,"
@@ -128,7 +128,7 @@ class History:
 
     def baseline(self) -> str | None:
         """Return the name of the run that later ones are measured against."""
-        with self._database.reading() as database:
+        with self.database.reading() as database:
             row = database.execute("SELECT name FROM runs WHERE baseline").fetchone()
         return None if row is None else str(row["name"])
 

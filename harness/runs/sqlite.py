@@ -25,8 +25,11 @@ class Database:
     one file is all there is and can be copied from one machine to another.
     """
 
-    def __init__(self, path: Path, steps: Sequence[Step]) -> None:
-        """Open or make `path` and bring its schema up to date; UsageError for the file of a newer rig, which stays as it is."""
+    def __init__(self, path: Path, steps: Sequence[Step], patience: float = _PATIENCE) -> None:
+        """Open or make `path`, bring its schema up to date, and wait `patience` seconds for other writers.
+
+        Raises UsageError for the file of a newer rig, which stays as it is.
+        """
         self.path = path
         self._steps = steps
         try:
@@ -34,8 +37,8 @@ class Database:
         except OSError as error:
             raise RigError(f"The folder {path.parent} cannot be made: {error.strerror}.") from error
         with self._told():
-            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
+            self.connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
+        self.connection.row_factory = sqlite3.Row
         try:
             self._migrate()
         except BaseException:
@@ -44,29 +47,29 @@ class Database:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._connection.close()
+        self.connection.close()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give a connection on which all that is read is of one moment; its rows have names."""
         with self._told(), self._transaction("BEGIN"):
-            yield self._connection
+            yield self.connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Give a connection whose changes are made together when the block ends, or not at all when it raises."""
         with self._told(), self._transaction("BEGIN IMMEDIATE"):
-            yield self._connection
+            yield self.connection
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:
-        self._connection.execute(begin)
+        self.connection.execute(begin)
         try:
             yield
-            self._connection.execute("COMMIT")
+            self.connection.execute("COMMIT")
         finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -85,7 +88,7 @@ class Database:
 
     def _version(self) -> int:
         with self._told():
-            return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+            return int(self.connection.execute("PRAGMA user_version").fetchone()[0])
 
     def _migrate(self) -> None:
         """Take one step after the other, each whole or not at all, whoever else does the same at the same time."""

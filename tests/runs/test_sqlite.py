@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import RigError, UsageError
 from harness.model.run_folder import Run
-from harness.runs import schema, sqlite
+from harness.runs import schema
 from harness.runs.history_store import History
 from harness.runs.sqlite import Database, Step
 from tests.support import make
@@ -34,7 +34,7 @@ def file(results: Path) -> Path:
 def test_a_full_disk_keeps_what_was_there(file: Path, results: Path) -> None:
     with History(file) as history:
         history.store(make.stored(results, FIRST, SAMPLES))
-        connection = history._database._connection
+        connection = history.database.connection
         connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
         many = [make.sample(float(number), repeat=number) for number in range(5000)]
         with pytest.raises(RigError, match=r"history\.sqlite .*disk is full"):
@@ -141,12 +141,11 @@ def test_a_step_that_fails_leaves_the_version_before_it(file: Path) -> None:
     assert version_and_rows(file, (*OLD, NEXT)) == (2, [(7, "4.18", "from 4.18")])
 
 
-def test_a_writer_that_never_ends_is_told_of(file: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_never_ends_is_told_of(file: Path, results: Path) -> None:
     filled(file, results)
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    monkeypatch.setattr(sqlite, "_PATIENCE", 0.05)
-    waiting = Database(file, schema.STEPS)
+    waiting = Database(file, schema.STEPS, patience=0.05)
     with pytest.raises(RigError, match="in use by another process"), waiting.writing():
         pass
     other.close()
