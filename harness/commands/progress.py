@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import text
+from harness.stats.causes import alike
 from harness.suite.nodeid import name, why
 
 _EVERY = 30.0
@@ -75,6 +76,21 @@ class Progress:
             return table
 
 
+class Repeats:
+    """Puts in short what was said of a variant before, in another place."""
+
+    def __init__(self) -> None:
+        """Nothing was said yet."""
+        self._said: dict[tuple[str, str], tuple[str, int]] = {}
+
+    def short(self, variant: str, reason: str, where: str) -> str:
+        """Return `reason`, or where it was given first, and how often it was by now."""
+        key = variant, alike(reason)
+        first, count = self._said.get(key, (where, 0))
+        self._said[key] = first, count + 1
+        return f"as in {first}, x {count + 1}" if count else reason
+
+
 class SuiteProgress:
     """A pytest plugin that shows each VM's test, and each finding when it is made."""
 
@@ -83,6 +99,7 @@ class SuiteProgress:
         self._progress = progress
         self._total: dict[str, int] = {}
         self._begun: dict[str, set[str]] = {}
+        self._repeats = Repeats()
         self.stopped = ""
         """why the suite was given up; empty if it was not"""
 
@@ -122,9 +139,11 @@ class SuiteProgress:
         """Print what went wrong as soon as it has."""
         of = name(report.nodeid)
         self._begun.setdefault(of.vm, set()).add(report.nodeid)
+        where, variant = f"{of.vm} {of.test}", of.cell.split("/")[1]
         if report.failed:
-            self._progress.line(text.plain(f"FAILED {of.vm} {of.test}: {why(report)}"))
+            self._progress.line(text.plain(f"FAILED {where}: {self._repeats.short(variant, why(report), where)}"))
         elif hasattr(report, "wasxfail") and report.skipped:
-            self._progress.line(f"known bug seen, as expected: {of.vm} {of.test}: {report.wasxfail}")
+            said = self._repeats.short(variant, report.wasxfail, where)
+            self._progress.line(text.plain(f"known bug seen, as expected: {where}: {said}"))
         if len(self._begun[of.vm]) == self._total.get(of.vm) and report.when not in ("setup", "call"):
             self._progress.done(of.vm, f"{self._total[of.vm]} tests done")

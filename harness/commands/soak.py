@@ -16,7 +16,7 @@ from harness import text
 from harness.build import cells
 from harness.build.built import BuiltCell
 from harness.commands.pipeline import alone
-from harness.commands.progress import Progress
+from harness.commands.progress import Progress, Repeats
 from harness.errors import RigError, UsageError
 from harness.host import parallel, process
 from harness.model import catalog, run_folder
@@ -141,7 +141,7 @@ def _cut_short(soak: Soak, futures: Sequence[Future[None]]) -> None:
 
 def _recorder(run: Run, progress: Progress) -> Record:
     """Return what appends to the run's files whatever a thread has, and says what went wrong and what memory there is."""
-    lock = threading.Lock()
+    lock, repeats = threading.Lock(), Repeats()
 
     def record(seen: Observed, result: Result) -> None:
         with lock:
@@ -149,7 +149,8 @@ def _recorder(run: Run, progress: Progress) -> Record:
         where = f"{result.machine}/{result.variant}/{result.profile}"
         if result.outcome in ("failed", "error", "xfailed"):
             said = {"failed": "FAILED", "error": "RIG FAILED", "xfailed": "known bug seen, as expected:"}[result.outcome]
-            progress.line(text.plain(f"{said} {where} round {result.round + 1} {result.test}: {result.reason}"))
+            place = f"{where} round {result.round + 1} {result.test}"
+            progress.line(text.plain(f"{said} {place}: {repeats.short(result.variant, result.reason, place)}"))
         for look in seen.looks:
             told = f"round {look.round + 1}: {look.test} done, {_FIGURE} {text.size(look.values[_FIGURE])}"
             progress.say(where, f"{told}, {look.values['areas']} areas")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Findings in words: a line for each cause, and the lines of the log that matter."""
+"""Findings in words: a line for each cause, where tests ended for one reason, and the lines of the log that matter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 from harness.kernlog import excerpt
 from harness.model.trouble import Trouble
 from harness.report import phrases
-from harness.stats.causes import Cause
+from harness.stats.causes import Cause, Reason, Recurring
 
 _USUAL = ("perf",)
 """profiles that go without saying"""
@@ -27,6 +27,13 @@ def sentence(cause: Cause) -> str:
     if cause.expected:
         return f"known bug: {where}: {trouble.kind}: {trouble.title} in {seen}: {cause.expected}"
     return f"FINDING: {where}: {trouble.kind}: {trouble.title}{blamed} in {seen}"
+
+
+def where(reason: Reason) -> str:
+    """Return whose tests ended for a reason: their cells and tests, and in how many boots if it was more than one result."""
+    cells = dict.fromkeys(f"{one.machine}/{one.variant}/{one.profile}" for one in reason.results)
+    again = f", {boots(reason)}" if len(reason.results) > 1 else ""
+    return f"{phrases.listed(tuple(cells))} {_tests(reason)}{again}"
 
 
 def short(trouble: Trouble) -> str:
@@ -53,11 +60,15 @@ def log(trouble: Trouble) -> Log:
     return Log("\n".join(lines[:_SCREEN]), "\n".join(rest), f"{phrases.number(len(rest), 'more line')} of the log")
 
 
-def boots(cause: Cause) -> str:
+def boots(of: Recurring) -> str:
     """Return in how many boots it was seen, such as ``x 3 boots``."""
-    return f"x {phrases.number(cause.boots, 'boot')}"
+    return f"x {phrases.number(of.boots, 'boot')}"
 
 
-def _tests(cause: Cause) -> str:
-    first, *others = cause.tests
-    return f"{first} and {phrases.number(len(others), 'more test')}" if others else first
+def _tests(of: Recurring) -> str:
+    sizes: dict[str, list[str]] = {}
+    for test in of.tests:
+        sizes.setdefault(test.partition("@")[0], []).append(test)
+    (first, names), *others = sizes.items()
+    said = f"{first} at {len(names)} sizes" if len(names) > 1 else names[0]
+    return f"{said} and {phrases.number(len(others), 'more test')}" if others else said

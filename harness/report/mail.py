@@ -13,7 +13,7 @@ from harness.report.contents import Content
 from harness.report.plaintext import heading, item, paragraph, quoted, table
 from harness.report.plots.canvas import Palette
 from harness.stats import bug_table, latency
-from harness.stats.causes import causes
+from harness.stats.causes import causes, reasons
 from harness.stats.compare import Comparison
 
 _LINES = 12
@@ -198,9 +198,9 @@ def _findings(content: Content) -> Iterator[str]:
         if not cause.expected and cause.key not in shown and trouble.text.strip():
             shown.add(cause.key)
             yield quoted(excerpt.matters(trouble, _LINES), _LINES)
-    for r in content.results:
-        if r.outcome in ("error", "failed"):
-            yield item(f"{r.machine}/{r.variant}/{r.profile} {r.test}: {r.outcome}: {r.reason}")
+    for outcome in ("error", "failed"):
+        for reason in reasons(content.results, outcome):
+            yield item(f"{findings.where(reason)}: {outcome}: {reason.first.reason}")
     if not content.findings:
         yield "None."
 

@@ -16,7 +16,7 @@ from harness.report.plots import soak as soak_plot
 from harness.report.plots.canvas import Palette
 from harness.report.template import render
 from harness.stats import bug_table, latency
-from harness.stats.causes import causes
+from harness.stats.causes import causes, reasons
 
 _FILTERS = {
     function.__name__: function
@@ -63,6 +63,7 @@ def html(content: Content) -> str:
         method=soak.METHOD,
         **_published(content, palette),
         causes=causes(content.findings),
+        reasons={outcome: reasons(content.results, outcome) for outcome in ("error", "failed")},
         proofs=rows.proofs(content.boots),
         stress=rows.stress(content.samples, (c.test for c in content.comparisons)),
         limits=views.limits(content),

@@ -21,7 +21,7 @@ from harness.report import headlines as heads
 from harness.report import phrases
 from harness.report import prefixes as patchwise
 from harness.stats import bug_table, prefixes
-from harness.stats.causes import causes
+from harness.stats.causes import causes, reasons
 from harness.stats.compare import Comparison
 from harness.stats.growth import Growth
 from harness.stats.outcome import Outcome
@@ -134,10 +134,9 @@ def summary(
             shown.add(cause.key)
             said = excerpt.matters(cause.first.trouble, _LINES).splitlines()
             lines += [Text(text.plain(f"    {line}"), style="dim", no_wrap=True, overflow="ellipsis") for line in said]
-    for result in results:
-        if result.outcome == "error":
-            where = f"{result.machine}/{result.variant}/{result.profile} {result.test}"
-            lines.append(Text(text.plain(f"RIG FAILED: {where}: {result.reason}"), style="bold red"))
+    for reason in reasons(results, "error"):
+        failed = f"RIG FAILED: {words.where(reason)}: {reason.first.reason}"
+        lines.append(Text(text.plain(failed), style="bold red"))
     if bugs := bug_table.rows(provenance, findings, results):
         lines.append(_known(bugs))
     counted = ", ".join(phrases.outcomes(Counter(result.outcome for result in results))) or "none"

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Puts findings together that have one cause: the same trouble of a variant, wherever and however often it was seen."""
+"""Puts findings together that have one cause, and results that have one reason: of a variant, wherever and however often."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from harness.model.matrix import variant_order
-from harness.model.records import Finding
+from harness.model.records import Finding, Result, Seen
 from harness.model.trouble import OWN, Severity
 
 _NUMBER = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8,16}\b|(?<!-)\b\d+")
@@ -18,12 +18,47 @@ Key = tuple[str, ...]
 """what findings of one cause have in common besides the variant"""
 
 
-class Cause(msgspec.Struct, frozen=True):
-    """One trouble of a variant."""
+class Recurring(msgspec.Struct, frozen=True):
+    """Trouble of a variant that was seen once or more often."""
 
     variant: str
+
+    @property
+    def seen(self) -> Sequence[Seen]:
+        """Each time that it was seen, in the order in which they came."""
+        raise NotImplementedError
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """On which it was seen."""
+        return tuple(dict.fromkeys(one.machine for one in self.seen))
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """In whose kernels it was seen."""
+        return tuple(dict.fromkeys(one.profile for one in self.seen))
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """In which it was seen; of a sweep each size is one."""
+        return tuple(dict.fromkeys(one.test for one in self.seen))
+
+    @property
+    def boots(self) -> int:
+        """In how many boots it was seen."""
+        return len({(one.machine, one.profile, one.clock, one.boot) for one in self.seen})
+
+
+class Cause(Recurring, frozen=True):
+    """One trouble of a variant."""
+
     findings: tuple[Finding, ...]
     """in which it showed, never empty; in the order in which they came"""
+
+    @property
+    def seen(self) -> Sequence[Seen]:
+        """Its findings."""
+        return self.findings
 
     @property
     def key(self) -> Key:
@@ -45,25 +80,22 @@ class Cause(msgspec.Struct, frozen=True):
         """The known bug that it is; empty for what was not to be expected."""
         return self.first.expected
 
-    @property
-    def machines(self) -> tuple[str, ...]:
-        """On which it was seen."""
-        return tuple(dict.fromkeys(finding.machine for finding in self.findings))
+
+class Reason(Recurring, frozen=True):
+    """One reason for which tests of a variant ended as they did."""
+
+    results: tuple[Result, ...]
+    """that have it, never empty; in the order in which they came"""
 
     @property
-    def profiles(self) -> tuple[str, ...]:
-        """In whose kernels it was seen."""
-        return tuple(dict.fromkeys(finding.profile for finding in self.findings))
+    def seen(self) -> Sequence[Seen]:
+        """Its results."""
+        return self.results
 
     @property
-    def tests(self) -> tuple[str, ...]:
-        """In which it was seen."""
-        return tuple(dict.fromkeys(finding.test for finding in self.findings))
-
-    @property
-    def boots(self) -> int:
-        """In how many boots it was seen."""
-        return len({(f.machine, f.profile, f.clock, f.boot) for f in self.findings})
+    def first(self) -> Result:
+        """The result that stands for all."""
+        return self.results[0]
 
 
 def causes(findings: Iterable[Finding]) -> list[Cause]:
@@ -78,11 +110,26 @@ def causes(findings: Iterable[Finding]) -> list[Cause]:
     return sorted(made, key=lambda cause: (bool(cause.expected), variant_order(cause.variant), cause.mild))
 
 
+def reasons(results: Iterable[Result], outcome: str) -> list[Reason]:
+    """Return why tests ended with `outcome`: each reason of a variant once, in the order in which they came."""
+    found: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        if result.outcome == outcome:
+            found.setdefault((result.variant, alike(result.reason)), []).append(result)
+    return [Reason(variant, tuple(members)) for (variant, _), members in found.items()]
+
+
+def alike(said: str) -> str:
+    """Return what is the same for the same words with other addresses and amounts in them."""
+    return _NUMBER.sub("#", said)
+
+
 def _key(of: Finding) -> Key:
     if of.expected:
         return ("known", of.expected)
     trouble = of.trouble
-    title = _NUMBER.sub("#", trouble.title)
+    title = alike(trouble.title)
     if trouble.kind in OWN:
-        return (trouble.kind, of.test, title)
+        # Of a sweep, all sizes count as one test.
+        return (trouble.kind, of.test.partition("@")[0], title)
     return (trouble.kind, trouble.fingerprint or title)

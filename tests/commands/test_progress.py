@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import io
 import time
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from harness.commands.progress import Progress
+from harness.commands.progress import Progress, SuiteProgress
 
 
 def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
@@ -41,3 +42,58 @@ def test_text_is_text(text: str, terminal: bool) -> None:
     seen = file.getvalue()
     assert f"line: {text}" in seen
     assert text in seen.replace(f"line: {text}", "")
+
+
+def ended(test: str, when: str = "call", **other: Any) -> pytest.TestReport:
+    """Return a report of a test that failed for a reason, in a boot of a variant."""
+    fields = {"boot": 0, "variant": "stock", "reason": "bug: kernel BUG at mm/vmalloc.c:512!", **other}
+    nodeid = f"x.py::test_module[x86_64/{fields['variant']}/perf/icount/{fields['boot']}.0/{test}]"
+    return pytest.TestReport(nodeid, ("x.py", 1, "y"), {}, "failed", fields["reason"], when)  # type: ignore[arg-type]
+
+
+def test_what_fails_again_for_the_same_reason_is_counted() -> None:
+    shown, file = console(terminal=False)
+    with Progress("test", shown) as told:
+        suite = SuiteProgress(told)
+        for boot in range(3):
+            suite.pytest_runtest_logreport(ended("a_test", boot=boot))
+        suite.pytest_runtest_logreport(ended("a_test", variant="mine"))
+        suite.pytest_runtest_logreport(ended("b_test", reason="died: the guest ended"))
+    assert file.getvalue().splitlines() == [
+        "FAILED x86_64/stock/perf icount 0 a_test: bug: kernel BUG at mm/vmalloc.c:512!",
+        "FAILED x86_64/stock/perf icount 1 a_test: as in x86_64/stock/perf icount 0 a_test, x 2",
+        "FAILED x86_64/stock/perf icount 2 a_test: as in x86_64/stock/perf icount 0 a_test, x 3",
+        "FAILED x86_64/mine/perf icount 0 a_test: bug: kernel BUG at mm/vmalloc.c:512!",
+        "FAILED x86_64/stock/perf icount 0 b_test: died: the guest ended",
+    ]
+
+
+def test_known_bugs_that_are_seen_again_are_counted() -> None:
+    shown, file = console(terminal=False)
+    with Progress("test", shown) as told:
+        suite = SuiteProgress(told)
+        for boot in range(2):
+            report = ended("a_test", boot=boot)
+            report.outcome, report.wasxfail = "skipped", "an overflow"
+            suite.pytest_runtest_logreport(report)
+    assert file.getvalue().splitlines() == [
+        "known bug seen, as expected: x86_64/stock/perf icount 0 a_test: an overflow",
+        "known bug seen, as expected: x86_64/stock/perf icount 1 a_test: as in x86_64/stock/perf icount 0 a_test, x 2",
+    ]
+
+
+def test_a_vm_is_done_also_where_a_worker_died() -> None:
+    shown, file = console(terminal=False)
+    with Progress("test", shown) as told:
+        suite = SuiteProgress(told)
+        suite.pytest_xdist_node_collection_finished(object(), [ended(test).nodeid for test in ("a_test", "b_test")])
+        suite.pytest_runtest_logstart(ended("a_test").nodeid)
+        suite.pytest_testnodedown("Not properly terminated")
+        suite.pytest_runtest_logreport(ended("a_test", "???", reason="the worker died"))
+        suite.pytest_runtest_logreport(ended("b_test", "???", reason="the worker died"))
+    assert file.getvalue().splitlines()[1:] == [
+        "a worker process of the suite died; another one goes on",
+        "FAILED x86_64/stock/perf icount 0 a_test: the worker died",
+        "FAILED x86_64/stock/perf icount 0 b_test: as in x86_64/stock/perf icount 0 a_test, x 2",
+        "test x86_64/stock/perf icount 0: 2 tests done",
+    ]

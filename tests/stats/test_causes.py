@@ -11,7 +11,7 @@ import pytest
 from harness.model.records import Finding
 from harness.model.trouble import Severity
 from harness.report import findings
-from harness.stats.causes import causes
+from harness.stats.causes import causes, reasons
 from tests.support import make
 
 
@@ -70,6 +70,27 @@ def test_what_the_rig_saw_itself_is_told_apart_by_test_and_title() -> None:
     assert len(causes([one, failed("-ERANGE: outside", test="exact_hole_test")])) == 2
     assert len(causes([failed("returned -12 at 300 kB"), failed("returned -12 at 37 kB")])) == 1, "amounts are none either"
     assert len(causes([failed("returned -12"), failed("returned -22")])) == 2, "errors are"
+
+
+def test_the_sizes_of_a_sweep_have_one_cause() -> None:
+    sizes = ["sweep_churn@busy=500", "sweep_churn@busy=5000", "sweep_churn@holes=500"]
+    seen = [in_boot(boot, failed("-ENOMEM: at size 500", test=size)) for boot in range(8) for size in sizes]
+    (cause,) = causes(seen)
+    assert (len(cause.findings), cause.tests) == (24, tuple(sizes))
+    assert findings.sentence(cause) == (
+        "FINDING: stock on x86_64: test-failed: -ENOMEM: at size 500 in sweep_churn at 3 sizes, x 8 boots"
+    )
+    assert len(causes([*seen, failed("-ENOMEM: at size 500", test="sweep_no_holes@busy=500")])) == 2
+
+
+def test_results_of_one_reason_are_counted() -> None:
+    told = {"outcome": "error", "reason": "QEMU 123 did not start"}
+    lost = [make.result(**told, boot=boot, test=test) for boot in range(3) for test in ("boot", "sweep_churn@busy=500")]
+    other = make.result(**{**told, "reason": "QEMU 7 did not start"}, machine="aarch64", test="sweep_churn@busy=1000")
+    found = reasons([*lost, make.result("failed", reason="a bug"), other, make.result(**told, variant="mine")], "error")
+    assert [(reason.variant, len(reason.results), reason.boots) for reason in found] == [("stock", 7, 4), ("mine", 1, 1)]
+    assert findings.where(found[0]) == "x86_64/stock/perf and aarch64/stock/perf boot and 1 more test, x 4 boots"
+    assert findings.where(found[1]) == "x86_64/mine/perf le_fit_alloc_test"
 
 
 def test_a_known_bug_is_one_cause_however_it_shows() -> None:
