@@ -607,3 +607,22 @@ def test_bytes_are_shown_as_people_read_them(number: float, shown: str) -> None:
 @pytest.mark.parametrize(("number", "shown"), [(999, "999"), (1000, "1k"), (15000, "15k"), (2.5e6, "2.5M"), (0.5, "0.5")])
 def test_an_axis_has_short_numbers(number: float, shown: str) -> None:
     assert text.short(number) == shown
+
+
+def test_what_recurs_in_each_boot_and_size_is_told_once_everywhere() -> None:
+    places = [{"boot": boot, "test": f"sweep_churn@busy={size}"} for boot in range(3) for size in range(500, 4500, 500)]
+    same = {"kind": "test-failed", "fingerprint": "test-failed", "title": "-ENOMEM: no hole", "function": "", "where": ""}
+    findings = [msgspec.structs.replace(make.finding(**same), **place) for place in places]
+    results = [make.result("failed", reason="test-failed: -ENOMEM: no hole", **place) for place in places]
+    lost = [make.result("error", reason="QEMU did not start", **place) for place in places]
+    told: dict[str, Any] = {"findings": tuple(findings), "results": (*results, *lost)}
+    shown = on_terminal(terminal.summary(make.provenance(), [], findings, [*results, *lost]), width=200)
+    assert shown.count("FINDING: stock on x86_64: test-failed: -ENOMEM: no hole in sweep_churn at 8 sizes, x 3 boots") == 1
+    assert shown.count("FINDING: ") == shown.count("RIG FAILED: ") == 1
+    assert "RIG FAILED: x86_64/stock/perf sweep_churn at 8 sizes, x 3 boots: QEMU did not start" in shown
+    mailed = " ".join(mail(Content(provenance=make.provenance(), **told)).split())
+    assert mailed.count("x86_64/stock/perf sweep_churn at 8 sizes, x 3 boots: failed: test-failed: -ENOMEM: no hole") == 1
+    assert mailed.count("QEMU did not start") <= 2, "once in the list, and perhaps in the headline"
+    paged = Page(page(**told)).text
+    assert paged.count("x86_64/stock/perf sweep_churn at 8 sizes, x 3 boots: the rig failed: QEMU did not start") == 1
+    assert paged.count("x86_64/stock/perf sweep_churn at 8 sizes, x 3 boots: failed: ") == 1
