@@ -57,7 +57,7 @@ _SERIES_RUN = f"{_MAIN_JOB}::test_series_that_warns_is_a_finding"
 _LEFT_UP = f"{_MAIN_JOB}::test_boot_leaves_vms_up_until_down"
 _DEBUGGED = f"{_CHAOS}::test_a_guest_that_panicked_can_be_debugged"
 TESTED = {
-    "./bootstrap build boot test": (f"{_MAIN_JOB}::run", '"build", "boot", "test"'),
+    "./bootstrap build boot test": ("tests/end_to_end/test_one_run.py::run", '"build", "boot", "test"'),
     f"invoke select --series {SERIES} build boot test": (_SERIES_RUN, '"select", "--series"', '"test"'),
     "invoke select --variant stock,free-list@1,free-list build test": (
         f"{_MAIN_JOB}::test_fixes_mend_the_bugs_of_stock",
@@ -69,7 +69,7 @@ TESTED = {
         '"--profile", "latency"',
         '"build", "test"',
     ),
-    "invoke select --machine x86_64 build boot test": (f"{_MAIN_JOB}::run", '"build", "boot", "test"'),
+    "invoke select --machine x86_64 build boot test": ("tests/end_to_end/test_one_run.py::run", '"build", "boot", "test"'),
     "invoke sweep": (f"{_MAIN_JOB}::test_a_sweep_finds_stock_growing_with_what_is_busy", 'rig("sweep"'),
     "invoke boot --machine aarch64": (_LEFT_UP, '"boot", "--machine", "aarch64"'),
     "invoke ssh aarch64 stock": (_LEFT_UP, '"ssh", "aarch64", "stock"'),
