@@ -35,7 +35,7 @@ from harness.stats.outcome import ExitCode
         (("soak", "--tests", "lazy_pages_test"), "None of the tests 'lazy_pages_test' can be part of a soak"),
         (("compare", "here", "there"), "There is no run 'here'"),
         (("baseline", "nowhere"), "There is no run 'nowhere'"),
-        (("history", "no_such_test"), "no_such_test"),
+        (("history", "--test", "no_such_test"), "no_such_test"),
         (("nightly", "--keep-runs", "0"), "--keep-runs has to be a number of at least 1, not '0'"),
         (("build", "--boots", "many"), "An option has a value of the wrong kind"),
     ],
