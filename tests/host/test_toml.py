@@ -168,7 +168,7 @@ def test_a_known_bug_whose_title_cannot_be_looked_for_is_refused(tmp_path: Path,
     (tmp_path / "9.9").mkdir()
     bug = "[[known_bugs]]\ntest = 'a'\nkind = 'bug'\ntitle = 'leaked (objects'\nreason = 'c'\n"
     (tmp_path / "9.9" / "base.toml").write_text(f"release = '9.9'\n[source]\n{bug}")
-    with pytest.raises(UsageError, match=r"base\.toml: the title 'leaked \(objects' of a known bug is no regular expression"):
+    with pytest.raises(UsageError, match=r"base\.toml: the title 'leaked \(objects' of a known bug is not a regular expression"):
         load_base("9.9")
 
 
