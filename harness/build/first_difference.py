@@ -30,7 +30,7 @@ _HEADER = 110
 _DAMAGED = (ELFError, struct.error, ValueError, LookupError, AttributeError, OverflowError, MemoryError, OSError)
 
 
-class Kind(enum.StrEnum):
+class FileKind(enum.StrEnum):
     """What a file is, which decides how a place in it is named."""
 
     DATA = "data"
@@ -46,7 +46,7 @@ class _Place(NamedTuple):
     rebuilt: int
 
 
-def first(kind: Kind, cached: Path, rebuilt: Path) -> Difference | None:
+def first(kind: FileKind, cached: Path, rebuilt: Path) -> Difference | None:
     """Return the first difference between two files of a kind, or None if they are the same byte for byte.
 
     A file that is missing or cut short differs. Raises OSError for one that cannot be read.
@@ -201,4 +201,9 @@ def _symbol(elf: ELFFile, section: int, address: int) -> str:
     return f"{best[2]}+{address - best[1]:#x}" if best else ""
 
 
-_NAMED: dict[Kind, Callable[[Path, Path, int], Difference]] = {Kind.DATA: _data, Kind.TEXT: _text, Kind.ELF: _elf, Kind.CPIO: _cpio}
+_NAMED: dict[FileKind, Callable[[Path, Path, int], Difference]] = {
+    FileKind.DATA: _data,
+    FileKind.TEXT: _text,
+    FileKind.ELF: _elf,
+    FileKind.CPIO: _cpio,
+}

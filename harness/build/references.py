@@ -43,7 +43,7 @@ class Reference(msgspec.Struct, frozen=True):
     place: Place
 
 
-class Kernel:
+class RelocatableKernel:
     """A relocatable kernel; raises ValueError, LookupError or OverflowError where its tables make no sense."""
 
     def __init__(self, file: Elf) -> None:

@@ -173,7 +173,7 @@ def _locking(block: Block) -> Frame | None:
     return trace.place(found["place"]) if found else None
 
 
-def _left_disabled(block: Block, told: trace.Trace) -> Frame | None:
+def _left_disabled(block: Block, told: trace.CallTrace) -> Frame | None:
     """Return where preemption was disabled, if that function has since returned without having enabled it."""
     head = block.lines[:12]
     start = next((number for number, text in enumerate(head) if text.startswith(trace.DISABLED)), None)
@@ -188,13 +188,13 @@ def _work(block: Block, pattern: re.Pattern[str]) -> Frame | None:
     return Frame(found["function"], module=found["module"] or "") if found else None
 
 
-def _stalled(block: Block) -> trace.Trace:
+def _stalled(block: Block) -> trace.CallTrace:
     """Return the trace of what stalls, among those of RCU's own thread and of CPUs that idle."""
     starts = [0, *(number for number, text in enumerate(block.lines) if number and _SECTION.match(text)), len(block.lines)]
     told = [trace.read(block.lines[start:end], stalled=True) for start, end in itertools.pairwise(starts)]
     told = [each for each in told if any(f.sure for f in each.frames)]
     busy = [each for each in told if not any(blame.plain(f.function) in _IDLE for f in each.frames)]
-    return next(iter(busy or told), trace.Trace(None, None, ()))
+    return next(iter(busy or told), trace.CallTrace(None, None, ()))
 
 
 def _process(block: Block) -> str:

@@ -27,7 +27,7 @@ _INSIDE = re.compile(r"\[ *(?P<time>\d{1,7}\.\d{6})\](?:\[ *(?P<caller>[TC]\d+)\
 _ANSI = re.compile(r"\x9b[0-9;?]*[ -/]*[@-~]|\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_c78=>])")
 
 
-class Line(NamedTuple):
+class LogLine(NamedTuple):
     """What one line says."""
 
     text: str
@@ -58,21 +58,21 @@ def visible(text: str) -> str:
     return "".join(c for c in text if c.isprintable() or c == "\t").rstrip()
 
 
-def clean(text: str) -> Line | None:
+def clean(text: str) -> LogLine | None:
     """Take a line apart; None for one that a journal says is not the kernel's."""
     found = USUAL.match(text)
     if found:
-        return Line(text[found.end() :], found[2] or "-", found[1])
+        return LogLine(text[found.end() :], found[2] or "-", found[1])
     found = _PREFIX.match(text)
     if not found or not found.end():
-        return Line(text, "", None)
+        return LogLine(text, "", None)
     program, stamp, time, caller, journal = found.group("program", "stamp", "time", "caller", "journal")
     if program and program != "kernel":
         return None
     mine = caller or ("-" if stamp or program or journal else "")
-    return Line(text[found.end() :], mine, time)
+    return LogLine(text[found.end() :], mine, time)
 
 
-def torn(line: Line) -> list[Line]:
+def torn(line: LogLine) -> list[LogLine]:
     """Return the lines that begin within `line`, each at a time stamp, last first: consoles tear what several CPUs print."""
-    return [Line(line.text[found.end() :], found["caller"] or "-", found["time"]) for found in _INSIDE.finditer(line.text)][::-1]
+    return [LogLine(line.text[found.end() :], found["caller"] or "-", found["time"]) for found in _INSIDE.finditer(line.text)][::-1]

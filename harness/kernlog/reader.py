@@ -9,7 +9,7 @@ from harness.kernlog import dissect, headers
 from harness.kernlog.block import Block
 from harness.kernlog.cascade import Cascade
 from harness.kernlog.kinds import STALLS
-from harness.kernlog.lines import LONGEST, USUAL, Line, clean, shown, torn, visible
+from harness.kernlog.lines import LONGEST, USUAL, LogLine, clean, shown, torn, visible
 from harness.model.trouble import Trouble
 
 _PIECE = 1 << 20
@@ -36,7 +36,7 @@ class Reader:
         self._rest = bytearray()
         """what is known of a line that has not ended"""
         self._open: dict[str, Block] = {}
-        self._cut: dict[str, list[tuple[int, str, Line]]] = {}
+        self._cut: dict[str, list[tuple[int, str, LogLine]]] = {}
         """what streams that have announced a report said since"""
         self._sweep = first_line + _SILENCE
         self._cascade = Cascade()
@@ -104,7 +104,7 @@ class Reader:
                 self._line(text, line)
         self._number += 1
 
-    def _line(self, text: str, line: Line) -> None:
+    def _line(self, text: str, line: LogLine) -> None:
         block = self._open.get(line.stream)
         if block:
             block.add(self._number, text, line.text)
@@ -131,7 +131,7 @@ class Reader:
         elif self._open or self._cut:
             self._line(text, line)
 
-    def _begin(self, kind: str, line: Line, text: str) -> None:
+    def _begin(self, kind: str, line: LogLine, text: str) -> None:
         if before := self._open.get(line.stream):
             self._end(before)
         said = self._cut.pop(line.stream, [])
@@ -148,7 +148,7 @@ class Reader:
         if len(self._open) > _AT_ONCE:
             self._end(next(iter(self._open.values())))
 
-    def _join(self, stream: str, text: str, line: Line) -> None:
+    def _join(self, stream: str, text: str, line: LogLine) -> None:
         """Add what another CPU says to the stall for which it was asked."""
         block = next((block for block in self._open.values() if block.kind in STALLS), None)
         if block:
@@ -182,7 +182,7 @@ def _texts(data: bytes) -> Iterable[str]:
     return texts if "".join(texts).isprintable() else map(visible, texts)
 
 
-def _header(line: Line) -> tuple[str, Line]:
+def _header(line: LogLine) -> tuple[str, LogLine]:
     """Return the kind of report that a line begins, and the line, or what of it does."""
     for part in (line, *torn(line)):
         if kind := headers.kind_of(part.text):

@@ -51,7 +51,7 @@ _INTERRUPTED = re.compile(
 )
 
 
-class Trace(msgspec.Struct, frozen=True):
+class CallTrace(msgspec.Struct, frozen=True):
     """Where a report says that the kernel was."""
 
     pc: Frame | None
@@ -98,7 +98,7 @@ def place(text: str) -> Frame | None:
     return _frame(found, exact=True) if found else None
 
 
-def read(lines: Sequence[str], *, stalled: bool = False) -> Trace:
+def read(lines: Sequence[str], *, stalled: bool = False) -> CallTrace:
     """Return the first trace in a report's lines, with the registers that go with it.
 
     `stalled` is for reports of a CPU that was found by an interrupt: the interrupt's frames are left out.
@@ -140,8 +140,8 @@ def read(lines: Sequence[str], *, stalled: bool = False) -> Trace:
             break
     if pc and any(f.sure and not blame.reports(f.function) for f in frames[:before]) and not stalled:
         # An interrupt was reported, and these are the registers of what it interrupted.
-        return Trace(None, link, (*frames[:before], pc, *frames[before:]))
-    return Trace(pc, link, _kept(pc, frames, before) if pc or not link else (link, *frames))
+        return CallTrace(None, link, (*frames[:before], pc, *frames[before:]))
+    return CallTrace(pc, link, _kept(pc, frames, before) if pc or not link else (link, *frames))
 
 
 def _kept(pc: Frame | None, frames: list[Frame], before: int) -> tuple[Frame, ...]:
