@@ -76,7 +76,7 @@ def _check_profiles(wanted: Selection) -> None:
             raise UsageError(f"The profile '{profile}' runs none of the chosen tests, which are of the kind {kind}.")
 
 
-def _kinds(tests: str) -> set[catalog.Kind]:
+def _kinds(tests: str) -> set[catalog.TestKind]:
     chosen = catalog.choose(tests)
     return {test.kind for test in catalog.suite().tests if test.name in chosen}
 

@@ -12,7 +12,7 @@ from harness.build import compiled, functions
 from harness.build.built import BuiltCell
 from harness.build.patches import Patched
 from harness.model import changes
-from harness.model.changes import CellChanges, Contents
+from harness.model.changes import CellChanges, KernelContents
 from harness.model.matrix import Variant
 
 
@@ -45,7 +45,7 @@ def _alike(cells: Sequence[BuiltCell]) -> list[dict[str, BuiltCell]]:
     return list(found.values())
 
 
-def _contents(alike: Mapping[str, BuiltCell]) -> dict[str, Contents]:
+def _contents(alike: Mapping[str, BuiltCell]) -> dict[str, KernelContents]:
     return {name: functions.load(built.kernel.functions) for name, built in alike.items() if built.kernel.functions.exists()}
 
 

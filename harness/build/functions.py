@@ -18,16 +18,16 @@ from pathlib import Path
 
 import msgspec
 
-from harness.build.references import Kernel, plain
+from harness.build.references import RelocatableKernel, plain
 from harness.errors import UsageError
 from harness.host import elf
-from harness.model.changes import Contents, Symbol
+from harness.model.changes import KernelContents, Symbol
 
 FORMAT = 1
 """to be raised when digests become others, so that old ones are not compared with new ones"""
 
 
-def read(relocatable: Path, linked: Path, sources: Iterable[str] = ()) -> Contents:
+def read(relocatable: Path, linked: Path, sources: Iterable[str] = ()) -> KernelContents:
     """Return what a kernel holds that was linked from `relocatable` (vmlinux.o) to `linked` (vmlinux).
 
     An object file tells the name of its source without the folder, which is that of the one file of `sources`
@@ -35,9 +35,9 @@ def read(relocatable: Path, linked: Path, sources: Iterable[str] = ()) -> Conten
     """
     file = elf.read(relocatable)
     try:
-        kernel = Kernel(file)
+        kernel = RelocatableKernel(file)
         paths = _paths(sources)
-        return Contents(loaded(linked), _symbols(kernel, elf.FUNCTION, paths), _symbols(kernel, elf.OBJECT, paths))
+        return KernelContents(loaded(linked), _symbols(kernel, elf.FUNCTION, paths), _symbols(kernel, elf.OBJECT, paths))
     except (ValueError, LookupError, OverflowError) as error:
         raise UsageError(f"{relocatable} is damaged: its symbols or relocations make no sense; build the kernel again.") from error
 
@@ -50,7 +50,7 @@ def _paths(sources: Iterable[str]) -> dict[str, str]:
     return {name: paths[0] for name, paths in found.items() if len(paths) == 1}
 
 
-def _symbols(kernel: Kernel, kind: int, paths: Mapping[str, str]) -> tuple[Symbol, ...]:
+def _symbols(kernel: RelocatableKernel, kind: int, paths: Mapping[str, str]) -> tuple[Symbol, ...]:
     """Return the symbols of a kind, by file and name."""
     found = []
     starts, sizes = kernel.symbols["value"].tolist(), kernel.symbols["size"].tolist()
@@ -72,10 +72,10 @@ def loaded(linked: Path) -> str:
     return total.hexdigest()
 
 
-def load(file: Path) -> Contents:
+def load(file: Path) -> KernelContents:
     """Read what was kept of a kernel; UsageError if it is not there or damaged."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Contents)
+        return msgspec.json.decode(file.read_bytes(), type=KernelContents)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}; run `invoke build` again.") from error
     except msgspec.DecodeError as error:
