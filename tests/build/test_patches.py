@@ -398,7 +398,7 @@ def test_a_work_tree_loses_what_is_in_no_commit_but_for_builds(tree: Tree, cache
 def test_a_work_tree_that_does_not_stay_as_it_is_is_given_up(tree: Tree, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(git, "worktree", lambda *_: None)
     with (
-        pytest.raises(RigError, match="does not stay as it is checked out; remove it"),
+        pytest.raises(RigError, match="does not stay as it was checked out; remove it"),
         git.held(cache / "trees/4.18/mine", tree.commit, lambda _: None),
     ):
         pass
