@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What can go wrong with the rig itself; a failing test or a panicking guest is a value, not one of these."""
+"""Errors of the rig itself; a failing test or a panicking guest is a value, not an error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class BuildError(RigError):
 
 
 class Mismatch(RigError):
-    """What a guest runs is not what was built for it, or not as it was asked for: nothing it says is a result."""
+    """A guest does not run the kernel and module that were built for it, or not with the options asked for.
+
+    None of its results can be used.
+    """
 
 
 class VmLost(RigError):

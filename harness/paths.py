@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the project's data and the user's cache live, and how texts that leave this host name them."""
+"""Paths of the project's data and of the user's cache, and names for them in texts that leave this host."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ SERIES = PROJECT / "kernel_patches"
 TEST_MODULE = PROJECT / "test_module"
 ROOTFS = PROJECT / "rootfs"
 TOOLS = PROJECT / "harness" / "build" / "tools"
-"""scripts that builds call by their names"""
+"""scripts that a build calls by name"""
 RESULTS = Path(os.environ.get("RIG_RESULTS") or PROJECT / "results").expanduser().resolve()
-"""of all runs: ``RIG_RESULTS``, or results/"""
+"""folder of all runs: ``RIG_RESULTS``, or results/"""
 
 
 def cache() -> Path:
     """Return the rig's cache folder: ``RIG_CACHE``, or one in the user's cache folder.
 
-    Everything below it can be deleted; what is missing is made again.
+    Everything below it can be deleted; the rig makes it again when it is needed.
     """
     chosen = os.environ.get("RIG_CACHE")
     if chosen:

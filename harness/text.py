@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Writes numbers, sizes and foreign text for people; knows nothing of what they are about."""
+"""Formats numbers, sizes and text from a guest for people to read."""
 
 from __future__ import annotations
 
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
-def plain(said: str) -> str:
-    """Return a guest's words without the control characters that could steer a terminal."""
-    return said.translate(_CONTROLS)
+def plain(text: str) -> str:
+    """Return text from a guest without the control characters that could change a terminal."""
+    return text.translate(_CONTROLS)
 
 
 def figure(number: float) -> str:
-    """Return a number with as many digits as a reader can use, such as ``5,120`` or ``12.3``."""
+    """Return a number with at most one decimal, such as ``5,120`` or ``12.3``."""
     return f"{number:,.{0 if abs(number) >= 100 else 1}f}"
 
 
@@ -25,7 +25,7 @@ def short(number: float) -> str:
 
 
 def size(number: float) -> str:
-    """Return bytes as people read them, such as ``1.5 MiB``."""
+    """Return a number of bytes with its unit, such as ``1.5 MiB``."""
     for power, suffix in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
         if abs(number) >= 1 << power:
             return (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Debian packages fetched without root: the host's sources, but an architecture and state of one's own."""
+"""Downloads Debian packages without root: from the host's sources, with an architecture and state of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Dir::State::status "{folder}/status";
 Dir::Cache "{folder}/cache";
 Acquire::Languages "none";
 Acquire::Retries "3";
-// Hooks of the host's configuration would work on the host's own files.
+// Hooks of the host's configuration would change the host's own files.
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
@@ -35,7 +35,7 @@ def download(architecture: str, packages: Sequence[str], into: Path, *, dependen
     """Fetch `packages`, and what they depend on, for Debian's `architecture`.
 
     Returns the .deb files in `into`; apt has checked them against the signed lists.
-    Raises RigError with apt's own words when one cannot be had.
+    Raises RigError with apt's message if one cannot be downloaded.
     """
     folder = paths.cache() / "apt" / architecture
     with files.locked(folder):

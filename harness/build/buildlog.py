@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a kernel's build says while it goes on: how far it is, and what its first error was."""
+"""Reads the output of a kernel's build: its progress, and its first error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ERROR = re.compile(r"^(\S+?):(\d+)(:\d+)?: (?:fatal )?[Ee]rror: |^make.*\*\*\*|
 
 
 def first_error(log: Path) -> str:
-    """Return the first error that a build's log holds, with its file; else its last line."""
+    """Return the first line with an error in a build's log; its last line if there is none."""
     last = "the log is empty"
     for line in log.read_text(errors="replace").splitlines():
         if _ERROR.search(line):
@@ -24,22 +24,22 @@ def first_error(log: Path) -> str:
 
 
 class Count:
-    """Counts the objects of a build, and knows how many there were the last time."""
+    """Counts the objects of a build, and compares with the last complete build."""
 
     def __init__(self, say: Line, memory: Path) -> None:
-        """Say what is counted; the count of the last whole build is kept in the file `memory`."""
+        """Report progress to `say`; the file `memory` holds the count of the last complete build."""
         self.seen = 0
         self._say, self._memory = say, memory
         self._total = int(memory.read_text()) if memory.exists() else 0
 
     def __call__(self, line: str) -> None:
-        """Take a line of the build's output."""
+        """Read a line of the build's output."""
         if _OBJECT.match(line):
             self.seen += 1
             total = f" of {self._total}" if self._total >= self.seen else ""
             self._say(f"building file {self.seen}{total}")
 
     def keep(self) -> None:
-        """Remember the count of a whole build; an incremental one says nothing of the total."""
+        """Store the count, unless this was an incremental build with fewer objects."""
         if self.seen > self._total:
             files.write(self._memory, str(self.seen))

@@ -17,4 +17,4 @@ class BuiltCell(msgspec.Struct, frozen=True):
     kernel: Kernel
     rootfs: Rootfs
     accelerator: str
-    """that the wall clock's VMs use; counting instructions is always emulation"""
+    """accelerator of VMs under the wall clock; under icount it is always TCG"""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Turns a selection into the cells to build, after checking it."""
+"""Checks a selection, and turns it into the cells to build."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from harness.model.matrix import STOCK, Base, Cell, Variant
 from harness.model.selection import DEFAULT, PROFILE, Selection
 
 _EACH = "@*"
-"""what follows the name of a series that stands for every prefix of it"""
+"""suffix of the name of a series that selects every prefix of it"""
 
 
 def check(wanted: Selection) -> None:
-    """Raise UsageError for what can be seen to be wrong before anything is fetched."""
+    """Raise UsageError for a selection that is not valid, as far as can be checked before a download."""
     selection.check(wanted)
     _check_profiles(wanted)
     cells(wanted, matrix.load_base(wanted.kernel or DEFAULT))
@@ -39,12 +39,12 @@ def cells(wanted: Selection, base: Base, variants: tuple[Variant, ...] = ()) -> 
 
 
 def _expanded(base: Base, names: Sequence[str], series: Path | None) -> list[str]:
-    """Return the names with each ``NAME@*`` replaced by stock, against which the first patch is held, and every prefix of NAME."""
-    found: list[str] = []
+    """Return the names with ``NAME@*`` replaced by stock, to compare the first patch with, and every prefix of NAME."""
+    expanded: list[str] = []
     for name in names:
         whole = name.removesuffix(_EACH)
         if whole == name:
-            found.append(name)
+            expanded.append(name)
         elif whole == STOCK:
             raise UsageError(f"'{name}': stock has no patches to take each of; say {STOCK}, or name a series.")
         elif "@" in whole:
@@ -53,8 +53,8 @@ def _expanded(base: Base, names: Sequence[str], series: Path | None) -> list[str
             )
         else:
             count = len(patches.read(matrix.find_variant(base, whole, series)))
-            found += [STOCK, *matrix.prefixes(whole, count)]
-    return list(dict.fromkeys(found))
+            expanded += [STOCK, *matrix.prefixes(whole, count)]
+    return list(dict.fromkeys(expanded))
 
 
 def _profiles(wanted: Selection) -> list[str]:
@@ -62,7 +62,7 @@ def _profiles(wanted: Selection) -> list[str]:
 
 
 def profiles_for(tests: str) -> list[str]:
-    """Return the profiles in whose kernels some of the tests are run that `tests` selects, the usual one first."""
+    """Return the profiles that run at least one of the tests that `tests` selects, the default profile first."""
     kinds = _kinds(tests)
     ordered = sorted(matrix.PROFILES, key=lambda profile: (profile != PROFILE, profile))
     return [profile for profile in ordered if kinds & set(catalog.profile_use(profile).kinds)]
@@ -76,7 +76,7 @@ def _check_profiles(wanted: Selection) -> None:
             raise UsageError(f"The profile '{profile}' runs none of the chosen tests, which are of the kind {kind}.")
 
 
-def _kinds(tests: str) -> set[catalog.Kind]:
+def _kinds(tests: str) -> set[catalog.TestKind]:
     chosen = catalog.choose(tests)
     return {test.kind for test in catalog.suite().tests if test.name in chosen}
 

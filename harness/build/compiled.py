@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tells which source files a kernel was compiled from, and which patches change none of them."""
+"""Finds the source files that a kernel was compiled from, and the patches that change none of them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from pathlib import Path
 from harness.errors import BuildError
 
 _NAMED = re.compile(rb"^(?:source_\S+ := |  )\.\./(\S+)", re.M)
-"""how Kbuild's .cmd files name sources and headers; the build folder lies right below the source"""
+"""a source or header in Kbuild's .cmd files, relative to the build folder, which is a subfolder of the source"""
 _CODE = (".c", ".h", ".S", ".dts", ".dtsi")
 _DOCUMENTATION = (".rst", ".txt")
 _TEXTS = ("MAINTAINERS", "CREDITS", "COPYING", "README")
 _SHOWN = 3
-"""files of a patch that are named"""
+"""number of a patch's files that a message names"""
 
 
 def sources(folder: Path) -> list[str]:
-    """Return the files of the tree that went into the build in `folder`, headers too; BuildError if there are none."""
-    found = {name for file in folder.rglob(".*.cmd") for name in _NAMED.findall(file.read_bytes())}
-    paths = {posixpath.normpath(name.decode(errors="replace")) for name in found}
+    """Return the files of the tree that the build in `folder` used, with headers; BuildError if there are none."""
+    names = {name for file in folder.rglob(".*.cmd") for name in _NAMED.findall(file.read_bytes())}
+    paths = {posixpath.normpath(name.decode(errors="replace")) for name in names}
     if not paths:
         raise BuildError(f"{folder} does not tell what was compiled: it has no .cmd files of Kbuild; build the kernel again.")
     return sorted(path for path in paths if not path.startswith("../"))
 
 
 def untested(patch: str, changed: Sequence[str], compiled: Collection[str], where: str) -> str:
-    """Return a sentence about a patch that changes nothing of the kernel for `where`; empty for one that does.
+    """Return a sentence about a patch that changes nothing in the kernel for `where`; empty for one that does.
 
-    Files that are neither code nor documentation count as used, for they may configure or steer the build.
+    Files that are neither code nor documentation count as used, because they may control the build.
     """
     if not changed or any(path in compiled or not (_is_code(path) or _is_text(path)) for path in changed):
         return ""

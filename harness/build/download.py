@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Downloads one file: resumed where it broke off, checked, and never half in place."""
+"""Downloads a file: resumes an interrupted download, checks the hash, and only then puts it in place."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SILENCE = 30
 
 
 def fetch(url: str, sha256: str, target: Path, say: Line = lambda text: None) -> None:
-    """Download `url` to `target`, whose content has to have the hash `sha256`.
+    """Download `url` to `target` and check its hash `sha256`.
 
-    `say` hears of the progress, as a bar. What arrived is kept beside the target and the next call goes on from there.
-    Raises RigError when the file cannot be had or is not the right one.
+    `say` is called with a progress bar. An incomplete download is kept beside the target, and the next call resumes it.
+    Raises RigError if the download fails or the hash differs.
     """
     with files.locked(target):
         if target.exists():
@@ -45,7 +45,7 @@ def _receive(url: str, partial: Path, say: Line) -> None:
     try:
         answer = urllib.request.urlopen(request, timeout=_SILENCE)
     except urllib.error.HTTPError as error:
-        if have and error.code == 416:  # nothing is left to fetch
+        if have and error.code == 416:  # the file is complete
             return
         raise
     with answer:
@@ -61,7 +61,7 @@ def _receive(url: str, partial: Path, say: Line) -> None:
 
 
 def _bar(have: int, total: int | None) -> str:
-    """Return how much has come of how much, drawn as well where the total is known."""
+    """Return the progress as text, with a bar if the total is known."""
     if not total:
         return f"{have / 2**20:.1f} MiB"
     done = _WIDTH * have // total
@@ -69,7 +69,7 @@ def _bar(have: int, total: int | None) -> str:
 
 
 def _check(file: Path, sha256: str, url: str) -> None:
-    found = files.file_sha256(file)
-    if found != sha256:
+    actual = files.file_sha256(file)
+    if actual != sha256:
         file.unlink()
-        raise RigError(f"{file.name} from {url} has the SHA-256 {found}, not {sha256}; it was deleted.")
+        raise RigError(f"{file.name} from {url} has the SHA-256 {actual}, not {sha256}; it was deleted.")

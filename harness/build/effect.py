@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Holds the kernels that were built against each other: what each variant changes, and what is not tested of it."""
+"""Compares the built kernels with each other: the changes of each variant, and the patches without any effect."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from harness.build import compiled, functions
 from harness.build.built import BuiltCell
 from harness.build.patches import Patched
 from harness.model import changes
-from harness.model.changes import CellChanges, Contents
+from harness.model.changes import CellChanges, KernelContents
 from harness.model.matrix import Variant
 
 
 def between(cells: Sequence[BuiltCell]) -> tuple[CellChanges, ...]:
-    """Return what the kernel of each cell changes against that of its predecessor, where there is one.
+    """Return the differences between the kernel of each cell and that of its predecessor, if there is one.
 
-    A kernel that nothing is kept of but its files, as one that was not built here, is left out.
+    A kernel without a functions.json is left out.
     """
-    found = []
+    differences = []
     for alike in _alike(cells):
-        held = _contents(alike)
+        contents = _contents(alike)
         for name, built in alike.items():
-            before = changes.predecessor(name, held)
-            if before and name in held:
-                told = changes.changes(held[before], held[name])
-                found.append(CellChanges(built.cell.machine.name, name, built.cell.profile, before, told))
-    return tuple(found)
+            before = changes.predecessor(name, contents)
+            if before and name in contents:
+                changed = changes.changes(contents[before], contents[name])
+                differences.append(CellChanges(built.cell.machine.name, name, built.cell.profile, before, changed))
+    return tuple(differences)
 
 
 def notes(cells: Sequence[BuiltCell], patched: Mapping[Variant, Patched]) -> tuple[str, ...]:
-    """Return a sentence for each kernel that is the same as one before it, and for each patch that nothing is tested of."""
+    """Return a sentence for each patch that no kernel compiles, and for each kernel that is identical to an earlier one."""
     return tuple(note for alike in _alike(cells) for note in (*_untested(alike, patched), *_same(alike)))
 
 
 def _alike(cells: Sequence[BuiltCell]) -> list[dict[str, BuiltCell]]:
     """Return the cells of each machine and profile by variant."""
-    found: dict[tuple[str, str], dict[str, BuiltCell]] = defaultdict(dict)
+    groups: dict[tuple[str, str], dict[str, BuiltCell]] = defaultdict(dict)
     for built in cells:
-        found[built.cell.machine.name, built.cell.profile][built.cell.variant.name] = built
-    return list(found.values())
+        groups[built.cell.machine.name, built.cell.profile][built.cell.variant.name] = built
+    return list(groups.values())
 
 
-def _contents(alike: Mapping[str, BuiltCell]) -> dict[str, Contents]:
+def _contents(alike: Mapping[str, BuiltCell]) -> dict[str, KernelContents]:
     return {name: functions.load(built.kernel.functions) for name, built in alike.items() if built.kernel.functions.exists()}
 
 
@@ -68,18 +68,18 @@ def _why(alike: Mapping[str, BuiltCell], name: str, twin: str, against: str | No
 
 
 def _untested(alike: Mapping[str, BuiltCell], patched: Mapping[Variant, Patched]) -> Iterator[str]:
-    """Yield a sentence for each patch that changes nothing of any kernel of its series."""
+    """Yield a sentence for each patch that changes no file that any kernel of its series was compiled from."""
     used: dict[str, set[str]] = defaultdict(set)
     for name, built in alike.items():
         if built.cell.variant.series is not None and built.kernel.sources.exists():
             used[_series(name)].update(msgspec.json.decode(built.kernel.sources.read_bytes(), type=list[str]))
-    told = []
+    sentences = []
     for name, built in alike.items():
         done, where = patched[built.cell.variant], f"{built.cell.machine.name}, profile {built.cell.profile}"
         if _series(name) in used:
             pairs = zip(done.patches, done.files, strict=True)
-            told += [compiled.untested(patch, files, used[_series(name)], where) for patch, files in pairs]
-    yield from dict.fromkeys(sentence for sentence in told if sentence)
+            sentences += [compiled.untested(patch, files, used[_series(name)], where) for patch, files in pairs]
+    yield from dict.fromkeys(sentence for sentence in sentences if sentence)
 
 
 def _series(variant: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The first difference between two files that should be the same, told in the words of their format."""
+"""Finds the first difference between two files that should be the same, and names its place in their format's terms."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _MISSING = "no such file"
 _NEWC = b"070701"
 _HEADER = 110
 """bytes before a member's name in a cpio archive of the format newc"""
-# What pyelftools raises for a file that is cut short or damaged.
+# pyelftools raises these for a file that is truncated or damaged.
 _DAMAGED = (ELFError, struct.error, ValueError, LookupError, AttributeError, OverflowError, MemoryError, OSError)
 
 
-class Kind(enum.StrEnum):
-    """What a file is, which decides how a place in it is named."""
+class FileKind(enum.StrEnum):
+    """Format of a file, which decides how a place in it is named."""
 
     DATA = "data"
     TEXT = "text"
@@ -40,16 +40,16 @@ class Kind(enum.StrEnum):
 
 
 class _Place(NamedTuple):
-    """Where a byte lies in each of the files, whose sections need not lie at the same offset."""
+    """Offset of the same byte in both files: their sections may start at different offsets."""
 
     cached: int
     rebuilt: int
 
 
-def first(kind: Kind, cached: Path, rebuilt: Path) -> Difference | None:
+def first(kind: FileKind, cached: Path, rebuilt: Path) -> Difference | None:
     """Return the first difference between two files of a kind, or None if they are the same byte for byte.
 
-    A file that is missing or cut short differs. Raises OSError for one that cannot be read.
+    A file that is missing or truncated differs. Raises OSError for one that cannot be read.
     """
     ours, theirs = cached.exists(), rebuilt.exists()
     if not ours or not theirs:
@@ -71,7 +71,7 @@ def _offset(cached: Path, rebuilt: Path) -> int | None:
 
 
 def _common(ours: bytes, theirs: bytes) -> int:
-    """Return how many bytes two that differ have in common at their beginning."""
+    """Return the length of the common start of two byte strings that differ."""
     length = min(len(ours), len(theirs))
     for at in range(0, length, _CHUNK):
         one, other = ours[at : at + _CHUNK], theirs[at : at + _CHUNK]
@@ -102,8 +102,8 @@ def _text(cached: Path, rebuilt: Path, offset: int) -> Difference:
 def _line(line: bytes | None) -> str:
     if line is None:
         return _END
-    said = line.decode(errors="replace")
-    return f"'{said[:_LONGEST]}{'...' if len(said) > _LONGEST else ''}'"
+    text = line.decode(errors="replace")
+    return f"'{text[:_LONGEST]}{'...' if len(text) > _LONGEST else ''}'"
 
 
 def _cpio(cached: Path, rebuilt: Path, offset: int) -> Difference:
@@ -115,7 +115,7 @@ def _cpio(cached: Path, rebuilt: Path, offset: int) -> Difference:
 
 
 def _members(archive: bytes) -> Iterator[tuple[str, int]]:
-    """Yield the name of each member of a cpio archive and where it ends, as far as the archive is whole."""
+    """Yield the name and the end offset of each member of a cpio archive, up to the first damaged one."""
     at = 0
     while archive[at : at + len(_NEWC)] == _NEWC:
         try:
@@ -143,10 +143,10 @@ def _elf(cached: Path, rebuilt: Path, offset: int) -> Difference:
 
 
 def _section(one: ELFFile, other: ELFFile) -> _Place | None:
-    """Return where the first section begins to differ.
+    """Return the place of the first difference in a section.
 
-    The headers say where sections lie, and a build-id is a digest of all the rest: they differ because something
-    else does. A build-id counts only if it is all there is.
+    The ELF headers are ignored, and notes count only if no other section differs: headers hold offsets, and a build-id
+    is a digest of the file, so both differ whenever anything else does.
     """
     theirs = {section.name: section for section in other.iter_sections()}
     notes = None
@@ -166,7 +166,7 @@ def _section(one: ELFFile, other: ELFFile) -> _Place | None:
 
 
 def _content(file: IO[bytes], section: Section) -> bytes:
-    """Return what a section takes up in the file, which for .bss is nothing."""
+    """Return the bytes of a section in the file; none for .bss."""
     if section["sh_type"] in ("SHT_NULL", "SHT_NOBITS"):
         return b""
     file.seek(section["sh_offset"])
@@ -174,7 +174,7 @@ def _content(file: IO[bytes], section: Section) -> bytes:
 
 
 def _named(path: Path, offset: int) -> str:
-    """Return the section and the symbol that hold a byte of an ELF file; nothing for one in no section."""
+    """Return the names of the section and the symbol at an offset of an ELF file; empty if no section is there."""
     try:
         with path.open("rb") as file:
             elf = ELFFile(file)
@@ -189,16 +189,21 @@ def _named(path: Path, offset: int) -> str:
 
 
 def _symbol(elf: ELFFile, section: int, address: int) -> str:
-    """Return the symbol of a section that holds an address, and how far into it that is."""
+    """Return the symbol of a section that holds an address, with the offset in it."""
     table = elf.get_section_by_name(".symtab")
     best: tuple[bool, int, str] | None = None
     for symbol in table.iter_symbols() if isinstance(table, SymbolTableSection) else ():
         start, size = symbol["st_value"], symbol["st_size"]
         unnamed = not symbol.name or symbol.name.startswith(("$", ".L")) or symbol["st_info"]["type"] == "STT_SECTION"
-        # Labels in assembly have no size: they hold what comes after them, where nothing else does.
+        # Labels in assembly have no size: they extend to the next symbol.
         if symbol["st_shndx"] == section and not unnamed and start <= address and (not size or address < start + size):
             best = max(best or (False, 0, ""), (bool(size), start, symbol.name))
     return f"{best[2]}+{address - best[1]:#x}" if best else ""
 
 
-_NAMED: dict[Kind, Callable[[Path, Path, int], Difference]] = {Kind.DATA: _data, Kind.TEXT: _text, Kind.ELF: _elf, Kind.CPIO: _cpio}
+_NAMED: dict[FileKind, Callable[[Path, Path, int], Difference]] = {
+    FileKind.DATA: _data,
+    FileKind.TEXT: _text,
+    FileKind.ELF: _elf,
+    FileKind.CPIO: _cpio,
+}

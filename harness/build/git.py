@@ -15,33 +15,33 @@ from harness.errors import RigError
 from harness.host import files, shell
 
 _WHO = {
-    # Fixed, so that the same tree always makes the same commit.
+    # Fixed, so that the same tree always gives the same commit.
     "GIT_AUTHOR_NAME": "kernel-patch-rig",
     "GIT_AUTHOR_EMAIL": "rig@kernel-patch-rig.invalid",
     "GIT_AUTHOR_DATE": "2018-08-12T00:00:00Z",
     "GIT_COMMITTER_NAME": "kernel-patch-rig",
     "GIT_COMMITTER_EMAIL": "rig@kernel-patch-rig.invalid",
     "GIT_COMMITTER_DATE": "2018-08-12T00:00:00Z",
-    # What the user's own configuration says about line ends or hooks is not for this repository.
+    # The user's own settings, such as line ends and hooks, must not apply to this repository.
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
 }
 _TRIES = 20
-"""how often a work tree is checked out, which builds of other sources may want as well"""
+"""maximum number of checkouts of a work tree, while builds of other sources check out theirs in it"""
 _BUILT = "/build-*"
-"""the folders in a work tree that are no part of it: kernels are built there"""
+"""build folders in a work tree, which are not part of the source"""
 _SETTINGS = {"core.looseCompression": "1", "core.autocrlf": "false", "gc.auto": "0", "core.logAllRefUpdates": "false"}
 
 
 def repository() -> Path:
-    """Return the bare repository, made if there is none yet."""
+    """Return the path of the bare repository; it is created if it does not exist."""
     path = paths.cache() / "linux.git"
     with files.locked(path):
         if not path.exists():
-            with files.folder(path) as made:
-                shell.output(("git", "init", "--quiet", "--bare", made))
+            with files.folder(path) as bare:
+                shell.output(("git", "init", "--quiet", "--bare", bare))
                 for key, value in _SETTINGS.items():
-                    shell.output(("git", "--git-dir", made, "config", key, value))
+                    shell.output(("git", "--git-dir", bare, "config", key, value))
     return path
 
 
@@ -58,22 +58,22 @@ def run(
 
 
 def commit(tree: str, message: str, parent: str = "") -> str:
-    """Return the commit of `tree`: the same one for the same arguments, whenever it is made."""
+    """Return a commit of `tree`: always the same one for the same arguments."""
     return run("commit-tree", tree, *(("-p", parent) if parent else ()), "-m", message)
 
 
 def keep(reference: str, commit_id: str) -> None:
-    """Keep a commit from being collected, under ``refs/rig/`` and `reference`."""
+    """Protect a commit from git gc by the reference ``refs/rig/REFERENCE``."""
     run("update-ref", f"refs/rig/{reference}", commit_id)
 
 
 def tree_of(commit_id: str) -> str:
-    """Return the tree that a commit holds: the identity of a source, whatever made it."""
+    """Return the tree of a commit, which identifies a source."""
     return run("rev-parse", f"{commit_id}^{{tree}}")
 
 
 def blob(commit_id: str, path: str) -> bytes | None:
-    """Return a file's content in a commit, or None if it has no such file."""
+    """Return the content of a file in a commit, or None if there is no such file."""
     try:
         return run("cat-file", "blob", f"{commit_id}:{path}").encode()
     except RigError:
@@ -83,7 +83,7 @@ def blob(commit_id: str, path: str) -> bytes | None:
 def import_folder(folder: Path) -> str:
     """Return the tree of all files below `folder`.
 
-    The index is kept, so that a second import reads only what changed.
+    The index is kept, so that the next import reads only files that changed.
     """
     index = _index(folder)
     with files.locked(index):
@@ -93,18 +93,18 @@ def import_folder(folder: Path) -> str:
 
 
 def with_files(commit_id: str, files: Mapping[str, str], message: str) -> str:
-    """Return a commit on top of another in which `files` have other texts; they have to be there before."""
+    """Return a commit on top of another that replaces the texts of `files`; these files have to exist."""
     with scratch_index(commit_id) as env:
         for path, text in files.items():
-            made = run("hash-object", "-w", "--stdin", stdin=text.encode())
+            new = run("hash-object", "-w", "--stdin", stdin=text.encode())
             mode = run("ls-files", "--stage", "--", path, env=env).split()[0]
-            run("update-index", "--cacheinfo", f"{mode},{made},{path}", env=env)
+            run("update-index", "--cacheinfo", f"{mode},{new},{path}", env=env)
         return commit(run("write-tree", env=env), message, commit_id)
 
 
 @contextmanager
 def scratch_index(commit_id: str) -> Iterator[dict[str, str]]:
-    """Give the environment of a throw-away index that holds `commit_id`."""
+    """Yield the environment of a temporary index that holds `commit_id`."""
     with tempfile.TemporaryDirectory() as folder:
         env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         run("read-tree", commit_id, env=env)
@@ -112,13 +112,13 @@ def scratch_index(commit_id: str) -> Iterator[dict[str, str]]:
 
 
 def worktree(path: Path, commit_id: str) -> None:
-    """Make the work tree at `path` hold `commit_id` and nothing else but builds, touching only files that differ."""
+    """Check out `commit_id` in the work tree at `path`; writes only files that differ, and keeps build folders."""
     if _known(path):
         shell.output(("git", "-C", path, "checkout", "--quiet", "--force", "--detach", commit_id), env=_WHO)
         shell.output(("git", "-C", path, "clean", "-ffdxq", f"--exclude={_BUILT}"), env=_WHO)
         return
     if (path / ".git").exists():
-        shutil.rmtree(path)  # its repository was deleted and made anew
+        shutil.rmtree(path)  # its repository was deleted and created again
     path.parent.mkdir(parents=True, exist_ok=True)
     run("worktree", "prune")
     run("worktree", "add", "--quiet", "--force", "--detach", path, commit_id)
@@ -126,7 +126,10 @@ def worktree(path: Path, commit_id: str) -> None:
 
 @contextmanager
 def held(tree: Path, commit: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Have `tree` at `commit`, and nobody check out anything else there meanwhile; builds of the same source share it."""
+    """Check out `commit` in `tree`, and hold a shared lock that keeps others from a checkout there.
+
+    Builds of the same source share the tree.
+    """
     for _ in range(_TRIES):
         with files.shared(tree):
             if is_at(tree, commit) and not _has_others(tree):
@@ -135,11 +138,11 @@ def held(tree: Path, commit: str, say: Callable[[str], None]) -> Iterator[None]:
         with files.locked(tree):
             say("checking out the source")
             worktree(tree, commit)
-    raise RigError(f"{tree} does not stay as it is checked out; remove it, and see who else writes there.")
+    raise RigError(f"{tree} does not stay as it was checked out; remove it, and find out what else writes there.")
 
 
 def is_at(path: Path, commit_id: str) -> bool:
-    """Return whether the work tree at `path` holds `commit_id`, with nothing changed."""
+    """Return True if the work tree at `path` is at `commit_id` without changes."""
     if not _known(path):
         return False
     git = ("git", "-C", path)
@@ -148,13 +151,13 @@ def is_at(path: Path, commit_id: str) -> bool:
 
 
 def _has_others(path: Path) -> bool:
-    """Return whether the work tree at `path` has files that are in no commit, which a build would take in."""
+    """Return True if the work tree at `path` has untracked files, which a build would use."""
     others = ("ls-files", "--others", "--directory", "--no-empty-directory", f"--exclude={_BUILT}")
     return bool(shell.output(("git", "-C", path, *others), env=_WHO))
 
 
 def _known(path: Path) -> bool:
-    """Return whether `path` is a work tree of the repository that there is now."""
+    """Return True if `path` is a work tree of the current repository."""
     if not (path / ".git").exists():
         return False
     try:
@@ -165,7 +168,7 @@ def _known(path: Path) -> bool:
 
 
 def forget(folder: Path) -> None:
-    """Drop the index of a folder that will not be imported again."""
+    """Remove the index of a folder that will not be imported again."""
     _index(folder).unlink(missing_ok=True)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One pool of jobs for several makes side by side: GNU make's jobserver protocol over a pipe."""
+"""A pool of jobs that several parallel makes share: GNU make's jobserver protocol over a pipe."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Jobserver:
     """
 
     def __init__(self, jobs: int, builds: int) -> None:
-        """Make a pool for `builds` builds, of which as many run at once as there are jobs."""
+        """Create a pool for `builds` builds; at most `jobs` of them run at once."""
         self.at_once = max(1, min(jobs, builds))
         self._spare = max(0, jobs - self.at_once)
         self._waiting = builds - self.at_once
@@ -42,7 +42,7 @@ class Jobserver:
         return f" -j --jobserver-auth={self._read},{self._write}"
 
     def ended(self) -> None:
-        """Say that a build has ended: if none starts in its place, the others get its job."""
+        """Report the end of a build; its job goes to the others, unless another build is waiting to start."""
         with self._lock:
             self._waiting -= 1
             if self._waiting < 0:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Builds kernels and the test module; both are cached by all that went into them."""
+"""Builds kernels and the test module; both are cached under a digest of their inputs."""
 
 from __future__ import annotations
 
@@ -22,37 +22,38 @@ from harness.model.matrix import Base, Cell, Machine, Variant
 
 MODULE = "vmalloc_test"
 _IDENTITY = {
-    # Nothing in a kernel may depend on when, where or by whom it was built.
+    # A kernel must not depend on the time, the host or the user of its build.
     "KBUILD_BUILD_TIMESTAMP": "Sun Aug 12 20:41:04 UTC 2018",
     "KBUILD_BUILD_USER": "rig",
     "KBUILD_BUILD_HOST": "kernel-patch-rig",
     "KBUILD_BUILD_VERSION": "1",
 }
 _COMPILER = paths.TOOLS / "rig-cc"
-"""calls compilers by way of ccache, where that may be"""
+"""calls compilers, through ccache if that is allowed"""
 _CCACHE = {
-    # Objects are shared between the folders of all variants; no path in them tells where they were made.
+    # The folders of all variants share objects; these contain no path of the build folder.
     "CCACHE_NOHASHDIR": "1",
-    # Nobody's ccache.conf has a say.
+    # Ignore every ccache.conf.
     "CCACHE_CONFIGPATH": os.devnull,
-    # Not CCACHE_DEPEND, which would save the preprocessing of a miss, but takes no account of what .incbin reads.
+    # Not CCACHE_DEPEND: it would save the preprocessing of a miss, but does not see the files that .incbin reads.
     "CCACHE_SLOPPINESS": "time_macros,include_file_ctime,include_file_mtime",
 }
 _OBJECTS = "ccache-2"
-"""folder in the cache; one called ``ccache`` was filled in depend mode, and is not to be trusted"""
+"""folder in the cache; an old one called ``ccache`` was filled in depend mode and must not be used"""
 _ROOM = "8G"
-"""for objects"""
-# What debug information calls a source file: its name in the kernel's tree, wherever the tree and the build are. The
-# compiler runs in the build folder and sees the source as "../". The image bears a digest of the debug information, and
-# ccache takes no account of these options, so that all that ever differs between two builds has to be mapped away.
+"""maximum size of the folder of objects"""
+# Debug information names a source file by its path in the kernel's tree, independent of the tree and the build folder.
+# The compiler runs in the build folder and sees the source as "../". The image contains a digest of the debug
+# information, and ccache ignores these options: so every path that differs between two builds has to be mapped.
 _SOURCE_NAMES = ("-fdebug-prefix-map=../=", "-fdebug-prefix-map={folder}=.")
-# Those of the module, which is built where it will lie; a WARN() in it says the same name.
+# The same for the module, which is built in the folder that it stays in; a WARN() in it prints the mapped name.
 _MODULE_NAMES = ("-fdebug-prefix-map={work}=test_module", "-fmacro-prefix-map={work}=test_module")
 _KEPT = ("System.map", "vmlinux", "build.log")
-"""of the build folder, beside image, configuration and what is told of them"""
+"""files of the build folder that are kept, besides image, configuration and the files in `_TOLD`"""
 _TOLD = ("build.json", f"functions.json {functions.FORMAT}", "sources.json")
+"""files that describe a kernel, with versions of their formats"""
 _SKEW = 5.0
-"""seconds by which the clock may go back without a word"""
+"""seconds by which the clock may go back before a build starts from scratch"""
 
 
 class Kernel(msgspec.Struct, frozen=True):
@@ -63,36 +64,36 @@ class Kernel(msgspec.Struct, frozen=True):
     image: Path
     config: Path
     module: Path
-    """as it is loaded, without debug information"""
+    """the module that is loaded, without debug information"""
     key: str
     release: str
     build_id: str
-    """of vmlinux, and so of every guest that runs it"""
+    """build-id of vmlinux, which every guest that runs it reports"""
     module_build_id: str
 
     @property
     def vmlinux(self) -> Path:
-        """The kernel with its debug information, in which sources are named as in its tree."""
+        """The kernel with debug information; source files have their paths in the kernel's tree."""
         return self.folder / "vmlinux"
 
     @property
     def functions(self) -> Path:
-        """What its functions and data are, to compare it with another kernel."""
+        """File with the kernel's functions and data objects, to compare it with another kernel."""
         return self.folder / "functions.json"
 
     @property
     def sources(self) -> Path:
-        """The names of the source files that it was compiled from."""
+        """File with the names of the source files that it was compiled from."""
         return self.folder / "sources.json"
 
     @property
     def debug_module(self) -> Path:
-        """The module with its debug information, in which sources are named ``test_module/...``."""
+        """The module with debug information; source files are named ``test_module/...``."""
         return self.module.parent / "debug" / self.module.name
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What is kept beside a built kernel, so that it can be built again by hand."""
+    """Description of a built kernel in build.json, with the command that builds it again by hand."""
 
     release: str
     tree: str
@@ -103,14 +104,14 @@ class Metadata(msgspec.Struct, frozen=True):
     seconds: float
     objects: int
     loaded: str = ""
-    """digest of all that is loaded into memory"""
+    """digest of all sections that are loaded into memory"""
 
 
 def configuration(base: Base, cell: Cell) -> dict[str, str]:
-    """Return the symbols that the kernel of `cell` is asked to have."""
+    """Return the configuration symbols that the rig asks for in the kernel of `cell`."""
     machine = f"arch-{cell.machine.name}"
     names = ["common.config", base.fragment, f"{machine}.config", f"profile-{cell.profile}.config"]
-    # What only this release, or only this machine, has of a profile.
+    # Parts of a profile for this release or this machine alone.
     own = [f"{of}-{cell.profile}.config" for of in (Path(base.fragment).stem, machine)]
     names += [name for name in own if (paths.FRAGMENTS / name).exists()]
     try:
@@ -120,18 +121,18 @@ def configuration(base: Base, cell: Cell) -> dict[str, str]:
 
 
 def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, fitting: Path | None = None) -> Kernel:
-    """Return the kernel and the module of `cell`, built if the cache has none.
+    """Return the kernel and the module of `cell`; they are built if the cache has none.
 
-    `fitting` is a module that is known to fit, of a kernel with the same headers and configuration: then none is built.
-    `say` hears of the progress. Raises BuildError with the first error of the log,
-    or with the symbols that Kconfig did not accept.
+    `fitting` is a module of a kernel with the same headers and configuration; if it is given, no module is built.
+    `say` is called with the progress. Raises BuildError with the first error of the log, or with the symbols that
+    Kconfig did not accept.
     """
     asked = configuration(base, cell)
     key = _key(base, cell, patched.tree, asked)
     kernel = _cache(cell.variant) / "kernels" / key
     tree = tree_of(base, cell.variant)
     with files.locked(tree.with_name(f"{tree.name}-{cell.machine.name}-{cell.profile}")):
-        with files.locked(kernel):  # another variant may come to the same source
+        with files.locked(kernel):  # another variant may have the same source
             if not files.whole(kernel):
                 with git.held(tree, patched.commit, say):
                     _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
@@ -150,7 +151,7 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, 
 
 
 def _key(base: Base, cell: Cell, tree: str, asked: dict[str, str]) -> str:
-    """Return a digest of all that decides what a kernel is: its `tree`, what is `asked` of Kconfig, and how it is built."""
+    """Return a digest of all inputs of a kernel: its `tree`, the symbols in `asked`, the tools and the commands."""
     outputs = (cell.machine.build.target, cell.machine.build.image)
     tools, command = _tools(cell.machine), make(base, cell.machine)
     settings = map("=".join, {**_IDENTITY, **_CCACHE}.items())
@@ -168,9 +169,9 @@ def _cache(variant: Variant) -> Path:
 
 
 def make(base: Base, machine: Machine, launcher: str = f"{_COMPILER.name} ") -> tuple[str, ...]:
-    """Return how make is called for a kernel, or a module of it, but for the folders and the targets.
+    """Return the make command for a kernel or a module of it, without folders and targets.
 
-    `launcher` is what calls the compilers, with a blank behind it; empty for the compilers alone.
+    `launcher` is the program that calls the compilers, followed by a blank; empty for none.
     """
     build_ = machine.build
     return (
@@ -179,16 +180,16 @@ def make(base: Base, machine: Machine, launcher: str = f"{_COMPILER.name} ") -> 
         f"CROSS_COMPILE={build_.cross_compile}",
         f"CC={launcher}{build_.compiler}",
         f"HOSTCC={launcher}gcc",
-        # Set, though empty, it keeps a "+" for the patches out of the release.
+        # Set but empty: otherwise the release would get a "+" in a tree with patches.
         "LOCALVERSION=",
         *base.make_variables,
     )
 
 
 def _flags(names: tuple[str, ...], folder: Path, work: Path | None = None) -> tuple[str, ...]:
-    """Return the variables that tell make what sources are to be called, for C and for assembly."""
-    told = " ".join(name.format(folder=folder, work=work) for name in names)
-    return f"KCFLAGS={told}", f"KAFLAGS={told}"
+    """Return make's variables with the options that map source names, for C and for assembly."""
+    options = " ".join(name.format(folder=folder, work=work) for name in names)
+    return f"KCFLAGS={options}", f"KAFLAGS={options}"
 
 
 @functools.cache
@@ -200,7 +201,7 @@ def _tools(machine: Machine) -> tuple[str, str]:
 
 
 def environment(jobs: Jobserver, variant: Variant) -> dict[str, str]:
-    """Return all that make sees: KCFLAGS, LLVM and the like of the user's would be in no cache's key."""
+    """Return the whole environment of make, without the user's KCFLAGS, LLVM and the like: no cache key covers them."""
     own = {name: os.environ[name] for name in ("HOME", "TMPDIR") if name in os.environ}
     if variant.scratch:
         own["CCACHE_DISABLE"] = "1"
@@ -217,15 +218,15 @@ def environment(jobs: Jobserver, variant: Variant) -> dict[str, str]:
 
 
 def objects() -> Path:
-    """Return the compiler's cache."""
+    """Return the folder of the compiler's cache."""
     return paths.cache() / _OBJECTS
 
 
 def folder_of(tree: Path, cell: Cell) -> Path:
     """Return the build folder.
 
-    It lies right below the source, because only then does the kernel's Makefile use relative
-    paths, with which ccache finds the objects of one variant in the build of another.
+    It is a direct subfolder of the source: only then does the kernel's Makefile use relative paths, which ccache
+    needs to find the objects of one variant in the build of another.
     """
     return tree / f"build-{cell.machine.name}-{cell.profile}"
 
@@ -253,15 +254,15 @@ def _kernel(
     if not git.is_at(tree, patched.commit):
         raise BuildError(f"{cell.name}: {tree} was changed while it was built; build again, and leave the cache alone meanwhile.")
     release = (folder / "include/config/kernel.release").read_text().strip()
-    with files.folder(kernel) as made:
-        shutil.copy(folder / cell.machine.build.image, made / "image")
-        shutil.copy(folder / ".config", made / "config")
+    with files.folder(kernel) as target:
+        shutil.copy(folder / cell.machine.build.image, target / "image")
+        shutil.copy(folder / ".config", target / "config")
         for name in _KEPT:
-            shutil.copy(folder / name, made / name)
+            shutil.copy(folder / name, target / name)
         sources = compiled.sources(folder)
         contents = functions.read(folder / "vmlinux.o", folder / "vmlinux", sources)
-        files.write(made / "sources.json", msgspec.json.encode(sources))
-        files.write(made / "functions.json", msgspec.json.encode(contents))
+        files.write(target / "sources.json", msgspec.json.encode(sources))
+        files.write(target / "functions.json", msgspec.json.encode(contents))
         metadata = Metadata(
             release,
             patched.tree,
@@ -272,15 +273,15 @@ def _kernel(
             count.seen,
             contents.loaded,
         )
-        files.write(made / "build.json", msgspec.json.format(msgspec.json.encode(metadata)))
-        files.seal(made, kernel.name)
+        files.write(target / "build.json", msgspec.json.format(msgspec.json.encode(metadata)))
+        files.seal(target, kernel.name)
     files.write(folder / "rig-key", kernel.name)
 
 
 def _drop_what_is_to_come(folder: Path, log: Path, say: Line) -> None:
-    """Remove a build folder whose last `log` is of a time that has not come yet, as when the clock was set back.
+    """Remove a build folder whose last `log` is from the future: the clock was set back.
 
-    Make goes by the time: what it made then would count as newer than any source.
+    Make compares times: the old objects would count as newer than any source.
     """
     if log.exists() and log.stat().st_mtime > time.time() + _SKEW:
         say("the clock was set back; building from scratch")
@@ -299,14 +300,14 @@ def _configure(
     if missing:
         raise BuildError(
             f"{cell.name}: Kconfig did not take all of qemu_configs/kconfig: {'; '.join(missing)}."
-            " Ask for what the symbol depends on, or do not ask for it."
+            " Also set the symbols that it depends on, or remove it."
         )
 
 
 def module_sources(folder: Path) -> list[str]:
-    """Return the names, relative to `folder`, of the files that its module is built from, but for those that a build left there."""
-    found = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix in (".c", ".h") or path.name == "Kbuild")
-    return sorted(str(name) for name in found if not name.match("*.mod.c") and not any(part.startswith(".") for part in name.parts))
+    """Return the sources of the module in `folder`, relative to it, without files that a build generated."""
+    names = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix in (".c", ".h") or path.name == "Kbuild")
+    return sorted(str(name) for name in names if not name.match("*.mod.c") and not any(part.startswith(".") for part in name.parts))
 
 
 def _module(
@@ -314,13 +315,13 @@ def _module(
 ) -> Path:
     sources = [(name, paths.TEST_MODULE / name) for name in module_sources(paths.TEST_MODULE)]
     key = files.digest(kernel.name, *_MODULE_NAMES, *(part for source in sources for part in source))[:16]
-    made = _cache(cell.variant) / "modules" / key
-    if files.whole(made):
-        return made / f"{MODULE}.ko"
+    target = _cache(cell.variant) / "modules" / key
+    if files.whole(target):
+        return target / f"{MODULE}.ko"
     folder = folder_of(tree, cell)
-    with git.held(tree, patched.commit, say), files.folder(made) as work:
+    with git.held(tree, patched.commit, say), files.folder(target) as work:
         if not (folder / "rig-key").exists() or (folder / "rig-key").read_text() != kernel.name:
-            # The folder holds another kernel by now; bring it back, so that the module fits.
+            # Another kernel was built in the folder since; build this one again, so that the module fits.
             _kernel(base, cell, patched, tree, kernel, asked, jobs, say)
         say("building the test module")
         for name, source in sources:
@@ -334,12 +335,12 @@ def _module(
             raise BuildError(f"{cell.name}: the test module does not build: {buildlog.first_error(log)}; the whole log is {log}.")
         shutil.copy(log, work / "build.log")
         _part(cell.machine, work / f"{MODULE}.ko")
-        files.seal(work, made.name)
-    return made / f"{MODULE}.ko"
+        files.seal(work, target.name)
+    return target / f"{MODULE}.ko"
 
 
 def _part(machine: Machine, module: Path) -> None:
-    """Keep `module` as it is in a folder beside it, and take its debug information away: it is sent to every guest."""
+    """Copy `module` to the subfolder debug, then strip its debug information: it is sent to every guest."""
     whole = module.parent / "debug" / module.name
     whole.parent.mkdir()
     shutil.copy(module, whole)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernel configurations as text: merging fragments and checking what Kconfig made of them."""
+"""Kernel configurations as text: merges fragments, and checks that Kconfig kept their symbols."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _OFF = "n"
 
 
 def parse(text: str) -> dict[str, str]:
-    """Return the symbols of a .config or a fragment; one that is not set has the value ``n``."""
+    """Return the symbols of a .config or a fragment; the value of one that is not set is ``n``."""
     symbols: dict[str, str] = {}
     for line in text.splitlines():
-        if found := _SET.match(line.strip()):
-            symbols[found[1]] = found[2]
-        elif found := _UNSET.match(line.strip()):
-            symbols[found[1]] = _OFF
+        if match := _SET.match(line.strip()):
+            symbols[match[1]] = match[2]
+        elif match := _UNSET.match(line.strip()):
+            symbols[match[1]] = _OFF
     return symbols
 
 
 def merge(fragments: Iterable[str]) -> dict[str, str]:
-    """Return the symbols of all `fragments`; a later one overrules an earlier one."""
+    """Return the symbols of all `fragments`; a later one overrides an earlier one."""
     merged: dict[str, str] = {}
     for fragment in fragments:
         merged.update(parse(fragment))
@@ -31,18 +31,18 @@ def merge(fragments: Iterable[str]) -> dict[str, str]:
 
 
 def render(symbols: Mapping[str, str]) -> str:
-    """Return `symbols` as Kconfig reads them."""
+    """Return `symbols` in the format of a .config."""
     lines = (f"# {name} is not set" if value == _OFF else f"{name}={value}" for name, value in symbols.items())
     return "\n".join(lines) + "\n"
 
 
-def lost(asked: Mapping[str, str], made: Mapping[str, str]) -> list[str]:
-    """Return what was asked for and did not survive, as sentences without a full stop.
+def lost(asked: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:
+    """Return a sentence, without a full stop, for each symbol in `asked` that has another value in `actual`.
 
-    A symbol that was asked to be off may be absent from `made`.
+    A symbol that is asked to be off may be absent from `actual`.
     """
     return [
-        f"{name} was asked to be {value} and became {made.get(name, _OFF)}"
+        f"{name} was asked to be {value} and became {actual.get(name, _OFF)}"
         for name, value in asked.items()
-        if made.get(name, _OFF) != value
+        if actual.get(name, _OFF) != value
     ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The SSH keys of the guests and of their one user, made once per cache and never kept in git."""
+"""The SSH keys of the guests and of the user who logs in, made once per cache and never stored in git."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TYPE = b"ssh-ed25519"
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """Where the keys lie."""
+    """Paths of the keys."""
 
     host_private: Path
     """in Dropbear's own format"""
@@ -28,17 +28,17 @@ class Keys(msgspec.Struct, frozen=True):
 
 
 def ensure() -> Keys:
-    """Return the keys, made if there are none yet."""
+    """Return the keys; they are made if they do not exist."""
     folder = paths.cache() / "keys"
-    found = Keys(*(folder / name for name in ("host_ed25519", "host_ed25519.pub", "login_ed25519", "login_ed25519.pub")))
+    pair = Keys(*(folder / name for name in ("host_ed25519", "host_ed25519.pub", "login_ed25519", "login_ed25519.pub")))
     with files.locked(folder):
-        if not all(path.exists() for path in (found.host_private, found.host_public, found.login_private, found.login_public)):
+        if not all(path.exists() for path in (pair.host_private, pair.host_public, pair.login_private, pair.login_public)):
             host, login = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-            files.write(found.host_private, _dropbear(host), 0o600)
-            files.write(found.host_public, _public(host))
-            files.write(found.login_private, _openssh(login), 0o600)
-            files.write(found.login_public, _public(login))
-    return found
+            files.write(pair.host_private, _dropbear(host), 0o600)
+            files.write(pair.host_public, _public(host))
+            files.write(pair.login_private, _openssh(login), 0o600)
+            files.write(pair.login_public, _public(login))
+    return pair
 
 
 def _public(key: Ed25519PrivateKey) -> bytes:
@@ -50,6 +50,6 @@ def _openssh(key: Ed25519PrivateKey) -> bytes:
 
 
 def _dropbear(key: Ed25519PrivateKey) -> bytes:
-    """Encode a host key as Dropbear stores it: two SSH strings, the type and private plus public half."""
+    """Encode a host key in Dropbear's format: two SSH strings, the type, and the private and public halves."""
     both = key.private_bytes_raw() + key.public_key().public_bytes_raw()
     return struct.pack(">I", len(_TYPE)) + _TYPE + struct.pack(">I", len(both)) + both

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What machine code refers to without a relocation, or beside the place that a relocation names.
+"""References of machine code that have no relocation, or whose relocation needs a correction.
 
-An assembler resolves a call within its section by itself, so that the distance to the callee is part of the
-code. The encodings are those of the x86_64 and AArch64 ELF psABIs; code of other machines is taken as it is.
+An assembler resolves a call within its section itself, so that the distance to the callee is part of the code.
+The encodings are those of the x86_64 and AArch64 ELF psABIs; code of other machines is not changed.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ Array = NDArray[Any]
 _X86_64, _AARCH64 = 62, 183
 """EM_* of the ELF header"""
 _RELATIVE = (2, 4)
-"""R_X86_64_PC32 and PLT32: relative to the end of their four bytes, as the processor sees it to the instruction's end"""
+"""R_X86_64_PC32 and PLT32: relative to their four bytes, while the processor counts from the end of the instruction"""
 _CALL, _JUMP, _TWO_BYTES, _JUMP_IF = 0xE8, 0xE9, 0x0F, 0x80
 _IMMEDIATE_4, _IMMEDIATE_1, _TEST_1, _TEST_4 = (0x69, 0x81, 0xC7), (0x6B, 0x80, 0x83, 0xC0, 0xC1, 0xC6), 0xF6, 0xF7
-"""opcodes whose operand in memory is followed by an immediate one of so many bytes"""
+"""opcodes whose memory operand is followed by an immediate operand of 4 or 1 bytes"""
 _SHORT = 0x66
-"""the prefix that makes two bytes of an immediate operand's four"""
+"""the prefix that shortens an immediate operand from four bytes to two"""
 _BRANCH, _BRANCHES, _DISTANCE = 0x7C000000, 0x14000000, 0x03FFFFFF
-"""AArch64's B and BL: what tells them, and the distance in instructions"""
+"""AArch64's B and BL: mask and value of the opcode, and mask of the distance in instructions"""
 
 
 def branches(machine: int, code: Array, starts: Array, taken: Array) -> tuple[Array, Array]:
-    """Return where `code`, a section, calls or jumps to one of `starts`, and to which; the distances in it become 0.
+    """Return the offsets in a section `code` of calls and jumps to one of `starts`, and their targets.
 
-    `taken` are the offsets of relocations, which say themselves what is meant there.
+    The distances in `code` are set to 0. Places in `taken`, the offsets of relocations, are left out.
     """
     if machine == _X86_64:
         return _x86_branches(code, starts, taken)
@@ -58,7 +58,7 @@ def _x86_branches(code: Array, starts: Array, taken: Array) -> tuple[Array, Arra
 
 
 def beyond(machine: int, code: Array, offsets: Array, types: Array) -> Array:
-    """Return what has to be added to the addends of relocations in code, so that they name the place that is meant."""
+    """Return the correction of the addends of relocations in code: with it they give the place that is referred to."""
     if machine != _X86_64 or not len(offsets):
         return np.zeros(len(offsets), np.int64)
     modrm, opcode, prefix = (code[np.maximum(offsets - back, 0)] for back in (1, 2, 3))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Applies a series to a source, in the rig's repository: whole or not at all, without fuzz."""
+"""Applies a series to a source in the rig's repository: all of it or nothing, and without fuzz."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _HUNK = re.compile(r"^@@ -(\d+)")
 _LINK = "120000"
 """git's mode of a symbolic link"""
 _GONE = "D"
-"""git's word for a file that was removed"""
+"""git's status of a file that was removed"""
 _LARGEST = 64 << 20
 _ENOUGH = 12
-"""digits of a blob's name that make it certain"""
+"""digits of a blob's name that identify it for certain"""
 
 
 class Patch(msgspec.Struct, frozen=True):
@@ -46,9 +46,9 @@ class Patched(msgspec.Struct, frozen=True):
     patches: tuple[str, ...]
     """names of the patches that were applied"""
     notes: tuple[str, ...]
-    """what the user should know: sources and results that are not those of the patches' index lines"""
+    """sentences for the user: files that differ from the blobs of the patches' index lines"""
     files: tuple[tuple[str, ...], ...] = ()
-    """for each of the patches the files that it makes or changes"""
+    """for each patch the files that it creates or changes"""
 
 
 class _Change(msgspec.Struct, frozen=True):
@@ -69,25 +69,25 @@ def read(variant: Variant) -> tuple[Patch, ...]:
         return ()
     path = variant.series
     if path.is_file():
-        found = _mbox(path)
+        series = _mbox(path)
     elif (path / "series").is_file():
-        found = _quilt(path)
+        series = _quilt(path)
     else:
-        found = [_patch(file) for file in sorted((*path.glob("*.patch"), *path.glob("*.diff")))]
-        # Such a folder, as git format-patch makes it, may have a cover letter.
-        found = [patch for patch in found if len(found) == 1 or not patch.name.startswith("0000-") or _has_diff(patch)]
-    if not found:
+        series = [_patch(file) for file in sorted((*path.glob("*.patch"), *path.glob("*.diff")))]
+        # A folder that git format-patch made may hold a cover letter.
+        series = [patch for patch in series if len(series) == 1 or not patch.name.startswith("0000-") or _has_diff(patch)]
+    if not series:
         raise UsageError(f"{path} holds no patches; a series is a folder with a 'series' file or .patch files, or an mbox.")
-    if variant.count is not None and variant.count > len(found):
-        raise UsageError(f"'{variant.name}' asks for {variant.count} patches; {path} has {len(found)}.")
-    return tuple(found[: variant.count])
+    if variant.count is not None and variant.count > len(series):
+        raise UsageError(f"'{variant.name}' asks for {variant.count} patches; {path} has {len(series)}.")
+    return tuple(series[: variant.count])
 
 
 def apply(source: Tree, variant: Variant) -> Patched:
     """Return the commit of `source` with the patches of `variant` on top.
 
-    Raises UsageError naming the patch, the file and the hunk that does not apply, or
-    the path that reaches outside of the tree. Nothing is changed by a failure.
+    Raises UsageError naming the patch, the file and the hunk that does not apply, or the path that leads out of the
+    tree. A failure changes nothing.
     """
     series = read(variant)
     commit, notes, files = source.commit, [], []
@@ -111,20 +111,20 @@ class _Refused(UsageError):
 
 
 def _files(patch: Patch, before: str, after: str) -> tuple[str, ...]:
-    """Return what a patch makes or changes; UsageError for a link that would lead a build out of the tree."""
-    found = []
+    """Return the files that a patch creates or changes; UsageError for a symbolic link that leads out of the tree."""
+    changed = []
     for line in git.run("diff-tree", "-r", "--no-renames", "-z", before, after).split("\0:"):
-        told, _, path = line.removeprefix(":").partition("\0")
-        _, mode, _, blob, status = told.split() if told else ("",) * 5
+        fields, _, path = line.removeprefix(":").partition("\0")
+        _, mode, _, blob, status = fields.split() if fields else ("",) * 5
         path = path.rstrip("\0")
         if status not in ("", _GONE):
-            found.append(path)
+            changed.append(path)
         if mode == _LINK:
             target = git.run("cat-file", "blob", blob)
             if posixpath.normpath(posixpath.join(posixpath.dirname(path), target)).startswith(("/", "..")):
                 what = f"it makes {path} a link to '{target}', outside of the source tree"
                 raise UsageError(f"{patch.name} is refused: {what}; nothing was changed.")
-    return tuple(found)
+    return tuple(changed)
 
 
 def _patch(file: Path, strip: int = 1, name: str = "") -> Patch:
@@ -139,7 +139,7 @@ def _patch(file: Path, strip: int = 1, name: str = "") -> Patch:
 
 
 def _quilt(folder: Path) -> list[Patch]:
-    found = []
+    series = []
     for line in (folder / "series").read_text(errors="replace").splitlines():
         words = line.split("#", 1)[0].split()
         if not words:
@@ -151,12 +151,12 @@ def _quilt(folder: Path) -> list[Patch]:
         strips = [word[2:] for word in words[1:] if word.startswith("-p")]
         if strips and not strips[-1].isdigit():
             raise UsageError(f"{folder / 'series'}: '-p{strips[-1]}' of '{words[0]}' is not a number.")
-        found.append(_patch(file, int(strips[-1]) if strips else 1, words[0]))
-    return found
+        series.append(_patch(file, int(strips[-1]) if strips else 1, words[0]))
+    return series
 
 
 def _may_name(folder: Path, file: Path) -> bool:
-    """Tell whether a series may name `file`: one of its own, or one of a series beside it, which two may share."""
+    """Return True if a series may name `file`: it lies in its own folder, or in that of a series beside it."""
     if file.is_relative_to(folder):
         return True
     beside = file.relative_to(folder.parent).parts if file.is_relative_to(folder.parent) else ()
@@ -164,7 +164,7 @@ def _may_name(folder: Path, file: Path) -> bool:
 
 
 def _mbox(file: Path) -> list[Patch]:
-    """Split an mbox; a file that is no mbox is one patch."""
+    """Split an mbox into patches; a file that is not an mbox is one patch."""
     whole = _patch(file)
     if not whole.data.startswith(b"From "):
         return [whole]
@@ -175,10 +175,10 @@ def _mbox(file: Path) -> list[Patch]:
 
 
 def _mail(file: Path, name: str) -> Patch:
-    """Return what one mail holds, with its transfer encoding undone."""
+    """Return the patch in a mail, decoded from its transfer encoding."""
     message, diff = file.with_suffix(".message"), file.with_suffix(".diff")
-    said = shell.output(("git", "mailinfo", message, diff), stdin=file.read_bytes(), error=UsageError)
-    subject = re.search(r"^Subject: (.*)$", said, re.M)
+    headers = shell.output(("git", "mailinfo", message, diff), stdin=file.read_bytes(), error=UsageError)
+    subject = re.search(r"^Subject: (.*)$", headers, re.M)
     return Patch(subject[1] if subject else name, diff.read_bytes())
 
 
@@ -187,15 +187,15 @@ def _has_diff(patch: Patch) -> bool:
 
 
 def _changes(patch: Patch) -> list[_Change]:
-    found: list[_Change] = []
+    changes: list[_Change] = []
     old = path = ""
     for line in patch.data.decode(errors="replace").splitlines():
         if start := _DIFF.match(line):
             old, path = start[1], start[2]
         elif (index := _INDEX.match(line)) and path:
-            found.append(_Change(old, path, index[1], index[2]))
+            changes.append(_Change(old, path, index[1], index[2]))
             path = ""
-    return found
+    return changes
 
 
 def _differing(patch: Patch, verb: str, blobs: dict[str, str], env: dict[str, str]) -> list[str]:
@@ -204,22 +204,22 @@ def _differing(patch: Patch, verb: str, blobs: dict[str, str], env: dict[str, st
         if len(expected) < _ENOUGH:
             continue
         listed = git.run("ls-files", "--stage", "--", path, env=env).split()
-        found = listed[1] if listed else _NULL
-        if not found.startswith(expected):
-            notes.append(f"{patch.name} {verb} {path} {expected[:_ENOUGH]} by its index line; here it is {found[:_ENOUGH]}.")
+        actual = listed[1] if listed else _NULL
+        if not actual.startswith(expected):
+            notes.append(f"{patch.name} {verb} {path} {expected[:_ENOUGH]} by its index line; here it is {actual[:_ENOUGH]}.")
     return notes
 
 
 def _explain(patch: Patch, refused: _Refused) -> str:
-    said = str(refused)
-    failed = re.search(r"patch failed: (\S+):(\d+)", said)
+    output = str(refused)
+    failed = re.search(r"patch failed: (\S+):(\d+)", output)
     if failed:
         hunk = _hunk_number(patch, failed[1], failed[2])
         return f"{patch.name} does not apply: hunk {hunk} of {failed[1]} (line {failed[2]}) does not match; nothing was changed."
-    outside = re.search(r"invalid path '(.*?)'|affected file '(.*?)' is beyond a symbolic link", said)
+    outside = re.search(r"invalid path '(.*?)'|affected file '(.*?)' is beyond a symbolic link", output)
     if outside:
         return f"{patch.name} is refused: it reaches outside of the source tree ({outside[1] or outside[2]}); nothing was changed."
-    reason = said.split("error: ")[-1].strip()
+    reason = output.split("error: ")[-1].strip()
     return f"{patch.name} does not apply: {reason}; nothing was changed."
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tells what the code and data of a relocatable kernel refer to, in words that are the same wherever it lies."""
+"""Describes the references of a relocatable kernel's code and data, independent of addresses."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from harness.host import elf
 from harness.host.elf import UNNAMED, Elf
 
 _ADDED = re.compile(r"(?:\.(?:isra|constprop|part|cold|llvm|lto_priv)(?:\.\d+)?|\.\d+)+$")
-"""what the compiler adds to the names of copies, of parts and of statics in functions"""
+"""suffixes that the compiler adds to the names of function copies, of function parts and of static variables"""
 _UNIQUE = re.compile(r"^(__UNIQUE_ID_.*?\D|__addressable_.*?\D)\d+$")
-"""names that the kernel's macros make with a number or a line"""
+"""names that the kernel's macros end with a counter or a line number"""
 _OF_A_FUNCTION = re.compile(r"^(?:__func__|__FUNCTION__|__PRETTY_FUNCTION__|CSWTCH)\.\d+$")
-"""constants that the compiler makes for functions: as much a part of them as data without a name"""
+"""constants that the compiler creates for a function: they count as a part of it, like data without a name"""
 _BESIDE = re.compile(r"^(?:\.discard|_*k(?:sym|crc)tab|__bug_table|__jump_table|__verbose|__dyndbg|__ex_table|\.orc_|\.note)")
-"""sections that say things about code or data, some of them with line numbers"""
+"""sections with information about code or data, some of it line numbers"""
 _LONGEST = 1 << 16
-"""bytes of data without a name that are looked at"""
+"""maximum bytes of data without a name that are compared"""
 _BRANCH = -1
-"""stands for the type of a reference that has no relocation"""
+"""type of a reference that has no relocation"""
 
 Place = tuple[int, int]
 """number of a section, and offset in it"""
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """Something that a section refers to."""
+    """A reference from a section to a symbol or a place."""
 
     offset: int
     type: int
-    """of the relocation"""
+    """type of the relocation"""
     name: str
-    """of a symbol that is named, with the addend; empty where `place` is meant"""
+    """symbol and addend; empty if the reference is to `place`"""
     place: Place
 
 
-class Kernel:
-    """A relocatable kernel; raises ValueError, LookupError or OverflowError where its tables make no sense."""
+class RelocatableKernel:
+    """A relocatable kernel; raises ValueError, LookupError or OverflowError if its tables are not valid."""
 
     def __init__(self, file: Elf) -> None:
         """Read the symbols and references of `file`."""
@@ -61,17 +61,17 @@ class Kernel:
         self._starts = {section: sorted(ends) for section, ends in self._ends.items()}
         self._references = self._refer(file)
         self._bounds = self._boundaries()
-        self._told: dict[Place, str] = {}
+        self._descriptions: dict[Place, str] = {}
 
     def digest(self, section: int, start: int, end: int) -> str:
-        """Return a digest of a part of a section and of what it refers to."""
+        """Return a digest of a part of a section and of its references."""
         total = hashlib.blake2b(self._data[section][start:end].data, digest_size=8)
         for reference in self._within(section, start, end):
             total.update(f"\n{reference.offset - start} {reference.type} {self._target(reference)}".encode())
         return total.hexdigest()
 
     def counts(self, symbol: int) -> bool:
-        """Whether a symbol by its number is code or data of the running kernel that the source names."""
+        """Return True if the symbol with this number is code or data of the running kernel with a name in the source."""
         return self._lies(self.numbers[symbol]) and not _OF_A_FUNCTION.match(self.names[symbol])
 
     def _lies(self, section: int) -> bool:
@@ -81,16 +81,16 @@ class Kernel:
         return bool(self.sections[section].flags & elf.ALLOC) and not _BESIDE.match(self.sections[section].name)
 
     def _files(self) -> list[str]:
-        """Return the source file of each symbol: local ones follow that of their file."""
-        found, file = [], ""
+        """Return the source file of each symbol: local symbols follow the symbol of their file."""
+        files, file = [], ""
         local = (self.symbols["info"] >> 4 == 0).tolist()
         for name, kind, is_local in zip(self.names, self.kinds, local, strict=True):
             file = name if kind == elf.FILE else file
-            found.append(file if is_local else "")
-        return found
+            files.append(file if is_local else "")
+        return files
 
     def _look_up(self) -> None:
-        """Learn where symbols begin and end; of several at one place the first by name tells for all."""
+        """Store the start and the end of each symbol; of several at one place the first by name stands for all."""
         table = zip(self.numbers, self.symbols["value"].tolist(), self.symbols["size"].tolist(), strict=True)
         for index, (section, start, size) in enumerate(table):
             name = self.names[index]
@@ -102,8 +102,8 @@ class Kernel:
                 self._ends[section][start] = max(start + size, self._ends[section].get(start, 0))
 
     def _refer(self, file: Elf) -> dict[int, tuple[list[int], list[Reference]]]:
-        """Return the references of each section and, in the same order, their offsets."""
-        made, relocations = {}, file.relocations()
+        """Return for each section the offsets of its references, and the references in the same order."""
+        by_section, relocations = {}, file.relocations()
         for number, section in enumerate(self.sections):
             if section.type != elf.PROGBITS or not self._holds(number):
                 continue
@@ -113,15 +113,15 @@ class Kernel:
             if section.flags & elf.EXECUTE:
                 addends += machine_code.beyond(file.machine, code, offsets, table["type"])
             columns = (offsets.tolist(), table["type"].tolist(), table["symbol"].tolist(), addends.tolist())
-            found = [self._reference(*row) for row in zip(*columns, strict=True)]
+            references = [self._reference(*row) for row in zip(*columns, strict=True)]
             if section.flags & elf.EXECUTE:
                 starts = np.array(list(self._named[number]), np.int64)
                 where, to = machine_code.branches(file.machine, code, starts, offsets)
                 pairs = zip(where.tolist(), to.tolist(), strict=True)
-                found += [Reference(at, _BRANCH, "", (number, target)) for at, target in pairs]
-                found.sort(key=lambda reference: reference.offset)
-            made[number] = [reference.offset for reference in found], found
-        return made
+                references += [Reference(at, _BRANCH, "", (number, target)) for at, target in pairs]
+                references.sort(key=lambda reference: reference.offset)
+            by_section[number] = [reference.offset for reference in references], references
+        return by_section
 
     def _reference(self, offset: int, type_: int, symbol: int, addend: int) -> Reference:
         if self.kinds[symbol] == elf.SECTION:
@@ -129,30 +129,30 @@ class Kernel:
         return Reference(offset, type_, f"{plain(self.names[symbol])}+{addend}", (0, 0))
 
     def _boundaries(self) -> dict[int, list[int]]:
-        """Return where in each section something begins or ends, be it something without a name that is referred to."""
-        found: dict[int, set[int]] = defaultdict(set)
+        """Return the offsets in each section at which a symbol begins or ends, or to which a reference leads."""
+        places: dict[int, set[int]] = defaultdict(set)
         for section, ends in self._ends.items():
-            found[section].update(ends, ends.values())
+            places[section].update(ends, ends.values())
         for _, references in self._references.values():
             for reference in references:
                 section, at = reference.place
-                found[section].add(at)
-        return {section: sorted(places) for section, places in found.items()}
+                places[section].add(at)
+        return {section: sorted(offsets) for section, offsets in places.items()}
 
     def _within(self, section: int, start: int, end: int) -> list[Reference]:
         offsets, references = self._references.get(section, ([], []))
         return references[bisect.bisect_left(offsets, start) : bisect.bisect_left(offsets, end)]
 
     def _target(self, reference: Reference) -> str:
-        """Return what a reference means."""
+        """Return a description of the target of a reference."""
         if reference.name:
             return reference.name
-        if reference.place not in self._told:
-            self._told[reference.place] = self._name(reference.place) or self._unnamed(reference.place)
-        return self._told[reference.place]
+        if reference.place not in self._descriptions:
+            self._descriptions[reference.place] = self._name(reference.place) or self._unnamed(reference.place)
+        return self._descriptions[reference.place]
 
     def _name(self, place: Place) -> str:
-        """Return the symbol at a place, or that holds it and how far in it; empty if there is none."""
+        """Return the symbol that holds a place, with the offset in it; empty if there is none."""
         section, at = place
         if name := self._named[section].get(at):
             return f"{name}+0"
@@ -163,7 +163,7 @@ class Kernel:
         return f"{self._named[section][starts[before]]}+{at - starts[before]}"
 
     def _unnamed(self, place: Place) -> str:
-        """Return what lies at a place that no symbol names: a string, a constant, or data such as the table of a switch."""
+        """Return the content at a place without a symbol: a string, a constant, or data such as the table of a switch."""
         number, at = place
         section, data = self.sections[number], self._data[number]
         kind = re.sub(r"\d+", "", section.name)
@@ -181,7 +181,7 @@ class Kernel:
 
 
 def plain(name: str) -> str:
-    """Return a symbol's name as the source has it."""
+    """Return a symbol's name in the source."""
     name = _ADDED.sub("", name)
     unique = _UNIQUE.match(name)
     return unique[1] if unique else name

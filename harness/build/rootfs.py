@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's initramfs: static BusyBox, Dropbear and kmod from Debian's packages, built without root."""
+"""Builds the guest's initramfs without root: static BusyBox, Dropbear and kmod from Debian's packages."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from harness.model.matrix import Machine
 ADDRESS = "10.0.2.15"
 """the guest's address in QEMU's user network"""
 IDENTITY = "/etc/initramfs-identity"
-"""file in the guest that says which initramfs it is"""
+"""file in the guest that holds the initramfs's identity"""
 READY = "kernel-patch-rig: ready for SSH"
-"""what the guest says on its console once Dropbear listens"""
+"""line that the guest prints on its console once Dropbear listens"""
 
 
 class Contents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What rootfs/contents.toml says."""
+    """The content of rootfs/contents.toml."""
 
     packages: tuple[str, ...]
     programs: dict[str, str]
@@ -42,32 +42,32 @@ class Rootfs(msgspec.Struct, frozen=True):
     image: Path
     sha256: str
     identity: str
-    """digest of all that it holds, which its file `IDENTITY` tells a guest"""
+    """digest of its content, which is also in its file `IDENTITY`"""
     packages: dict[str, str]
-    """SHA-256 of each Debian package that went into it, by file name"""
+    """SHA-256 of each Debian package that it was built from, by file name"""
 
 
 def build(machine: Machine) -> Rootfs:
-    """Return the initramfs for `machine`, made if the cache has none or a damaged one.
+    """Return the initramfs for `machine`; it is built if the cache has none or a damaged one.
 
-    Raises RigError when a package cannot be had, BuildError when one lacks a file.
+    Raises RigError if a package cannot be downloaded, BuildError if one lacks a file.
     """
     pair = keys.ensure()
     inputs = (paths.ROOTFS / "contents.toml", paths.ROOTFS / "init.j2", pair.host_private, pair.login_public)
-    made = paths.cache() / "rootfs" / f"{machine.build.debian}-{files.digest(*inputs)[:16]}"
-    with files.locked(made):
-        found = _cached(made)
-        if found:
-            return found
-        with files.folder(made) as folder:
+    target = paths.cache() / "rootfs" / f"{machine.build.debian}-{files.digest(*inputs)[:16]}"
+    with files.locked(target):
+        cached = _cached(target)
+        if cached:
+            return cached
+        with files.folder(target) as folder:
             built = make(machine, folder)
-            built = msgspec.structs.replace(built, image=made / built.image.name)
+            built = msgspec.structs.replace(built, image=target / built.image.name)
             files.write(folder / "rootfs.json", msgspec.json.encode(built, enc_hook=str))
         return built
 
 
 def make(machine: Machine, folder: Path) -> Rootfs:
-    """Make the initramfs for `machine` in `folder`, whatever the cache has; raises as `build` does."""
+    """Build the initramfs for `machine` in `folder`, without the cache; raises the same errors as `build`."""
     contents = toml.load(paths.ROOTFS / "contents.toml", Contents)
     image = folder / "initramfs.cpio"
     with tempfile.TemporaryDirectory() as scratch:
@@ -79,9 +79,9 @@ def make(machine: Machine, folder: Path) -> Rootfs:
 
 def _cached(folder: Path) -> Rootfs | None:
     try:
-        found = msgspec.json.decode((folder / "rootfs.json").read_bytes(), type=Rootfs, dec_hook=lambda t, v: t(v))
-        own = found.image.parent == folder and files.file_sha256(found.image) == found.sha256
-        return found if own else None
+        rootfs = msgspec.json.decode((folder / "rootfs.json").read_bytes(), type=Rootfs, dec_hook=lambda t, v: t(v))
+        own = rootfs.image.parent == folder and files.file_sha256(rootfs.image) == rootfs.sha256
+        return rootfs if own else None
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -113,23 +113,23 @@ def _fill(root: Path, contents: Contents, machine: Machine, pair: keys.Keys, scr
 
 def _copy(source: Path, target: Path) -> None:
     if not source.exists():
-        raise BuildError(f"Debian's packages hold no {source.name}; rootfs/contents.toml names one that moved.")
+        raise BuildError(f"Debian's packages hold no {source.name}; correct its path in rootfs/contents.toml.")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(source.resolve(), target)
     target.chmod(0o755)
 
 
 def _libraries(program: Path, unpacked: Path) -> set[Path]:
-    """Return the interpreter and the libraries that `program` needs, directly or not."""
-    found: set[Path] = set()
+    """Return the interpreter and the libraries that `program` needs, directly or indirectly."""
+    needed: set[Path] = set()
     todo = [program]
     while todo:
         interpreter, names = _needs(todo.pop())
         wanted = [unpacked / interpreter.lstrip("/")] if interpreter else []
         wanted += [_library(name, unpacked) for name in names]
-        todo += [path for path in wanted if path not in found]
-        found.update(wanted)
-    return found
+        todo += [path for path in wanted if path not in needed]
+        needed.update(wanted)
+    return needed
 
 
 def _library(name: str, unpacked: Path) -> Path:
@@ -153,20 +153,20 @@ def _needs(program: Path) -> tuple[str, list[str]]:
 
 
 def _mark(root: Path) -> str:
-    """Return a digest of all files below `root`, and have a file there tell it."""
+    """Return a digest of all files below `root`, and write it to a file there."""
     parts: list[str | Path] = []
     for path in sorted(root.rglob("*")):
         target = str(path.readlink()) if path.is_symlink() else path if path.is_file() else ""
         parts += [str(path.relative_to(root)), oct(path.lstat().st_mode), target]
-    found = files.digest(*parts)
-    files.write(root / IDENTITY.lstrip("/"), f"{found}\n")
-    return found
+    identity = files.digest(*parts)
+    files.write(root / IDENTITY.lstrip("/"), f"{identity}\n")
+    return identity
 
 
 def _pack(root: Path, image: Path) -> None:
-    """Pack `root` as a cpio archive that is the same whenever and by whomever it is made.
+    """Pack `root` as a cpio archive that does not depend on the time or the user.
 
-    It is not compressed: copying six megabytes costs an emulated kernel less than unpacking them.
+    It is not compressed: an emulated kernel copies six megabytes faster than it decompresses them.
     """
     names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
     for path in (root, *root.rglob("*")):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where a kernel's source comes from: the user, the cache, kernel.org, or the distribution."""
+"""Gets a kernel's source: from the user, the cache, kernel.org, or the distribution."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Tree(msgspec.Struct, frozen=True):
     commit: str
     tree: str
     version: str
-    """as its Makefile says, such as ``4.18.0``"""
+    """version in its Makefile, such as ``4.18.0``"""
     origin: str
-    """where it came from, for people"""
+    """origin of the source, for messages"""
 
 
 class Origins(msgspec.Struct, frozen=True):
-    """What fetches a source from the network; tests hand in their own."""
+    """Functions that fetch a source from the network; tests hand in their own."""
 
     fetch: Callable[[str, str, Path, Line], None] = download.fetch
     packages: Callable[..., list[Path]] = apt.download
@@ -49,7 +49,7 @@ _ORIGINS = Origins()
 
 
 def resolve(base: Base, wanted: str | None, say: Line, origins: Origins = _ORIGINS) -> Tree:
-    """Return the source of `base`: what the user `wanted`, else the cache, else the base's own origin.
+    """Return the source of `base`: the one that the user `wanted`, else from the cache, else from the base's own origin.
 
     `wanted` is a folder, a tarball, or a git URL with a ref as ``URL#REF``.
     Raises UsageError for one that cannot be used, SourceUnavailable if there is none.
@@ -80,7 +80,7 @@ def _wanted(base: Base, wanted: str, say: Line) -> Tree:
 
 
 def _from_file(base: Base, tarball: Path, say: Line) -> Tree:
-    """Import a tarball, or find what was imported from one of the same content before."""
+    """Import a tarball, unless one with the same content was imported before."""
     memory = paths.cache() / "tarballs" / files.file_sha256(tarball)
     if memory.exists():
         commit = memory.read_text()
@@ -97,7 +97,7 @@ def _from_file(base: Base, tarball: Path, say: Line) -> Tree:
 
 
 def _fetch(base: Base, folder: Path, say: Line, origins: Origins) -> None:
-    """Fill the cache from the base's own origin."""
+    """Download the base's source to the cache from its own origin."""
     tarball = folder.with_name(Path(base.source.url).name or f"linux-{base.name}.tar.xz")
     with files.locked(folder):
         if folder.is_dir():
@@ -140,7 +140,7 @@ def _scratch() -> Path:
 
 
 def _unpack(tarball: Path, into: Path, error: type[RigError]) -> Path:
-    """Unpack a tarball that holds one folder, and return that folder."""
+    """Unpack a tarball and return the one folder that it holds."""
     into.mkdir(parents=True, exist_ok=True)
     shell.output(("tar", "--extract", "--no-same-owner", f"--file={tarball}", f"--directory={into}"), error=error)
     inside = list(into.iterdir())
@@ -198,11 +198,11 @@ def _check_version(base: Base, makefile: str, origin: str) -> None:
 
 
 FALLBACK = "6.1"
-"""the base whose source a Debian machine can always have"""
+"""the base whose source is a package of Debian's"""
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """A kernel base with its source, and what has to be said about them."""
+    """A kernel base with its source, and notes for the report."""
 
     base: Base
     tree: Tree
@@ -210,7 +210,7 @@ class Sources(msgspec.Struct, frozen=True):
 
 
 def sources(wanted: Selection, say: Line) -> Sources:
-    """Return the base to test and its source: 4.18, or the distribution's kernel where there is no 4.18."""
+    """Return the base to test and its source: 4.18, or the distribution's kernel if 4.18 is not available."""
     named = wanted.source or os.environ.get("RIG_SOURCE", "")
     base = matrix.load_base(wanted.kernel or DEFAULT)
     try:

@@ -13,7 +13,7 @@ import msgspec
 from harness import paths
 from harness.build import first_difference, kbuild, rootfs
 from harness.build.built import BuiltCell
-from harness.build.first_difference import Kind
+from harness.build.first_difference import FileKind
 from harness.build.kbuild import Kernel, Metadata
 from harness.build.rootfs import Rootfs
 from harness.commands import pipeline
@@ -112,12 +112,12 @@ def _kernel(made: Plan, built: BuiltCell, again: Kernel, kept: Path) -> Iterator
     # What is wrong in the cache would come back from these.
     origins = (str(kbuild.folder_of(kbuild.tree_of(made.base, cell.variant), cell)), str(kbuild.objects()))
     kernel, module = (str(ours.folder), *origins), (str(ours.module.parent), *origins)
-    yield _compare(IMAGE, Kind.DATA, ours.image, again.image, kept, kernel)
-    yield _compare(VMLINUX, Kind.ELF, ours.vmlinux, again.vmlinux, kept, kernel)
-    yield _compare("System.map", Kind.TEXT, ours.folder / "System.map", again.folder / "System.map", kept, kernel)
-    yield _compare("config", Kind.TEXT, ours.config, again.config, kept, kernel)
-    yield _compare(ours.module.name, Kind.ELF, ours.module, again.module, kept, module)
-    yield _compare(f"debug/{ours.module.name}", Kind.ELF, ours.debug_module, again.debug_module, kept, module)
+    yield _compare(IMAGE, FileKind.DATA, ours.image, again.image, kept, kernel)
+    yield _compare(VMLINUX, FileKind.ELF, ours.vmlinux, again.vmlinux, kept, kernel)
+    yield _compare("System.map", FileKind.TEXT, ours.folder / "System.map", again.folder / "System.map", kept, kernel)
+    yield _compare("config", FileKind.TEXT, ours.config, again.config, kept, kernel)
+    yield _compare(ours.module.name, FileKind.ELF, ours.module, again.module, kept, module)
+    yield _compare(f"debug/{ours.module.name}", FileKind.ELF, ours.debug_module, again.debug_module, kept, module)
 
 
 def _initramfs(built: BuiltCell, kept: Path, parts: Parts) -> Compared:
@@ -131,10 +131,10 @@ def _initramfs(built: BuiltCell, kept: Path, parts: Parts) -> Compared:
         return Compared(ours.image.name, str(ours.image), skipped=str(error).rstrip("."))
     if others := sorted(name for name, _ in again.packages.items() - ours.packages.items()):
         return Compared(ours.image.name, str(ours.image), skipped=f"Debian has other packages by now: {', '.join(others)}")
-    return _compare(ours.image.name, Kind.CPIO, ours.image, again.image, kept, (str(ours.image.parent),))
+    return _compare(ours.image.name, FileKind.CPIO, ours.image, again.image, kept, (str(ours.image.parent),))
 
 
-def _compare(name: str, kind: Kind, cached: Path, rebuilt: Path, kept: Path, remove: tuple[str, ...]) -> Compared:
+def _compare(name: str, kind: FileKind, cached: Path, rebuilt: Path, kept: Path, remove: tuple[str, ...]) -> Compared:
     """Compare a file, and keep the one that was built again in the folder `kept` if it differs."""
     found = first_difference.first(kind, cached, rebuilt)
     if found is None:

@@ -25,7 +25,7 @@ from harness.host import files, parallel, shell, toml
 from harness.host.shell import Line
 from harness.model import catalog, matrix, mutants, records, run_folder, selection
 from harness.model.matrix import Base, Variant
-from harness.model.mutants import Attempt, Measured, Mutant, Table
+from harness.model.mutants import Attempt, Measured, Mutant, MutantTable
 from harness.model.selection import Selection
 from harness.report import mutants as report
 from harness.runs import lifecycle
@@ -37,12 +37,12 @@ _MEANT = ("machine", "profile", "tests", "scale", "loops", "jobs", "source", "ke
 """the options that have a meaning here"""
 
 
-def load(base: Base) -> Table:
+def load(base: Base) -> MutantTable:
     """Read the mutants of a kernel base; UsageError if there are none or one makes no sense."""
     place = base.folder / "mutants.toml"
     if not place.exists():
         raise UsageError(f"Linux {base.name} has no mutants: there is no {place}.")
-    table = toml.load(place, Table)
+    table = toml.load(place, MutantTable)
     mutants.check(table, str(place))
     return table
 
@@ -50,7 +50,7 @@ def load(base: Base) -> Table:
 class Parts(msgspec.Struct, frozen=True):
     """What trying mutants is made of; tests hand in their own."""
 
-    load: Callable[[Base], Table] = load
+    load: Callable[[Base], MutantTable] = load
     check: Callable[[Selection], None] = cells.check
     variant: Callable[[Base, str], Variant] = matrix.find_variant
     source: Callable[[Selection, Line], Sources] = source.sources
@@ -225,7 +225,7 @@ def _only_what_counts(wanted: Selection) -> None:
         raise UsageError("Mutants are tried on one machine; give --machine one name.")
 
 
-def completed(wanted: Selection, base: Base, table: Table) -> Selection:
+def completed(wanted: Selection, base: Base, table: MutantTable) -> Selection:
     """Return the selection with what the table says where the user said nothing."""
     return msgspec.structs.replace(
         wanted,

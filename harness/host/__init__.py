@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Talks to the host: processes, files, deadlines, ELF and TOML files; knows nothing of kernels.
+"""Deals with the host: processes, files, deadlines, ELF and TOML files; has no part of the kernel test in it.
 
-Takes paths and argument lists, and gives back bytes, text and records.
+Takes paths and argument lists, and returns bytes, text and records.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Deadlines, and what a guest's nanoseconds mean under each clock."""
+"""Deadlines, and the factor by which the user makes them longer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import time
 from harness.errors import UsageError
 
 POLL = 0.01
-"""seconds between two looks at something that is awaited"""
+"""seconds between two checks in a loop that waits"""
 
 
 class Deadline:
-    """A point in time; all waiting in the rig ends at one."""
+    """A point in time at which a wait ends; nothing in the rig waits without one."""
 
     def __init__(self, seconds: float) -> None:
         """Set it `seconds` from now."""
@@ -22,17 +22,17 @@ class Deadline:
 
     @property
     def over(self) -> bool:
-        """Whether it has passed."""
+        """True if the deadline has passed."""
         return time.monotonic() >= self._end
 
 
 def patience() -> float:
-    """Return how many times longer than usual a test may take by the user's word, RIG_PATIENCE: by default 1."""
-    told = os.environ.get("RIG_PATIENCE", "1")
+    """Return the factor from RIG_PATIENCE by which tests may take longer than usual: by default 1."""
+    text = os.environ.get("RIG_PATIENCE", "1")
     try:
-        factor = float(told)
+        factor = float(text)
     except ValueError:
         factor = math.nan
     if not 0 < factor < math.inf:
-        raise UsageError(f"RIG_PATIENCE has to be a number above 0, such as 3, not '{told}'.")
+        raise UsageError(f"RIG_PATIENCE has to be a number above 0, such as 3, not '{text}'.")
     return factor

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads 64-bit little-endian ELF files as a whole, with what relocations and symbols they have as arrays."""
+"""Reads 64-bit little-endian ELF files; their relocations and symbols become arrays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRITE, ALLOC, EXECUTE, MERGE, STRINGS = 0x1, 0x2, 0x4, 0x10, 0x20
 NOTYPE, OBJECT, FUNCTION, SECTION, FILE = 0, 1, 2, 3, 4
 """kinds of symbols, STT_*"""
 _RESERVED, _ELSEWHERE = 0xFF00, 0xFFFF
-"""section numbers from SHN_LORESERVE on are none; SHN_XINDEX says that the number stands elsewhere"""
+"""SHN_LORESERVE, from which on a number is not that of a section; SHN_XINDEX: the number is in SHT_SYMTAB_SHNDX"""
 _HEADER = np.dtype(
     [
         ("magic", "S4"),
@@ -86,11 +86,11 @@ class Elf(msgspec.Struct, frozen=True):
     """the file's bytes"""
 
     def data(self, section: Section) -> Array:
-        """Return the bytes of a section, of which one without any has none."""
+        """Return the bytes of a section in the file; none for a section such as .bss."""
         return self.content[section.offset : section.offset + (0 if section.type == NOBITS else section.size)]
 
     def symbols(self) -> tuple[list[bytes], Array, Array]:
-        """Return the symbols: names, the symbols themselves and the numbers of their sections, 0 for one without."""
+        """Return three arrays of equal length: names, symbols, and section numbers; 0 is no section."""
         table = next((section for section in self.sections if section.type == SYMTAB), None)
         if table is None:
             return [], np.zeros(0, _SYMBOL), np.zeros(0, np.int64)
@@ -105,17 +105,17 @@ class Elf(msgspec.Struct, frozen=True):
         return names, symbols, numbers
 
     def relocations(self) -> dict[int, Array]:
-        """Return the relocations of the sections that have any, by the sections' numbers, in the order of their offsets."""
-        found = {}
+        """Return the relocations of each section that has some, by section number, sorted by offset."""
+        tables = {}
         for section in self.sections:
             if section.type == RELA and 0 < section.info < len(self.sections):
                 table = _array(self.data(section), RELOCATION)
-                found[section.info] = table[np.argsort(table["offset"], kind="stable")]
-        return found
+                tables[section.info] = table[np.argsort(table["offset"], kind="stable")]
+        return tables
 
 
 def read(path: Path) -> Elf:
-    """Open an ELF file; UsageError if it cannot be read, is no such file, or was cut short."""
+    """Open an ELF file; UsageError if it cannot be read, is not an ELF file, or is truncated."""
     try:
         return _read(np.memmap(path, np.uint8, "r").view(np.ndarray))
     except OSError as error:
@@ -130,7 +130,7 @@ def _read(content: Array) -> Elf:
         raise ValueError
     start, count, names_at = int(header["sections"]), int(header["section_count"]), int(header["names"])
     first = content[start : start + _SECTION.itemsize].view(_SECTION)[0]
-    # A file of very many sections says their number, and which of them has the names, in the first one.
+    # With 0xff00 sections or more, their number and the section of their names are in the first section header.
     count = count or int(first["size"])
     names_at = int(first["link"]) if names_at == _ELSEWHERE else names_at
     table = content[start : start + count * _SECTION.itemsize]
@@ -154,4 +154,4 @@ def _array(data: Array, kind: np.dtype[Any]) -> Array:
 
 
 UNNAMED = re.compile(rb"$^|\$|\.L|__crc_")
-"""symbols that the kernel's own table does not hold, so that they end no function there"""
+"""symbols that are not in kallsyms: there a function does not end where one of them begins"""

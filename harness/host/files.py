@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Files that are whole or absent, and folders named by what went into them."""
+"""Writes files and folders that are complete or absent, checks that they stay so, and locks them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from harness.errors import RigError
 
 _SEAL = "seal.json"
 _NAME = ""
-"""in a seal, what stands for the folder itself"""
+"""key of the folder's own name in a seal"""
 _LARGE = 64 << 20
-"""bytes above which a file is known by its size alone: reading it whole each time would take too long"""
+"""bytes above which only a file's size is checked: to read it each time would take too long"""
 
 
 def digest(*parts: str | bytes | Path) -> str:
@@ -40,7 +40,7 @@ def file_sha256(path: Path) -> str:
 
 
 def write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
-    """Write `path` so that it is never seen half-written."""
+    """Write `path` atomically: a reader sees the old content or the new."""
     _mkdir(path.parent)
     data = content.encode() if isinstance(content, str) else content
     temporary = None
@@ -60,9 +60,9 @@ def write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
 
 
 def seal(folder: Path, name: str = "") -> None:
-    """Write down what the files of `folder` are, so that `whole` can tell whether they still are.
+    """Record the checksums of the files in `folder`, for `whole` to check.
 
-    `name` is what the folder will be called, if not as it is now: the files of another one do not pass for its own.
+    `name` is the name that the folder will get later, if that is another one: the seal holds for this name only.
     """
     files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != _SEAL]
     sums = {_NAME: name or folder.name, **{str(file.relative_to(folder)): _state(file) for file in files}}
@@ -70,7 +70,7 @@ def seal(folder: Path, name: str = "") -> None:
 
 
 def whole(folder: Path) -> bool:
-    """Return whether `folder` was sealed by its name, and none of its files is gone, cut short or changed."""
+    """Return True if `folder` was sealed under its name, and no file of it is missing, truncated or changed."""
     try:
         sums = msgspec.json.decode((folder / _SEAL).read_bytes(), type=dict[str, str])
         return sums.pop(_NAME, "") == folder.name and all(_state(folder / name) == state for name, state in sums.items())
@@ -85,24 +85,24 @@ def _state(file: Path) -> str:
 
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
-    """Give a new folder to fill, which becomes `path` only if nothing is raised."""
+    """Yield a new folder to fill; it is renamed to `path` unless an exception is raised."""
     _mkdir(path.parent)
-    made = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        yield made
+        yield temporary
         if path.exists():
             shutil.rmtree(path)
-        made.chmod(0o755)
-        made.rename(path)
+        temporary.chmod(0o755)
+        temporary.rename(path)
     except OSError as error:
         raise RigError(f"{path} cannot be made: {error.strerror}.") from error
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that goes with `path` against other threads and other rigs."""
+    """Hold the exclusive lock of `path`, against other threads and other rigs."""
     _mkdir(path.parent)
     with FileLock(path.with_name(f".{path.name}.lock"), thread_local=False):
         yield
@@ -110,7 +110,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def shared(path: Path) -> Iterator[None]:
-    """Hold the lock that goes with `path` together with all who share it, against whoever wants it alone."""
+    """Hold the lock of `path` in shared mode: others can share it, none can hold it exclusively."""
     _mkdir(path.parent)
     with path.with_name(f".{path.name}.lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_SH)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Does work side by side, as much of it as the host's memory has room for."""
+"""Runs work in parallel threads, and reads how much memory the host has available."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import TypeVar
 from harness.host import shell
 
 Item = TypeVar("Item")
-Made = TypeVar("Made")
+Value = TypeVar("Value")
 
 
 def side_by_side(
-    work: Callable[[Item], Made], items: Sequence[Item], workers: int, stop: Callable[[], None] = shell.stop_all
-) -> list[Made]:
-    """Do `work` for all items, `workers` at a time; the first error has `stop` end the others, which it then waits for."""
+    work: Callable[[Item], Value], items: Sequence[Item], workers: int, stop: Callable[[], None] = shell.stop_all
+) -> list[Value]:
+    """Call `work` for all items, `workers` at a time, and return the values in the order of the items.
+
+    After the first error `stop` is called to end the others; the error is raised once they have ended.
+    """
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
@@ -32,6 +35,6 @@ def side_by_side(
 
 
 def free_memory() -> int:
-    """Return how many MiB of the host's memory VMs can have."""
+    """Return the MiB of the host's memory that are available to VMs."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Processes that go on beside the rig, told apart from later ones of the same pid."""
+"""Starts, watches and kills background processes; pid and start time together identify one."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from harness.host.deadline import POLL, Deadline
 # the thread of this pool lives as long as the rig.
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="starter")
 _LAST_THREADS = 2.0
-"""seconds that the other threads of a process may take to end after its first"""
+"""seconds that the other threads of a process may take to end after its main thread"""
 _started: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def start(command: Sequence[str], log: Path, *, keep: bool, largest: int) -> subprocess.Popen[bytes]:
-    """Start `command`, its output in `log`; it dies with this process unless `keep`.
+    """Start `command` with its output in `log`; it dies with this process unless `keep`.
 
-    No file that it writes gets longer than `largest` bytes: the signal for that ends it. Raises VmLost if it
-    cannot be run.
+    It may write files of at most `largest` bytes, and gets SIGXFSZ beyond that. Raises VmLost if it cannot be run.
     """
     limited = ("prlimit", f"--fsize={largest}:", "--core=0")
     process = _starter.submit(_spawn, (*limited, *(() if keep else ("setpriv", "--pdeathsig", "KILL")), *command), log).result()
@@ -37,7 +36,7 @@ def start(command: Sequence[str], log: Path, *, keep: bool, largest: int) -> sub
 
 
 def start_time(pid: int) -> int:
-    """Return when a process started, in clock ticks since the host's boot; 0 if there is none."""
+    """Return the start time of a process, in clock ticks since the host's boot; 0 if there is no such process."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -46,7 +45,7 @@ def start_time(pid: int) -> int:
 
 
 def alive(pid: int, started: int) -> bool:
-    """Return whether the process that started then still runs."""
+    """Return True if the process `pid` that started at `started` still runs."""
     return pid > 0 and started > 0 and start_time(pid) == started
 
 
@@ -60,11 +59,11 @@ def kill(pid: int, started: int) -> None:
             time.sleep(POLL)
     own = _started.pop(pid, None)
     if own:
-        own.poll()  # or it would stay in the list of processes
+        own.poll()  # or it would stay a zombie
 
 
 def end(pid: int) -> str:
-    """Return how a process ended that this rig started, such as ``by signal 9 (Killed)``; empty if it runs or is another's."""
+    """Return how a process of this rig ended, such as ``by signal 9 (Killed)``; empty if it runs or is not this rig's."""
     process = _started.get(pid)
     if process is None or start_time(pid):
         return ""
@@ -76,7 +75,7 @@ def end(pid: int) -> str:
 
 
 def unlimited(pid: int) -> None:
-    """Let a process write files as long as the host lets it."""
+    """Raise a process's file size limit to the hard limit of the host."""
     _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
 

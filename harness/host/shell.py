@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The place that starts processes: argument lists only, with a log and a way to be stopped."""
+"""Runs commands and waits for them: argument lists only, with a log and a way to stop them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from pathlib import Path
 from harness.errors import RigError
 
 Line = Callable[[str], None]
+"""takes lines of text one by one, such as progress messages or a command's output"""
 _LAST_WORDS = 4
-"""lines of a failed command's output that its error quotes; the last alone is often no reason"""
+"""lines of a failed command's output that its error quotes; the last line alone often gives no reason"""
 _running: set[subprocess.Popen[bytes]] = set()
 
 
@@ -33,8 +34,8 @@ def output(
 ) -> str:
     """Run `command` and return what it printed, stripped.
 
-    `env` adds to the environment. Raises `error` with the command and the last
-    line that it printed if it cannot be started or fails.
+    `env` is added to the environment. Raises `error` if the command cannot be started or fails, with the command and
+    the last lines that it printed.
     """
     try:
         done = subprocess.run(
@@ -49,8 +50,8 @@ def output(
     except OSError as trouble:
         raise error(f"`{command[0]}` cannot be run: {trouble.strerror}; ./bootstrap installs what the rig needs.") from trouble
     if done.returncode:
-        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-_LAST_WORDS:]
-        raise error(f"`{quote(command)}` failed with exit code {done.returncode}: {'; '.join(said) or 'it said nothing'}")
+        last = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-_LAST_WORDS:]
+        raise error(f"`{quote(command)}` failed with exit code {done.returncode}: {'; '.join(last) or 'it said nothing'}")
     return done.stdout.decode(errors="replace").strip()
 
 
@@ -62,15 +63,15 @@ def follow(
     pass_fds: Sequence[int] = (),
     line: Line | None = None,
 ) -> int:
-    """Run `command` with everything it prints appended to `log`; return its exit code.
+    """Run `command`, append its output to `log`, and return its exit code.
 
-    `env` is its whole environment. `line` sees each line as it comes. The command ends with the rig, however that ends.
+    `env` is its whole environment. `line` is called with each line of the output. If the rig dies, the command gets SIGTERM.
     """
     with log.open("ab") as sink:
         sink.write(f"$ {quote(command)}\n".encode())
         try:
             process = subprocess.Popen(
-                # The thread that starts it waits for it, so that its end is the rig's.
+                # PDEATHSIG is tied to the thread that starts the command; this thread waits for it, so it lives as long.
                 ["setpriv", "--pdeathsig", "TERM", *(str(word) for word in command)],
                 env=env,
                 stdin=subprocess.DEVNULL,
@@ -95,7 +96,7 @@ def follow(
 
 
 def stop_all() -> None:
-    """End every command that `follow` waits for in other threads."""
+    """End every command that `follow` runs in other threads."""
     for process in list(_running):
         _stop(process)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads the project's TOML files into frozen records, and says which key is wrong when one is."""
+"""Reads the project's TOML files into frozen records; an error names the file and the key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.errors import UsageError
 
 Loaded = TypeVar("Loaded", bound=msgspec.Struct)
 _FEW = 12
-"""names that a hint lists if none is near; of more than these it lists the nearest"""
+"""names that a hint lists at most if none is near; if there are more, it lists the nearest"""
 _NEAR = 3
 """names that a hint lists if several are near"""
 
@@ -36,9 +36,10 @@ def load(path: Path, record: type[Loaded]) -> Loaded:
 
 
 def closest(name: str, known: Sequence[str], most: int = _FEW) -> str:
-    """Return a hint for a mistyped `name`: the nearest of `known`; if none is near all of them, or some of more than `most`.
+    """Return a hint for a mistyped `name`: the nearest of `known`.
 
-    Known names that `name` is a part of are near. What was typed is never the hint.
+    If none is near, the hint lists all of them, or the nearest few if there are more than `most`. A known name that
+    contains `name` counts as near. The hint never is `name` itself.
     """
     others = [other for other in dict.fromkeys(known) if other != name]
     near = difflib.get_close_matches(name, others, n=1) or [other for other in others if name and name.lower() in other.lower()]
@@ -66,5 +67,5 @@ def _keys(record: type[msgspec.Struct]) -> list[str]:
     return names
 
 
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A record that a TOML file holds."""
+class TomlTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of a TOML file; base class of records that are read from one."""

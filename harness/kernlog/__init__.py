@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Finds what a kernel complained of, in its log.
+"""Finds the reports of trouble in a kernel's log.
 
-The log may be what a serial console, dmesg or a journal made of it: with or without time stamps, callers'
-tags, levels and colours, with the lines of several CPUs mixed, cut anywhere, with garbage in between.
+The log may come from a serial console, dmesg or a journal: with or without time stamps, callers' tags, levels and
+colours, with the lines of several CPUs mixed, truncated anywhere, with garbage in between.
 
-`find` reads a log at once, `scan` a file, `Reader` what comes in piece by piece. All three return Troubles
-(harness/model/trouble.py), ordered by where they begin; KINDS says which kinds there are. What follows from a
-trouble, and when one is told again, is in cascade.py.
+`find` reads a log at once, `scan` a file, `Reader` a log that arrives in pieces. All three return Troubles
+(harness/model/trouble.py), ordered by where they begin; KINDS lists their kinds. cascade.py has
+the rules for consequences and repeated troubles.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _PIECE = 1 << 20
 def find(log: str, first_line: int = 1) -> list[Trouble]:
     """Return the troubles in `log`, whose first line has the number `first_line`."""
     reader = Reader(first_line)
-    found = reader.feed(log.encode(errors="replace"))
-    return found + reader.close()
+    troubles = reader.feed(log.encode(errors="replace"))
+    return troubles + reader.close()
 
 
 def scan(file: BinaryIO) -> Iterator[Trouble]:

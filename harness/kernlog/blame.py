@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which function of a call trace to blame: the first that is not there to report, to check, to lock or to copy."""
+"""Chooses the function of a call trace to blame: the first that does not report, check, lock or copy."""
 
 from __future__ import annotations
 
@@ -16,28 +16,31 @@ _SUFFIX = re.compile(r"(?:\.(?:isra|constprop|part|cold|llvm|lto_priv|localalias
 _WHERE_IT_STANDS = frozenset(
     {"lockdep", "hung-task", "atomic", "memory-leak", "out-of-memory", "allocation-failure", "slab", "bad-page", "ubsan"}
 )
-"""kinds whose registers, if any, are those of the program that called"""
+"""kinds whose registers, if any, are those of the user program"""
 
 
 @functools.lru_cache(4096)
 def plain(function: str) -> str:
-    """Return a function's name as the source has it, without what a compiler appended."""
+    """Return a function's name in the source, without a compiler's suffixes."""
     return _SUFFIX.sub("", function) if "." in function or function.endswith("_addr") else function
 
 
 @functools.lru_cache(4096)
 def reports(function: str, kind: str = "") -> bool:
-    """Whether a function is not to blame for a report of `kind`, but helped to make it."""
+    """Return True if a function belongs to the machinery of a report of `kind`, and so is not to blame."""
     return machinery.names(kind).fullmatch(plain(function)) is not None
 
 
 def _certain(frame: Frame) -> bool:
-    """Whether the kernel was in that function: a call that never returns may be its caller's last instruction."""
+    """Return True if the kernel was in that function.
+
+    A return address at the start of a function may belong to a noreturn call at the end of the function before it.
+    """
     return frame.sure and (frame.exact or frame.inlined or frame.offset > 0 or not frame.size)
 
 
 def blamed(kind: str, named: Frame | None, pc: Frame | None, frames: Iterable[Frame]) -> Frame | None:
-    """Return whom to blame: the function that the header names, that of the program counter, or the nearest caller of both."""
+    """Return the frame to blame: the function that the header names, that of the pc, or the nearest caller of both."""
     first = [f for f in (named, None if kind in _WHERE_IT_STANDS else pc) if f]
     trace = list(frames)
     start = next((i for i, f in enumerate(trace) if named and f.function == named.function), 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The lines of one report, as they come in, and which lines can be part of one."""
+"""Collects the lines of one report, and decides which lines can be part of it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from harness.kernlog.kinds import DEATHS, SANITIZERS
 
 HEAD, TAIL = 320, 40
-"""lines of a report that are kept: its first and its last"""
+"""first and last lines of a report that are kept"""
 _ROOM = 1 << 16
-"""characters of a report that are kept, besides its last lines"""
+"""maximum characters of a report that are kept, besides its last lines"""
 MOST = 3000
-"""lines after which a report is taken to be over"""
+"""maximum lines of a report"""
 _PATIENCE = 15
-"""lines of something else in a row after which a report is taken to be over"""
+"""consecutive foreign lines that end a report"""
 _LONG_PATIENCE = 60
-"""the same for reports that say when they are over"""
+"""the same for reports that have a line at their end"""
 _ENDED = frozenset({"warning", "kasan", "kmsan", "kcsan", "kfence", *DEATHS})
 _END = re.compile(r"---\[ end (?:trace|Kernel panic)|={20,}$")
 _ENTRY = re.compile(
@@ -45,34 +45,34 @@ _WORDS = frozenset(
     """,
     )
 )
-"""with which lines of reports begin"""
+"""words with which lines of reports begin"""
 
 
 @dataclass(slots=True)
 class Block:
-    """A report whose lines still come in."""
+    """A report that is still being read."""
 
     kind: str
     stream: str
     first: int
     time: float | None
     lines: list[str] = field(default_factory=list)
-    """cleaned"""
+    """lines without the console's prefix"""
     raw: list[str] = field(default_factory=list)
     end: list[str] = field(default_factory=list)
-    """the last raw lines, where there are too many"""
+    """last raw lines of a report that is too long"""
     count: int = 0
     last: int = 0
     over: bool = False
     message: str = ""
-    """what a WARNING or a BUG says of itself on a line of its own"""
+    """message of a WARNING or a BUG on a line of its own"""
     _size: int = 0
     _others: list[tuple[int, str, str]] = field(default_factory=list)
 
     def add(self, number: int, raw: str, text: str) -> None:
-        """Take a line of the report's own stream, if it can be part of it."""
+        """Add a line of the report's stream, if it can be part of the report."""
         if text[:1] == " " and self.count < HEAD and self._size < _ROOM and not self._others and number - self.first <= MOST:
-            # As below, but without the calls: so are most lines.
+            # A shortcut for most lines: the same as below without the calls.
             self.count += 1
             self.last = number
             self._size += len(raw)
@@ -97,7 +97,7 @@ class Block:
         self.put(number, raw, text)
 
     def put(self, number: int, raw: str, text: str) -> None:
-        """Take a line that is known to be the report's."""
+        """Add a line that is known to belong to the report."""
         self.count += 1
         self.last = number
         if number - self.first > MOST:
@@ -118,7 +118,7 @@ class Block:
         return word[0] in _WORDS or _ENTRY.match(text) is not None
 
     def text(self) -> str:
-        """Return the lines as the log has them; where there are too many, a line says how many were left out."""
+        """Return the lines as in the log; if there are too many, a line gives the number of those left out."""
         if not self.end:
             return "\n".join(self.raw)
         end = self.end[-TAIL:]

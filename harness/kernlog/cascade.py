@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What belongs together: the reports that follow from an earlier one, and those that are told again.
+"""Joins reports that belong together: parts of one finding, its consequences, and repetitions.
 
-- What the kernel says in two reports, as ``Trying to vfree()`` and the WARNING of it, or a BUG and the
-  ``invalid opcode`` by which it is done, is one finding.
-- The consequences of a finding are titles in its ``followed``: the panic after any other report, what a
-  task says on its way out after an Oops, lockups and stalls after a death or after one another, an Oops of the
-  task that KASAN has just complained of, one allocation that is refused or one task that is killed after another.
-- The same trouble again is told once: where kind, function and callers are the same, as the fingerprint has it;
-  a stall also where the task is the same, for it is found elsewhere each time.
+- Two reports of one event are one finding: ``Trying to vfree()`` and its WARNING, or a BUG and the ``invalid opcode``
+  that implements it.
+- The consequences of a finding are titles in its ``followed``: the panic after any other report; reports
+  of a task that exits after an Oops; lockups and stalls after a death or after one another; an Oops of the task that
+  KASAN has just reported; a series of failed allocations or killed tasks.
+- A trouble that repeats is reported once. It is the same if its fingerprint is: kind, function and callers. A stall
+  is also the same if its task is: each report finds it at another place.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from harness.kernlog.kinds import ANNOUNCED, DEATHS, STALLS
 from harness.model.trouble import Severity, Trouble
 
 WINDOW = 2000
-"""lines after which nothing is taken for a consequence any more"""
+"""maximum lines between a report and its consequence"""
 _ADJACENT = 12
-"""lines between two parts of one report"""
+"""maximum lines between two parts of one report"""
 _NEAR = 150
-"""lines within which a task that died says more"""
+"""maximum lines between a task's death and its further reports"""
 _SOON = 30.0
-"""seconds within which a task says more of what befell it"""
+"""maximum seconds between a report of a task and further ones with the same cause"""
 _LATER = 300.0
-"""seconds within which stalls have the same cause, or that a task died with a lock that others wait for"""
+"""maximum seconds between a stall, or the death of a task that holds a lock, and further stalls"""
 _OUT_OF_REACH = WINDOW + 2 * block.MOST
-"""lines after which no report that is under way can be a consequence"""
+"""lines after which no report that is being read can be a consequence"""
 _HELD = 8
 _REMEMBERED = 4096
 _ROOM = 1 << 17
-"""characters of a finding's text from which on no consequence is added"""
+"""maximum characters of a finding's text; no consequence is added beyond"""
 _MORE = "... more lines left out ..."
 _TITLES = 20
-"""consequences that are named"""
+"""maximum consequences that are listed"""
 _RECURSIVE = "Fixing recursive fault"
 _ORDER = (Severity.WARNING, Severity.ERROR, Severity.FATAL)
 _PANIC = "Kernel panic - not syncing"
 _NO_ROOM = frozenset({"allocation-failure", "vmap-exhausted", "out-of-memory"})
 _DAMAGE = frozenset({"bad-page", "slab"})
 _DEADLY = DEATHS | ANNOUNCED | {"panic"}
-"""kinds of which anything may be a consequence"""
+"""kinds that may have a consequence of any kind"""
 _FOLLOWING = DEATHS | _NO_ROOM | _DAMAGE | {"atomic", "lockdep"}
 """kinds that may be a consequence of others"""
 
@@ -56,11 +56,11 @@ class _Held(msgspec.Struct, eq=False):
     trouble: Trouble
     stream: str
     end: float | None
-    """when its last part began"""
+    """time at which its last part began"""
 
 
 class Cascade:
-    """Joins reports, in the order in which they end, to findings."""
+    """Joins reports to findings; takes them in the order in which they end."""
 
     def __init__(self) -> None:
         self._held: list[_Held] = []
@@ -79,9 +79,9 @@ class Cascade:
         self._settle(self._held[-1])
 
     def _settle(self, new: _Held) -> None:
-        """Make a finding part of the one from which it follows, if there is one."""
+        """Join a finding to the one that it is a consequence of, if there is one."""
         if not new.trouble.process and new.trouble.kind in ANNOUNCED | DEATHS and not new.trouble.title.startswith(_RECURSIVE):
-            return  # Its other part, which is still to come, says which task it is about.
+            return  # The second part, which comes later, names the task.
         far = _reaches_far(new.trouble)
         reach = WINDOW if far else _NEAR
         for held in reversed(self._held[: self._held.index(new)]):
@@ -106,28 +106,28 @@ class Cascade:
         return done
 
     def close(self) -> list[Trouble]:
-        """Return all that is left."""
+        """Return the remaining findings."""
         done, self._held = self._done + self._new(self._held), []
         return done
 
     def _new(self, done: list[_Held]) -> list[Trouble]:
-        found = []
+        troubles = []
         for held in sorted(done, key=lambda held: held.trouble.first):
             keys = [held.trouble.fingerprint]
             if held.trouble.kind in STALLS and held.trouble.process:
                 keys.append(f"{held.trouble.kind} {held.trouble.process}")
             if not any(key in self._seen for key in keys):
-                found.append(held.trouble)
+                troubles.append(held.trouble)
             for key in keys:
                 self._seen[key] = None
                 self._seen.move_to_end(key)
             while len(self._seen) > _REMEMBERED:
                 self._seen.popitem(last=False)
-        return found
+        return troubles
 
 
 def _same(held: _Held, report: Trouble) -> bool:
-    """Whether `report`, which comes soon after in the same stream, is but another part of the finding."""
+    """Return True if `report`, which comes soon after in the same stream, is another part of the finding."""
     before = held.trouble
     if report.title.startswith((_PANIC, _RECURSIVE)):
         return False
@@ -149,12 +149,12 @@ def _same(held: _Held, report: Trouble) -> bool:
 
 
 def _reaches_far(report: Trouble) -> bool:
-    """Whether a report can be a consequence of what was long before it, and in other streams."""
+    """Return True if a report can be a consequence of a much earlier one, or of one in another stream."""
     return report.kind in STALLS or report.title.startswith(_PANIC) or "spinlock lockup" in report.title
 
 
 def _follows(held: _Held, report: Trouble, stream: str) -> bool:
-    """Whether `report` is a consequence of the finding."""
+    """Return True if `report` is a consequence of the finding."""
     before = held.trouble
     gap = report.first - before.last
     waited = 0.0 if held.end is None or report.time is None else report.time - held.end
@@ -204,22 +204,22 @@ def _worst(before: Trouble, after: Trouble) -> Severity:
 
 
 def _joined(before: Trouble, after: Trouble) -> Trouble:
-    """Return a report of which `after` is another part: what the first part does not say, the second may."""
-    told = after if before.kind == "warning" and after.kind in ANNOUNCED | {"hard-lockup"} else before
+    """Return both parts of a report as one; the second part fills in what the first lacks."""
+    titled = after if before.kind == "warning" and after.kind in ANNOUNCED | {"hard-lockup"} else before
     frames = after.frames if len(before.frames) <= 1 < len(after.frames) else before.frames or after.frames
     whole = after if frames is after.frames else before
     function = whole.function or before.function or after.function
-    if before.function and not blame.reports(before.function, told.kind):
+    if before.function and not blame.reports(before.function, titled.kind):
         function = before.function
-    elif told.kind != whole.kind and told.kind not in DEATHS:
-        # Whom to blame depends on the kind, which the part that has the trace did not know.
-        culprit = blame.blamed(told.kind, None, next((f for f in frames if f.exact), None), frames)
+    elif titled.kind != whole.kind and titled.kind not in DEATHS:
+        # The function to blame depends on the kind, and the part with the trace has another one.
+        culprit = blame.blamed(titled.kind, None, next((f for f in frames if f.exact), None), frames)
         function = blame.plain(culprit.function) if culprit else function
     return msgspec.structs.replace(
         before,
-        kind=told.kind,
+        kind=titled.kind,
         severity=_worst(before, after),
-        title=told.title,
+        title=titled.title,
         last=after.last,
         text=_text(before, after),
         function=function,
@@ -227,7 +227,7 @@ def _joined(before: Trouble, after: Trouble) -> Trouble:
         frames=frames,
         process=before.process or after.process,
         cpu=before.cpu if before.cpu is not None else after.cpu,
-        fingerprint=fingerprint.of(told.kind, told.title, function, frames),
+        fingerprint=fingerprint.of(titled.kind, titled.title, function, frames),
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Taking a report apart: its title, whom to blame, where it was, and which task and CPU it was about."""
+"""Parses a report: its title, the function to blame, its place, its task and its CPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.kernlog.kinds import DEATHS, SEVERITY, STALLS
 from harness.model.trouble import Frame, Trouble
 
 _LONGEST = 300
-"""characters of a title"""
+"""maximum characters of a title"""
 _ADDRESS = re.compile(
     r"(?P<words>(?<!non-canonical),? (?:for |at )?(?:virtual )?(?:kernel )?address:?|,? at| object| from)?"
     r" (?P<bracket>\()?(?:0x[0-9a-f]{5,16}|[0-9a-f]{16}|(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{8,15}|_{2,}ptrval_{2,}"
@@ -68,10 +68,10 @@ _NAMELESS = re.compile(
 
 
 def taken_apart(block: Block) -> Trouble:
-    """Return what a report says."""
+    """Return the trouble that a report describes."""
     header = block.lines[0].strip()
     message = block.message or _message(block)
-    told = _stalled(block) if block.kind == "rcu-stall" else trace.read(_traced(block), stalled=block.kind in STALLS)
+    calls = _stalled(block) if block.kind == "rcu-stall" else trace.read(_traced(block), stalled=block.kind in STALLS)
     where, named = _header(header)
     if block.kind == "lockdep":
         usage = next((found["where"] for text in block.lines[1:4] if (found := _USAGE.search(text))), "")
@@ -81,14 +81,14 @@ def taken_apart(block: Block) -> Trouble:
     elif block.kind == "workqueue-lockup":
         named = _work(block, _WORK)
     elif block.kind == "atomic":
-        named = _left_disabled(block, told)
+        named = _left_disabled(block, calls)
     jumped = block.kind in DEATHS and any(sign in text for text in block.lines[:20] for sign in _JUMPED)
     if jumped:
-        # What was jumped to is no code: who jumped there is in the link register, or on top of the stack.
-        named = told.link or next((frame for frame in told.frames if not frame.exact), None)
-        if told.pc and told.link:
-            told = msgspec.structs.replace(told, frames=(told.pc, told.link, *told.frames[1:]))
-    culprit = blame.blamed(block.kind, named, None if jumped else told.pc, told.frames)
+        # The pc is not in code: the function that jumped there is in the link register, or on top of the stack.
+        named = calls.link or next((frame for frame in calls.frames if not frame.exact), None)
+        if calls.pc and calls.link:
+            calls = msgspec.structs.replace(calls, frames=(calls.pc, calls.link, *calls.frames[1:]))
+    culprit = blame.blamed(block.kind, named, None if jumped else calls.pc, calls.frames)
     title = _title(header, message)
     function = blame.plain(culprit.function) if culprit else ""
     return Trouble(
@@ -100,11 +100,11 @@ def taken_apart(block: Block) -> Trouble:
         text=block.text(),
         function=function,
         where=where or (f"{culprit.file}:{culprit.line}" if culprit and culprit.file else ""),
-        frames=told.frames if told.frames or not named else (named,),
+        frames=calls.frames if calls.frames or not named else (named,),
         process=_process(block),
         cpu=_cpu(block),
         time=block.time,
-        fingerprint=fingerprint.of(block.kind, title, function, told.frames),
+        fingerprint=fingerprint.of(block.kind, title, function, calls.frames),
     )
 
 
@@ -119,7 +119,7 @@ def _title(header: str, message: str) -> str:
 
 
 def _without_addresses(text: str) -> str:
-    """Return what is the same in the next boot; where an address is a word of the sentence, dots take its place."""
+    """Return the text without addresses, which differ in each boot; dots replace one that is part of the sentence."""
     if not _PERHAPS_ADDRESS.search(text):
         return text
     return _ADDRESS.sub(
@@ -131,7 +131,7 @@ def _without_addresses(text: str) -> str:
 
 
 def _header(header: str) -> tuple[str, Frame | None]:
-    """Return what the first line itself says of place and function."""
+    """Return the place and the function that the first line names."""
     if found := _NEW_AT.match(header):
         return found["where"], trace.place(found["rest"].split(",")[0])
     at = _AT.search(header)
@@ -145,7 +145,7 @@ def _header(header: str) -> tuple[str, Frame | None]:
 
 
 def _message(block: Block) -> str:
-    """Return what a WARNING says on the line after its header, as warn_slowpath_fmt() does."""
+    """Return the message of a WARNING on the line after its header, as warn_slowpath_fmt() prints it."""
     if block.kind != "warning" or len(block.lines) < 2:
         return ""
     text = block.lines[1].strip()
@@ -153,7 +153,7 @@ def _message(block: Block) -> str:
 
 
 def _traced(block: Block) -> list[str]:
-    """Return the lines in which the trace is to be looked for; lockdep shows other locks' first, slab its object's."""
+    """Return the lines with the trace of the report itself; lockdep prints those of other locks before it, slab the object's."""
     if block.kind == "lockdep":
         start = next((number for number, text in enumerate(block.lines) if text.startswith("stack backtrace")), 0)
         return block.lines[start:]
@@ -164,23 +164,23 @@ def _traced(block: Block) -> list[str]:
 
 
 def _locking(block: Block) -> Frame | None:
-    """Return where the lock that lockdep complains of is taken or released; a lock that is merely held is not it."""
+    """Return the place at which the lock that lockdep reports is taken or released; locks that are only held do not count."""
     if _WHOLLY_HELD.search(block.lines[0]):
-        said = [text for text in block.lines[1:12] if _HELD.match(text)]
+        lines = [text for text in block.lines[1:12] if _HELD.match(text)]
     else:
-        said = list(itertools.takewhile(lambda text: not (_NOT_THE_LOCK.match(text) or _HELD.match(text)), block.lines[1:12]))
-    found = next((found for text in said if (found := _LOCKING.search(text))), None)
+        lines = list(itertools.takewhile(lambda text: not (_NOT_THE_LOCK.match(text) or _HELD.match(text)), block.lines[1:12]))
+    found = next((found for text in lines if (found := _LOCKING.search(text))), None)
     return trace.place(found["place"]) if found else None
 
 
-def _left_disabled(block: Block, told: trace.Trace) -> Frame | None:
-    """Return where preemption was disabled, if that function has since returned without having enabled it."""
+def _left_disabled(block: Block, calls: trace.CallTrace) -> Frame | None:
+    """Return the place that disabled preemption, if its function has returned without enabling it again."""
     head = block.lines[:12]
     start = next((number for number, text in enumerate(head) if text.startswith(trace.DISABLED)), None)
     if start is None or any("in_atomic(): 0" in text for text in head):
         return None
     there = next(filter(None, map(trace.frame, (head[start].removeprefix(trace.DISABLED), *head[start + 1 : start + 2]))), None)
-    return None if there and any(f.function == there.function for f in told.frames) else there
+    return None if there and any(f.function == there.function for f in calls.frames) else there
 
 
 def _work(block: Block, pattern: re.Pattern[str]) -> Frame | None:
@@ -188,17 +188,17 @@ def _work(block: Block, pattern: re.Pattern[str]) -> Frame | None:
     return Frame(found["function"], module=found["module"] or "") if found else None
 
 
-def _stalled(block: Block) -> trace.Trace:
-    """Return the trace of what stalls, among those of RCU's own thread and of CPUs that idle."""
+def _stalled(block: Block) -> trace.CallTrace:
+    """Return the first trace that is not of RCU's own thread or of an idle CPU."""
     starts = [0, *(number for number, text in enumerate(block.lines) if number and _SECTION.match(text)), len(block.lines)]
-    told = [trace.read(block.lines[start:end], stalled=True) for start, end in itertools.pairwise(starts)]
-    told = [each for each in told if any(f.sure for f in each.frames)]
-    busy = [each for each in told if not any(blame.plain(f.function) in _IDLE for f in each.frames)]
-    return next(iter(busy or told), trace.Trace(None, None, ()))
+    traces = [trace.read(block.lines[start:end], stalled=True) for start, end in itertools.pairwise(starts)]
+    traces = [each for each in traces if any(f.sure for f in each.frames)]
+    busy = [each for each in traces if not any(blame.plain(f.function) in _IDLE for f in each.frames)]
+    return next(iter(busy or traces), trace.CallTrace(None, None, ()))
 
 
 def _process(block: Block) -> str:
-    """Return the task that the report is about: for a stall the one that stalls, else the one that ran."""
+    """Return the task of the report: for a stall the task that stalls, else the running one."""
     ran = next(
         (f"{found['comm']}/{found['pid']}" for text in block.lines[:100] if "omm: " in text and (found := _CPU.search(text))), ""
     )

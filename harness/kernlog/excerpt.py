@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The lines of a log that matter: the one that tells of a failure, with what is around it."""
+"""Selects the lines of a log that matter: the line that reports a failure, with its context."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import msgspec
 from harness.model.trouble import OWN, Trouble
 
 BEFORE, AFTER = 10, 5
-"""lines around the one that tells of a test's failure"""
+"""lines of context around the line that reports a test's failure"""
 _ENOUGH = 3
-"""words of a title that make its line certain: addresses, which the title lacks, come later"""
+"""words of a title that identify its line: the title lacks the addresses, which come later in the line"""
 _WORD = re.compile(r"\w+")
 
 
@@ -27,24 +27,24 @@ class Excerpt(msgspec.Struct, frozen=True):
 
 
 def failure(log: str, first: int, test: str) -> Excerpt:
-    """Return the line of a console's log in which the module says that `test` failed, with what is around it.
+    """Return the line of a console's log in which the module reports that `test` failed, with its context.
 
-    `first` is the number that the log's first line has. Where no line says that, the log's last lines are returned.
+    `first` is the number of the log's first line. If no line reports the failure, the last lines of the log are returned.
     """
     lines = log.splitlines()
     result = re.compile(rf"not ok \d+ {re.escape(test)}\b")
-    told = [number for number, line in enumerate(lines) if result.search(line)]
-    start, end = (told[-1] - BEFORE, told[-1] + AFTER + 1) if told else (len(lines) - BEFORE - AFTER - 1, len(lines))
+    results = [number for number, line in enumerate(lines) if result.search(line)]
+    start, end = (results[-1] - BEFORE, results[-1] + AFTER + 1) if results else (len(lines) - BEFORE - AFTER - 1, len(lines))
     start = max(start, 0)
     chosen = lines[start:end]
     return Excerpt("\n".join(chosen), first + start, first + start + max(len(chosen) - 1, 0))
 
 
 def matters(of: Trouble, most: int) -> str:
-    """Return at most `most` lines of a trouble's text that matter most.
+    """Return at most `most` lines of a trouble's text, those that matter most.
 
-    Of a kernel's report that is its title's line with what follows; of a test that failed its result with what is around it;
-    of what the rig saw itself, such as a hang, the last lines before it.
+    For a kernel's report these are the line of its title and the lines after it; for a test that failed its result
+    with context; for a trouble that the rig saw itself, such as a hang, the last lines before it.
     """
     lines = [line for line in of.text.splitlines() if line.strip()]
     if of.kind == "test-failed":
@@ -64,6 +64,6 @@ def _result(of: Trouble, lines: Sequence[str]) -> int | None:
 
 
 def _title(of: Trouble, lines: Sequence[str]) -> int:
-    """Return the number, from 0, of the line that a kernel's report has its title from; the first where none is like it."""
+    """Return the number, from 0, of the line with the title of a kernel's report; 0 if no line has it."""
     words = " ".join(_WORD.findall(of.title)[:_ENOUGH])
     return next((number for number, line in enumerate(lines) if words in " ".join(_WORD.findall(line))), 0)

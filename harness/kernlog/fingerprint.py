@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What stays the same when the same trouble comes again, in the same boot or in another one."""
+"""Computes the fingerprint of a trouble: the same if it repeats, in the same boot or in another one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from harness.kernlog.kinds import STALLS
 from harness.model.trouble import Frame
 
 _NEAREST = 4
-"""frames that count: those nearest to the one blamed"""
+"""frames that count: the one to blame and its nearest callers"""
 _ANYONE = frozenset({"out-of-memory", "allocation-failure", *STALLS})
-"""kinds that hit whoever happens to be there: only the function counts"""
+"""kinds that hit any caller by chance: only the function counts"""
 _NUMBER = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8,16}\b|\d+|\((?:_+ptrval_+|efault|null)\)|%p\w*")
 
 
 def of(kind: str, title: str, function: str, frames: Sequence[Frame]) -> str:
-    """Return 16 hexadecimal digits made of kind, function and its nearest callers; without those of the title, less its numbers."""
+    """Return 16 hexadecimal digits computed from kind, function and its nearest callers.
+
+    If there is no function, the title without its numbers takes its place.
+    """
     names = [blame.plain(f.function) for f in frames if f.sure and not f.inlined and not blame.reports(f.function, kind)]
     start = names.index(blame.plain(function)) if blame.plain(function) in names else 0
     parts = [kind, blame.plain(function)]

@@ -22,7 +22,7 @@ class Kind(msgspec.Struct, frozen=True):
     about: str
     """one line for people"""
     headers: tuple[tuple[str, str], ...]
-    """how its first line may read: words that it always has, and a pattern that the line, cleaned, begins with"""
+    """forms of its first line: words that it always has, and a pattern for the start of the line without its prefix"""
 
 
 _PANIC = "Kernel panic - not syncing"
@@ -365,7 +365,7 @@ KINDS = (
 
 SEVERITY = {kind.name: kind.severity for kind in KINDS}
 ANNOUNCED = frozenset({"vfree", "list-corruption", "refcount", "debug-object", "usercopy", "buffer-overflow", "cfi"})
-"""what the kernel says beside a WARNING or a BUG that it makes of it"""
+"""messages that the kernel prints together with a WARNING or a BUG"""
 DEATHS = frozenset(
     {
         "bug",
@@ -380,8 +380,8 @@ DEATHS = frozenset(
         "cfi",
     }
 )
-"""after which the task, at least, is gone"""
+"""kinds that kill at least the running task"""
 STALLS = frozenset({"soft-lockup", "hard-lockup", "workqueue-lockup", "rcu-stall", "hung-task"})
-"""what comes of something that does not end"""
+"""kinds that report something that does not end"""
 SANITIZERS = frozenset({"kasan", "kmsan", "kcsan", "kfence", "ubsan"})
-"""whose reports end with a ruled line"""
+"""kinds whose reports end with a line of equals signs"""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What kmemleak says of objects that nothing points to, as troubles: one for each call trace."""
+"""Turns kmemleak's list of unreferenced objects into troubles: one for each call trace."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from harness import kernlog
 from harness.model.trouble import Trouble
 
 MOST = 1 << 18
-"""characters of kmemleak's file that are looked at: some 300 objects"""
+"""maximum characters of kmemleak's file that are read: some 300 objects"""
 _TRACES = 20
-"""call traces that become a trouble of their own"""
+"""maximum call traces that become a trouble each"""
 _ANNOUNCED = "suspected memory leak"
 _OBJECT = re.compile(r"^unreferenced object 0x(?P<address>[0-9a-f]+) \(size (?P<size>\d+)\)", re.M)
 _NAMELESS = re.compile(r"(?<=\] )0x(?P<address>[0-9a-f]{8,16})$", re.M)
@@ -23,24 +23,24 @@ _SYMBOL = re.compile(r"^(?P<address>[0-9a-f]{8,16}) [tT] (?P<name>\S+)\s+\[(?P<m
 
 
 class _Group(msgspec.Struct):
-    """Objects that were allocated in the same way."""
+    """Leaked objects with the same call trace."""
 
     trouble: Trouble
-    """of the first of them"""
+    """trouble of the first of them"""
     count: int = 0
     size: int = 0
     """bytes of all of them"""
 
 
 def read(first: str, again: str, symbols: str) -> list[Trouble]:
-    """Return what two scans have in common: `first` has at least the lines with objects' addresses, `again` all of the file.
+    """Return the objects that two scans both list: `first` has at least the lines with addresses, `again` the whole file.
 
-    `symbols` are the lines of /proc/kallsyms for a module that is not loaded any more, whose functions the file cannot name.
+    `symbols` are the lines of /proc/kallsyms of a module that is unloaded since: the file cannot name its functions.
     """
     names = sorted((int(found["address"], 16), f"{found['name']} [{found['module']}]") for found in _SYMBOL.finditer(symbols))
     before = {found["address"] for found in _OBJECT.finditer(first)}
     cut = len(again) >= MOST
-    # Of the last object of a file that was cut there may be no call trace.
+    # In a truncated file the last object may lack its call trace.
     entire = again[: again.rfind("unreferenced object")] if cut else again
     objects = [found for found in _OBJECT.finditer(entire) if found["address"] in before]
     groups: dict[str, _Group] = {}
@@ -52,13 +52,13 @@ def read(first: str, again: str, symbols: str) -> list[Trouble]:
             group.count += 1
             group.size += int(found["size"])
     ordered = sorted(groups.values(), key=lambda group: -group.count)
-    return [_told(group, whole=not cut) for group in ordered[:_TRACES]]
+    return [_summary(group, whole=not cut) for group in ordered[:_TRACES]]
 
 
 def instead(troubles: Sequence[Trouble], leaks: Sequence[Trouble], line: int) -> list[Trouble]:
-    """Return troubles that a log tells of, with `leaks` in place of the word that there are some.
+    """Return the troubles of a log, with `leaks` in place of kmemleak's announcement of them.
 
-    They have the place in the log of that word, or are at its line `line` if there is none.
+    They get the lines of the announcement, or the line `line` if there is none.
     """
     words = [trouble for trouble in troubles if trouble.kind == "memory-leak" and _ANNOUNCED in trouble.title]
     place = (words[0].first, words[-1].last) if words else (line, line)
@@ -67,7 +67,7 @@ def instead(troubles: Sequence[Trouble], leaks: Sequence[Trouble], line: int) ->
 
 
 def _named(text: str, names: Sequence[tuple[int, str]]) -> str:
-    """Return an object's lines with the module's functions named, as the kernel does while it is loaded."""
+    """Return an object's lines with the names of the module's functions, as the kernel prints them while it is loaded."""
 
     def name(found: re.Match[str]) -> str:
         address = int(found["address"], 16)
@@ -80,9 +80,9 @@ def _named(text: str, names: Sequence[tuple[int, str]]) -> str:
     return _NAMELESS.sub(name, text)
 
 
-def _told(group: _Group, *, whole: bool) -> Trouble:
-    found = group.trouble
+def _summary(group: _Group, *, whole: bool) -> Trouble:
+    trouble = group.trouble
     objects = f"{'' if whole else 'at least '}{group.count} leaked object{'s' if group.count > 1 else ''}"
-    title = f"{objects} ({group.size} bytes in all) from {found.function or 'an unknown place'}"
+    title = f"{objects} ({group.size} bytes in all) from {trouble.function or 'an unknown place'}"
     more = f"\n... {group.count - 1} more with such a call trace ..." if group.count > 1 else ""
-    return msgspec.structs.replace(found, title=title, text=f"{found.text}{more}")
+    return msgspec.structs.replace(trouble, title=title, text=f"{trouble.text}{more}")

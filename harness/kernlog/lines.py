@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One line of a log: what the kernel said, without what consoles, journals and terminals put around it."""
+"""Parses a line of a log: the kernel's text without the prefixes of consoles, journals and terminals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 LONGEST = 2048
-"""bytes of a line that are looked at; a printk record has at most 1024"""
+"""maximum bytes of a line that are read; a printk record has at most 1024"""
 
 _PREFIX = re.compile(
     r"(?:\*\* \d+ printk messages dropped \*\* ?)?"
@@ -22,21 +22,21 @@ _PREFIX = re.compile(
     r"(?:[\w.-]+ (?P<journal>kernel): )?"
 )
 USUAL = re.compile(r"\[ {0,4}(\d{1,7}\.\d{6})\](?:\[ *([TC]\d+)\])? (?!kernel: |[\w.-]+ kernel: |<)")
-"""what the console puts before most lines: the time, and whose line it is"""
+"""usual prefix of a line on a console: the time and the caller"""
 _INSIDE = re.compile(r"\[ *(?P<time>\d{1,7}\.\d{6})\](?:\[ *(?P<caller>[TC]\d+)\])? ?")
 _ANSI = re.compile(r"\x9b[0-9;?]*[ -/]*[@-~]|\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_c78=>])")
 
 
-class Line(NamedTuple):
-    """What one line says."""
+class LogLine(NamedTuple):
+    """A line of a log, parsed."""
 
     text: str
-    """what the kernel said, with the blanks that it begins with"""
+    """text of the kernel's message with its leading blanks"""
     stream: str
-    """whose lines it belongs among: the caller's tag, such as ``T123`` or ``C0``; ``-`` for the kernel's where there is none,
-    empty for lines that do not say that they are the kernel's"""
+    """source of the line: the caller's tag, such as ``T123`` or ``C0``; ``-`` for a line of the kernel's without a tag;
+    empty if the line may not be the kernel's"""
     stamp: str | None
-    """seconds since the boot, as the log has them"""
+    """seconds since the boot, as text of the log"""
 
     @property
     def time(self) -> float | None:
@@ -45,12 +45,12 @@ class Line(NamedTuple):
 
 
 def shown(raw: bytes) -> str:
-    """Return a line as text, without its end and without anything that a terminal does not show."""
+    """Return a line as text, without trailing blanks and without unprintable characters."""
     return visible((raw if len(raw) <= LONGEST else raw[:LONGEST]).decode(errors="ignore"))
 
 
 def visible(text: str) -> str:
-    """Return a line's text without its end and without anything that a terminal does not show."""
+    """Return a line's text without trailing blanks and without unprintable characters."""
     text = text.rstrip()
     if text.isprintable() or ("\t" in text and text.replace("\t", " ").isprintable()):
         return text
@@ -58,21 +58,21 @@ def visible(text: str) -> str:
     return "".join(c for c in text if c.isprintable() or c == "\t").rstrip()
 
 
-def clean(text: str) -> Line | None:
-    """Take a line apart; None for one that a journal says is not the kernel's."""
+def clean(text: str) -> LogLine | None:
+    """Parse a line; None if a journal marks it as another program's."""
     found = USUAL.match(text)
     if found:
-        return Line(text[found.end() :], found[2] or "-", found[1])
+        return LogLine(text[found.end() :], found[2] or "-", found[1])
     found = _PREFIX.match(text)
     if not found or not found.end():
-        return Line(text, "", None)
+        return LogLine(text, "", None)
     program, stamp, time, caller, journal = found.group("program", "stamp", "time", "caller", "journal")
     if program and program != "kernel":
         return None
     mine = caller or ("-" if stamp or program or journal else "")
-    return Line(text[found.end() :], mine, time)
+    return LogLine(text[found.end() :], mine, time)
 
 
-def torn(line: Line) -> list[Line]:
-    """Return the lines that begin within `line`, each at a time stamp, last first: consoles tear what several CPUs print."""
-    return [Line(line.text[found.end() :], found["caller"] or "-", found["time"]) for found in _INSIDE.finditer(line.text)][::-1]
+def torn(line: LogLine) -> list[LogLine]:
+    """Return the lines that begin within `line` at a time stamp, last first: consoles mix the output of several CPUs."""
+    return [LogLine(line.text[found.end() :], found["caller"] or "-", found["time"]) for found in _INSIDE.finditer(line.text)][::-1]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Functions that a report shows though they are not what it is about: those that made it, and those that anybody calls.
+"""Names of functions in a call trace that are never to blame: those that make the report, and common helpers.
 
-They are told by their names, whole and without what a compiler appends to them. What mm/ does itself is not
-among them: where the kernel stops there, that is what its developers want to see.
+The patterns match a whole name without a compiler's suffixes. Functions of mm/ are not among them: if the kernel
+stops there, its developers want to see that.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ _HANDED = r"""
     _*cancel_(delayed_)?work\w* try_to_grab_pending _*flush_(delayed_)?work (flush|drain|destroy)_workqueue
     _*(add|mod|del|try_to_del)_timer\w* _*timer_delete\w* lock_timer_base kthread_(stop|park|unpark) _*skb_(put|push|pull)\w*
 """
-"""functions that do what they are told with an object: if it is no good, that is for the caller to say"""
+"""functions that work on an object of their caller's: if the object is bad, the caller is to blame"""
 
 _WAITING = r"""
     _*schedule\w* io_schedule\w* context_switch _*wait_\w+ _*do_wait\w* out_of_line_wait\w* bit_wait\w* _*synchronize_\w+

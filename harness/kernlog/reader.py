@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reading a log as it comes in, piece by piece, in bounded memory."""
+"""Reads a log piece by piece as it arrives, in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from harness.kernlog import dissect, headers
 from harness.kernlog.block import Block
 from harness.kernlog.cascade import Cascade
 from harness.kernlog.kinds import STALLS
-from harness.kernlog.lines import LONGEST, USUAL, Line, clean, shown, torn, visible
+from harness.kernlog.lines import LONGEST, USUAL, LogLine, clean, shown, torn, visible
 from harness.model.trouble import Trouble
 
 _PIECE = 1 << 20
 _SPAN = 1 << 13
 """bytes that are split into lines at once"""
 _AT_ONCE = 32
-"""reports that may be under way at once, of as many callers"""
+"""maximum reports that are read at once, one per caller"""
 _AHEAD = 8
-"""lines that a caller may say between `cut here` and the header"""
+"""maximum lines of a caller between `cut here` and the header"""
 _SILENCE = 400
-"""lines of others after which a caller's report is taken to be over"""
+"""lines of others that end the report of a caller"""
 
 
 class Reader:
@@ -32,25 +32,25 @@ class Reader:
 
     def __init__(self, first_line: int = 1) -> None:
         self._number = first_line
-        """of the line that comes next"""
+        """number of the next line"""
         self._rest = bytearray()
-        """what is known of a line that has not ended"""
+        """start of a line that is not complete yet"""
         self._open: dict[str, Block] = {}
-        self._cut: dict[str, list[tuple[int, str, Line]]] = {}
-        """what streams that have announced a report said since"""
+        self._cut: dict[str, list[tuple[int, str, LogLine]]] = {}
+        """lines after `cut here`, by stream"""
         self._sweep = first_line + _SILENCE
         self._cascade = Cascade()
 
     def feed(self, data: bytes) -> list[Trouble]:
-        """Take more of the log, and return the findings that are complete."""
-        found = []
+        """Read more of the log, and return the findings that are complete."""
+        complete = []
         for start in range(0, len(data), _PIECE):
             self._piece(data[start : start + _PIECE])
-            found += self._cascade.ready(self._number)
-        return found
+            complete += self._cascade.ready(self._number)
+        return complete
 
     def close(self) -> list[Trouble]:
-        """Return the findings that are left, at the log's end."""
+        """Return the remaining findings at the end of the log."""
         if self._rest:
             self._lines(bytes(self._rest) + b"\n")
             self._rest.clear()
@@ -69,7 +69,7 @@ class Reader:
         self._rest += data[end : end + max(0, LONGEST - len(self._rest))]
 
     def _lines(self, data: bytes) -> None:
-        """Read whole lines: all of them while a report is under way, else only those that may begin one."""
+        """Read complete lines: all of them while a report is open, else only those that may begin one."""
         position, size = 0, len(data)
         while position < size:
             hit = headers.candidate(data, position)
@@ -104,7 +104,7 @@ class Reader:
                 self._line(text, line)
         self._number += 1
 
-    def _line(self, text: str, line: Line) -> None:
+    def _line(self, text: str, line: LogLine) -> None:
         block = self._open.get(line.stream)
         if block:
             block.add(self._number, text, line.text)
@@ -131,7 +131,7 @@ class Reader:
         elif self._open or self._cut:
             self._line(text, line)
 
-    def _begin(self, kind: str, line: Line, text: str) -> None:
+    def _begin(self, kind: str, line: LogLine, text: str) -> None:
         if before := self._open.get(line.stream):
             self._end(before)
         said = self._cut.pop(line.stream, [])
@@ -148,8 +148,8 @@ class Reader:
         if len(self._open) > _AT_ONCE:
             self._end(next(iter(self._open.values())))
 
-    def _join(self, stream: str, text: str, line: Line) -> None:
-        """Add what another CPU says to the stall for which it was asked."""
+    def _join(self, stream: str, text: str, line: LogLine) -> None:
+        """Add the backtrace of another CPU to the stall report that requested it."""
         block = next((block for block in self._open.values() if block.kind in STALLS), None)
         if block:
             block.put(self._number, text, line.text)
@@ -161,7 +161,7 @@ class Reader:
         self._cascade.add(dissect.taken_apart(block), block.stream)
 
     def _end_silent(self) -> None:
-        """End the reports of callers that say no more."""
+        """End the reports of callers that have been silent for too long."""
         self._sweep = self._number + _SILENCE // 2
         for block in [block for block in self._open.values() if self._number - block.last > _SILENCE]:
             self._end(block)
@@ -178,12 +178,12 @@ def _texts(data: bytes) -> Iterable[str]:
     if not data.isascii():
         return map(shown, data.split(b"\n"))
     texts = [text[:LONGEST].rstrip() for text in data.decode("ascii").split("\n")]
-    # That all of it can be shown is asked of the whole first: for each line alone it takes longer.
+    # One check of the whole text is faster than one per line.
     return texts if "".join(texts).isprintable() else map(visible, texts)
 
 
-def _header(line: Line) -> tuple[str, Line]:
-    """Return the kind of report that a line begins, and the line, or what of it does."""
+def _header(line: LogLine) -> tuple[str, LogLine]:
+    """Return the kind of report that a line begins, and the line, or the part of it that begins the report."""
     for part in (line, *torn(line)):
         if kind := headers.kind_of(part.text):
             return kind, part

@@ -22,11 +22,11 @@ from harness.host import shell
 from harness.host.elf import UNNAMED
 from harness.model.trouble import Frame, Trouble
 
-# Binutils' readers each know but their own machine; this is what Debian calls them.
+# Each binutils reads files of its own machine only; these are Debian's prefixes.
 _PREFIXES = {"EM_X86_64": "x86_64-linux-gnu-", "EM_AARCH64": "aarch64-linux-gnu-"}
 _SYMBOL = struct.Struct("<IBBHQQ")
 _SECTIONS = 0xFF00
-"""section numbers from here on are no sections (SHN_LORESERVE)"""
+"""SHN_LORESERVE: numbers from here on are not those of sections"""
 _EXECUTABLE = 0x4
 """SHF_EXECINSTR"""
 _PLACE = re.compile(r"^(.+):(\d+)(?: \(discriminator \d+\))?$")
@@ -38,14 +38,14 @@ class _Function(NamedTuple):
     """empty in a file whose addresses are final"""
     start: int
     size: int
-    """as the symbol says"""
+    """size in the symbol table"""
     room: int
-    """bytes to the next symbol, or to the section's end: what the kernel takes for the size"""
+    """bytes to the next symbol, or to the section's end: kallsyms reports them as the size"""
     last: bool
-    """whether nothing follows it in its section"""
+    """True if it is the last function of its section"""
 
     def has(self, size: int) -> bool:
-        """Whether the kernel may have given the function's size as `size`, which is 0 where it gave none."""
+        """Return True if the kernel may report `size` as the function's size; 0 means that it reported none."""
         return size in (0, self.size, self.room) or (self.last and size >= self.size)
 
 
@@ -70,10 +70,10 @@ def resolve(
 ) -> list[Trouble]:
     """Return `troubles` with files and lines for all frames of their call traces that `vmlinux` and `modules` know.
 
-    Functions that were inlined come as frames of their own before the one that holds them. With `source`,
+    An inlined function becomes a frame of its own before the frame of its caller. With `source`,
     the kernel's tree, and `module_source`, the folder of the modules' sources, frames get the text of their
-    lines. A frame that cannot be found, or not told from another, stays as it was, and so does `Trouble.where`
-    where the log told it. Raises UsageError for a file that cannot be read or is not an ELF file of a known machine.
+    lines. A frame that is not found, or is ambiguous, stays as it was; `Trouble.where` stays if the log
+    gave it. Raises UsageError for a file that cannot be read or is not an ELF file of a known machine.
     """
     files = {"": vmlinux, **{path.stem.replace("-", "_"): path for path in modules}}
     tables = {name: _functions(path) for name, path in files.items()}
@@ -85,24 +85,24 @@ def resolve(
     lines = _lines(set(spots.values()))
     roots = [root for root in (source, *((module_source.parent, module_source) if module_source else ())) if root]
 
-    def found(frame: Frame) -> list[Frame]:
-        told = lines.get(spots[frame], []) if frame in spots else []
-        return [_told(frame, line, last=line is told[-1], roots=roots) for line in told] or [frame]
+    def resolved(frame: Frame) -> list[Frame]:
+        places = lines.get(spots[frame], []) if frame in spots else []
+        return [_located(frame, line, last=line is places[-1], roots=roots) for line in places] or [frame]
 
     def whole(trouble: Trouble) -> Trouble:
-        frames = tuple(new for old in trouble.frames for new in found(old))
+        frames = tuple(new for old in trouble.frames for new in resolved(old))
         return msgspec.structs.replace(trouble, frames=frames, where=trouble.where or _where(trouble.function, frames))
 
     return [whole(trouble) for trouble in troubles]
 
 
 def addresses(elf: ELFFile) -> dict[str, int]:
-    """Return the addresses of all symbols of an ELF file, of several with one name one."""
+    """Return the addresses of all symbols of an ELF file; one of them if several share a name."""
     return {name.decode(errors="replace"): start for name, _, start, _ in _entries(elf)}
 
 
-def _told(frame: Frame, line: _Line, *, last: bool, roots: Sequence[Path]) -> Frame:
-    """Return `frame` with its line, or what was inlined into it there."""
+def _located(frame: Frame, line: _Line, *, last: bool, roots: Sequence[Path]) -> Frame:
+    """Return `frame` with its line if it is the `last`, else the frame of a function that was inlined into it."""
     text = _text(line.file, line.line, roots)
     if last:
         return msgspec.structs.replace(frame, file=line.file, line=line.line, source=text)
@@ -110,7 +110,7 @@ def _told(frame: Frame, line: _Line, *, last: bool, roots: Sequence[Path]) -> Fr
 
 
 def _where(function: str, frames: Iterable[Frame]) -> str:
-    """Return the line in `function` itself, not in what was inlined into it."""
+    """Return the line in `function` itself, not in a function that was inlined into it."""
     if not function:
         return ""
     for frame in frames:
@@ -120,9 +120,9 @@ def _where(function: str, frames: Iterable[Frame]) -> str:
 
 
 def _address(frame: Frame, table: Mapping[str, Sequence[_Function]]) -> tuple[str, int] | None:
-    """Return section and address of the instruction that `frame` is at: the call, where it bears the address to return to."""
+    """Return section and address of the instruction of `frame`: for a return address that of the call."""
     candidates = [f for f in table.get(frame.function, ()) if f.has(frame.size)]
-    if len(candidates) > 1:  # what the symbol itself says counts less than what the kernel would
+    if len(candidates) > 1:  # the size that kallsyms would report decides
         candidates = [f for f in candidates if f.room == frame.size]
     if len(candidates) != 1 or not 0 <= frame.offset <= candidates[0].room:
         return None
@@ -131,7 +131,7 @@ def _address(frame: Frame, table: Mapping[str, Sequence[_Function]]) -> tuple[st
 
 
 def _functions(path: Path) -> Mapping[str, Sequence[_Function]]:
-    """Return by name what an ELF file holds; names of static functions can be several functions'."""
+    """Return the functions of an ELF file by name; several static functions can share a name."""
     try:
         state = path.stat()
         return _table(path.resolve(), state.st_mtime_ns, state.st_size)
@@ -141,7 +141,7 @@ def _functions(path: Path) -> Mapping[str, Sequence[_Function]]:
 
 @functools.lru_cache(maxsize=8)
 def _table(path: Path, modified: int, size: int) -> Mapping[str, Sequence[_Function]]:
-    """Read the symbols of the file that was last modified then and has that size."""
+    """Read the symbols of a file; the time of its last change and its size are part of the cache's key."""
     try:
         with path.open("rb") as file:
             return _read(ELFFile(file), path)
@@ -154,7 +154,7 @@ def _read(elf: ELFFile, path: Path) -> Mapping[str, Sequence[_Function]]:
         raise UsageError(f"{path} is for a machine that call traces cannot be resolved for; name a kernel of the log's machine.")
     sections = list(elf.iter_sections())
     relocatable = elf["e_type"] == "ET_REL"
-    # In a file whose addresses are final, what follows a function may be in the section after its own.
+    # In a linked file the next symbol may be in the next section.
     groups: dict[int, list[tuple[int, int, bytes]]] = defaultdict(list)
     starts: dict[int, list[int]] = defaultdict(list)
     for name, section, start, size in _entries(elf):
@@ -164,17 +164,17 @@ def _read(elf: ELFFile, path: Path) -> Mapping[str, Sequence[_Function]]:
         starts[group].append(start)
         if sections[section]["sh_flags"] & _EXECUTABLE:
             groups[group].append((start, size, name))
-    made: dict[str, set[_Function]] = defaultdict(set)
-    for group, found in groups.items():
+    functions: dict[str, set[_Function]] = defaultdict(set)
+    for group, members in groups.items():
         known = sorted(set(starts[group]))
         where = sections[group].name if relocatable else ""
         end = sections[group]["sh_size"] if relocatable else known[-1]
-        for start, size, name in found:
+        for start, size, name in members:
             at = bisect.bisect_right(known, start)
             last = at == len(known)
             room = max(size, (end if last else known[at]) - start)
-            made[name.decode(errors="replace")].add(_Function(where, start, size, room, last))
-    return {name: sorted(functions) for name, functions in made.items()}
+            functions[name.decode(errors="replace")].add(_Function(where, start, size, room, last))
+    return {name: sorted(several) for name, several in functions.items()}
 
 
 def _entries(elf: ELFFile) -> Iterator[tuple[bytes, int, int, int]]:
@@ -189,41 +189,41 @@ def _entries(elf: ELFFile) -> Iterator[tuple[bytes, int, int, int]]:
 
 
 def _lines(spots: Iterable[_Spot]) -> dict[_Spot, list[_Line]]:
-    """Return the lines at `spots`: that of what was inlined last comes first, that of the function itself last."""
+    """Return the lines at `spots`: first that of the innermost inlined function, last that of the function itself."""
     asked: dict[tuple[Path, str], set[int]] = defaultdict(set)
     for spot in spots:
         asked[spot.file, spot.section].add(spot.address)
     return {
-        _Spot(file, section, address): told
+        _Spot(file, section, address): lines
         for (file, section), addresses in asked.items()
-        for address, told in _binutils(file, section, sorted(addresses))
+        for address, lines in _binutils(file, section, sorted(addresses))
     }
 
 
 def _binutils(file: Path, section: str, addresses: Sequence[int]) -> Iterator[tuple[int, list[_Line]]]:
-    """Have addr2line look up `addresses`, all at once: by DWARF it is faster by far than anything in Python."""
+    """Look up `addresses` with one call of addr2line, which is much faster than reading DWARF in Python."""
     with file.open("rb") as elf:
         prefix = _PREFIXES[ELFFile(elf)["e_machine"]]
     where = ("-j", section) if section else ()
     command = (f"{prefix}addr2line", "-a", "-i", "-f", *where, "-e", file.resolve())
-    said = shell.output(command, stdin="".join(f"{address:#x}\n" for address in addresses).encode(), error=UsageError)
-    for block in re.split(r"^(?=0x[0-9a-f]+$)", said, flags=re.MULTILINE)[1:]:
+    output = shell.output(command, stdin="".join(f"{address:#x}\n" for address in addresses).encode(), error=UsageError)
+    for block in re.split(r"^(?=0x[0-9a-f]+$)", output, flags=re.MULTILINE)[1:]:
         address, *words = block.splitlines()
-        told = [_Line(name, *place) for name, place in zip(words[::2], map(_place, words[1::2]), strict=False) if place]
-        if told and len(told) == len(words) // 2:
-            yield int(address, 16), told
+        lines = [_Line(name, *place) for name, place in zip(words[::2], map(_place, words[1::2]), strict=False) if place]
+        if lines and len(lines) == len(words) // 2:
+            yield int(address, 16), lines
 
 
-def _place(said: str) -> tuple[str, int] | None:
-    """Return file and line as addr2line said them; the file relative to the tree that it was built in, as far as it tells."""
-    found = _PLACE.match(said)
-    if not found or found[1] == _UNKNOWN:
+def _place(text: str) -> tuple[str, int] | None:
+    """Return file and line in an answer of addr2line; None if it does not know them."""
+    match = _PLACE.match(text)
+    if not match or match[1] == _UNKNOWN:
         return None
-    return posixpath.normpath(found[1]), int(found[2])
+    return posixpath.normpath(match[1]), int(match[2])
 
 
 def _text(file: str, line: int, roots: Sequence[Path]) -> str:
-    """Return the text of a line of `file`, which lies in one of `roots`; nothing where there is none."""
+    """Return the text of a line of `file` in one of `roots`; empty if it is not there."""
     for root in roots:
         lines = _source(root.resolve(), file)
         if 0 < line <= len(lines):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Call traces and registers of a report, as the architectures print them."""
+"""Parses call traces and registers of a report in the architectures' formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.kernlog import blame
 from harness.model.trouble import Frame
 
 _MOST = 64
-"""frames that are kept"""
+"""maximum frames that are kept"""
 _NAME = r"\.?(?P<name>(?![0-9a-f]{8,16}\b)[A-Za-z_$][\w.$]*)"
 _WHERE = r"(?P<file>[\w./+-]+\.(?:[chS]|rs|cpp)|<[\w ]+>):(?P<line>\d+)"
 _PLACE = (
@@ -36,7 +36,7 @@ _PC = re.compile(
 )
 _PC_STARTS = ("RIP", "EIP", "IP:", "NIP", "epc", "pc ", "PC ", "Krnl PSW", "[<")
 DISABLED = "Preemption disabled at:"
-"""before a place that is not of the trace"""
+"""line before a place that does not belong to the trace"""
 _STOP = re.compile(
     r"(?:\w{4}-)?(?:Allocated by|Freed by|Last potentially|Second to last|Memory state|The buggy|Uninit was|Local variable|"
     r"Showing all|"
@@ -45,30 +45,30 @@ _STOP = re.compile(
     r"page last|Sending NMI|INFO: |BUG: |Task dump|kworker|[\w.:/-]{1,16} +[RSDTZXI] )"
 )
 _ENTERED = re.compile(r"el1h?_\w+|__(?:irq|dabt|und|pabt)_svc")
-"""what an exception enters: the frame below is that of the instruction itself"""
+"""entry functions of exceptions: the next frame is that of the interrupted instruction itself"""
 _INTERRUPTED = re.compile(
     r"el1_irq|el1h_64_irq\w*|__irq_svc|ret_from_exception|handle_exception|restore_all|apic_timer_interrupt|asm_sysvec_\w+"
 )
 
 
-class Trace(msgspec.Struct, frozen=True):
-    """Where a report says that the kernel was."""
+class CallTrace(msgspec.Struct, frozen=True):
+    """The place of the kernel in a report: registers and call trace."""
 
     pc: Frame | None
-    """of the instruction itself, where registers are shown"""
+    """frame of the instruction itself, if the report shows registers"""
     link: Frame | None
-    """where that would return to, by the link register"""
+    """frame of the return address in the link register"""
     frames: tuple[Frame, ...]
-    """of what called what there, innermost first; without what came on top: an exception, or the timer that noticed"""
+    """call trace, innermost first, without the frames of an exception or of the timer interrupt that noticed"""
 
 
 @functools.lru_cache(2048)
 def frame(text: str) -> Frame | None:
-    """Return the entry of a call trace that a line is; None for other lines. The same come again and again."""
-    found = _ENTRY.match(text)
-    if not found:
+    """Return the frame in a line of a call trace; None for other lines. Cached, because lines repeat often."""
+    entry = _ENTRY.match(text)
+    if not entry:
         return None
-    return _frame(found, sure=not found["doubt"])
+    return _frame(entry, sure=not entry["doubt"])
 
 
 def _frame(found: re.Match[str], *, sure: bool = True, exact: bool = False) -> Frame | None:
@@ -98,10 +98,10 @@ def place(text: str) -> Frame | None:
     return _frame(found, exact=True) if found else None
 
 
-def read(lines: Sequence[str], *, stalled: bool = False) -> Trace:
+def read(lines: Sequence[str], *, stalled: bool = False) -> CallTrace:
     """Return the first trace in a report's lines, with the registers that go with it.
 
-    `stalled` is for reports of a CPU that was found by an interrupt: the interrupt's frames are left out.
+    `stalled` is for reports that an interrupt of the CPU made: the frames of the interrupt are left out.
     """
     pc: Frame | None = None
     link: Frame | None = None
@@ -139,9 +139,9 @@ def read(lines: Sequence[str], *, stalled: bool = False) -> Trace:
         elif not got and any(f.sure for f in frames[before:]) and _STOP.match(bare):
             break
     if pc and any(f.sure and not blame.reports(f.function) for f in frames[:before]) and not stalled:
-        # An interrupt was reported, and these are the registers of what it interrupted.
-        return Trace(None, link, (*frames[:before], pc, *frames[before:]))
-    return Trace(pc, link, _kept(pc, frames, before) if pc or not link else (link, *frames))
+        # The report is about an interrupt, and the registers are those of the interrupted code.
+        return CallTrace(None, link, (*frames[:before], pc, *frames[before:]))
+    return CallTrace(pc, link, _kept(pc, frames, before) if pc or not link else (link, *frames))
 
 
 def _kept(pc: Frame | None, frames: list[Frame], before: int) -> tuple[Frame, ...]:
@@ -161,8 +161,8 @@ def _pc(text: str) -> Frame | None:
 def _caller(text: str, frames: list[Frame]) -> Frame | None:
     """Return the frame of an arm line, ``CALLED from CALLER+0x5c/0xf0``.
 
-    CALLED is right where the frame before, of the same function, is not: behind the call of a function
-    that does not return begins another function, and it is that one's first byte which was shown.
+    CALLED corrects the frame before, if that is at the start of a function: the return address of a noreturn call may
+    be the first byte of the next function.
     """
     found = _CALLED.match(text)
     if not found:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Holds the values that all folders share: machines, variants, cells, the catalog of tests, records, findings.
+"""Defines the values that all folders share: machines, variants, cells, the catalog of tests, records, findings.
 
-Values come in from TOML files, options and JSON lines; every folder above takes them from here.
+They are read from TOML files, options and JSON lines; every folder above imports them from here.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What an audit found of a cell, and which cell is the next."""
+"""Result of an audit of a cell, and the choice of the next cell to audit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 IMAGE, VMLINUX = "image", "vmlinux"
-_STALE = "vmlinux is the same: the cached image was not made from it, as when a compiler's cache returns an old object"
+_STALE = "vmlinux is the same: the cached image was not made from it; a compiler's cache may have returned an old object"
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -20,28 +20,28 @@ class Compared(msgspec.Struct, frozen=True):
     """its path in the cache"""
     difference: Difference | None = None
     kept: str = ""
-    """where the file that was built again is kept, if it differs"""
+    """path of the file that was built again, if it differs"""
     remove: tuple[str, ...] = ()
-    """folders that it may have come from, if it differs"""
+    """cache folders to remove if it differs: one of them may hold its cause"""
     skipped: str = ""
-    """why it was not compared; empty if it was"""
+    """reason why it was not compared; empty if it was"""
 
     @property
     def words(self) -> str:
-        """What came of it, in a line."""
+        """The result in one line."""
         if self.skipped:
             return f"not compared: {self.skipped}"
         return self.difference.words if self.difference else "same"
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """What the audit of a cell found."""
+    """Result of the audit of a cell."""
 
     cell: str
     key: str
-    """of the kernel"""
+    """key of the kernel"""
     module: str
-    """the module's key"""
+    """key of the module"""
     date: str
     host: str
     seconds: float
@@ -60,12 +60,12 @@ class Audit(msgspec.Struct, frozen=True):
     @property
     def short(self) -> str:
         """The verdict in a few words."""
-        said = f"differs in {', '.join(one.file for one in self.differing)}" if self.differing else "same"
-        return f"{said}{''.join(f'; {one.file} not compared' for one in self.skipped)}"
+        verdict = f"differs in {', '.join(one.file for one in self.differing)}" if self.differing else "same"
+        return f"{verdict}{''.join(f'; {one.file} not compared' for one in self.skipped)}"
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The verdict with the first difference of each file, and what is to be done about it."""
+        """The verdict, the first difference of each file, and the steps to take."""
         if not self.differing:
             return (f"Audit of {self.cell}: {self.short}.", *(f"{one.file}: {one.words}." for one in self.skipped))
         return (
@@ -85,24 +85,24 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 def turn(cells: Sequence[str], known: Mapping[str, Audit]) -> str:
-    """Return the cell whose turn it is: the first that has no audit, else the one whose audit is the oldest."""
+    """Return the cell to audit next: the first without an audit, else the one whose audit is the oldest."""
     return min(cells, key=lambda cell: known[cell].date if cell in known else "")
 
 
 def told(audit: Audit | None, key: str, module: str) -> str:
-    """Say when the kernel with a key was audited, and what was found; nothing if `audit` is not of this kernel."""
+    """Return the date and the verdict of `audit`; empty if it is not of the kernel with this key."""
     if audit is None or audit.key != key:
         return ""
     return f"{audit.date}: {audit.short}{'' if audit.module == module else '; with another module'}"
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """Where two files first differ, and what each of them has there."""
+    """The first difference between two files: its place, and the content of each file there."""
 
     offset: int
     """in bytes, in the cached file"""
     where: str
-    """the place by its name, such as ``line 12`` or ``byte 0x40 (section .text, alloc_vmap_area+0x1c)``"""
+    """name of the place, such as ``line 12`` or ``byte 0x40 (section .text, alloc_vmap_area+0x1c)``"""
     cached: str
     rebuilt: str
 

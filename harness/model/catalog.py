@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What test_module/suite.toml says: which tests there are, and how much of them is done at each scale."""
+"""Reads test_module/suite.toml: the tests, and the amount of work at each scale."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from harness.model.matrix import PROFILES
 
 SCALES = ("quick", "default", "published")
 SCALE = "default"
-"""where none is given"""
-Kind = Literal["performance", "stress", "sweep"]
+"""scale of a run for which none is chosen"""
+TestKind = Literal["performance", "stress", "sweep"]
 Axis = Literal["busy", "holes"]
 _FILE = paths.TEST_MODULE / "suite.toml"
 
 
 class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much of everything a run does."""
+    """Amount of work that a run does."""
 
     boots: int
-    """of every cell for the performance tests: samples of one boot are not independent"""
+    """boots of every cell for the performance tests: samples from the same boot are not independent"""
     rounds: int
     """full runs of the performance tests in each boot"""
     repeat: int
     """samples of a performance test in each round"""
     warmup: int
-    """samples before those, which are kept but not counted"""
+    """samples before those; they are kept, but no statistic uses them"""
     busy: int
     """areas held by long_busy_list_alloc_test"""
     settle: bool
-    """whether earlier frees are brought to their end before each sample; a running system does not do that"""
+    """True if pending lazy frees are purged before each sample; a running system does not do that"""
     patience: int
-    """how many times as long as at scale quick a test may take"""
+    """factor by which a test may take longer than at scale quick"""
 
     @property
     def aside(self) -> int:
-        """The round whose loads also have the passes that do not count: one more where these would leave traces in others."""
+        """The round whose module loads also do the uncounted passes; an extra round if these could affect the samples."""
         return 0 if self.settle else self.rounds
 
 
@@ -51,43 +51,43 @@ class SuiteTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One test of the module."""
 
     name: str
-    kind: Kind
+    kind: TestKind
     loops: dict[str, int]
     threads: int = 0
-    """of a stress test; 0 for one a CPU"""
+    """threads of a stress test; 0 for one per CPU"""
     clock: Clock = Clock.WALL
-    """that a stress test runs under: icount has one CPU, and does the same every time"""
+    """clock that a stress test runs under; under icount there is one CPU, and every run does the same"""
     memory: dict[str, int] = {}
-    """MiB that its VM has, by profile; where none is given, the machine's own"""
+    """MiB of memory of its VM, by profile; a profile that is absent has the machine's own"""
     faults: bool = False
-    """whether it makes allocations fail, for which the kernel's fault injection is prepared"""
+    """True if it makes allocations fail; the rig then sets up the kernel's fault injection"""
 
     @property
     def stress(self) -> bool:
-        """Whether it wants every CPU at once."""
+        """True for a stress test, which keeps every CPU busy."""
         return self.kind == "stress"
 
 
 class ProfileUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What kernels of a profile are good for."""
+    """Use of the kernels of a profile: the tests that run in them, and the checks on each test."""
 
-    kinds: tuple[Kind, ...] = ("performance", "stress", "sweep")
-    """of tests that are run in them"""
+    kinds: tuple[TestKind, ...] = ("performance", "stress", "sweep")
+    """kinds of test that run in them"""
     boots: int = 0
-    """at most so many; 0 for as many as the scale says"""
+    """maximum number of boots; 0 for the scale's number"""
     tracer: str = ""
-    """of the kernel's, which looks for the longest critical section; its cost makes timings worthless"""
+    """name of the kernel's tracer that records the longest critical section; it costs too much time for timings to count"""
     leaks: bool = False
-    """whether kmemleak looks for what each test left behind"""
+    """True if kmemleak scans for leaks after each test"""
 
 
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a test of the kind sweep is measured against."""
+    """Axes and sizes that the tests of the kind sweep go through."""
 
     axes: tuple[Axis, ...]
     sizes: tuple[int, ...]
     patience: int
-    """how many times as long as other tests it may take: preparing the largest sizes is most of the work"""
+    """factor by which it may take longer than other tests: most of its time goes into preparing the largest sizes"""
 
 
 class _Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,13 +98,13 @@ class _Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def profile_use(profile: str) -> ProfileUse:
-    """Return what kernels of `profile` are good for: everything, unless test_module/suite.toml says otherwise."""
+    """Return the use of the kernels of `profile`: all tests, unless test_module/suite.toml says otherwise."""
     return suite().profiles.get(profile, ProfileUse())
 
 
 @functools.cache
 def suite() -> _Suite:
-    """Return what test_module/suite.toml says; UsageError where that makes no sense."""
+    """Return the content of test_module/suite.toml; UsageError if it is not valid."""
     read = toml.load(_FILE, _Suite)
     for test in read.tests:
         if (test.threads or test.memory or test.faults or test.clock is not Clock.WALL) and not test.stress:
@@ -117,19 +117,19 @@ def suite() -> _Suite:
 
 
 def digest() -> str:
-    """Return what tells one version of test_module/suite.toml from another."""
+    """Return a digest of test_module/suite.toml that identifies its version."""
     return files.digest(_FILE)[:16]
 
 
 def performance() -> list[str]:
-    """Return the names of the tests that are compared."""
+    """Return the names of the performance tests."""
     return [test.name for test in suite().tests if test.kind == "performance"]
 
 
 def choose(wanted: str) -> tuple[str, ...]:
-    """Return the names of the tests that `wanted` selects, by words between commas; empty selects as ``all`` does.
+    """Return the names of the tests that `wanted` selects: words separated by commas; empty means ``all``.
 
-    A word is a test's name, a pattern of names such as ``sweep_*``, a kind, or ``all``, which is all that are no sweep.
+    A word is the name of a test, a pattern of names such as ``sweep_*``, a kind, or ``all``, which excludes sweeps.
     Raises UsageError for a word that selects nothing.
     """
     known = suite().tests

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a variant changes: the functions and data objects in which two kernels differ, and which two to compare."""
+"""Changes that a variant makes: the functions and data objects that differ from those of the variant before it."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ import msgspec
 
 from harness.model.matrix import STOCK
 
-Kind = Literal["changed", "added", "removed"]
+ChangeKind = Literal["changed", "added", "removed"]
 
 
 class Symbol(msgspec.Struct, frozen=True, array_like=True):
-    """A function or a data object of a kernel, wherever it lies."""
+    """A function or a data object of a kernel, independent of its address."""
 
     name: str
-    """without what the compiler adds to tell copies apart"""
+    """name without the suffixes that the compiler adds"""
     file: str
-    """its source file's name; empty for what other files can name too"""
+    """name of its source file; empty for a global symbol"""
     size: int
     """bytes"""
     digest: str
-    """of its bytes, with the targets of its references in place of their addresses"""
+    """digest of its bytes, with the targets of its references in place of their addresses"""
 
 
-class Contents(msgspec.Struct, frozen=True):
-    """What a kernel holds."""
+class KernelContents(msgspec.Struct, frozen=True):
+    """The functions and data objects of a kernel."""
 
     loaded: str
-    """digest of all that is loaded into memory: two kernels that have the same run the same code"""
+    """digest of all sections that are loaded into memory: kernels with equal digests run the same code"""
     functions: tuple[Symbol, ...]
     data: tuple[Symbol, ...]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A function or data object that two kernels do not have alike."""
+    """A function or data object that differs between two kernels."""
 
-    kind: Kind
+    kind: ChangeKind
     name: str
     file: str
     before: int
@@ -49,61 +49,61 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """In what two kernels differ."""
+    """The differences between two kernels."""
 
     functions: tuple[Change, ...] = ()
     data: tuple[Change, ...] = ()
     same_image: bool = False
-    """whether all that is loaded into memory is the same"""
+    """True if all that is loaded into memory is the same"""
 
     @property
     def sentence(self) -> str:
-        """What they come to."""
+        """A summary."""
         if self.same_image:
             return "these patches change nothing in this configuration"
         if not self.functions:
             return "these patches change no function's code in this configuration, only data or line numbers"
         counts = Counter(change.kind for change in self.functions)
-        told = [f"{counts[kind]} {kind}" for kind in ("changed", "added", "removed") if counts[kind]]
-        return f"functions: {', '.join(told)}"
+        parts = [f"{counts[kind]} {kind}" for kind in ("changed", "added", "removed") if counts[kind]]
+        return f"functions: {', '.join(parts)}"
 
 
 class CellChanges(msgspec.Struct, frozen=True):
-    """In what the kernel of a cell differs from that of its predecessor."""
+    """The differences between the kernel of a cell and that of its predecessor."""
 
     machine: str
     variant: str
     profile: str
     against: str
-    """the variant before it"""
+    """the variant that it is compared with"""
     changes: Changes
 
 
-def changes(before: Contents, after: Contents) -> Changes:
-    """Return in what `after` differs from `before`, by file and name."""
+def changes(before: KernelContents, after: KernelContents) -> Changes:
+    """Return the differences of `after` from `before`, by file and name."""
     return Changes(
         _differing(before.functions, after.functions), _differing(before.data, after.data), before.loaded == after.loaded
     )
 
 
 def _differing(before: Sequence[Symbol], after: Sequence[Symbol]) -> tuple[Change, ...]:
-    """Compare what bears a name in a file; several symbols may, of which the order says nothing."""
+    """Compare the symbols of each file and name; several may share a name, in any order."""
     old, new = _by_name(before), _by_name(after)
-    found = []
+    differing = []
     for file, name in sorted(old.keys() | new.keys()):
         was, is_ = old.get((file, name), Counter()), new.get((file, name), Counter())
         if was == is_:
             continue
-        kind: Kind = "added" if not was else "removed" if not is_ else "changed"
-        found.append(Change(kind, name, file, _size(was), _size(is_)))
-    return tuple(found)
+        kind: ChangeKind = "added" if not was else "removed" if not is_ else "changed"
+        differing.append(Change(kind, name, file, _size(was), _size(is_)))
+    return tuple(differing)
 
 
 def _by_name(symbols: Iterable[Symbol]) -> dict[tuple[str, str], Counter[tuple[int, str]]]:
-    found: dict[tuple[str, str], Counter[tuple[int, str]]] = defaultdict(Counter)
+    counts: dict[tuple[str, str], Counter[tuple[int, str]]] = defaultdict(Counter)
     for symbol in symbols:
-        found[symbol.file, symbol.name][symbol.size, symbol.digest] += 1
-    return found
+        counts[symbol.file, symbol.name][symbol.size, symbol.digest] += 1
+    return counts
 
 
 def _size(symbols: Counter[tuple[int, str]]) -> int:
@@ -111,9 +111,9 @@ def _size(symbols: Counter[tuple[int, str]]) -> int:
 
 
 def predecessor(variant: str, variants: Collection[str]) -> str | None:
-    """Return which of `variants` to hold `variant` against, to see what its last patches change.
+    """Return the variant of `variants` to compare `variant` with, to see what its last patches change.
 
-    It is the longest shorter prefix of the same series, else stock. None where there is neither, and for stock itself.
+    That is the longest shorter prefix of the same series, else stock; None if there is neither, and for stock itself.
     """
     if variant == STOCK:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Clocks: where a sample's time comes from, and the unit of a guest's nanoseconds under each."""
+"""Clocks: the source of a sample's time, and the unit of a guest's nanoseconds under each."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import enum
 
 
 class Clock(enum.StrEnum):
-    """Where a sample's time comes from."""
+    """The source of a sample's time."""
 
     ICOUNT = "icount"
-    """QEMU counts guest instructions: one virtual CPU, figures that repeat on any host."""
+    """QEMU counts guest instructions: one virtual CPU, and figures that repeat on any host"""
     WALL = "wall"
-    """The guest's own time, all of the machine's CPUs."""
+    """the guest's own time, with all CPUs of the machine"""
 
 
 ICOUNT_SHIFT = 1
-"""under icount a guest instruction takes 2**shift ns of the guest's time"""
+"""argument of QEMU's -icount: one guest instruction takes 2**shift ns of guest time"""
 
 
 def unit(clock: Clock) -> tuple[float, str]:
-    """Return what a nanosecond of the guest's is worth under `clock`, and in which unit; instructions are never called seconds."""
+    """Return the value of one guest nanosecond under `clock`, and its unit: instructions under icount, else ns."""
     return (1 / (1 << ICOUNT_SHIFT), "instructions") if clock is Clock.ICOUNT else (1.0, "ns")
 
 

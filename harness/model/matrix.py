@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What can be tested: kernel bases, machines, variants and profiles, and the cells they make."""
+"""Kernel bases, machines, variants and profiles, and the cells that they make up."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ import msgspec
 from harness import paths
 from harness.errors import UsageError
 from harness.host import toml
-from harness.host.toml import Table
+from harness.host.toml import TomlTable
 from harness.model.known_bugs import KnownBug
 
 STOCK = "stock"
 PROFILES = tuple(sorted(p.stem.removeprefix("profile-") for p in paths.FRAGMENTS.glob("profile-*.config")))
 
 
-class Build(Table, frozen=True):
-    """How a kernel for a machine is made."""
+class Build(TomlTable, frozen=True):
+    """Build settings of the kernels for a machine."""
 
     arch: str
     """make's ARCH"""
     target: str
     """make's target for the bootable image"""
     image: str
-    """where it lies in the build folder"""
+    """path of the image in the build folder"""
     debian: str
     """Debian's name of the architecture"""
     cross_compile: str = ""
     compiler: str = "gcc"
 
 
-class Extra(Table, frozen=True):
-    """Kernel parameters for the kernels of one profile."""
+class Extra(TomlTable, frozen=True):
+    """Further kernel parameters for one profile."""
 
     profile: str
     cmdline: str
 
 
-class Qemu(Table, frozen=True):
-    """How QEMU emulates a machine."""
+class Qemu(TomlTable, frozen=True):
+    """QEMU's settings for a machine."""
 
     binary: str
     machine: str
@@ -57,16 +57,16 @@ class Qemu(Table, frozen=True):
     cmdline: str = ""
     """further kernel parameters"""
     cmdline_icount: str = ""
-    """further ones when instructions are counted"""
+    """further kernel parameters under icount"""
     extra: tuple[Extra, ...] = ()
     arguments: tuple[str, ...] = ()
     tcg_crowded: str = "tcg"
     """the emulator to use when the host has fewer cores than this machine has CPUs"""
     kvm_host: str = ""
-    """what `uname -m` says on a host whose KVM can run this machine"""
+    """output of `uname -m` on a host whose KVM can run this machine"""
 
 
-class Machine(Table, frozen=True):
+class Machine(TomlTable, frozen=True):
     """An emulated board: one file in qemu_configs/."""
 
     description: str
@@ -75,8 +75,8 @@ class Machine(Table, frozen=True):
     name: str = ""
 
 
-class Source(Table, frozen=True):
-    """Where a kernel base's source comes from when the user names none."""
+class Source(TomlTable, frozen=True):
+    """Source of a kernel base, for a user who names none."""
 
     url: str = ""
     sha256: str = ""
@@ -84,7 +84,7 @@ class Source(Table, frozen=True):
     """a Debian package that holds the source as a tarball"""
 
 
-class Base(Table, frozen=True):
+class Base(TomlTable, frozen=True):
     """A kernel release that can be tested: one folder in kernel_patches/."""
 
     release: str
@@ -113,13 +113,13 @@ class Variant(msgspec.Struct, frozen=True):
     series: Path | None = None
     """a folder or a file of patches; None for stock"""
     count: int | None = None
-    """how many of its patches; None for all"""
+    """number of patches to apply; None for all"""
     apart: str = ""
-    """a folder of the cache's in which its tree, kernel and module are kept apart from all others"""
+    """folder in the cache that holds its own tree, kernel and module; empty for those that all variants share"""
     tree: str = ""
-    """its work tree there, where that is shared by variants which are built one after the other; empty for one of its own"""
+    """name of its work tree, if variants that are built one after the other share it; empty for one of its own"""
     scratch: bool = False
-    """whether it is built from scratch, without the compiler's cache"""
+    """True if it is built without the compiler's cache"""
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -131,12 +131,12 @@ class Cell(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """What people call it, such as ``x86_64/stock/perf``."""
+        """The name of the cell, such as ``x86_64/stock/perf``."""
         return f"{self.machine.name}/{self.variant.name}/{self.profile}"
 
     @property
     def file_name(self) -> str:
-        """The name as part of a file's."""
+        """The name of the cell in a form that fits a file name."""
         return self.name.replace("/", "-")
 
 
@@ -146,7 +146,7 @@ def machine_names() -> list[str]:
 
 
 def load_machine(name: str) -> Machine:
-    """Read the machine `name`; UsageError if there is none or its file is wrong."""
+    """Read the machine `name`; UsageError if there is none or its file is not valid."""
     if name not in machine_names():
         raise UsageError(f"There is no machine '{name}' in qemu_configs/; {toml.closest(name, machine_names())}")
     machine = msgspec.structs.replace(toml.load(paths.MACHINES / f"{name}.toml", Machine), name=name)
@@ -164,7 +164,7 @@ def base_names() -> list[str]:
 
 
 def load_base(name: str) -> Base:
-    """Read the kernel base `name`; UsageError if there is none or its file is wrong."""
+    """Read the kernel base `name`; UsageError if there is none or its file is not valid."""
     if name not in base_names():
         raise UsageError(f"There is no kernel '{name}' in kernel_patches/; {toml.closest(name, base_names())}")
     file = paths.SERIES / name / "base.toml"
@@ -177,7 +177,7 @@ def load_base(name: str) -> Base:
         try:
             re.compile(bug.title)
         except re.error as error:
-            raise UsageError(f"{file}: the title '{bug.title}' of a known bug is no regular expression: {error}.") from error
+            raise UsageError(f"{file}: the title '{bug.title}' of a known bug is not a regular expression: {error}.") from error
     return base
 
 
@@ -187,7 +187,7 @@ def series_names(base: Base) -> list[str]:
 
 
 def variant_order(name: str) -> tuple[bool, str, float, str]:
-    """Return the key that sorts variants: stock, then series by name, and the first patches of a series before all of them.
+    """Return the sort key of a variant: stock first, then series by name, the shorter prefixes of a series first.
 
     ``stock < a@1 < a@2 < a@10 < a < b``.
     """
@@ -203,16 +203,16 @@ def prefixes(series: str, count: int) -> list[str]:
 def find_variant(base: Base, wanted: str, series: Path | None = None) -> Variant:
     """Turn ``stock``, ``NAME`` or ``NAME@COUNT`` into a variant.
 
-    `series` is a folder or file of patches outside of the project; its stem is its name.
-    Raises UsageError for a name that is neither.
+    `series` is a folder or file of patches outside of the project; its name without suffix is the variant's name.
+    Raises UsageError for a name that is unknown.
     """
     name, at, count = wanted.partition("@")
     if at and not re.fullmatch("[1-9][0-9]*", count):
-        raise UsageError(f"'{wanted}': what follows '@' has to be a number of patches, 1 or more, or '*' for each.")
+        raise UsageError(f"'{wanted}': after '@' there has to be a number of patches, 1 or more, or '*' for each prefix.")
     number = int(count) if at else None
     if name == STOCK:
         if at:
-            raise UsageError(f"'{wanted}': stock has no patches to take the first {count} of; say {STOCK}.")
+            raise UsageError(f"'{wanted}': stock has no patches; use '{STOCK}' without '@{count}'.")
         return Variant(STOCK)
     if series is not None and name == series_name(series):
         return Variant(wanted, series.resolve(), number)
@@ -225,7 +225,7 @@ def find_variant(base: Base, wanted: str, series: Path | None = None) -> Variant
 def series_name(series: Path) -> str:
     """Return the variant's name for a series at the path `series`.
 
-    Raises UsageError where the path is missing or would be mistaken for stock.
+    Raises UsageError if the path does not exist, or if its name is empty or that of stock.
     """
     path = series.resolve()
     if not path.exists():
@@ -237,7 +237,7 @@ def series_name(series: Path) -> str:
 
 
 def cells(machines: Sequence[Machine], variants: Sequence[Variant], profiles: Sequence[str]) -> tuple[Cell, ...]:
-    """Return every combination in the order of variants: stock first so that later builds find its objects cached."""
+    """Return every combination, stock first: later builds then find its objects in the compiler's cache."""
     for profile in profiles:
         if profile not in PROFILES:
             raise UsageError(f"There is no profile '{profile}' in qemu_configs/kconfig; {toml.closest(profile, list(PROFILES))}")

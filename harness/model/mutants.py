@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Bugs made on purpose: what a table of them says, the source with one of them in it, and what was caught."""
+"""Mutants, that is bugs made on purpose: their table, the source with one of them, and the results of the suite."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from harness.host import toml
 FILE = "mm/vmalloc.c"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLACE = re.compile(r"mm/[a-z-]+\.c")
-"""a header would have nearly everything built again for each mutant"""
+"""files that a mutant may change: with a header nearly the whole kernel would be built again for each mutant"""
 
-Outcome = Literal["caught", "survived", "error"]
+MutantOutcome = Literal["caught", "survived", "error"]
 
 
 class Edit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A place in the source, and what it is replaced with."""
+    """A place in the source, and its replacement."""
 
     old: str
     """text that occurs exactly once in the file"""
@@ -34,14 +34,14 @@ class Mutant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     breaks: str
-    """what is wrong then, in one line"""
+    """description of the bug in one line"""
     old: str
     new: str
     file: str = FILE
     also: tuple[Edit, ...] = ()
     """further edits, made after the first"""
     weakness: int = 0
-    """which weakness of the published code it imitates, by its number in the table; 0 for none"""
+    """number of the weakness of the published code that it imitates; 0 for none"""
 
     @property
     def edits(self) -> tuple[Edit, ...]:
@@ -50,22 +50,22 @@ class Mutant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Weakness(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the published code falls short."""
+    """A weakness of the published code."""
 
     number: int
     what: str
     instead: str = ""
-    """where no mutant can imitate it: why, and what shows it instead"""
+    """if no mutant can imitate it: the reason, and what shows it instead"""
 
 
-class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MutantTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Mutants of one series: mutants.toml in the folder of its kernel."""
 
     series: str
     machine: str
-    """the one on which they cost least"""
+    """the machine on which mutants cost the least time"""
     profiles: tuple[str, ...]
-    """in their order: what survives in one is tried in the next"""
+    """profiles in the order in which they are tried: a mutant that survives one goes on to the next"""
     scale: str
     mutants: tuple[Mutant, ...]
     weaknesses: tuple[Weakness, ...] = ()
@@ -77,52 +77,52 @@ class Attempt(msgspec.Struct, frozen=True):
     mutant: str
     profile: str
     identity: str
-    """of all that decides how it ends"""
-    outcome: Outcome
+    """digest of all inputs that decide the outcome"""
+    outcome: MutantOutcome
     test: str = ""
-    """the first that had a finding; ``boot`` and ``end`` are before and after the tests"""
+    """first test that had a finding; ``boot`` and ``end`` stand for the time before and after the tests"""
     kind: str = ""
     title: str = ""
-    """of its first finding; of an error, what went wrong"""
+    """title of its first finding, or the message of an error"""
     others: tuple[str, ...] = ()
-    """further tests that had findings, where it was not left at the first"""
+    """further tests that had findings, if the run went on after the first"""
     log: str = ""
-    """the console's log, in results/mutants/"""
+    """log of the console, in results/mutants/"""
     build_seconds: float = 0.0
     test_seconds: float = 0.0
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What mutants told of the suite, as it is kept: results/mutants.json."""
+    """Results of a measurement of the suite by mutants: results/mutants.json."""
 
     date: str
     host: str
     command: str
     folder: str
-    """the run's, with the consoles' logs"""
+    """folder of the run with the logs of the consoles"""
     series: str
     machine: str
     scale: str
     profiles: tuple[str, ...]
     tests: tuple[str, ...]
     mutants: tuple[Mutant, ...]
-    """those that were chosen, in the order of the table"""
+    """the chosen mutants, in the order of the table"""
     known: int
-    """how many the table has"""
+    """number of mutants in the table"""
     weaknesses: tuple[Weakness, ...] = ()
     control: tuple[Attempt, ...] = ()
-    """the series as it is, which has to survive"""
+    """attempts with the series without any mutant; it has to survive"""
     attempts: tuple[Attempt, ...] = ()
     earlier: tuple[Attempt, ...] = ()
-    """of calls before, which a call that resumes may still take over: it may be interrupted before it comes to them"""
+    """attempts of earlier calls that a resumed call has not taken over yet; it may be interrupted before it does"""
 
     def of(self, mutant: Mutant) -> tuple[Attempt, ...]:
-        """Return what was made with a mutant, in the order of the profiles."""
+        """Return the attempts with a mutant, in the order of the profiles."""
         mine = {attempt.profile: attempt for attempt in self.attempts if attempt.mutant == mutant.name}
         return tuple(mine[profile] for profile in self.profiles if profile in mine)
 
-    def verdict(self, mutant: Mutant) -> Outcome | None:
-        """Return how a mutant ended, None as long as that is open: it survives when it has survived in every profile."""
+    def verdict(self, mutant: Mutant) -> MutantOutcome | None:
+        """Return the outcome of a mutant, None while it is open; it survived if it did so in every profile."""
         outcomes = [attempt.outcome for attempt in self.of(mutant)]
         if "caught" in outcomes:
             return "caught"
@@ -130,43 +130,43 @@ class Measured(msgspec.Struct, frozen=True):
             return "error"
         return "survived" if len(outcomes) == len(self.profiles) else None
 
-    def ended(self, outcome: Outcome | None) -> tuple[Mutant, ...]:
-        """Return the mutants that ended so."""
+    def ended(self, outcome: MutantOutcome | None) -> tuple[Mutant, ...]:
+        """Return the mutants with this outcome."""
         return tuple(mutant for mutant in self.mutants if self.verdict(mutant) == outcome)
 
     def sentence(self) -> str:
-        """Return the gist."""
+        """Return a summary."""
         counts = {word: len(self.ended(word)) for word in ("caught", "survived", "error")}
-        said = f"Caught {counts['caught']} of {len(self.mutants)} mutants; {counts['survived']} survived"
-        said += f"; {counts['error']} could not be tried" if counts["error"] else ""
+        counted = f"Caught {counts['caught']} of {len(self.mutants)} mutants; {counts['survived']} survived"
+        counted += f"; {counts['error']} could not be tried" if counts["error"] else ""
         left = len(self.ended(None))
-        return f"{said}; {left} not done." if left else f"{said}."
+        return f"{counted}; {left} not done." if left else f"{counted}."
 
 
-def check(table: Table, where: str) -> None:
-    """Raise UsageError, naming the table as `where`, for an entry that makes no sense."""
+def check(table: MutantTable, where: str) -> None:
+    """Raise UsageError for an entry that is not valid; `where` is the name of the table in the message."""
     names = [mutant.name for mutant in table.mutants]
     numbers = {weakness.number for weakness in table.weaknesses}
     for mutant in table.mutants:
         wrong = ""
         if not _NAME.fullmatch(mutant.name):
-            wrong = "a name has small letters, digits and single hyphens"
+            wrong = "a name consists of small letters, digits and single hyphens"
         elif names.count(mutant.name) > 1:
-            wrong = "there are several of that name"
+            wrong = "another mutant has the same name"
         elif not mutant.breaks.strip() or "\n" in mutant.breaks:
-            wrong = "'breaks' has to say in one line what is wrong then"
+            wrong = "'breaks' has to describe the bug in one line"
         elif mutant.weakness and mutant.weakness not in numbers:
             wrong = f"there is no weakness {mutant.weakness} in the table"
         for edit in mutant.edits:
             if not _PLACE.fullmatch(edit.file):
-                wrong = f"'{edit.file}' is no file mm/NAME.c, and others would have much built again for each mutant"
+                wrong = f"'{edit.file}' is not a file mm/NAME.c; other files would make each build take long"
             elif not edit.old.strip() or edit.old == edit.new:
                 wrong = "'old' and 'new' have to be different texts, 'old' not empty"
         if wrong:
             raise UsageError(f"{where}: the mutant '{mutant.name}': {wrong}.")
 
 
-def choose(table: Table, only: str) -> tuple[Mutant, ...]:
+def choose(table: MutantTable, only: str) -> tuple[Mutant, ...]:
     """Return the mutants that `only` names, separated by commas; all if it is empty. Raises UsageError for an unknown one."""
     known = [mutant.name for mutant in table.mutants]
     wanted = [word.strip() for word in only.split(",") if word.strip()]
@@ -177,26 +177,26 @@ def choose(table: Table, only: str) -> tuple[Mutant, ...]:
 
 
 def mutate(mutant: Mutant, read: Callable[[str], str]) -> dict[str, str]:
-    """Return the files that a mutant changes, by their names; `read` gives the text of one of the series' source.
+    """Return the new texts of the files that a mutant changes; `read` returns the old text of a file by its name.
 
-    Raises UsageError, naming the mutant, for a text that is not there or that occurs more than once.
+    Raises UsageError, naming the mutant, if a text to replace is missing or occurs more than once.
     """
     changed: dict[str, str] = {}
     for edit in mutant.edits:
         text = changed.get(edit.file) or read(edit.file)
         if (count := text.count(edit.old)) != 1:
             first = edit.old.strip().splitlines()[0]
-            where = f"what it replaces ('{first}' ...) is in {edit.file} {count} times"
+            where = f"the text to replace ('{first}' ...) is in {edit.file} {count} times"
             raise UsageError(f"The mutant '{mutant.name}' does not apply: {where}, and has to be there once.")
         changed[edit.file] = text.replace(edit.old, edit.new)
     return changed
 
 
-def by_test(found: Measured) -> dict[str, Sequence[str]]:
-    """Return the mutants that each test was the first to catch, by the test's name; most first."""
+def by_test(measured: Measured) -> dict[str, Sequence[str]]:
+    """Return the mutants that each test caught first, by the name of the test; the test with most comes first."""
     caught: dict[str, list[str]] = {}
-    for mutant in found.mutants:
-        for attempt in found.of(mutant):
+    for mutant in measured.mutants:
+        for attempt in measured.of(mutant):
             if attempt.outcome == "caught":
                 caught.setdefault(attempt.test, []).append(mutant.name)
     return dict(sorted(caught.items(), key=lambda item: -len(item[1])))

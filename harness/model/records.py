@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run leaves: samples, findings and test results, stored as they come and read back."""
+"""Records of a run: samples, findings, test results and provenance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AS_TUPLE = re.compile(r"""\('.*?', \d+, (['"])(?:Skipped: )?(.*)\1\)""", re.S)
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Which kernel it was, and under which clock."""
+    """The cell and the clock that a record belongs to."""
 
     machine: str
     variant: str
@@ -25,34 +25,34 @@ class Place(msgspec.Struct, frozen=True):
     clock: Clock
 
 
-class Seen(Place, frozen=True):
-    """What was running there."""
+class DuringTest(Place, frozen=True):
+    """The test and the boot that a record belongs to."""
 
     test: str
     boot: int
-    """which boot of the cell under its clock in this run, from 0"""
+    """number of the boot among those of the cell under its clock in this run, from 0"""
 
 
 class Booted(Place, frozen=True):
-    """A boot that proved, before its first test, that it runs what was built for its cell."""
+    """A boot that proved, before its first test, that it runs the kernel and module that were built for its cell."""
 
     boot: int
     build_id: str
-    """as the guest's kernel says"""
+    """build-id that the guest's kernel reports"""
     vmlinux_build_id: str
-    """of the cell's vmlinux"""
+    """build-id of the cell's vmlinux"""
     module_build_id: str
-    """as the guest says of the loaded module, which is that of the built one; empty where the kernel did not load it"""
+    """build-id that the guest reports for the loaded module, equal to that of the built one; empty if it was not loaded"""
     initramfs: str
-    """digest of what the guest's initramfs holds, as it says itself"""
+    """digest of the initramfs's content, as the guest reports it"""
     release: str
     command_line: str
-    """of the kernel"""
+    """command line of the kernel"""
     qemu: str
     """version of the QEMU that runs it"""
 
 
-class Sample(Seen, frozen=True):
+class Sample(DuringTest, frozen=True):
     """One measured value."""
 
     repeat: int
@@ -61,67 +61,68 @@ class Sample(Seen, frozen=True):
     unit: str
     """``instructions/op`` or ``ns/op``"""
     operations: int
-    """how many operations the value is the mean of"""
+    """number of operations that the value is the mean of"""
     warmup: bool = False
-    """kept, but no part of any statistic: the first sample after a load pays for cold caches and page tables"""
+    """True if no statistic uses it: the first sample after a module load pays for cold caches and page tables"""
 
 
-class Histogram(Seen, frozen=True):
-    """How long each single operation of a test took, in a pass of its own."""
+class Histogram(DuringTest, frozen=True):
+    """Times of the single operations of a test, measured in a pass of their own."""
 
     unit: str
     """``instructions`` or ``ns``"""
     overhead: float
-    """what reading the clock adds to every operation"""
+    """cost of reading the clock, which is part of every value"""
     highest: float
-    """the longest operation, exact"""
+    """exact value of the longest operation"""
     buckets: tuple[tuple[float, int], ...]
-    """lower bound, ascending, and count; a bucket is as wide as three significant digits allow"""
+    """lower bound, ascending, and count; values in the same bucket agree in their first three digits"""
 
 
-class Section(Seen, frozen=True):
-    """The longest stretch without preemption in a test's timed loop, as the kernel's tracer saw it."""
+class CriticalSection(DuringTest, frozen=True):
+    """The longest section without preemption in a test's timed loop, as the kernel's preemptoff tracer reports it."""
 
     microseconds: float
-    """of the guest's clock, which under icount is a count of instructions in disguise: see model/clock.py"""
+    """guest time, which under icount is derived from the number of instructions: see model/clock.py"""
     began: str
-    """the function that switched preemption off"""
+    """function that disabled preemption"""
     ended: str
+    """function that enabled it again"""
     stack: tuple[str, ...]
-    """of the end, innermost first"""
+    """call trace at the end, innermost first"""
     repeat: int = 0
-    """which round of the boot"""
+    """number of the round in the boot"""
 
 
-class Memory(Seen, frozen=True):
-    """A look at the guest's memory and vmalloc space before, during or after a test."""
+class Memory(DuringTest, frozen=True):
+    """State of the guest's memory and vmalloc space before, during or after a test."""
 
     at: str
     """``before``, ``during`` or ``after``"""
     seconds: float
-    """of the guest's clock since the test began"""
+    """guest time since the test began"""
     values: dict[str, int]
-    """bytes, but for ``areas``, a count; ``fragmented`` is the free space outside of the largest hole, and
-    ``slab:NAME`` what a cache's objects take"""
+    """bytes, but ``areas`` is a count; ``fragmented`` is the free space outside of the largest hole, and
+    ``slab:NAME`` the size of the objects of a slab cache"""
 
 
-class Look(Seen, frozen=True):
-    """What a guest's memory was like after a test of a soak, when the module was gone and the kernel at rest."""
+class Look(DuringTest, frozen=True):
+    """State of a guest's memory after a test of a soak, once the module is unloaded and the kernel at rest."""
 
     round: int
-    """which round of the cell, from 0"""
+    """number of the round of the cell, from 0"""
     seed: int
-    """of the test's pseudo random numbers; 0 for the module's default"""
+    """seed of the test's pseudo random numbers; 0 for the module's default"""
     share: float
-    """of the scale's operations that the test did"""
+    """share of the scale's operations that the test did"""
     uptime: float
     """seconds since the guest's boot"""
     values: dict[str, int]
-    """bytes, but for ``areas``, a count; see meminfo.at_rest()"""
+    """bytes, but ``areas`` is a count; see meminfo.at_rest()"""
     caches: dict[str, int]
-    """bytes that the objects of slab caches take, of the largest and of those that grew most since the boot's first look"""
+    """bytes of the objects of slab caches: the largest caches, and those that grew most since the first look of the boot"""
     hours: float = 0.0
-    """of host time since the soak began"""
+    """host time since the soak began"""
 
 
 class Point(Place, frozen=True):
@@ -129,7 +130,7 @@ class Point(Place, frozen=True):
 
     workload: str
     axis: str
-    """what grows: ``busy`` areas or free ``holes``"""
+    """name of the number that grows: ``busy`` areas or free ``holes``"""
     size: int
     boot: int
     repeat: int
@@ -138,29 +139,29 @@ class Point(Place, frozen=True):
     operations: int
 
 
-class Finding(Seen, frozen=True):
+class Finding(DuringTest, frozen=True):
     """A problem that a kernel or the test module reported."""
 
     trouble: Trouble
-    """of a kind that kernlog knows, or ``test-failed``, ``load-failed``, ``hang``, ``died``, ``not-seen``"""
+    """report of a kind of kernlog's, or of ``test-failed``, ``load-failed``, ``hang``, ``died``, ``not-seen``"""
     expected: str
-    """the reason why it was to be expected; empty for one that was not"""
+    """reason of the known bug that explains it; empty if it is unexpected"""
     log: str
-    """file in the run's folder that holds it"""
+    """name of the log in the run's folder"""
     evidence: str = ""
-    """what the guest still told when it was asked: call traces and registers of its CPUs; empty where there was no need"""
+    """call traces and registers of the CPUs of a guest that hangs; empty if they were not asked for"""
     left: str = ""
-    """what was left for a person to look at: the VM itself, or the file with its memory"""
+    """object kept for analysis: the VM itself, or the file with its memory"""
 
 
-class Result(Seen, frozen=True):
-    """How one test of one cell went."""
+class Result(DuringTest, frozen=True):
+    """Result of one test of one cell."""
 
     round: int
     outcome: str
-    """passed, failed, xfailed (a known bug was seen), skipped or error (the rig's own)"""
+    """passed, failed, xfailed (a known bug was seen), skipped or error (of the rig)"""
     seconds: float
-    """of host time"""
+    """host time"""
     reason: str = ""
     """in one line, without paths of the host that it ran on"""
 
@@ -171,52 +172,53 @@ class Result(Seen, frozen=True):
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """Where a run's figures come from: run.json."""
+    """Origin of a run's figures: run.json."""
 
     run: str
     started: str
     command: str
-    """with which the run can be repeated"""
+    """command that repeats the run"""
     kernel: str
     version: str
     source: str
     source_tree: str
     stock_only: bool
     scale: str
-    """with ``unsettled`` behind it where samples found what others left: such runs are of another kind"""
+    """name of the scale, followed by ``unsettled`` if lazy frees were not purged before each sample: such runs do not compare
+    with others"""
     loops: float
-    """share of the scale's operations that was done"""
+    """share of the scale's operations that each test did"""
     threshold: float
-    """per cent of slow-down from which on a change is a regression"""
+    """per cent: a change that slows down by at least this is a regression"""
     margins: dict[Clock, float]
-    """per cent by clock: what lies within counts as the same"""
+    """per cent by clock: a smaller difference counts as the same"""
     planned: int
-    """how many results a complete run has"""
+    """number of results of a complete run"""
     host: str
     tools: dict[str, str]
     machines: dict[str, str]
-    """name and description"""
+    """description by name"""
     cells: dict[str, str]
-    """name and key of the kernel"""
+    """key of the kernel by name of the cell"""
     patches: dict[str, tuple[str, ...]]
-    """variant and the names of its patches"""
+    """names of the patches by variant"""
     notes: tuple[str, ...] = ()
-    """what limits what the run says"""
+    """sentences about the limits of the run"""
     finished: str = ""
     resumed: tuple[str, ...] = ()
-    """when it was taken up again after an interruption"""
+    """times at which it was resumed after an interruption"""
     hours: float = 0.0
-    """how long a soak was to take; 0 for a run that is none"""
+    """planned duration of a soak; 0 for a run that is not a soak"""
     seed: int = 0
-    """from which a soak's rounds follow"""
+    """seed of a soak, from which its rounds are derived"""
     proven: bool = False
-    """whether each boot in which something was measured, or went well, proved that it runs what was built for it"""
+    """True if each boot with a measurement or a passed test proved that it runs the kernel and module built for it"""
     selfcheck: str = ""
-    """what the rig last found out about its own precision, on which host and when"""
+    """result of the last check of the rig's own precision, with host and date"""
     audited: dict[str, str] = {}
-    """of cells whose kernels were audited: when, and what was found"""
+    """date and verdict of the audit of a kernel, by cell"""
 
 
 def now() -> str:
-    """Return the time, in UTC to the second, as ISO 8601 has it."""
+    """Return the current time in UTC, to the second, in the format of ISO 8601."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

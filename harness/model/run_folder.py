@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A run's folder: records are appended as they come, and read back."""
+"""A run's folder: appends records as they come, and reads them back."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from harness import paths
 from harness.errors import RigError, UsageError
 from harness.host import files
 from harness.model.changes import CellChanges
-from harness.model.records import Booted, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample, Section
+from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample
 
 COMPRESSED = ".gz"
-"""what is added to the name of a console's log that is compressed"""
+"""suffix of a compressed console log"""
 Record = TypeVar("Record", bound=msgspec.Struct)
 PROVENANCE = "run.json"
-"""the file that makes a folder a run's"""
+"""file that each run's folder has"""
 FILES: Mapping[type[msgspec.Struct], str] = {
     Booted: "boots.jsonl",
     Sample: "samples.jsonl",
     Finding: "findings.jsonl",
     Histogram: "latency.jsonl",
-    Section: "sections.jsonl",
+    CriticalSection: "sections.jsonl",
     Memory: "memory.jsonl",
     Point: "sweep.jsonl",
     Look: "soak.jsonl",
     Result: "results.jsonl",
     CellChanges: "changes.jsonl",
 }
-"""which file of a run's folder keeps records of which type, one in a line"""
+"""name of the file in a run's folder by the type of its records, one record per line"""
 
 
 def new_folder(parent: Path | None = None) -> Path:
-    """Return a name for a new run's folder, in results/ or `parent`: the time in UTC and an id."""
+    """Return the path of a new run's folder, in results/ or `parent`: its name is the time in UTC and a random id."""
     time = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     return (parent or paths.RESULTS) / f"{time}-{secrets.token_hex(2)}"
 
 
 class Run:
-    """A run's folder; what is added is on the disk when the call returns."""
+    """A run's folder; a record is on the disk when the call that adds it returns."""
 
     def __init__(self, folder: Path) -> None:
-        """Use `folder`, which is made if need be."""
+        """Use `folder`; it is made if it does not exist."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, records: Iterable[msgspec.Struct]) -> None:
-        """Append records to the files of their types and sync these; a torn line can only be the last."""
+        """Append records to the files of their types and sync these; only the last line of a file can be incomplete."""
         lines: dict[str, list[bytes]] = {}
         for record in records:
             lines.setdefault(FILES[type(record)], []).append(msgspec.json.encode(record) + b"\n")
@@ -75,11 +75,11 @@ class Run:
             raise RigError(f"{self.folder / name} cannot be written: {error.strerror}.") from error
 
     def boots(self) -> list[Booted]:
-        """Return the boots that proved what they run; runs of a rig that had no such proof have none."""
+        """Return the boots that proved what they run; empty for a run of a version of the rig without this proof."""
         return self._read(Booted)
 
     def proven(self) -> bool:
-        """Return whether all that was measured, or that went well, comes from boots that proved what they run."""
+        """Return True if all measurements and passed tests come from boots that proved what they run."""
         booted = {(b.machine, b.variant, b.profile, b.clock, b.boot) for b in self.boots()}
         went_well = (result for result in self.results() if result.outcome in ("passed", "xfailed"))
         measured: tuple[Sample | Point | Look | Result, ...] = (*self.samples(), *self.points(), *self.looks(), *went_well)
@@ -90,27 +90,27 @@ class Run:
         return self._read(Sample)
 
     def histograms(self) -> list[Histogram]:
-        """Return how long single operations took."""
+        """Return the times of single operations."""
         return self._read(Histogram)
 
-    def sections(self) -> list[Section]:
-        """Return the longest stretches without preemption."""
-        return self._read(Section)
+    def sections(self) -> list[CriticalSection]:
+        """Return the longest sections without preemption."""
+        return self._read(CriticalSection)
 
     def memory(self) -> list[Memory]:
-        """Return the looks at memory, in the order in which they were taken."""
+        """Return the states of memory around each test, in the order in which they were taken."""
         return self._read(Memory)
 
     def looks(self) -> list[Look]:
-        """Return the looks at memory that a soak took, in the order in which they were taken."""
+        """Return the states of memory that a soak took, in order."""
         return self._read(Look)
 
     def points(self) -> list[Point]:
-        """Return what a sweep measured."""
+        """Return the measurements of a sweep."""
         return self._read(Point)
 
     def changes(self) -> list[CellChanges]:
-        """Return what each kernel changes against the variant before it; nothing for a run that was not asked to tell."""
+        """Return the changes of each kernel from the variant before it; empty if the run did not record them."""
         return self._read(CellChanges)
 
     def findings(self) -> list[Finding]:
@@ -118,11 +118,11 @@ class Run:
         return self._read(Finding)
 
     def results(self) -> list[Result]:
-        """Return how each test went."""
+        """Return the results of the tests."""
         return self._read(Result)
 
     def provenance(self) -> Provenance:
-        """Return where the run's figures come from; UsageError if the folder is not a run's."""
+        """Return the provenance of the run; UsageError if the folder is not a run's."""
         file = self.folder / PROVENANCE
         try:
             return msgspec.json.decode(file.read_bytes(), type=Provenance)
@@ -132,11 +132,11 @@ class Run:
             raise UsageError(f"{file} is damaged: {error}.") from error
 
     def describe(self, provenance: Provenance) -> None:
-        """Store where the run's figures come from, in place of what was said before."""
+        """Store the provenance of the run, in place of the old one."""
         files.write(self.folder / PROVENANCE, msgspec.json.format(msgspec.json.encode(provenance)))
 
     def change(self, **fields: Any) -> None:
-        """Store new values of `fields` of the provenance."""
+        """Change `fields` of the stored provenance."""
         self.describe(msgspec.structs.replace(self.provenance(), **fields))
 
     def _read(self, record: type[Record]) -> list[Record]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The options of a selection: which cells to build, how much to measure in them, and which values they may have."""
+"""The options of a selection, and their valid values: the cells to build and the amount to measure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ DEFAULT = "4.18"
 PROFILE = "perf"
 ON_FAILURE = ("keep", "core")
 MARGINS = {Clock.ICOUNT: 1.0, Clock.WALL: 5.0}
-"""per cent: differences that do not matter even if they are real"""
+"""per cent: a smaller difference does not matter, even if it is real"""
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """What the user asked for; empty means the default."""
+    """The user's options; empty means the default."""
 
     machine: str = ""
     variant: str = ""
@@ -53,7 +53,7 @@ class Selection(msgspec.Struct, frozen=True):
 
 
 def refine(wanted: Selection, given: Mapping[str, object]) -> Selection:
-    """Return `wanted` with the options `given` as text in place of its own; UsageError for one that is not a number."""
+    """Return `wanted` with the options in `given`, which are text; UsageError for one that is not a number."""
     try:
         return msgspec.convert({**msgspec.structs.asdict(wanted), **given}, Selection, strict=False)
     except msgspec.ValidationError as error:
@@ -61,7 +61,7 @@ def refine(wanted: Selection, given: Mapping[str, object]) -> Selection:
 
 
 def check(wanted: Selection) -> None:
-    """Raise UsageError for options that have no such value, or exclude each other."""
+    """Raise UsageError for a value that an option does not have, and for options that exclude each other."""
     if wanted.clock not in ("", *Clock):
         raise UsageError(f"There is no clock '{wanted.clock}'; known are {', '.join(Clock)}.")
     if wanted.scale not in ("", *catalog.SCALES):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.changes import CellChanges
-from harness.model.records import Booted, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample, Section
+from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample
 from harness.stats.compare import Comparison
 from harness.stats.published import Row
 from harness.stats.slopes import Slope
@@ -24,7 +24,7 @@ class Content(msgspec.Struct, frozen=True):
     samples: tuple[Sample, ...] = ()
     """for what the tests did that are not compared"""
     histograms: tuple[Histogram, ...] = ()
-    sections: tuple[Section, ...] = ()
+    sections: tuple[CriticalSection, ...] = ()
     memory: tuple[Memory, ...] = ()
     points: tuple[Point, ...] = ()
     looks: tuple[Look, ...] = ()

@@ -15,7 +15,7 @@ from harness import text
 from harness.model import mutants
 from harness.model.mutants import Attempt, Measured, Mutant
 
-_ORDER: tuple[mutants.Outcome | None, ...] = ("error", "survived", None, "caught")
+_ORDER: tuple[mutants.MutantOutcome | None, ...] = ("error", "survived", None, "caught")
 _LONGEST = 100
 """characters of a finding's title"""
 

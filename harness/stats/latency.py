@@ -12,7 +12,7 @@ import msgspec
 
 from harness.model.clock import Clock
 from harness.model.matrix import variant_order
-from harness.model.records import Histogram, Section
+from harness.model.records import CriticalSection, Histogram
 
 
 class Percentiles(msgspec.Struct, frozen=True):
@@ -79,9 +79,9 @@ def curve(histograms: Iterable[Histogram]) -> list[tuple[float, float]]:
     return [*points, (100 * (total - 0.5) / total, _highest(merged))] if total else []
 
 
-def longest(sections: Iterable[Section]) -> list[Section]:
+def longest(sections: Iterable[CriticalSection]) -> list[CriticalSection]:
     """Return the longest section of every test in every cell, in the order in which the tests come."""
-    found: dict[tuple[str, str, str, Clock, str], Section] = {}
+    found: dict[tuple[str, str, str, Clock, str], CriticalSection] = {}
     for one in sections:
         cell = (one.machine, one.profile, one.variant, one.clock, one.test)
         if cell not in found or one.microseconds > found[cell].microseconds:

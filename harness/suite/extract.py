@@ -9,7 +9,7 @@ import msgspec
 
 from harness.kernlog import kmemleak
 from harness.model import catalog, clock
-from harness.model.records import Booted, Finding, Histogram, Look, Memory, Point, Sample, Section
+from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Sample
 from harness.model.trouble import Trouble
 from harness.suite import guest_script, ktap, meminfo, tracer
 from harness.suite.plan import Plan, Session, Step
@@ -26,7 +26,7 @@ class Observed(msgspec.Struct, frozen=True):
     samples: tuple[Sample, ...] = ()
     findings: tuple[Finding, ...] = ()
     histograms: tuple[Histogram, ...] = ()
-    sections: tuple[Section, ...] = ()
+    sections: tuple[CriticalSection, ...] = ()
     memory: tuple[Memory, ...] = ()
     points: tuple[Point, ...] = ()
     looks: tuple[Look, ...] = ()
@@ -138,14 +138,14 @@ class Reading:
             )
         return tuple(found)
 
-    def sections(self, said: str) -> tuple[Section, ...]:
+    def sections(self, said: str) -> tuple[CriticalSection, ...]:
         """Return the longest stretch without preemption, if a tracer looked for it."""
         trace = _between(said, guest_script.TRACE, "begin")
         found = tracer.parse(trace) if trace else None
         if found is None:
             return ()
         return (
-            Section(
+            CriticalSection(
                 **self._names,  # type: ignore[arg-type]
                 test=self._step.test.name,
                 repeat=self._step.round,

@@ -14,7 +14,7 @@ from harness.build.built import BuiltCell
 from harness.build.kbuild import Kernel
 from harness.build.patches import Patched
 from harness.build.rootfs import Rootfs
-from harness.model.changes import Change, Changes, Contents, Symbol
+from harness.model.changes import Change, Changes, KernelContents, Symbol
 from harness.model.matrix import Base, Cell, Variant, load_machine
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
@@ -36,7 +36,7 @@ def built(tmp_path: Path) -> Any:
         folder = tmp_path / cell.file_name
         folder.mkdir()
         function = msgspec.structs.replace(FUNCTION, digest=digest)
-        (folder / "functions.json").write_bytes(msgspec.json.encode(Contents(f"loaded {digest}", (function,), ())))
+        (folder / "functions.json").write_bytes(msgspec.json.encode(KernelContents(f"loaded {digest}", (function,), ())))
         (folder / "sources.json").write_bytes(msgspec.json.encode(sources))
         (folder / "build.json").write_text('{"release": "4.18.0", "seconds": 12.5}')
         (folder / "config").write_text("CONFIG_MMU=y\n")

@@ -11,7 +11,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from harness.build import first_difference
-from harness.build.first_difference import Kind
+from harness.build.first_difference import FileKind
 from harness.model.audit import Difference
 
 SOURCE = """
@@ -59,14 +59,14 @@ def section(file: Path, name: str) -> tuple[int, int]:
         return found["sh_offset"], found["sh_offset"] + found["sh_size"]
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", FileKind)
 @pytest.mark.parametrize("content", [b"", b"abc", b"\x00" * 200_000])
-def test_files_that_are_the_same_do_not_differ(kind: Kind, content: bytes, tmp_path: Path) -> None:
+def test_files_that_are_the_same_do_not_differ(kind: FileKind, content: bytes, tmp_path: Path) -> None:
     assert first_difference.first(kind, *pair(tmp_path, content, content)) is None
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_a_file_that_is_missing_differs(kind: Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", FileKind)
+def test_a_file_that_is_missing_differs(kind: FileKind, tmp_path: Path) -> None:
     assert first_difference.first(kind, *pair(tmp_path, b"abc", None)) == Difference(0, "the file", "there", "no such file")
     (tmp_path / "cached").rename(tmp_path / "rebuilt")
     assert first_difference.first(kind, tmp_path / "cached", tmp_path / "rebuilt") == Difference(
@@ -80,22 +80,22 @@ def test_a_file_that_is_missing_differs(kind: Kind, tmp_path: Path) -> None:
 def test_one_byte_is_found_wherever_it_is(offset: int, tmp_path: Path) -> None:
     other = bytearray(200_000)
     other[offset] = 0x1F
-    found = first_difference.first(Kind.DATA, *pair(tmp_path, bytes(200_000), bytes(other)))
+    found = first_difference.first(FileKind.DATA, *pair(tmp_path, bytes(200_000), bytes(other)))
     assert found
     assert (found.offset, found.where) == (offset, f"byte {offset:#x}")
     assert found.cached.startswith("00")
     assert found.rebuilt.startswith("1f")
 
 
-@pytest.mark.parametrize("kind", [Kind.DATA, Kind.ELF, Kind.CPIO])
-def test_a_file_that_is_cut_short_differs_where_it_ends(kind: Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [FileKind.DATA, FileKind.ELF, FileKind.CPIO])
+def test_a_file_that_is_cut_short_differs_where_it_ends(kind: FileKind, tmp_path: Path) -> None:
     found = first_difference.first(kind, *pair(tmp_path, b"abcdef", b"abcd"))
     assert found == Difference(4, "byte 0x4", "65 66", "the end of the file")
     assert found.words == "byte 0x4: 65 66 in the cache, the end of the file built again"
 
 
 def test_a_byte_of_a_function_is_told_by_its_name(tmp_path: Path) -> None:
-    found = first_difference.first(Kind.ELF, compiled(tmp_path, "one.o"), compiled(tmp_path, "other.o", 2000))
+    found = first_difference.first(FileKind.ELF, compiled(tmp_path, "one.o"), compiled(tmp_path, "other.o", 2000))
     assert found
     start, end = section(tmp_path / "one.o", ".text")
     assert start <= found.offset < end
@@ -107,7 +107,7 @@ def test_a_byte_of_a_function_is_told_by_its_name(tmp_path: Path) -> None:
 
 def test_in_a_linked_file_addresses_are_not_offsets(tmp_path: Path) -> None:
     one, other = compiled(tmp_path, "one", 1000, *PROGRAM), compiled(tmp_path, "other", 2000, *PROGRAM)
-    found = first_difference.first(Kind.ELF, one, other)
+    found = first_difference.first(FileKind.ELF, one, other)
     assert found
     assert "section .text, guilty+0x" in found.where, "the build-id differs too and comes first, but only for that reason"
     assert one.read_bytes()[found.offset :].startswith(bytes.fromhex(found.cached))
@@ -117,7 +117,7 @@ def test_in_a_linked_file_addresses_are_not_offsets(tmp_path: Path) -> None:
 def test_data_is_told_by_its_name_too(tmp_path: Path) -> None:
     made = compiled(tmp_path, "one.o")
     start, _ = section(made, ".data")
-    found = first_difference.first(Kind.ELF, made, changed(made, start + 4))
+    found = first_difference.first(FileKind.ELF, made, changed(made, start + 4))
     assert found == Difference(start + 4, f"byte {start + 4:#x} (section .data, table+0x4)", found.cached, found.rebuilt)  # type: ignore[union-attr]
     assert (found.cached[:2], found.rebuilt[:2]) == ("02", "fd")
 
@@ -125,14 +125,14 @@ def test_data_is_told_by_its_name_too(tmp_path: Path) -> None:
 def test_a_build_id_counts_where_it_is_all_there_is(tmp_path: Path) -> None:
     made = compiled(tmp_path, "one", 1000, *PROGRAM)
     _, end = section(made, ".note.gnu.build-id")
-    found = first_difference.first(Kind.ELF, made, changed(made, end - 1))
+    found = first_difference.first(FileKind.ELF, made, changed(made, end - 1))
     assert found
     assert found.where == f"byte {end - 1:#x} (section .note.gnu.build-id)"
 
 
 def test_a_byte_in_no_section_is_told_by_its_offset(tmp_path: Path) -> None:
     made = compiled(tmp_path, "one.o")
-    found = first_difference.first(Kind.ELF, made, changed(made, 8))
+    found = first_difference.first(FileKind.ELF, made, changed(made, 8))
     assert found
     assert found.where == "byte 0x8"
 
@@ -143,7 +143,7 @@ def test_sections_that_moved_are_compared_all_the_same(tmp_path: Path) -> None:
     for text in ("short", "a good deal longer than the other"):
         files.append(tmp_path / f"{len(text)}.o")
         subprocess.run(("gcc", "-c", f'-DTEXT="{text}"', "-o", files[-1], "code.c"), cwd=tmp_path, check=True)
-    found = first_difference.first(Kind.ELF, *files)
+    found = first_difference.first(FileKind.ELF, *files)
     assert found
     assert found.where == f"byte {section(files[0], '.data')[0]:#x} (section .data, text+0x0)"
     assert bytes.fromhex(found.cached).startswith(b"short")
@@ -156,7 +156,7 @@ def test_an_elf_file_that_is_cut_short_is_told_by_what_the_whole_one_has_there(t
     cut = tmp_path / "cut.o"
     cut.write_bytes(made.read_bytes()[: start + 2])
     for files in ((made, cut), (cut, made)):
-        found = first_difference.first(Kind.ELF, *files)
+        found = first_difference.first(FileKind.ELF, *files)
         assert found
         assert found.where == f"byte {start + 2:#x} (section .text, innocent+0x2)"
         assert "the end of the file" in (found.cached, found.rebuilt)
@@ -173,7 +173,7 @@ def test_an_elf_file_that_is_cut_short_is_told_by_what_the_whole_one_has_there(t
     ],
 )
 def test_text_is_told_by_its_first_line(cached: bytes, rebuilt: bytes, where: str, ours: str, theirs: str, tmp_path: Path) -> None:
-    found = first_difference.first(Kind.TEXT, *pair(tmp_path, cached, rebuilt))
+    found = first_difference.first(FileKind.TEXT, *pair(tmp_path, cached, rebuilt))
     assert found
     assert (found.where, found.cached, found.rebuilt) == (where, ours, theirs)
 
@@ -192,18 +192,18 @@ def test_an_initramfs_is_told_by_its_first_member_that_differs(tmp_path: Path) -
     one = archive(tmp_path / "a", {"init": "#!/bin/sh\n", "passwd": "root", "shells": "sh"})
     at = one.index(b"root")
     other = one[:at] + b"toor" + one[at + 4 :]
-    found = first_difference.first(Kind.CPIO, *pair(tmp_path, one, other))
+    found = first_difference.first(FileKind.CPIO, *pair(tmp_path, one, other))
     assert found
     assert (found.offset, found.where) == (at, f"byte {at:#x} (member passwd)")
     header = one.index(b"070701", one.index(b"root"))
-    found = first_difference.first(Kind.CPIO, *pair(tmp_path, one, one[: header + 14] + b"9" + one[header + 15 :]))
+    found = first_difference.first(FileKind.CPIO, *pair(tmp_path, one, one[: header + 14] + b"9" + one[header + 15 :]))
     assert found
     assert found.where == f"byte {header + 14:#x} (member shells)", "its mode"
 
 
 def test_members_of_other_names_are_both_told(tmp_path: Path) -> None:
     one, other = (archive(tmp_path / name, {"init": "", name: ""}) for name in ("mnt", "tmp"))
-    found = first_difference.first(Kind.CPIO, *pair(tmp_path, one, other))
+    found = first_difference.first(FileKind.CPIO, *pair(tmp_path, one, other))
     assert found
     assert re.fullmatch(r"byte 0x[0-9a-f]+ \(member mnt, and member tmp built again\)", found.where)
 
@@ -211,5 +211,5 @@ def test_members_of_other_names_are_both_told(tmp_path: Path) -> None:
 def test_an_initramfs_that_is_cut_short_is_told_by_the_member_that_is_not_whole(tmp_path: Path) -> None:
     one = archive(tmp_path / "a", {"init": "", "passwd": "root"})
     at = one.index(b"root") + 2
-    found = first_difference.first(Kind.CPIO, *pair(tmp_path, one, one[:at]))
+    found = first_difference.first(FileKind.CPIO, *pair(tmp_path, one, one[:at]))
     assert found == Difference(at, f"byte {at:#x} (member passwd)", found.cached, "the end of the file")  # type: ignore[union-attr]

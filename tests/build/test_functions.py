@@ -11,7 +11,7 @@ from harness.build import functions
 from harness.build.references import plain
 from harness.errors import UsageError
 from harness.host import shell
-from harness.model.changes import Change, Changes, Contents, changes
+from harness.model.changes import Change, Changes, KernelContents, changes
 from harness.model.matrix import Machine, load_machine, machine_names
 
 CASES = "\n".join(f"\tcase {n}:\n\t\treturn act{n}(v);" for n in range(24))
@@ -83,7 +83,7 @@ def link(machine: Machine, folder: Path, source: str, *flags: str, build_id: str
     return folder / "vmlinux.o", folder / "vmlinux"
 
 
-def read(machine: Machine, folder: Path, source: str = SOURCE, *flags: str, build_id: str = "0x1234") -> Contents:
+def read(machine: Machine, folder: Path, source: str = SOURCE, *flags: str, build_id: str = "0x1234") -> KernelContents:
     return functions.read(*link(machine, folder, source, *flags, build_id=build_id), ["mm/main.c", "mm/other.c", "fs/other.c"])
 
 

@@ -30,10 +30,10 @@ from harness.commands.mutant_bench import Tools
 from harness.errors import BuildError, Mismatch, RigError, UsageError, VmLost
 from harness.model import matrix
 from harness.model import mutants as mutations
-from harness.model.changes import Contents
+from harness.model.changes import KernelContents
 from harness.model.known_bugs import KnownBug
 from harness.model.matrix import Base, Cell, Variant
-from harness.model.mutants import Attempt, Edit, Measured, Mutant, Table, Weakness
+from harness.model.mutants import Attempt, Edit, Measured, Mutant, MutantTable, Weakness
 from harness.model.selection import Selection
 from harness.report import mutants as report
 from harness.stats.outcome import ExitCode
@@ -49,9 +49,9 @@ TESTS = ("random_size_align_test", "pcpu_alloc_test")
 ONE = Mutant("one", "the first line is gone", "line 1\n", "")
 
 
-def table(*given: Mutant, **other: Any) -> Table:
+def table(*given: Mutant, **other: Any) -> MutantTable:
     fields: dict[str, Any] = {"series": "mine", "machine": "x86_64", "profiles": ("perf", "debug"), "scale": "quick"}
-    return Table(mutants=given, **{**fields, **other})
+    return MutantTable(mutants=given, **{**fields, **other})
 
 
 # The table of the project
@@ -97,12 +97,12 @@ def test_every_weakness_has_a_mutant_or_a_reason() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ((ONE, ONE), "'one': there are several of that name"),
+        ((ONE, ONE), "'one': another mutant has the same name"),
         ((msgspec.structs.replace(ONE, name="Two words"),), "small letters"),
         ((msgspec.structs.replace(ONE, name="../one"),), "small letters"),
         ((msgspec.structs.replace(ONE, breaks="a\nb"),), "in one line"),
-        ((msgspec.structs.replace(ONE, file="include/linux/vmalloc.h"),), "is no file mm/NAME.c"),
-        ((msgspec.structs.replace(ONE, file="mm/../etc.c"),), "is no file mm/NAME.c"),
+        ((msgspec.structs.replace(ONE, file="include/linux/vmalloc.h"),), "is not a file mm/NAME.c"),
+        ((msgspec.structs.replace(ONE, file="mm/../etc.c"),), "is not a file mm/NAME.c"),
         ((msgspec.structs.replace(ONE, new=ONE.old),), "different texts"),
         ((msgspec.structs.replace(ONE, also=(Edit(" \n", "x"),)),), "different texts"),
         ((msgspec.structs.replace(ONE, weakness=3),), "there is no weakness 3"),
@@ -207,7 +207,7 @@ class FakeRig:
 
     @staticmethod
     def told(folder: Path, loaded: str) -> None:
-        (folder / "functions.json").write_bytes(msgspec.json.encode(Contents(loaded, (), ())))
+        (folder / "functions.json").write_bytes(msgspec.json.encode(KernelContents(loaded, (), ())))
 
     def seen(self, plan: Plan, session: Session, test: str) -> Observed:
         cell = session.built.cell

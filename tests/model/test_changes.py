@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.model.changes import Change, Changes, Contents, Symbol, changes, predecessor
+from harness.model.changes import Change, Changes, KernelContents, Symbol, changes, predecessor
 
 RUN = ("stock", "mine", "mine@1", "mine@3", "mine@10", "mine-too", "mine-too@2")
 
 
-def contents(*functions: Symbol, loaded: str = "1", data: tuple[Symbol, ...] = ()) -> Contents:
-    return Contents(loaded, functions, data)
+def contents(*functions: Symbol, loaded: str = "1", data: tuple[Symbol, ...] = ()) -> KernelContents:
+    return KernelContents(loaded, functions, data)
 
 
 def test_functions_are_compared_by_file_and_name() -> None:
@@ -57,7 +57,7 @@ def test_functions_of_one_name_in_one_file_have_no_order() -> None:
         (contents(loaded="2"), "functions: 1 removed"),
     ],
 )
-def test_three_cases_are_told_apart_in_words(after: Contents, said: str) -> None:
+def test_three_cases_are_told_apart_in_words(after: KernelContents, said: str) -> None:
     assert changes(contents(Symbol("f", "", 4, "0")), after).sentence == said
 
 

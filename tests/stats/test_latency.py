@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.clock import Clock
-from harness.model.records import Histogram, Section
+from harness.model.records import CriticalSection, Histogram
 from harness.stats import latency
 
 CELL: dict[str, Any] = {
@@ -40,8 +40,8 @@ def recorded(durations: list[int]) -> Histogram:
     return histogram(*sorted(counts.items()), highest=max(durations))
 
 
-def section(microseconds: float, **other: Any) -> Section:
-    return Section(**{**CELL, **other}, microseconds=microseconds, began="lock", ended="unlock", stack=("unlock",))
+def section(microseconds: float, **other: Any) -> CriticalSection:
+    return CriticalSection(**{**CELL, **other}, microseconds=microseconds, began="lock", ended="unlock", stack=("unlock",))
 
 
 @pytest.mark.parametrize(

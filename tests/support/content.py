@@ -10,7 +10,7 @@ import msgspec
 
 from harness.model.changes import CellChanges, Change, Changes
 from harness.model.clock import Clock
-from harness.model.records import Histogram, Memory, Point, Section
+from harness.model.records import CriticalSection, Histogram, Memory, Point
 from harness.report.contents import Content
 from harness.stats import published
 from harness.stats.compare import Comparison, Summary
@@ -73,7 +73,7 @@ def histogram(**other: Any) -> Histogram:
     return Histogram(**{**fields, **other})
 
 
-def section(**other: Any) -> Section:
+def section(**other: Any) -> CriticalSection:
     """Return a stretch of 2 ms without preemption on stock."""
     fields: dict[str, Any] = {
         "machine": "x86_64",
@@ -87,7 +87,7 @@ def section(**other: Any) -> Section:
         "ended": "_raw_spin_unlock",
         "stack": ("_raw_spin_unlock", "alloc_vmap_area"),
     }
-    return Section(**{**fields, **other})
+    return CriticalSection(**{**fields, **other})
 
 
 def look(at: str, seconds: float, **other: Any) -> Memory:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from harness import text
-from harness.model.records import Section
+from harness.model.records import CriticalSection
 from harness.report import phrases, svg
 from harness.report.plots import canvas
 from harness.report.plots.canvas import Palette
@@ -17,7 +17,7 @@ LINE = 1000.0
 """microseconds: what the proposal says that audio and a user interface can wait"""
 
 
-def plot(sections: Sequence[Section], palette: Palette, name: str, heading: str) -> str | None:
+def plot(sections: Sequence[CriticalSection], palette: Palette, name: str, heading: str) -> str | None:
     """Draw the sections of one machine, in one profile and under one clock."""
     if not sections:
         return None
