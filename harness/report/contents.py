@@ -8,7 +8,7 @@ import msgspec
 from harness.model.changes import CellChanges
 from harness.model.records import Booted, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample, Section
 from harness.stats.compare import Comparison
-from harness.stats.published import Row
+from harness.stats.published import PublishedRow
 from harness.stats.slopes import Slope
 
 
@@ -33,6 +33,6 @@ class Content(msgspec.Struct, frozen=True):
     slopes: tuple[Slope, ...] = ()
     changes: tuple[CellChanges, ...] = ()
     """what each variant changes in each kernel"""
-    published: tuple[Row, ...] = ()
+    published: tuple[PublishedRow, ...] = ()
     before: Provenance | None = None
     """the other run, where two are compared"""

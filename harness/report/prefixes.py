@@ -6,7 +6,7 @@ from __future__ import annotations
 from harness import text
 from harness.report import findings, phrases
 from harness.report.contents import Content
-from harness.stats.prefixes import AS_BEFORE, FAILED, NOT_KNOWN, Entry, Judged, Matrix, Series, Step, series
+from harness.stats.prefixes import AS_BEFORE, FAILED, NOT_KNOWN, Entry, Judged, Matrix, Prefix, Series, series
 
 ABOUT = (
     "Each column is held against the one before it, the first against stock: performance tests by their change,"
@@ -29,13 +29,13 @@ def entry(shown: Entry) -> str:
     """Return what an entry says, such as ``ok`` or ``-14.0 % slower (R)``."""
     compared = shown.comparison
     if compared is None or compared.change is None:
-        return shown.said
-    return f"{phrases.change(compared)} {shown.said}{' (R)' if compared.regression else ''}"
+        return shown.word
+    return f"{phrases.change(compared)} {shown.word}{' (R)' if compared.regression else ''}"
 
 
 def kind(shown: Entry) -> str:
     """Return how good an entry is: ``bad``, ``open``, ``good`` or empty."""
-    return _KINDS.get(shown.said, "")
+    return _KINDS.get(shown.word, "")
 
 
 def conclusion(told: Series) -> str:
@@ -53,7 +53,7 @@ def conclusion(told: Series) -> str:
     return text.plain(f"{told.name}: first bad: {_blamed(bad)}{also}{before}{stock}")
 
 
-def named(step: Step) -> str:
+def named(step: Prefix) -> str:
     """Return the patch that a step adds; where it adds more than one, all of them."""
     if len(step.patches) > 1:
         return f"one of {', '.join(step.patches)}"

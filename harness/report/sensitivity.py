@@ -43,4 +43,4 @@ def _table(found: Sensitivity, clock: Clock, machine: str, trials: list[Trial]) 
 
 def _cell(trial: Trial) -> Text:
     said = ", ".join(f"{trial.verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(trial.verdicts))
-    return Text(f"{trial.measured:+.2f}: {said}", style="" if trial.found else "yellow" if trial.injected else "bold red")
+    return Text(f"{trial.measured:+.2f}: {said}", style="" if trial.right else "yellow" if trial.injected else "bold red")

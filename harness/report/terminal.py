@@ -153,7 +153,7 @@ def summary(
     return Group(*lines)
 
 
-def _known(bugs: Sequence[bug_table.Row]) -> Table:
+def _known(bugs: Sequence[bug_table.BugRow]) -> Table:
     """Return which kernels showed which of stock's bugs: a column a variant, and its machines apart where they differ."""
     table = Table(title="Known bugs of stock", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("bug", ratio=1)

@@ -13,9 +13,9 @@ from harness.model.records import Finding
 from harness.model.trouble import OWN, Severity
 
 _NUMBER = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8,16}\b|(?<!-)\b\d+")
-"""addresses and amounts; what has a minus is an error's number, which tells one from another"""
+"""addresses and amounts; a number with a minus is an errno, which is part of the cause"""
 Key = tuple[str, ...]
-"""what findings of one cause have in common besides the variant"""
+"""the fields that all findings of one cause share besides the variant"""
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Cause(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> Key:
-        """What tells it from others of the same variant, and is the same for the same trouble of another one."""
+        """Key that no other cause of the variant has. The same trouble of another variant has the same key."""
         return _key(self.first)
 
     @property
@@ -37,7 +37,7 @@ class Cause(msgspec.Struct, frozen=True):
 
     @property
     def mild(self) -> bool:
-        """Whether the kernel only warns."""
+        """True if the kernel only warns."""
         return all(finding.trouble.severity is Severity.WARNING for finding in self.findings)
 
     @property
@@ -47,35 +47,35 @@ class Cause(msgspec.Struct, frozen=True):
 
     @property
     def machines(self) -> tuple[str, ...]:
-        """On which it was seen."""
+        """Machines on which it was seen."""
         return tuple(dict.fromkeys(finding.machine for finding in self.findings))
 
     @property
     def profiles(self) -> tuple[str, ...]:
-        """In whose kernels it was seen."""
+        """Profiles in whose kernels it was seen."""
         return tuple(dict.fromkeys(finding.profile for finding in self.findings))
 
     @property
     def tests(self) -> tuple[str, ...]:
-        """In which it was seen."""
+        """Tests in which it was seen."""
         return tuple(dict.fromkeys(finding.test for finding in self.findings))
 
     @property
     def boots(self) -> int:
-        """In how many boots it was seen."""
+        """Number of boots in which it was seen."""
         return len({(f.machine, f.profile, f.clock, f.boot) for f in self.findings})
 
 
 def causes(findings: Iterable[Finding]) -> list[Cause]:
-    """Return what findings come from: the unexpected first, by variant in the order of patches, warnings behind what is worse.
+    """Return the causes of findings: the unexpected first, by variant in the order of patches, warnings last.
 
-    A known bug is one cause by its reason, in however many ways it shows.
+    A known bug is one cause, even if it shows in several ways.
     """
-    found: dict[tuple[str, Key], list[Finding]] = {}
+    groups: dict[tuple[str, Key], list[Finding]] = {}
     for finding in findings:
-        found.setdefault((finding.variant, _key(finding)), []).append(finding)
-    made = [Cause(variant, tuple(members)) for (variant, _), members in found.items()]
-    return sorted(made, key=lambda cause: (bool(cause.expected), variant_order(cause.variant), cause.mild))
+        groups.setdefault((finding.variant, _key(finding)), []).append(finding)
+    merged = [Cause(variant, tuple(members)) for (variant, _), members in groups.items()]
+    return sorted(merged, key=lambda cause: (bool(cause.expected), variant_order(cause.variant), cause.mild))
 
 
 def _key(of: Finding) -> Key:
