@@ -143,7 +143,7 @@ class Finding(Seen, frozen=True):
     log: str
     """file in the run's folder that holds it"""
     evidence: str = ""
-    """what the guest still told when it was asked: call traces and registers of its CPUs; empty where there was no need"""
+    """answer of a guest that hangs: call traces and registers of its CPUs; empty where there was no need"""
     left: str = ""
     """what was left for a person to look at: the VM itself, or the file with its memory"""
 
