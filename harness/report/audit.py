@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What an audit found, on the terminal."""
+"""Results of an audit, for the terminal."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from harness import text
 from harness.model.audit import Audit
 
 
-def tables(found: Audit) -> RenderableType:
-    """Return a line for each file of a cell, and below them what the audit comes to."""
-    title = f"{found.cell}: kernel {found.key}, built again without any cache in {found.seconds:.0f} s"
+def tables(audit: Audit) -> RenderableType:
+    """Return a table with a line for each file of a cell, and the conclusion of the audit below it."""
+    title = f"{audit.cell}: kernel {audit.key}, built again without any cache in {audit.seconds:.0f} s"
     table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("file", no_wrap=True)
     table.add_column("cache against built again", overflow="fold")
-    for one in found.compared:
+    for one in audit.compared:
         style = "bold red" if one.difference else "yellow" if one.skipped else ""
         table.add_row(escape(one.file), escape(text.plain(one.words)), style=style)
-    return Group(table, *(Text(text.plain(line), style="bold red" if found.differing else "") for line in found.sentences))
+    return Group(table, *(Text(text.plain(line), style="bold red" if audit.differing else "") for line in audit.sentences))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What each variant changes, as the rows of a table and the lists below it."""
+"""Changes of each variant's kernel, as the rows of a table and the lists below it."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ MOST = 200
 """functions, or data objects, of a kernel that a page has: a changed header can change thousands"""
 
 
-class Line(msgspec.Struct, frozen=True):
+class ChangedSymbol(msgspec.Struct, frozen=True):
     """A function or data object that differs."""
 
     name: str
     file: str
-    """empty for what other files can name too"""
+    """empty for a name that other files can have too"""
     size: str
     """bytes, before and after"""
     kind: str
 
 
-class Row(msgspec.Struct, frozen=True):
-    """A kernel beside that of the variant before it."""
+class ChangeRow(msgspec.Struct, frozen=True):
+    """A kernel, compared with that of the variant before it."""
 
     machine: str
     variant: str
     profile: str
     against: str
-    said: str
+    sentence: str
     counts: tuple[int, int, int]
     """functions that are changed, added and removed"""
     nothing: bool
-    """whether no function's code differs"""
-    functions: tuple[Line, ...]
-    data: tuple[Line, ...]
+    """True if no function's code differs"""
+    functions: tuple[ChangedSymbol, ...]
+    data: tuple[ChangedSymbol, ...]
 
     @property
     def cell(self) -> str:
@@ -49,24 +49,24 @@ class Row(msgspec.Struct, frozen=True):
         return f"{self.machine}/{self.variant}/{self.profile}"
 
     @property
-    def shown(self) -> Sequence[Line]:
+    def shown(self) -> Sequence[ChangedSymbol]:
         """The functions that are listed at once."""
         return self.functions[:_SHOWN]
 
     @property
     def more(self) -> int:
-        """How many functions are not."""
+        """Number of functions that are not listed at once."""
         return len(self.functions[_SHOWN:])
 
 
-def rows(found: Iterable[CellChanges]) -> list[Row]:
+def rows(changes: Iterable[CellChanges]) -> list[ChangeRow]:
     """Return a row for each kernel, in the order in which they were built."""
-    return [_row(of) for of in found]
+    return [_row(of) for of in changes]
 
 
-def _row(of: CellChanges) -> Row:
+def _row(of: CellChanges) -> ChangeRow:
     kinds = Counter(change.kind for change in of.changes.functions)
-    return Row(
+    return ChangeRow(
         of.machine,
         of.variant,
         of.profile,
@@ -79,7 +79,7 @@ def _row(of: CellChanges) -> Row:
     )
 
 
-def _line(change: Change) -> Line:
+def _line(change: Change) -> ChangedSymbol:
     sizes = {"added": f"{change.after:,}", "removed": f"{change.before:,}"}
     both = f"{change.before:,} to {change.after:,}" if change.before != change.after else f"{change.after:,}"
-    return Line(change.name, change.file, sizes.get(change.kind, both), change.kind)
+    return ChangedSymbol(change.name, change.file, sizes.get(change.kind, both), change.kind)

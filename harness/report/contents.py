@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a report is made of."""
+"""The records and judgements that a report is made from."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import msgspec
 from harness.model.changes import CellChanges
 from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample
 from harness.stats.compare import Comparison
-from harness.stats.published import Row
+from harness.stats.published import PublishedRow
 from harness.stats.slopes import Slope
 
 
 class Content(msgspec.Struct, frozen=True):
-    """All that a page or a mail shows; what is empty is left out, or said to be missing."""
+    """All that a page or a mail shows. An empty part is left out, or listed as missing."""
 
     provenance: Provenance
     comparisons: tuple[Comparison, ...] = ()
@@ -22,7 +22,7 @@ class Content(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     results: tuple[Result, ...] = ()
     samples: tuple[Sample, ...] = ()
-    """for what the tests did that are not compared"""
+    """also of tests that are not compared"""
     histograms: tuple[Histogram, ...] = ()
     sections: tuple[CriticalSection, ...] = ()
     memory: tuple[Memory, ...] = ()
@@ -32,7 +32,7 @@ class Content(msgspec.Struct, frozen=True):
     boots: tuple[Booted, ...] = ()
     slopes: tuple[Slope, ...] = ()
     changes: tuple[CellChanges, ...] = ()
-    """what each variant changes in each kernel"""
-    published: tuple[Row, ...] = ()
+    """of each kernel by its variant"""
+    published: tuple[PublishedRow, ...] = ()
     before: Provenance | None = None
     """the other run, where two are compared"""

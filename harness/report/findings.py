@@ -13,11 +13,11 @@ from harness.stats.causes import Cause, Reason, Recurring
 _USUAL = ("perf",)
 """profiles that go without saying"""
 _SCREEN = 40
-"""lines of a log that fit on one"""
+"""lines of a log that fit on a screen"""
 
 
 def sentence(cause: Cause) -> str:
-    """Return all of a cause in a line: who showed what, blamed on what, in which tests and how many boots."""
+    """Return a cause in one line: variant, machines, trouble, function, tests and number of boots."""
     trouble = cause.first.trouble
     placed = phrases.placed(trouble)
     profiles = "" if cause.profiles == _USUAL else f", {phrases.listed(cause.profiles)}"
@@ -37,7 +37,7 @@ def where(reason: Reason) -> str:
 
 
 def short(trouble: Trouble) -> str:
-    """Return what a trouble is in a few words: its kind and whom to blame, or its title where nobody is known."""
+    """Return a trouble in a few words: its kind and the function to blame, or its title if no function is known."""
     placed = phrases.placed(trouble)
     return f"{trouble.kind} {placed}" if placed else f"{trouble.kind}: {trouble.title}"
 
@@ -48,11 +48,11 @@ class Log(msgspec.Struct, frozen=True):
     shown: str
     rest: str
     more: str
-    """what the rest is called"""
+    """title of the rest"""
 
 
 def log(trouble: Trouble) -> Log:
-    """Return the lines that a page shows; of a test that failed only those that matter, whatever its record has besides."""
+    """Return the lines that a page shows; of a failed test only those that matter."""
     if trouble.kind == "test-failed":
         return Log(excerpt.matters(trouble, excerpt.BEFORE + excerpt.AFTER + 1), "", "")
     lines = trouble.text.splitlines()
@@ -61,7 +61,7 @@ def log(trouble: Trouble) -> Log:
 
 
 def boots(of: Recurring) -> str:
-    """Return in how many boots it was seen, such as ``x 3 boots``."""
+    """Return the number of boots that showed it, such as ``x 3 boots``."""
     return f"x {phrases.number(of.boots, 'boot')}"
 
 

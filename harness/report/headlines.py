@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Headlines in words: what makes a variant broken, slower, the same, faster, mixed or unproven."""
+"""Headlines in words, with the reasons for BROKEN, SLOWER, SAME, FASTER, MIXED or UNPROVEN."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = {
     Word.FASTER: "good",
     Word.SAME: "",
 }
-"""how good each is, as a page's styles name it"""
+"""CSS class of each word"""
 
 
 def of(content: Content) -> tuple[Headline, ...]:
@@ -34,55 +34,54 @@ def of_run(outcome: Outcome) -> tuple[Headline, ...]:
     return headlines(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results, outcome.slopes)
 
 
-def line(told: Headline) -> str:
+def line(headline: Headline) -> str:
     """Return all of a headline, such as ``mine: SLOWER - 2 tests slower (worst: ...)``."""
-    return f"{told.variant}: {told.word} - {why(told)}"
+    return f"{headline.variant}: {headline.word} - {why(headline)}"
 
 
-def why(told: Headline) -> str:
-    """Return what decides a headline, with the first cause, the count and the test."""
-    if told.causes:
-        return _broken(told)
+def why(headline: Headline) -> str:
+    """Return the reason for a headline, with the first cause, the count and the test."""
+    if headline.causes:
+        return _broken(headline)
     parts = []
-    if told.failed:
-        first = told.failed[0]
-        count = phrases.number(len(told.failed), "test")
-        said = f"the rig failed in {count}" if first.outcome == "error" else f"{count} failed without a finding that says why"
-        parts.append(f"{said}, first in {first.test} ({first.machine}): {first.reason}")
-    if told.results < told.planned:
-        parts.append(f"{told.results} of {told.planned} results are there")
-    if not told.proven:
+    if headline.failed:
+        first = headline.failed[0]
+        count = phrases.number(len(headline.failed), "test")
+        failure = f"the rig failed in {count}" if first.outcome == "error" else f"{count} failed without a finding that says why"
+        parts.append(f"{failure}, first in {first.test} ({first.machine}): {first.reason}")
+    if headline.results < headline.planned:
+        parts.append(f"{headline.results} of {headline.planned} results are there")
+    if not headline.proven:
         parts.append("not all boots proved what they ran")
-    parts += _figures(told) if told.comparisons else _uncompared(told)
-    skipped = {result.test for result in told.tests if result.outcome == "skipped"}
+    parts += _figures(headline) if headline.comparisons else _uncompared(headline)
+    skipped = {result.test for result in headline.tests if result.outcome == "skipped"}
     if skipped:
         parts.append(f"{phrases.number(len(skipped), 'test')} skipped")
     return text.plain(", ".join(parts))
 
 
-def _broken(told: Headline) -> str:
-    first = told.causes[0]
-    places = [*([] if len(first.machines) == told.machines else first.machines), findings.boots(first)]
-    count = f"{phrases.number(len(told.causes), 'cause')}{', the first' if len(told.causes) > 1 else ''}"
-    also = "; stock shows it too" if told.also else ""
-    said = f"{count}: {findings.short(first.first.trouble)}, first in {first.first.test} ({', '.join(places)}){also}"
-    return text.plain(said)
+def _broken(headline: Headline) -> str:
+    first = headline.causes[0]
+    places = [*([] if len(first.machines) == headline.machines else first.machines), findings.boots(first)]
+    count = f"{phrases.number(len(headline.causes), 'cause')}{', the first' if len(headline.causes) > 1 else ''}"
+    also = "; stock shows it too" if headline.also else ""
+    return text.plain(f"{count}: {findings.short(first.first.trouble)}, first in {first.first.test} ({', '.join(places)}){also}")
 
 
-def _figures(told: Headline) -> list[str]:
-    """Say how many tests were slower, faster and so on; a test that was one thing here and another there counts as both."""
-    tests = {comparison.test for comparison in told.comparisons}
-    slower, faster = told.judged("slower"), told.judged("faster")
+def _figures(headline: Headline) -> list[str]:
+    """Return the number of tests for each verdict. A test that is slower in one cell and faster in another counts in both."""
+    tests = {comparison.test for comparison in headline.comparisons}
+    slower, faster = headline.judged("slower"), headline.judged("faster")
     parts = []
     if faster:
-        parts.append(f"{_tests(faster)} faster ({_most('most', faster, told, best=True)})")
+        parts.append(f"{_tests(faster)} faster ({_most('most', faster, headline, best=True)})")
     if slower:
         worse = [comparison for comparison in slower if comparison.regression]
         past = f", {len({c.test for c in worse})} past the threshold of {worse[0].threshold:g} %" if worse else ""
-        parts.append(f"{_tests(slower)} slower ({_most('worst', slower, told, best=False)}){past}")
-    opens = {verdict: {c.test for c in told.judged(verdict)} for verdict in ("undecided", "not compared")}
+        parts.append(f"{_tests(slower)} slower ({_most('worst', slower, headline, best=False)}){past}")
+    opens = {verdict: {c.test for c in headline.judged(verdict)} for verdict in ("undecided", "not compared")}
     parts += [f"{len(names)} of {len(tests)} {verdict}" for verdict, names in opens.items() if names]
-    if same := tests - {c.test for c in told.comparisons if c.verdict != "same"}:
+    if same := tests - {c.test for c in headline.comparisons if c.verdict != "same"}:
         parts.append(f"{phrases.number(len(same), 'test')} the same")
     return parts
 
@@ -91,10 +90,10 @@ def _tests(judged: Sequence[Comparison]) -> str:
     return phrases.number(len({comparison.test for comparison in judged}), "test")
 
 
-def _most(word: str, judged: Sequence[Comparison], told: Headline, *, best: bool) -> str:
-    """Name the test that changed most, with its unit, and where."""
+def _most(word: str, judged: Sequence[Comparison], headline: Headline, *, best: bool) -> str:
+    """Return the test that changed most, with its unit and its machine."""
     by = (max if best else min)(judged, key=lambda comparison: comparison.change or 0.0)
-    where = f" on {by.machine}" if told.machines > 1 else ""
+    where = f" on {by.machine}" if headline.machines > 1 else ""
     return f"{word}: {by.test}, {_amount(by)}{where}"
 
 
@@ -106,20 +105,20 @@ def _amount(by: Comparison) -> str:
     return f"{phrases.change(by)[1:]} {'more' if more else fewer} {what}"
 
 
-def _uncompared(told: Headline) -> list[str]:
-    """Say what was done where nothing was compared."""
-    parts = ["stock alone, nothing to compare with" if told.variant == STOCK else "no performance test was run"]
-    passed = {r.test for r in told.tests} - {r.test for r in told.tests if r.outcome not in ("passed", "xfailed")}
+def _uncompared(headline: Headline) -> list[str]:
+    """Return the reason for a headline without comparisons."""
+    parts = ["stock alone, nothing to compare with" if headline.variant == STOCK else "no performance test was run"]
+    passed = {r.test for r in headline.tests} - {r.test for r in headline.tests if r.outcome not in ("passed", "xfailed")}
     sweeps = {test.partition("@")[0] for test in passed if "@" in test}
     stress = {test for test in passed if "@" not in test}
-    if stress and not told.slopes:
+    if stress and not headline.slopes:
         parts.append(f"{phrases.number(len(stress), 'stress test')} passed")
     if sweeps:
         parts.append(f"{phrases.number(len(sweeps), 'workload')} of a sweep measured")
-    if told.slopes:
-        undecided = sum(slope.verdict == "undecided" for slope in told.slopes)
-        slopes = f"{len(told.slopes)} slopes of memory"
+    if headline.slopes:
+        undecided = sum(slope.verdict == "undecided" for slope in headline.slopes)
+        slopes = f"{len(headline.slopes)} slopes of memory"
         parts.append(f"{undecided} of {slopes} undecided" if undecided else f"no leak in {slopes}")
-    if told.tests:
+    if headline.tests:
         parts.append("nothing found")
     return ["; ".join([parts[0], ", ".join(parts[1:])]) if parts[1:] else parts[0]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a kernel's log says, for people and for programs."""
+"""Findings in a kernel's log, as a table for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FRAMES = 6
 
 
 def table(troubles: Sequence[Trouble]) -> RenderableType:
-    """Return one row per finding: its lines, time, kind, words and consequences, and whom to blame; then their count."""
+    """Return a row for each finding: line, time, kind, title, later reports and function; then the number of findings."""
     if not troubles:
         return Text("Nothing found.")
     rows = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
@@ -44,8 +44,8 @@ def table(troubles: Sequence[Trouble]) -> RenderableType:
             _where(trouble),
         )
     counted = Counter(trouble.severity for trouble in troubles)
-    said = ", ".join(f"{counted[severity]} {severity.value}" for severity in Severity if counted[severity])
-    return Group(rows, Text(f"{len(troubles)} finding{'s' if len(troubles) > 1 else ''}: {said}."))
+    by_severity = ", ".join(f"{counted[severity]} {severity.value}" for severity in Severity if counted[severity])
+    return Group(rows, Text(f"{len(troubles)} finding{'s' if len(troubles) > 1 else ''}: {by_severity}."))
 
 
 def _report(trouble: Trouble) -> Text:
@@ -73,7 +73,7 @@ def _source(frame: Frame) -> str:
 
 
 def kinds() -> str:
-    """Return the kinds of finding that there are, a line each."""
+    """Return all kinds of finding, a line each."""
     width = max(len(kind.name) for kind in KINDS)
     return "\n".join(f"{kind.name:{width}}  {kind.severity.value:7}  {kind.about}" for kind in KINDS)
 
@@ -86,7 +86,7 @@ def as_json(troubles: Sequence[Trouble]) -> str:
 def converted(lines: Iterable[bytes], find: Callable[[str], Sequence[Trouble]]) -> Iterator[tuple[str, int, str]]:
     """Turn lines ``{"id": ..., "log": ...}`` into lines ``{"id": ..., "findings": [...]}``, one by one.
 
-    Yields the line, how many findings it has, and an error that names the line's number; one of line and error is empty.
+    Yields the line, the number of its findings, and an error that names the line's number; one of line and error is empty.
     Empty lines are left out.
     """
     for number, line in enumerate(lines, 1):
@@ -100,5 +100,5 @@ def converted(lines: Iterable[bytes], find: Callable[[str], Sequence[Trouble]]) 
         if not isinstance(given, dict) or "id" not in given or not isinstance(given.get("log"), str):
             yield "", 0, f'line {number} is not an object with "id" and, a string, "log"'
             continue
-        found = find(given["log"])
-        yield f'{{"id":{json.dumps(given["id"])},"findings":{msgspec.json.encode(found).decode()}}}', len(found), ""
+        findings = find(given["log"])
+        yield f'{{"id":{json.dumps(given["id"])},"findings":{msgspec.json.encode(findings).decode()}}}', len(findings), ""

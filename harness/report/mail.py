@@ -21,7 +21,7 @@ _LINES = 12
 
 
 def mail(content: Content) -> str:
-    """Return the whole mail, no line of it longer than 75 columns, in ASCII; what `content` has nothing of is left out."""
+    """Return the mail in ASCII, with lines of at most 75 columns. An empty part of `content` is left out."""
     palette = views.palette(content)
     parts = [
         *_top(content),
@@ -43,9 +43,9 @@ def mail(content: Content) -> str:
 
 def _top(content: Content) -> Iterator[str]:
     yield heading(views.title(content), "=")
-    yield "\n".join(item(headlines.line(told)) for told in headlines.of(content))
+    yield "\n".join(item(headlines.line(headline)) for headline in headlines.of(content))
     if series := prefixes.of(content):
-        yield "\n".join(item(prefixes.conclusion(told)) for told in series)
+        yield "\n".join(item(prefixes.conclusion(one)) for one in series)
     if content.provenance.stock_only:
         yield paragraph("Stock-only run: this kernel has no series; nothing is compared.")
     for note in content.provenance.notes:
@@ -56,12 +56,12 @@ def _top(content: Content) -> Iterator[str]:
 
 
 def _known(content: Content) -> Iterator[str]:
-    if found := bug_table.rows(content.provenance, content.findings, content.results):
+    if bugs := bug_table.rows(content.provenance, content.findings, content.results):
         yield heading("Known bugs of stock")
-        for row in found:
+        for row in bugs:
             yield item(f"{row.reason} ({', '.join(row.tests)})")
-            told = [(s.variant, s.machine, s.words) for s in row.shown]
-            yield table(("variant", "machine", ""), _once(told, 1), left=2)
+            cells = [(s.variant, s.machine, s.words) for s in row.shown]
+            yield table(("variant", "machine", ""), _once(cells, 1), left=2)
         yield paragraph(phrases.KNOWN)
 
 
@@ -69,7 +69,7 @@ def _changes(content: Content) -> Iterator[str]:
     if content.changes:
         yield heading(changes.TITLE)
     for row in changes.rows(content.changes):
-        yield item(f"{row.cell} against {row.against}: {row.said}")
+        yield item(f"{row.cell} against {row.against}: {row.sentence}")
         if row.functions:
             yield table(("function", "file", "bytes", ""), [(f.name, f.file, f.size, f.kind) for f in row.shown])
         if row.more:
@@ -100,32 +100,34 @@ def _comparisons(content: Content) -> Iterator[str]:
 
 
 def _patches(content: Content) -> Iterator[str]:
-    for told in prefixes.of(content):
-        for matrix in told.matrices:
-            yield heading(f"{told.name} patch by patch, change in %, {prefixes.heading(matrix)}")
+    for series in prefixes.of(content):
+        for matrix in series.matrices:
+            yield heading(f"{series.name} patch by patch, change in %, {prefixes.heading(matrix)}")
             figures = [(_short(row.test), *(prefixes.entry(e).replace(" %", "") for e in row.entries)) for row in matrix.rows]
             yield table(("test", *(step.variant for step in matrix.steps)), figures)
-        yield paragraph(f"{prefixes.conclusion(told)}.")
+        yield paragraph(f"{prefixes.conclusion(series)}.")
         yield paragraph(prefixes.ABOUT)
 
 
 def _sides(of: Comparison, *, both: bool) -> list[str]:
-    told = []
+    cells = []
     for side in (of.baseline, of.measured) if both else (of.baseline,):
-        told += [text.figure(side.median), _bare(phrases.spread(side))[1:]] if side else ["-", "-"]
-    return told
+        cells += [text.figure(side.median), _bare(phrases.spread(side))[1:]] if side else ["-", "-"]
+    return cells
 
 
 def _latencies(content: Content, palette: Palette) -> Iterator[str]:
     for group in views.groups(content.histograms):
-        told = rows.percentiles(group.items, palette)
-        if not told:
+        latencies = rows.percentiles(group.items, palette)
+        if not latencies:
             continue
-        yield heading(f"Latency in {told[0].unit}, {group.heading}")
-        figures = [(_short(row.test), row.variant, *map(text.figure, (row.p50, row.p99, row.p99_9, row.highest))) for row in told]
+        yield heading(f"Latency in {latencies[0].unit}, {group.heading}")
+        figures = [
+            (_short(row.test), row.variant, *map(text.figure, (row.p50, row.p99, row.p99_9, row.highest))) for row in latencies
+        ]
         yield table(("test", "variant", "p50", "p99", "p99.9", "max"), _once(figures, 1), left=2)
-        counts = dict.fromkeys(f"{row.operations:,} / {row.boots}" for row in told)
-        read = text.figure(max(row.overhead for row in told))
+        counts = dict.fromkeys(f"{row.operations:,} / {row.boots}" for row in latencies)
+        read = text.figure(max(row.overhead for row in latencies))
         yield paragraph(f"Operations / boots of a row: {'; '.join(counts)}. Reading the clock is part of it, up to {read}.")
 
 
@@ -134,19 +136,19 @@ def _sections(content: Content, palette: Palette) -> Iterator[str]:
         yield heading(f"Longest stretch with preemption off, {group.heading}")
         longest = views.ordered(latency.longest(group.items), palette)
         unit = phrases.stretch(0, group.clock)[1]
-        told = [(_short(s.test), s.variant, f"{phrases.stretch(s.microseconds, s.clock)[0]:,.0f}", s.ended) for s in longest]
-        yield table(("test", "variant", unit, "ended in"), _once(told, 1), left=2)
+        cells = [(_short(s.test), s.variant, f"{phrases.stretch(s.microseconds, s.clock)[0]:,.0f}", s.ended) for s in longest]
+        yield table(("test", "variant", unit, "ended in"), _once(cells, 1), left=2)
 
     if content.sections:
-        said = dict.fromkeys(phrases.of_the_clock(s.clock) for s in content.sections)
-        yield paragraph(" ".join(["The proposal's bound is 1 ms.", *(f"{each}." for each in said if each), phrases.FULL_LENGTH]))
+        remarks = dict.fromkeys(phrases.of_the_clock(s.clock) for s in content.sections)
+        yield paragraph(" ".join(["The proposal's bound is 1 ms.", *(f"{each}." for each in remarks if each), phrases.FULL_LENGTH]))
 
 
 def _growths(content: Content, palette: Palette) -> Iterator[str]:
     for group in views.groups(content.points):
-        told = rows.growths(group.items, palette)
+        fits = rows.growths(group.items, palette)
         yield heading(f"Growth exponents, 95 % intervals, {group.heading}")
-        figures = [(row.axis, row.workload, row.variant, phrases.exponent(row), row.kind or "-") for row in told]
+        figures = [(row.axis, row.workload, row.variant, phrases.exponent(row), row.kind or "-") for row in fits]
         yield table(("grows", "workload", "variant", "exponent", ""), _once(figures, 2), left=3)
 
 
@@ -171,7 +173,7 @@ def _published(content: Content) -> Iterator[str]:
             for b in mine
         ]
         yield table(("machine", "test", "published", "ours", "factor", "direction"), figures, left=2)
-    yield paragraph(f"The factor is how far the speed-ups are apart. {phrases.BESIDE}")
+    yield paragraph(f"The factor is the ratio of the speed-ups. {phrases.BESIDE}")
 
 
 def _soaks(content: Content) -> Iterator[str]:
@@ -179,8 +181,8 @@ def _soaks(content: Content) -> Iterator[str]:
         for variant in dict.fromkeys(slope.variant for slope in group.items):
             mine = [slope for slope in group.items if slope.variant == variant]
             yield heading(f"Soak of {variant}, {group.heading}: {mine[0].rounds} rounds")
-            told = [(r.slope.figure, r.last, r.per_round, r.interval, r.verdict) for r in soak.rows(mine)]
-            yield table(("figure", "at last", "a round", "95 % interval", "verdict"), told)
+            cells = [(r.slope.figure, r.last, r.per_round, r.interval, r.verdict) for r in soak.rows(mine)]
+            yield table(("figure", "at last", "a round", "95 % interval", "verdict"), cells)
     if content.slopes:
         yield paragraph(soak.METHOD)
 
@@ -192,7 +194,7 @@ def _findings(content: Content) -> Iterator[str]:
     shown = set()
     for cause in causes(content.findings):
         yield item(findings.sentence(cause))
-        for left in (found.left for found in cause.findings if found.left):
+        for left in (finding.left for finding in cause.findings if finding.left):
             yield paragraph(f"Left to look at: {left}.", "  ", "  ")
         trouble = cause.first.trouble
         if not cause.expected and cause.key not in shown and trouble.text.strip():
@@ -230,13 +232,13 @@ def _facts(run: Provenance) -> Iterator[str]:
     yield f"Linux {run.version} from {run.source}, git tree {run.source_tree}"
     for variant, names in run.patches.items():
         yield f"{variant}: {', '.join(names) or 'no patches'}"
-    for machine, said in run.machines.items():
-        yield f"{machine}: {said}"
+    for machine, facts in run.machines.items():
+        yield f"{machine}: {facts}"
     yield f"host: {run.host}"
     if run.selfcheck:
         yield f"precision: {run.selfcheck}"
-    for cell, said in run.audited.items():
-        yield f"{cell}: audited {said}"
+    for cell, audit in run.audited.items():
+        yield f"{cell}: audited {audit}"
     for tool, version in run.tools.items():
         yield f"{tool}: {version}"
 
@@ -249,15 +251,15 @@ def _short(test: str) -> str:
     return test.removesuffix("_test").removesuffix("_alloc")
 
 
-def _once(told: Sequence[tuple[str, ...]], columns: int) -> list[tuple[str, ...]]:
-    """Return rows of which a run with the same first `columns` says them once."""
+def _once(cells: Sequence[tuple[str, ...]], columns: int) -> list[tuple[str, ...]]:
+    """Return rows whose first `columns` are blank where they repeat those of the row above."""
     blank = ("",) * columns
-    pairs = zip([(), *told], told, strict=False)
+    pairs = zip([(), *cells], cells, strict=False)
     return [(*blank, *row[columns:]) if before[:columns] == row[:columns] else row for before, row in pairs]
 
 
-def _bare(said: str) -> str:
-    return said.removesuffix(" %")
+def _bare(percent: str) -> str:
+    return percent.removesuffix(" %")
 
 
 def _mark(of: Comparison) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What mutants told of the suite: a table on the terminal, and a page."""
+"""Results of a mutation test of the suite: a table on the terminal, and a page."""
 
 from __future__ import annotations
 
@@ -21,79 +21,89 @@ _LONGEST = 100
 
 
 def outcome(attempt: Attempt) -> str:
-    """Return how a mutant ended in one profile, in a line."""
+    """Return the outcome of a mutant in one profile, in a line."""
     if attempt.outcome == "caught":
         return f"caught by {attempt.test}: {_finding(attempt)}"
     return f"could not be tried: {_short(attempt.title)}" if attempt.outcome == "error" else "survived"
 
 
-def tables(found: Measured) -> RenderableType:
-    """Return a line for each mutant, survivors first, and what each test caught."""
-    table = Table(title=_about(found), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+def tables(results: Measured) -> RenderableType:
+    """Return a table of mutants, survivors first, and the number of mutants that each test caught."""
+    table = Table(title=_about(results), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("mutant", "what is wrong", "caught by", "finding", "profile"):
         table.add_column(column, overflow="fold")
     table.add_column("s", justify="right")
-    for mutant in _ordered(found):
-        style = {"survived": "bold red", "error": "yellow"}.get(found.verdict(mutant) or "", "")
-        table.add_row(*(escape(cell) for cell in _row(found, mutant)), style=style)
+    for mutant in _ordered(results):
+        style = {"survived": "bold red", "error": "yellow"}.get(results.verdict(mutant) or "", "")
+        table.add_row(*(escape(cell) for cell in _row(results, mutant)), style=style)
     tests = Table(title="First to catch", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     tests.add_column("test", no_wrap=True)
     tests.add_column("mutants", justify="right")
-    for test, caught in mutants.by_test(found).items():
+    for test, caught in mutants.by_test(results).items():
         tests.add_row(escape(test), str(len(caught)))
-    return Group(table, tests, Text(found.sentence()))
+    return Group(table, tests, Text(results.sentence()))
 
 
-def markdown(found: Measured) -> str:
+def markdown(results: Measured) -> str:
     """Return the same as a page, with the weaknesses of the published code and the tests that find them."""
-    lines = ["# Mutants", "", found.sentence(), "", f"{_about(found)}.", f"{found.date}, {found.host}. `{found.command}`", ""]
-    lines += _rows(("mutant", "what is wrong", "caught by", "finding", "profile", "s"), [_row(found, m) for m in _ordered(found)])
+    lines = [
+        "# Mutants",
+        "",
+        results.sentence(),
+        "",
+        f"{_about(results)}.",
+        f"{results.date}, {results.host}. `{results.command}`",
+        "",
+    ]
+    lines += _rows(
+        ("mutant", "what is wrong", "caught by", "finding", "profile", "s"), [_row(results, m) for m in _ordered(results)]
+    )
     lines += ["", "## First to catch", ""]
-    lines += _rows(("test", "mutants", "which"), [(t, str(len(m)), ", ".join(m)) for t, m in mutants.by_test(found).items()])
-    if found.weaknesses:
+    lines += _rows(("test", "mutants", "which"), [(t, str(len(m)), ", ".join(m)) for t, m in mutants.by_test(results).items()])
+    if results.weaknesses:
         lines += ["", "## Weaknesses of the published code", ""]
-        lines += _rows(("", "weakness", "mutant", "found by"), _weaknesses(found))
-    if found.control:
-        lines += ["", f"`{found.series}` without a bug: " + ", ".join(map(_control, found.control)) + "."]
+        lines += _rows(("", "weakness", "mutant", "found by"), _weaknesses(results))
+    if results.control:
+        lines += ["", f"`{results.series}` without a bug: " + ", ".join(map(_control, results.control)) + "."]
     return "\n".join(lines) + "\n"
 
 
-def _about(found: Measured) -> str:
-    of = f" of {found.known}" if found.known != len(found.mutants) else ""
+def _about(results: Measured) -> str:
+    of = f" of {results.known}" if results.known != len(results.mutants) else ""
     return (
-        f"{len(found.mutants)}{of} mutants of {found.series} on {found.machine}, profile {', then '.join(found.profiles)},"
-        f" scale {found.scale}, {len(found.tests)} tests"
+        f"{len(results.mutants)}{of} mutants of {results.series} on {results.machine}, profile {', then '.join(results.profiles)},"
+        f" scale {results.scale}, {len(results.tests)} tests"
     )
 
 
-def _ordered(found: Measured) -> list[Mutant]:
-    return [mutant for verdict in _ORDER for mutant in found.ended(verdict)]
+def _ordered(results: Measured) -> list[Mutant]:
+    return [mutant for verdict in _ORDER for mutant in results.ended(verdict)]
 
 
-def _row(found: Measured, mutant: Mutant) -> tuple[str, ...]:
-    attempts = found.of(mutant)
+def _row(results: Measured, mutant: Mutant) -> tuple[str, ...]:
+    attempts = results.of(mutant)
     seconds = f"{sum(a.build_seconds + a.test_seconds for a in attempts):.0f}" if attempts else ""
     if not attempts:
         return mutant.name, mutant.breaks, "not done", "", "", ""
     last = attempts[-1]
-    by = {"caught": last.test, "survived": "NOTHING" if found.verdict(mutant) else "nothing so far", "error": "NOT TRIED"}
-    said = "" if last.outcome == "survived" else _finding(last) if last.outcome == "caught" else _short(last.title)
-    return mutant.name, mutant.breaks, by[last.outcome], said, last.profile, seconds
+    by = {"caught": last.test, "survived": "NOTHING" if results.verdict(mutant) else "nothing so far", "error": "NOT TRIED"}
+    title = "" if last.outcome == "survived" else _finding(last) if last.outcome == "caught" else _short(last.title)
+    return mutant.name, mutant.breaks, by[last.outcome], title, last.profile, seconds
 
 
-def _weaknesses(found: Measured) -> list[tuple[str, ...]]:
+def _weaknesses(results: Measured) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    for weakness in found.weaknesses:
-        mine = [mutant for mutant in found.mutants if mutant.weakness == weakness.number]
-        rows += [(str(weakness.number), weakness.what, mutant.name, _row(found, mutant)[2]) for mutant in mine]
+    for weakness in results.weaknesses:
+        mine = [mutant for mutant in results.mutants if mutant.weakness == weakness.number]
+        rows += [(str(weakness.number), weakness.what, mutant.name, _row(results, mutant)[2]) for mutant in mine]
         if weakness.instead:
             rows.append((str(weakness.number), weakness.what, "", weakness.instead))
     return rows
 
 
 def _control(attempt: Attempt) -> str:
-    said = "nothing found" if attempt.outcome == "survived" else outcome(attempt)
-    return f"{attempt.profile} {said} in {attempt.test_seconds:.0f} s"
+    result = "nothing found" if attempt.outcome == "survived" else outcome(attempt)
+    return f"{attempt.profile} {result} in {attempt.test_seconds:.0f} s"
 
 
 def _finding(attempt: Attempt) -> str:
@@ -101,8 +111,8 @@ def _finding(attempt: Attempt) -> str:
 
 
 def _short(title: str) -> str:
-    said = text.plain(title)
-    return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
+    plain = text.plain(title)
+    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 3]}..."
 
 
 def _rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

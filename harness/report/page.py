@@ -38,7 +38,7 @@ _FILTERS = {
 
 
 def html(content: Content) -> str:
-    """Return the whole page; what `content` has nothing of is left out."""
+    """Return the whole page. An empty part of `content` is left out."""
     palette = views.palette(content)
     return render(
         "report.html.j2",
@@ -89,53 +89,53 @@ def _comparisons(content: Content, palette: Palette) -> list[dict[str, Any]]:
 
 
 def _latencies(content: Content, palette: Palette) -> list[dict[str, Any]]:
-    made = []
+    shown = []
     for group in views.groups(content.histograms):
-        told = rows.percentiles(group.items, palette)
-        if told:
-            plot = latency_plot.plot(rows.curves(group.items), told[0].unit, palette, f"latency-{group.id}", group.heading)
-            made.append({"group": group, "rows": told, "plot": plot, "unit": told[0].unit})
-    return made
+        lines = rows.percentiles(group.items, palette)
+        if lines:
+            plot = latency_plot.plot(rows.curves(group.items), lines[0].unit, palette, f"latency-{group.id}", group.heading)
+            shown.append({"group": group, "rows": lines, "plot": plot, "unit": lines[0].unit})
+    return shown
 
 
 def _sections(content: Content, palette: Palette) -> list[dict[str, Any]]:
-    made = []
+    shown = []
     for group in views.groups(content.sections):
         plot = sections.plot(group.items, palette, f"sections-{group.id}", group.heading)
         longest = sorted(latency.longest(group.items), key=lambda item: -item.microseconds)
-        made.append({"group": group, "rows": longest, "plot": plot})
-    return made
+        shown.append({"group": group, "rows": longest, "plot": plot})
+    return shown
 
 
 def _growths(content: Content, palette: Palette) -> list[dict[str, Any]]:
-    made = []
+    shown = []
     for group in views.groups(content.points):
-        told = rows.growths(group.items, palette)
+        lines = rows.growths(group.items, palette)
         plots = [
-            growth.plot([row for row in told if row.axis == axis], palette, f"growth-{group.id}-{axis}", group.heading)
-            for axis in dict.fromkeys(row.axis for row in told)
+            growth.plot([row for row in lines if row.axis == axis], palette, f"growth-{group.id}-{axis}", group.heading)
+            for axis in dict.fromkeys(row.axis for row in lines)
         ]
-        made.append({"group": group, "rows": told, "plots": [plot for plot in plots if plot], "unit": told[0].unit})
-    return made
+        shown.append({"group": group, "rows": lines, "plots": [plot for plot in plots if plot], "unit": lines[0].unit})
+    return shown
 
 
 def _memories(content: Content, palette: Palette) -> list[dict[str, Any]]:
-    made = []
+    shown = []
     for group in views.groups(content.memory):
-        told = rows.grown(group.items, palette)
-        names = list(dict.fromkeys(name for row in told for name in row.values))
+        lines = rows.grown(group.items, palette)
+        names = list(dict.fromkeys(name for row in lines for name in row.values))
         plot = memory.plot(group.items, palette, f"memory-{group.id}", group.heading)
-        made.append({"group": group, "rows": told, "names": names, "plot": plot})
-    return made
+        shown.append({"group": group, "rows": lines, "names": names, "plot": plot})
+    return shown
 
 
 def _soaks(content: Content, palette: Palette) -> list[dict[str, Any]]:
-    made = []
+    shown = []
     for group in views.groups(content.slopes):
         looks = [look for look in content.looks if (look.machine, look.profile) == (group.machine, group.profile)]
         drawn = soak_plot.plot(looks, group.items, palette, f"soak-{group.id}", group.heading)
-        made.append({"group": group, "rows": soak.rows(group.items), "plot": drawn})
-    return made
+        shown.append({"group": group, "rows": soak.rows(group.items), "plot": drawn})
+    return shown
 
 
 def _published(content: Content, palette: Palette) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How figures are written: with their unit and spread, and no more digits than they are worth."""
+"""Writes figures with their unit and spread, and with no more digits than they are worth."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ LIMITS = {
         " what else it does."
     ),
 }
-FULL_LENGTH = "What ends early where somebody waits, as with cond_resched_lock(), is shown at its full length if nobody did."
+FULL_LENGTH = (
+    "A section that would end early for a waiter, as with cond_resched_lock(), is shown at its full length if nobody waited."
+)
 KNOWN = (
-    "A bug counts as not seen where every test that showed it, in whichever kernel, came to its end without it. What stock shows"
-    " and a series does not is fixed by it."
+    "A bug counts as not seen if every test that showed it in any kernel came to its end without it. A bug that stock shows and a"
+    " series does not is fixed by the series."
 )
 POSITIVE = "A change is positive where the variant costs less."
 DIRECTIONS = {
@@ -54,16 +56,16 @@ _OUTCOMES = {
     "error": "rig failures",
 }
 _HUGE = 1e5
-"""per cent: more is as good as a power of ten"""
+"""per cent; a larger change is written as a power of ten"""
 
 
 def placed(of: Trouble) -> str:
-    """Return what a trouble is blamed on, such as ``in alloc_vmap_area, mm/vmalloc.c:512``; empty where that is not known."""
+    """Return the place of a trouble, such as ``in alloc_vmap_area, mm/vmalloc.c:512``; empty if it is not known."""
     return ", ".join(part for part in (f"in {of.function}" if of.function else "", of.where) if part)
 
 
 def blamed(of: Trouble) -> str:
-    """Return what a trouble is blamed on, and who ran into it."""
+    """Return the place of a trouble, and the process and CPU that ran into it."""
     parts = [
         placed(of),
         f"process {of.process}" if of.process else "",
@@ -83,14 +85,14 @@ def value(side: Summary | None) -> str:
 
 
 def count(side: Summary | None) -> str:
-    """Return how many samples there are and from how many boots, such as ``15 / 5``."""
+    """Return the number of samples and of boots, such as ``15 / 5``."""
     return "-" if side is None else f"{side.count} / {side.boots}"
 
 
 def counts(of: Comparison) -> str:
     """Return the counts of both sides, once where they are equal."""
-    told = dict.fromkeys(count(side) for side in (of.baseline, of.measured) if side)
-    return ", ".join(told) or "-"
+    each = dict.fromkeys(count(side) for side in (of.baseline, of.measured) if side)
+    return ", ".join(each) or "-"
 
 
 def percent(number: float) -> str:
@@ -118,7 +120,7 @@ def interval(of: Comparison) -> str:
 
 
 def verdict(of: Comparison) -> str:
-    """Return a verdict, with what it would take where there is none yet."""
+    """Return a verdict; for an undecided one with the boots that would decide it."""
     if of.verdict != "undecided" or not of.more:
         return of.verdict
     if of.more >= MOST:
@@ -127,7 +129,7 @@ def verdict(of: Comparison) -> str:
 
 
 def baseline(of: Comparison) -> str:
-    """Return what a comparison's baseline is called: ``stock``, or the variant in the other run."""
+    """Return the name of a comparison's baseline: ``stock``, or the variant in the other run."""
     return of.against if of.against == STOCK else f"{of.variant} in {of.against}"
 
 
@@ -138,13 +140,13 @@ def unit(of: Comparison) -> str:
 
 
 def stretch(microseconds: float, of: Clock) -> tuple[float, str]:
-    """Return a stretch of the guest's clock in what it counts, instructions or microseconds, and which it is."""
+    """Return a stretch of the guest's clock as a number, and its unit: instructions or microseconds."""
     worth, name = clock.unit(of)
     return (microseconds * 1000 * worth, name) if of is Clock.ICOUNT else (microseconds, "us")
 
 
 def number(count: int, what: str) -> str:
-    """Return how many there are of something, such as ``1 boot`` or ``3 boots``."""
+    """Return a count with its noun, such as ``1 boot`` or ``3 boots``."""
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
@@ -154,7 +156,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def outcomes(counts: Mapping[str, int]) -> list[str]:
-    """Return how many tests went which way, in words, the good ones first; what did not happen is left out."""
+    """Return the number of tests for each outcome, in words, the good ones first; an outcome without a test is left out."""
     return [f"{counts[name]} {word}" for name, word in _OUTCOMES.items() if counts.get(name)]
 
 
@@ -164,22 +166,22 @@ def work(run: Provenance) -> str:
 
 
 def size_beside(run: Provenance) -> str:
-    """Return how large ours is by the publication."""
+    """Return a sentence that compares the size of our run with the publication's."""
     if run.scale in published.SMALLER:
         return f"Ours had fewer than the {published.BUSY} of the publication, which is in {published.UNIT}."
     return f"Ours had {published.BUSY}, as the publication, which is in {published.UNIT}."
 
 
 def exponent(of: Growth) -> str:
-    """Return how cost grows, with its interval, such as ``0.98 (0.95 to 1.02)``; empty without a fit."""
+    """Return the exponent of growth with its interval, such as ``0.98 (0.95 to 1.02)``; empty without a fit."""
     if of.exponent is None or of.interval is None:
         return ""
-    told = [f"{round(number, 2) + 0.0:.2f}" for number in (of.exponent, *of.interval)]
-    return f"{told[0]} ({told[1]} to {told[2]})"
+    numbers = [f"{round(number, 2) + 0.0:.2f}" for number in (of.exponent, *of.interval)]
+    return f"{numbers[0]} ({numbers[1]} to {numbers[2]})"
 
 
 def of_the_clock(of: Clock) -> str:
-    """Say what a millisecond of the guest's clock is; empty under a clock that counts time."""
+    """Return a remark on the length of a millisecond of the guest's clock; empty under a clock that counts time."""
     worth, name = clock.unit(of)
     if of is not Clock.ICOUNT:
         return ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Plain text in 75 columns of ASCII: paragraphs, lists and tables that stay within, whatever is in them."""
+"""Plain text in 75 columns of ASCII: paragraphs, lists and tables that are never wider."""
 
 from __future__ import annotations
 
@@ -16,40 +16,39 @@ _GAP = "  "
 _NARROWEST = 5
 
 
-def ascii_only(said: str) -> str:
-    """Return text in ASCII: with near letters and signs where there are some, and question marks."""
-    near = said.replace("±", "+-").replace("×", "x").replace("\u2013", "-").replace("\u2019", "'")
+def ascii_only(line: str) -> str:
+    """Return text in ASCII, with the nearest letter or sign for any other; a question mark if there is none."""
+    near = line.replace("±", "+-").replace("×", "x").replace("\u2013", "-").replace("\u2019", "'")
     return unicodedata.normalize("NFKD", text.plain(near)).encode("ascii", "replace").decode().replace("\t", " ")
 
 
-def heading(said: str, rule: str = "-") -> str:
+def heading(title: str, rule: str = "-") -> str:
     """Return a heading, underlined."""
-    line = ascii_only(said)
-    lines = _wrapped(line, WIDTH)
+    lines = _wrapped(ascii_only(title), WIDTH)
     return "\n".join([*lines, rule * max(map(len, lines))])
 
 
-def paragraph(said: str, first: str = "", then: str = "") -> str:
+def paragraph(sentences: str, first: str = "", then: str = "") -> str:
     """Return a paragraph, or an item of a list with `first` before its first line and `then` before the others."""
-    lines = _wrapped(ascii_only(said).replace("\n", " "), WIDTH - max(len(first), len(then)))
+    lines = _wrapped(ascii_only(sentences).replace("\n", " "), WIDTH - max(len(first), len(then)))
     return "\n".join(f"{then if number else first}{line}".rstrip() for number, line in enumerate(lines))
 
 
-def item(said: str) -> str:
+def item(sentences: str) -> str:
     """Return an item of a list."""
-    return paragraph(said, "* ", "  ")
+    return paragraph(sentences, "* ", "  ")
 
 
-def quoted(said: str, most: int) -> str:
+def quoted(log: str, most: int) -> str:
     """Return the first lines of a log, indented, each cut to the width."""
-    lines = [ascii_only(line)[: WIDTH - len(_INDENT)].rstrip() for line in said.splitlines()]
+    lines = [ascii_only(line)[: WIDTH - len(_INDENT)].rstrip() for line in log.splitlines()]
     return "\n".join([_INDENT + line for line in lines if line][:most])
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Return an aligned table; the first `left` columns, and the last one where it holds no figures, stand left.
+    """Return an aligned table. The first `left` columns are aligned left, and so is the last one if it holds no figures.
 
-    What does not fit is broken inside its cell, the widest column first.
+    A table that is too wide has its cells wrapped, the widest column first.
     """
     cells = [[ascii_only(cell) for cell in row] for row in [titles, *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(titles))]
@@ -64,8 +63,8 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
     for row in cells:
         parts = [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
         for line in zip_longest(*parts, fillvalue=""):
-            told = [t.ljust(w) if c in to_left else t.rjust(w) for c, (t, w) in enumerate(zip(line, widths, strict=True))]
-            lines.append((_INDENT + _GAP.join(told)).rstrip())
+            padded = [t.ljust(w) if c in to_left else t.rjust(w) for c, (t, w) in enumerate(zip(line, widths, strict=True))]
+            lines.append((_INDENT + _GAP.join(padded)).rstrip())
     return "\n".join(lines)
 
 

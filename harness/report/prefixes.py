@@ -6,11 +6,11 @@ from __future__ import annotations
 from harness import text
 from harness.report import findings, phrases
 from harness.report.contents import Content
-from harness.stats.prefixes import AS_BEFORE, FAILED, NOT_KNOWN, Entry, Judged, Matrix, Series, Step, series
+from harness.stats.prefixes import AS_BEFORE, FAILED, NOT_KNOWN, Entry, Judged, Matrix, Prefix, Series, series
 
 ABOUT = (
-    "Each column is held against the one before it, the first against stock: performance tests by their change,"
-    f" stress tests by what was found. {phrases.POSITIVE}"
+    "Each column is compared with the one before it, the first with stock: performance tests by their change,"
+    f" stress tests by their findings. {phrases.POSITIVE}"
 )
 _KINDS = {FAILED: "bad", AS_BEFORE: "open", "slower": "bad", "faster": "good", **dict.fromkeys(NOT_KNOWN, "open")}
 
@@ -21,39 +21,39 @@ def of(content: Content) -> list[Series]:
 
 
 def heading(matrix: Matrix) -> str:
-    """Return what stands above a matrix."""
+    """Return the heading of a matrix."""
     return f"{matrix.machine}, profile {matrix.profile}, clock {matrix.clock}"
 
 
 def entry(shown: Entry) -> str:
-    """Return what an entry says, such as ``ok`` or ``-14.0 % slower (R)``."""
+    """Return an entry in words, such as ``ok`` or ``-14.0 % slower (R)``."""
     compared = shown.comparison
     if compared is None or compared.change is None:
-        return shown.said
-    return f"{phrases.change(compared)} {shown.said}{' (R)' if compared.regression else ''}"
+        return shown.word
+    return f"{phrases.change(compared)} {shown.word}{' (R)' if compared.regression else ''}"
 
 
 def kind(shown: Entry) -> str:
-    """Return how good an entry is: ``bad``, ``open``, ``good`` or empty."""
-    return _KINDS.get(shown.said, "")
+    """Return the CSS class of an entry: ``bad``, ``open``, ``good`` or empty."""
+    return _KINDS.get(shown.word, "")
 
 
-def conclusion(told: Series) -> str:
-    """Return which patch of a series is the first bad one, or that none is, and of which not everything is known."""
-    bad = told.first_bad
-    stock = "" if told.from_stock else "; stock was not run, so that nothing is known of what it shows itself"
-    if bad is None and not told.open:
-        return f"{told.name}: no patch is bad{stock}"
-    unknown = ", ".join(f"{judged.step.variant} ({_unknown(judged)})" for judged in told.open)
+def conclusion(of: Series) -> str:
+    """Return a sentence with the first bad patch of a series, or that there is none, and the patches that are not fully known."""
+    bad = of.first_bad
+    stock = "" if of.from_stock else "; stock was not run, so that its own findings are not known"
+    if bad is None and not of.open:
+        return f"{of.name}: no patch is bad{stock}"
+    unknown = ", ".join(f"{judged.step.variant} ({_unknown(judged)})" for judged in of.open)
     if bad is None:
-        return f"{told.name}: no patch is known to be bad, but not all is known of {unknown}{stock}"
+        return f"{of.name}: no patch is known to be bad, but not all is known of {unknown}{stock}"
     before = f"; before it not all is known of {unknown}" if unknown else ""
-    others = ", ".join(_blamed(judged) for judged in told.judged if judged.bad and judged is not bad)
+    others = ", ".join(_blamed(judged) for judged in of.judged if judged.bad and judged is not bad)
     also = f"; also bad: {others}" if others else ""
-    return text.plain(f"{told.name}: first bad: {_blamed(bad)}{also}{before}{stock}")
+    return text.plain(f"{of.name}: first bad: {_blamed(bad)}{also}{before}{stock}")
 
 
-def named(step: Step) -> str:
+def named(step: Prefix) -> str:
     """Return the patch that a step adds; where it adds more than one, all of them."""
     if len(step.patches) > 1:
         return f"one of {', '.join(step.patches)}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What tables of a page and of a mail hold, in the order of the run: latency, growth, memory, stress."""
+"""Rows for the tables of a page and of a mail, in the order of the run: latency, growth, memory, stress."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from harness.stats.growth import Growth
 from harness.stats.latency import Percentiles
 
 Curves = dict[str, dict[str, list[tuple[float, float]]]]
-"""by test and variant: percentiles, and what so many operations stay within"""
+"""by test and variant: percentiles, each with the duration that so many operations stay within"""
 
 
 class Grown(msgspec.Struct, frozen=True):
-    """What a test left behind in memory: after less before, the median over boots."""
+    """Memory that a test left in use: after minus before, the median over boots."""
 
     test: str
     variant: str
@@ -31,7 +31,7 @@ class Grown(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """Boots of one cell that ran the same, by what they said themselves."""
+    """Boots of one cell whose guests said that they ran the same."""
 
     cell: str
     clock: str
@@ -42,25 +42,25 @@ class Proof(msgspec.Struct, frozen=True):
 
 def proofs(boots: Iterable[Booted]) -> list[Proof]:
     """Return a row for all boots of a cell that ran the same kernel, module and initramfs under one clock with one QEMU."""
-    found: dict[Booted, list[Booted]] = {}
+    alike: dict[Booted, list[Booted]] = {}
     for booted in boots:
-        found.setdefault(msgspec.structs.replace(booted, boot=0), []).append(booted)
-    return [Proof(f"{b[0].machine}/{b[0].variant}/{b[0].profile}", b[0].clock, len(b), b[0]) for b in found.values()]
+        alike.setdefault(msgspec.structs.replace(booted, boot=0), []).append(booted)
+    return [Proof(f"{b[0].machine}/{b[0].variant}/{b[0].profile}", b[0].clock, len(b), b[0]) for b in alike.values()]
 
 
 def percentiles(histograms: Sequence[Histogram], palette: Palette) -> list[Percentiles]:
     """Return a row for every test and variant of one machine, profile and clock."""
     tests = list(dict.fromkeys(item.test for item in histograms))
-    found = latency.percentiles(histograms)
-    return views.ordered(sorted(found, key=lambda row: tests.index(row.test)), palette)
+    unordered = latency.percentiles(histograms)
+    return views.ordered(sorted(unordered, key=lambda row: tests.index(row.test)), palette)
 
 
 def curves(histograms: Sequence[Histogram]) -> Curves:
     """Return the curve of every test and variant of one machine, profile and clock."""
-    found: dict[str, dict[str, list[Histogram]]] = {}
+    tests: dict[str, dict[str, list[Histogram]]] = {}
     for item in histograms:
-        found.setdefault(item.test, {}).setdefault(item.variant, []).append(item)
-    return {test: {variant: latency.curve(members) for variant, members in by.items()} for test, by in found.items()}
+        tests.setdefault(item.test, {}).setdefault(item.variant, []).append(item)
+    return {test: {variant: latency.curve(members) for variant, members in by.items()} for test, by in tests.items()}
 
 
 def growths(points: Sequence[Point], palette: Palette) -> list[Growth]:
@@ -73,16 +73,16 @@ def growths(points: Sequence[Point], palette: Palette) -> list[Growth]:
 
 
 def grown(looks: Sequence[Memory], palette: Palette) -> list[Grown]:
-    """Return a row for every test and variant of one machine, profile and clock that was looked at before and after."""
-    found: dict[tuple[str, str], dict[int, list[Memory]]] = {}
+    """Return a row for every test and variant whose memory was recorded before and after; of one machine, profile and clock."""
+    groups: dict[tuple[str, str], dict[int, list[Memory]]] = {}
     for look in looks:
-        found.setdefault((look.test, look.variant), {}).setdefault(look.boot, []).append(look)
-    rows = [_grown(test, variant, list(boots.values())) for (test, variant), boots in found.items()]
+        groups.setdefault((look.test, look.variant), {}).setdefault(look.boot, []).append(look)
+    rows = [_grown(test, variant, list(boots.values())) for (test, variant), boots in groups.items()]
     return views.ordered([row for row in rows if row.boots], palette)
 
 
 def stress(samples: Iterable[Sample], compared: Iterable[str]) -> list[tuple[str, int]]:
-    """Count the operations that the tests which are not compared did in all, by cell and test."""
+    """Count all operations of the tests that are not compared, by cell and test."""
     known = set(compared)
     total: dict[str, int] = {}
     for sample in samples:

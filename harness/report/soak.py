@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a soak found out about memory: rows of figures and slopes, for the terminal, a page and a mail."""
+"""Memory over a soak: rows of figures and slopes, for the terminal, a page and a mail."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from harness.stats.slopes import FEWEST, Slope
 _STYLES = {"leak": "bold red", "undecided": "yellow"}
 _OF_SLABS = ("SUnreclaim", "slab_objects", "Slab", "MemUsed")
 _LONG = 1000.0
-"""hours that are not told apart from more"""
+"""hours; longer times are written as more than this"""
 METHOD = (
     "Each look is taken at rest: after a test whose module is gone, with page cache and empty slabs dropped. A figure's value in a"
     " round is the median of its looks. Of the boot with the most rounds the first third is warm-up; the rest is cut into eight"
     " blocks, and the slope is the mean difference of neighbouring blocks. All intervals of a soak hold at once with 95 %"
-    " confidence, for noise, drift without aim and single steps alike. Growth is a leak where its interval excludes zero, it does"
-    " not slow down, and it is no smaller than what matters: a page or an area a round, the smallest step that these figures have."
+    " confidence, for noise, drift without aim and single steps alike. Growth is a leak if its interval excludes zero, it does"
+    " not slow down, and it is a page or an area a round at least, which is the smallest step of these figures."
 )
 
 
-class Row(msgspec.Struct, frozen=True):
+class FigureRow(msgspec.Struct, frozen=True):
     """A slope, in words."""
 
     slope: Slope
@@ -38,16 +38,16 @@ class Row(msgspec.Struct, frozen=True):
     per_hour: str
     verdict: str
     cache: str
-    """the slab cache that grew most, where the figure holds those and grew"""
+    """the slab cache that grew most, if the figure grew and slab caches are part of it"""
 
 
-def rows(slopes: Sequence[Slope]) -> list[Row]:
+def rows(slopes: Sequence[Slope]) -> list[FigureRow]:
     """Return a row for each figure, in the order in which they come."""
     return [_row(slope) for slope in slopes]
 
 
 def tables(slopes: Sequence[Slope]) -> RenderableType:
-    """Return one table per cell; nothing where nothing was soaked."""
+    """Return one table per cell."""
     cells: dict[str, list[Slope]] = {}
     for slope in slopes:
         cells.setdefault(f"{slope.machine}/{slope.variant}/{slope.profile}", []).append(slope)
@@ -55,7 +55,7 @@ def tables(slopes: Sequence[Slope]) -> RenderableType:
 
 
 def verdict(slope: Slope) -> str:
-    """Return a verdict, with what it would take where there is none yet; ``-`` for a figure that is not judged."""
+    """Return a verdict, for an undecided one with the hours that would decide it; ``-`` for a figure that is not judged."""
     if not slope.judged:
         return "-"
     if slope.verdict != "undecided" or slope.more is None:
@@ -85,9 +85,9 @@ def _table(cell: str, slopes: Sequence[Slope]) -> Table:
     return table
 
 
-def _row(slope: Slope) -> Row:
+def _row(slope: Slope) -> FigureRow:
     name = slope.figure
-    return Row(
+    return FigureRow(
         slope,
         slopes.amount(name, slope.first),
         slopes.amount(name, slope.last),

@@ -25,7 +25,7 @@ FAINT = "#010201"
 WARN = "#010202"
 _SERIES = 0x10
 COLOURS = 6
-"""how many variants have a colour of their own"""
+"""number of variants that have a colour of their own"""
 _VARIABLES = {INK: "currentColor", FAINT: "var(--line)", WARN: "var(--bad)"}
 MARKERS = "os^DvP"
 DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)), (0, (1, 1)), "-")
@@ -64,7 +64,7 @@ _SETTINGS: dict[Any, Any] = {
 _UNDATED: dict[Any, Any] = {"Date": None}
 _DPI = 72
 _MARGINS = (58, 8, 26, 40)
-"""pixels that a facet leaves for what stands left, right, above and below"""
+"""pixels that a facet leaves free left, right, above and below"""
 
 
 def colour(index: int) -> str:
@@ -79,10 +79,10 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def label(said: str, most: int = 40) -> str:
+def label(name: str, most: int = 40) -> str:
     """Return a name as a figure can show it: without control characters, in glyphs that the font has, not too long."""
-    name = text.plain(said).encode("ascii", "replace").decode()
-    return name if len(name) <= most else name[: most - 3] + "..."
+    plain = text.plain(name).encode("ascii", "replace").decode()
+    return plain if len(plain) <= most else plain[: most - 3] + "..."
 
 
 def facets(
@@ -101,7 +101,7 @@ def facets(
     figure = Figure(figsize=(width / _DPI, whole / _DPI), dpi=_DPI)
     figure.patch.set_alpha(0)
     left, right, above, below = margins
-    made = []
+    plots = []
     for number, title in enumerate(titles):
         row, column = divmod(number, columns)
         x = column * width / columns + left
@@ -110,8 +110,8 @@ def facets(
         axes = figure.add_axes((x / width, y / whole, size[0] / width, size[1] / whole))
         axes.patch.set_alpha(0)
         axes.set_title(label(title), pad=6)
-        made.append(axes)
-    return figure, made
+        plots.append(axes)
+    return figure, plots
 
 
 def element(figure: Figure, name: str, caption: str) -> str:
@@ -125,7 +125,7 @@ def element(figure: Figure, name: str, caption: str) -> str:
     box = re.search(r'viewBox="([^"]*)"', body)
     content = body[body.index(">") + 1 :]
     used = set(re.findall(r'(?:href="|url\()#([^")]+)', content))
-    content = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", content)
+    content = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", content)
     content = re.sub(r"<[^>]+>", lambda tag: _tag(tag[0]), content)
     content = re.sub(r"\s*\n\s*", "\n", content)
     before = ""
@@ -137,6 +137,6 @@ def element(figure: Figure, name: str, caption: str) -> str:
 
 def _tag(tag: str) -> str:
     """Return a tag with the page's colours and font, and no more digits than a screen can show."""
-    tag = re.sub(r"#0102[0-9a-f]{2}", lambda found: _VARIABLES.get(found[0]) or f"var(--v{int(found[0][5:], 16) - _SERIES})", tag)
+    tag = re.sub(r"#0102[0-9a-f]{2}", lambda match: _VARIABLES.get(match[0]) or f"var(--v{int(match[0][5:], 16) - _SERIES})", tag)
     tag = re.sub(r"(\d+\.\d)\d+(?=[ \"\n])", r"\1", tag)
     return re.sub(r" transform=\"rotate\(-0 [^\"]*\"|font-family: 'DejaVu Sans'; |; stroke-linecap: square", "", tag)

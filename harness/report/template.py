@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Fills the templates: what a run says in them is text, and never markup."""
+"""Fills the templates; a value is inserted as text, never as markup."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(template: str, filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
-    """Return a page made of a template, which may use `filters`; a value that it names and is not given is an error."""
+    """Return the page of a template, which may use `filters`; a name without a value is an error."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,

@@ -86,20 +86,20 @@ def growth(growths: Sequence[Growth]) -> RenderableType:
 
 
 def headlines(outcome: Outcome) -> RenderableType:
-    """Return how each variant did, in a line; of a series with prefixes which patch is the first bad one."""
+    """Return a line for each variant, and for a series with prefixes the first bad patch."""
     lines = []
     for each in heads.of_run(outcome):
         style = _KINDS[heads.KINDS[each.word]]
         lines.append(Text.assemble(text.plain(f"{each.variant}: "), (each.word, f"bold {style}"), f" - {heads.why(each)}"))
-    return Group(*lines, *(Text(patchwise.conclusion(told)) for told in _series(outcome)))
+    return Group(*lines, *(Text(patchwise.conclusion(series)) for series in _series(outcome)))
 
 
 def patches(outcome: Outcome) -> RenderableType:
-    """Return the matrices of tests by patches of each series of which a run has prefixes, and what they come to."""
+    """Return for each series with prefixes in the run its matrices of tests by patches, and the conclusion."""
     shown: list[RenderableType] = []
-    for told in _series(outcome):
-        shown += [_matrix(matrix) for matrix in told.matrices]
-        shown.append(Text(patchwise.conclusion(told), style="bold red" if told.first_bad else ""))
+    for series in _series(outcome):
+        shown += [_matrix(matrix) for matrix in series.matrices]
+        shown.append(Text(patchwise.conclusion(series), style="bold red" if series.first_bad else ""))
     return Group(*shown)
 
 
@@ -124,16 +124,16 @@ def summary(
     findings: Sequence[Finding],
     results: Sequence[Result],
 ) -> RenderableType:
-    """Return what has to be said besides the figures: notes, findings, counts."""
+    """Return all that belongs to a report besides the figures: notes, findings, counts."""
     lines: list[RenderableType] = [Text(f"note: {note}", style="yellow") for note in provenance.notes]
     shown = set()
     for cause in causes(findings):
         lines.append(Text(text.plain(words.sentence(cause)), style="" if cause.expected else "bold red"))
-        lines += [Text(text.plain(f"  left to look at: {found.left}")) for found in cause.findings if found.left]
+        lines += [Text(text.plain(f"  left to look at: {finding.left}")) for finding in cause.findings if finding.left]
         if not cause.expected and cause.key not in shown:
             shown.add(cause.key)
-            said = excerpt.matters(cause.first.trouble, _LINES).splitlines()
-            lines += [Text(text.plain(f"    {line}"), style="dim", no_wrap=True, overflow="ellipsis") for line in said]
+            log = excerpt.matters(cause.first.trouble, _LINES).splitlines()
+            lines += [Text(text.plain(f"    {line}"), style="dim", no_wrap=True, overflow="ellipsis") for line in log]
     for reason in reasons(results, "error"):
         failed = f"RIG FAILED: {words.where(reason)}: {reason.first.reason}"
         lines.append(Text(text.plain(failed), style="bold red"))
@@ -152,8 +152,8 @@ def summary(
     return Group(*lines)
 
 
-def _known(bugs: Sequence[bug_table.Row]) -> Table:
-    """Return which kernels showed which of stock's bugs: a column a variant, and its machines apart where they differ."""
+def _known(bugs: Sequence[bug_table.BugRow]) -> Table:
+    """Return a table of stock's known bugs by variant. Machines have a line each where they differ."""
     table = Table(title="Known bugs of stock", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("bug", ratio=1)
     variants = dict.fromkeys(shown.variant for shown in bugs[0].shown)
@@ -166,7 +166,7 @@ def _known(bugs: Sequence[bug_table.Row]) -> Table:
 
 
 def _shown(of: Sequence[bug_table.Shown]) -> Text:
-    """Return what became of a bug in the kernels of a variant."""
+    """Return the result for a bug in the kernels of a variant."""
     style = "bold red" if any(each.new for each in of) else "green" if all(each.fixed for each in of) else ""
     if len({each.words for each in of}) == 1:
         return Text(of[0].words, style=style)

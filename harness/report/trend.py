@@ -19,16 +19,16 @@ from harness.report.template import render
 from harness.stats.trend import RunRow, Trend
 
 _BARS = "▁▂▃▄▅▆▇"
-"""an odd number, so that what does not move lies in the middle of one and noise does not flicker between two"""
+"""an odd number, so that a steady value lies in the middle of a bar, and noise does not move it to another"""
 _LAST = 30
 """runs that the terminal shows"""
 _FLAT = 0.04
 """share of the middle that a sparkline spans at least, so that noise is drawn flat"""
 UNPROVEN = (
-    "Kernels are not proven where boots did not show that they ran what was built, as in runs of before there was such proof: on"
-    " x86_64 the image of another series may have run then."
+    "Kernels are not proven if their boots did not show that they ran what was built. Older runs had no such check: on x86_64 the"
+    " image of another series may have run in them."
 )
-_LIMIT = "Changes here are of medians alone; whether they mean anything is for a comparison to say, with `invoke compare`."
+_LIMIT = "Changes here are of medians alone; `invoke compare` says whether they are significant."
 
 
 class _Table(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ def terminal(trends: Sequence[Trend]) -> RenderableType:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Return one bar a value, between the lowest and the highest, or wider where these are close."""
+    """Return one bar a value. The scale goes from the lowest to the highest, and is wider if these are close."""
     low, high = min(values), max(values)
     short = max(_FLAT * (low + high) / 2 - (high - low), 0.0)
     low, high = low - short / 2, high + short / 2
@@ -81,15 +81,15 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def changes(trend: Trend) -> tuple[str, str]:
-    """Return what changed since the previous run and since the baseline; positive is cheaper, ``-`` where there is none."""
-    told = [
+    """Return the changes since the previous run and since the baseline; positive is cheaper, ``-`` if there is none."""
+    both = [
         f"{phrases.percent(change)} %" if change is not None else "-" for change in (trend.since_previous, trend.since_baseline)
     ]
-    return told[0], told[1]
+    return both[0], both[1]
 
 
 def went(row: RunRow) -> str:
-    """Return how a run's tests went, in words."""
+    """Return the outcomes of a run's tests, in words."""
     parts = phrases.outcomes(row.outcomes)
     if not row.complete:
         parts.append(f"{row.planned - row.results} missing")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run says about a machine, in one line, the worst first."""
+"""Results of a run for each machine, in one line, the worst first."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Part(msgspec.Struct, frozen=True):
 
     kind: str
     """``bad``, ``open``, ``good`` or empty"""
-    said: str
+    words: str
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a run says about a machine."""
+    """The results of a run for one machine."""
 
     machine: str
     parts: tuple[Part, ...]
@@ -36,7 +36,7 @@ class Verdict(msgspec.Struct, frozen=True):
     @property
     def line(self) -> str:
         """All of it, as a sentence."""
-        return "; ".join(part.said for part in self.parts) + "."
+        return "; ".join(part.words for part in self.parts) + "."
 
 
 def verdicts(content: Content) -> list[Verdict]:
@@ -80,19 +80,19 @@ def _parts(content: Content, machine: str) -> list[Part]:
 
 
 def _growths(content: Content, machine: str) -> list[Part]:
-    """Say of each variant of a sweep in how many workloads its cost grows with the size."""
+    """Return for each variant of a sweep the number of workloads whose cost grows with the size."""
     fits = [fit for fit in growth.fit(point for point in content.points if point.machine == machine) if fit.kind]
-    told = []
+    counts = []
     for variant in views.palette(content).ordered(fit.variant for fit in fits):
         mine = [fit for fit in fits if fit.variant == variant]
         steep = sum(fit.kind in ("linear", "superlinear") for fit in mine)
         unclear = sum(fit.kind == "unclear" for fit in mine)
-        told.append(f"{variant} in {steep} of {len(mine)}" + (f" ({unclear} unclear)" if unclear else ""))
-    return [Part("", f"cost grows in line with the size, or faster: {', '.join(told)}")] if told else []
+        counts.append(f"{variant} in {steep} of {len(mine)}" + (f" ({unclear} unclear)" if unclear else ""))
+    return [Part("", f"cost grows in line with the size, or faster: {', '.join(counts)}")] if counts else []
 
 
 def _soaks(content: Content, machine: str) -> list[Part]:
-    """Say which kernels leaked memory in a soak, and of how many figures that is not decided."""
+    """Return the kernels that leaked memory in a soak, and the number of figures that are undecided."""
     mine = [slope for slope in content.slopes if slope.machine == machine and slope.judged]
     if not mine:
         return []
@@ -105,9 +105,9 @@ def _soaks(content: Content, machine: str) -> list[Part]:
 
 
 def _named(items: Sequence[Comparison], among: Sequence[Comparison]) -> str:
-    """Return tests with their changes, and with whatever tells them apart from others on the machine."""
-    told = [name for name in ("variant", "profile", "clock") if len({getattr(c, name) for c in among}) > 1]
+    """Return tests with their changes, and with the variant, profile or clock if the machine has several."""
+    differing = [name for name in ("variant", "profile", "clock") if len({getattr(c, name) for c in among}) > 1]
     tests: dict[str, list[str]] = {}
     for c in items:
-        tests.setdefault(c.test, []).append(" ".join([*(str(getattr(c, name)) for name in told), phrases.change(c)]))
+        tests.setdefault(c.test, []).append(" ".join([*(str(getattr(c, name)) for name in differing), phrases.change(c)]))
     return ", ".join(f"{test} ({', '.join(changes)})" for test, changes in tests.items())

@@ -44,7 +44,7 @@ Item = TypeVar("Item", bound=_OfACell)
 
 
 class Group(msgspec.Struct, Generic[Item], frozen=True):
-    """What was seen on one machine, in one profile and under one clock."""
+    """The records of one machine, profile and clock."""
 
     machine: str
     profile: str
@@ -53,7 +53,7 @@ class Group(msgspec.Struct, Generic[Item], frozen=True):
 
     @property
     def heading(self) -> str:
-        """What stands above it."""
+        """The heading of the group."""
         return f"{self.machine}, profile {self.profile}, clock {self.clock}"
 
     @property
@@ -64,10 +64,10 @@ class Group(msgspec.Struct, Generic[Item], frozen=True):
 
 def groups(items: Iterable[Item]) -> list[Group[Item]]:
     """Return the items by machine, profile and clock, in the order in which they come."""
-    found: dict[tuple[str, str, Clock], list[Item]] = {}
+    members: dict[tuple[str, str, Clock], list[Item]] = {}
     for item in items:
-        found.setdefault((item.machine, item.profile, item.clock), []).append(item)
-    return [Group(*key, tuple(members)) for key, members in found.items()]
+        members.setdefault((item.machine, item.profile, item.clock), []).append(item)
+    return [Group(*key, tuple(own)) for key, own in members.items()]
 
 
 def ordered(items: Sequence[Tested], palette: Palette) -> list[Tested]:
@@ -77,7 +77,7 @@ def ordered(items: Sequence[Tested], palette: Palette) -> list[Tested]:
 
 
 def palette(content: Content) -> Palette:
-    """Return all variants that a report shows: what is compared with first, then in the order of their patches."""
+    """Return all variants that a report shows: baselines first, then the others in the order of their patches."""
     names = [phrases.baseline(item) for item in content.comparisons if item.variant or item.baseline]
     names = [*dict.fromkeys(name for name in names if name)]
     seen = [
@@ -101,7 +101,7 @@ def machines(content: Content) -> list[str]:
 
 
 def title(content: Content) -> str:
-    """Return what a report is about, in a line."""
+    """Return the title of a report."""
     run = content.provenance
     kernel = f"Linux {run.version}"
     if content.before:
@@ -114,18 +114,18 @@ def title(content: Content) -> str:
 
 
 def limits(content: Content) -> list[str]:
-    """Return what the clocks that were used cannot tell, once each."""
+    """Return the limits of each clock that was used."""
     kinds = (content.comparisons, content.histograms, content.points)
     return [phrases.LIMITS[clock] for clock in sorted({item.clock for kind in kinds for item in kind})]
 
 
 def beside(content: Content) -> list[Beside]:
-    """Return what of the publication stands beside what was compared."""
+    """Return the comparisons that the publication has too, with its figures."""
     return published.beside(content.published, content.comparisons, content.provenance.scale)
 
 
 def missing(content: Content) -> list[str]:
-    """Return what a run of tests could have told and did not, and how to have it told; other pages lack nothing."""
+    """Return the sections that a run of tests lacks, each with the way to get it; other pages lack nothing."""
     if content.before or content.slopes or content.provenance.hours or (content.points and not content.results):
         return []
     lines = []
@@ -134,9 +134,9 @@ def missing(content: Content) -> list[str]:
     elif all(item.change is None for item in content.comparisons):
         lines.append("Comparison: only one kernel was measured; name two or more with `--variant`.")
     if not content.histograms:
-        lines.append("Latency: no operation was timed by itself; the performance tests do that.")
+        lines.append("Latency: no single operation was timed; the performance tests do that.")
     if not content.sections:
-        lines.append("Preemption-off sections: they take a kernel with a tracer; `--profile perf,latency` builds one beside.")
+        lines.append("Preemption-off sections: these need a kernel with a tracer; `--profile perf,latency` builds one too.")
     if not content.points:
         lines.append("How cost grows: `invoke sweep` measures it.")
     if not content.memory:

@@ -18,15 +18,15 @@ from harness.stats.trend import RunRow
 
 
 class Gate(msgspec.Struct, frozen=True):
-    """What was compared with what, and why."""
+    """The comparisons of a night, with the side that they were held against and the reason for it."""
 
     against: str
     """``stock``, or the baseline's name"""
     reason: str
     comparisons: tuple[Comparison, ...]
-    """what the baseline lacks is compared with stock all the same"""
+    """with the baseline; with stock where the baseline has no such test"""
     notes: tuple[str, ...] = ()
-    """what a reader of the comparisons should know"""
+    """remarks for a reader of the comparisons"""
 
     @property
     def regressions(self) -> tuple[Comparison, ...]:
@@ -42,7 +42,7 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 class Work(Protocol):
-    """What decides how much work a run's figures are of: a Provenance has it, and so has a RunRow."""
+    """The fields that say how much work a run did. Provenance and RunRow both have them."""
 
     @property
     def kernel(self) -> str:
@@ -58,7 +58,7 @@ class Work(Protocol):
 
 
 def unlike(one: Work, other: Work) -> list[str]:
-    """Say why the figures of two runs cannot be compared, ``there`` being `one`; nothing where they can."""
+    """Return the reasons why the figures of two runs cannot be compared; in them `one` is ``there`` and `other` ``here``."""
     sides = {
         "kernel": (one.kernel, other.kernel),
         "scale": (one.scale, other.scale),
@@ -68,7 +68,9 @@ def unlike(one: Work, other: Work) -> list[str]:
 
 
 def gate(outcome: Outcome, tests: Sequence[str], samples: Sequence[Sample], baseline: Baseline | None) -> Gate:
-    """Hold the performance `tests` of a run against the `baseline`, and against stock what that lacks or if none fits.
+    """Compare the performance `tests` of a run with the `baseline`.
+
+    A test that the baseline lacks is compared with stock. All tests are if there is no baseline, or none that fits.
 
     `outcome` is the run's own, compared with stock, and `samples` are its samples.
     """
@@ -80,16 +82,16 @@ def gate(outcome: Outcome, tests: Sequence[str], samples: Sequence[Sample], base
         return _stock(outcome, f"{name} is the baseline itself")
     if differences := unlike(baseline.row, provenance):
         return _stock(outcome, f"the baseline {name} is another kind of run: {', '.join(differences)}")
-    made = compare.across(baseline.samples, samples, name, tests, provenance.margins, provenance.threshold)
-    if all(comparison.ratio is None for comparison in made):
+    comparisons = compare.across(baseline.samples, samples, name, tests, provenance.margins, provenance.threshold)
+    if all(comparison.ratio is None for comparison in comparisons):
         return _stock(outcome, f"the baseline {name} has no test of these cells")
-    held = {_called(comparison) for comparison in made}
+    held = {_called(comparison) for comparison in comparisons}
     new = [comparison for comparison in outcome.comparisons if comparison.ratio is not None and _called(comparison) not in held]
     notes = (
         *_missing(_measured(baseline.samples, tests), _measured(samples, tests), {_called(comparison) for comparison in new}),
         *_surroundings(baseline.row, provenance, {sample.clock for sample in samples}),
     )
-    return Gate(name, "it is the baseline", (*made, *new), notes)
+    return Gate(name, "it is the baseline", (*comparisons, *new), notes)
 
 
 def _stock(outcome: Outcome, reason: str) -> Gate:
@@ -105,7 +107,7 @@ def _measured(samples: Sequence[Sample], tests: Sequence[str]) -> set[str]:
 
 
 def _missing(before: set[str], after: set[str], with_stock: set[str]) -> list[str]:
-    """Name what only one of two runs has figures of."""
+    """Return a line for each test of a cell that only one of two runs has figures of."""
     lacks = [f"{name}: in the baseline, not in this run" for name in sorted(before - after)]
     return lacks + [
         f"{name}: not in the baseline, held against {STOCK if name in with_stock else 'nothing'}" for name in sorted(after - before)
@@ -113,7 +115,7 @@ def _missing(before: set[str], after: set[str], with_stock: set[str]) -> list[st
 
 
 def _surroundings(one: RunRow, other: Provenance, clocks: set[Clock]) -> list[str]:
-    """Say what else was different when the two runs were made and may show in their figures."""
+    """Return the other differences between two runs that may show in their figures."""
     changed = [] if one.host == other.host or Clock.WALL not in clocks else [f"host: {one.host} there, {other.host} here"]
     if not one.proven:
         changed.append("the baseline's boots did not prove which kernels they ran; make a run of this rig the baseline")

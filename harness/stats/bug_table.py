@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which kernels showed which of stock's known bugs, from a run's records alone."""
+"""Lists for each known bug of stock which kernels of a run showed it, from the run's records alone."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _Column = tuple[str, str]
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What became of a bug in the kernels of a variant on a machine."""
+    """Result for one bug in the kernels of a variant on a machine."""
 
     variant: str
     machine: str
-    said: str
-    """``seen``, ``not seen``, ``not run``, or what lies between"""
+    word: str
+    """``seen``, ``not seen``, ``not seen in 1 of 2``, ``not run`` or ``no result``"""
     fixed: bool = False
-    """whether it was not seen where stock shows it"""
+    """True if it was not seen where stock shows it"""
     new: bool = False
-    """whether it was seen where stock does not show it"""
+    """True if it was seen where stock does not show it"""
 
     @property
     def words(self) -> str:
-        """All of it."""
-        return f"{self.said}: fixed" if self.fixed else self.said
+        """The word, with a remark if the bug is fixed."""
+        return f"{self.word}: fixed" if self.fixed else self.word
 
 
-class Row(msgspec.Struct, frozen=True):
-    """A bug, and who showed it; all rows of a run have the same columns."""
+class BugRow(msgspec.Struct, frozen=True):
+    """A bug, and the kernels that showed it; all rows of a run have the same columns."""
 
     reason: str
     tests: tuple[str, ...]
@@ -45,23 +45,23 @@ class Row(msgspec.Struct, frozen=True):
     shown: tuple[Shown, ...]
 
 
-def rows(provenance: Provenance, findings: Sequence[Finding], results: Sequence[Result]) -> list[Row]:
+def rows(provenance: Provenance, findings: Sequence[Finding], results: Sequence[Result]) -> list[BugRow]:
     """Return a row for each known bug that was seen in a run, or that stock should have shown."""
     ran = {(result.variant, result.machine) for result in results}
     columns = [(variant, machine) for variant in sorted(provenance.patches, key=variant_order) for machine in provenance.machines]
-    told: dict[str, list[Finding]] = {}
+    by_reason: dict[str, list[Finding]] = {}
     for finding in findings:
         if reason := _reason(finding):
-            told.setdefault(reason, []).append(finding)
-    return [_row(reason, faces, results, [c for c in columns if c in ran]) for reason, faces in told.items()]
+            by_reason.setdefault(reason, []).append(finding)
+    return [_row(reason, faces, results, [c for c in columns if c in ran]) for reason, faces in by_reason.items()]
 
 
-def fixed(found: Sequence[Row], machine: str) -> dict[str, tuple[int, int]]:
-    """Return, by variant, how many of the bugs that stock showed on a machine it fixes, and how many these are."""
+def fixed(bugs: Sequence[BugRow], machine: str) -> dict[str, tuple[int, int]]:
+    """Return for each variant the number of bugs that it fixes, and the number that stock showed on the machine."""
     counts: dict[str, tuple[int, int]] = {}
-    for row in found:
+    for row in bugs:
         mine = [shown for shown in row.shown if shown.machine == machine]
-        if any(shown.variant == STOCK and shown.said == "seen" for shown in mine):
+        if any(shown.variant == STOCK and shown.word == "seen" for shown in mine):
             for shown in mine:
                 if shown.variant != STOCK:
                     good, of = counts.get(shown.variant, (0, 0))
@@ -74,25 +74,26 @@ def _reason(finding: Finding) -> str:
     return finding.trouble.title.removeprefix(NOT_SEEN) if missed else finding.expected
 
 
-def _row(reason: str, faces: Sequence[Finding], results: Sequence[Result], columns: Sequence[_Column]) -> Row:
+def _row(reason: str, faces: Sequence[Finding], results: Sequence[Result], columns: Sequence[_Column]) -> BugRow:
     places = dict.fromkeys((face.test, face.profile) for face in faces)
     words = {column: _word(column, list(places), faces, results) for column in columns}
     shown = []
-    for (variant, machine), said in words.items():
+    for (variant, machine), word in words.items():
         stock = words.get((STOCK, machine), "")
-        told = Shown(
-            variant,
-            machine,
-            said,
-            fixed=said == "not seen" and stock == "seen" and variant != STOCK,
-            new=said == "seen" and stock == "not seen" and variant != STOCK,
+        shown.append(
+            Shown(
+                variant,
+                machine,
+                word,
+                fixed=word == "not seen" and stock == "seen" and variant != STOCK,
+                new=word == "seen" and stock == "not seen" and variant != STOCK,
+            )
         )
-        shown.append(told)
-    return Row(reason, tuple(dict.fromkeys(test for test, _ in places)), tuple(shown))
+    return BugRow(reason, tuple(dict.fromkeys(test for test, _ in places)), tuple(shown))
 
 
 def _word(column: _Column, places: Sequence[_Place], faces: Sequence[Finding], results: Sequence[Result]) -> str:
-    """Return what became of a bug that shows in `places`."""
+    """Return the word for a bug that shows in `places`."""
     own = [face for face in faces if (face.variant, face.machine) == column]
     if any(face.expected for face in own):
         return "seen"

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from harness.model.matrix import variant_order
-from harness.model.records import Finding, Result, Seen
+from harness.model.records import DuringTest, Finding, Result
 from harness.model.trouble import OWN, Severity
 
 _NUMBER = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8,16}\b|(?<!-)\b\d+")
-"""addresses and amounts; what has a minus is an error's number, which tells one from another"""
+"""addresses and amounts; a number with a minus is an errno, which is part of the cause"""
 Key = tuple[str, ...]
-"""what findings of one cause have in common besides the variant"""
+"""the fields that all findings of one cause share besides the variant"""
 
 
 class Recurring(msgspec.Struct, frozen=True):
@@ -24,7 +24,7 @@ class Recurring(msgspec.Struct, frozen=True):
     variant: str
 
     @property
-    def seen(self) -> Sequence[Seen]:
+    def seen(self) -> Sequence[DuringTest]:
         """Each time that it was seen, in the order in which they came."""
         raise NotImplementedError
 
@@ -56,13 +56,13 @@ class Cause(Recurring, frozen=True):
     """in which it showed, never empty; in the order in which they came"""
 
     @property
-    def seen(self) -> Sequence[Seen]:
+    def seen(self) -> Sequence[DuringTest]:
         """Its findings."""
         return self.findings
 
     @property
     def key(self) -> Key:
-        """What tells it from others of the same variant, and is the same for the same trouble of another one."""
+        """Key that no other cause of the variant has. The same trouble of another variant has the same key."""
         return _key(self.first)
 
     @property
@@ -72,7 +72,7 @@ class Cause(Recurring, frozen=True):
 
     @property
     def mild(self) -> bool:
-        """Whether the kernel only warns."""
+        """True if the kernel only warns."""
         return all(finding.trouble.severity is Severity.WARNING for finding in self.findings)
 
     @property
@@ -88,7 +88,7 @@ class Reason(Recurring, frozen=True):
     """that have it, never empty; in the order in which they came"""
 
     @property
-    def seen(self) -> Sequence[Seen]:
+    def seen(self) -> Sequence[DuringTest]:
         """Its results."""
         return self.results
 
@@ -99,15 +99,15 @@ class Reason(Recurring, frozen=True):
 
 
 def causes(findings: Iterable[Finding]) -> list[Cause]:
-    """Return what findings come from: the unexpected first, by variant in the order of patches, warnings behind what is worse.
+    """Return the causes of findings: the unexpected first, by variant in the order of patches, warnings last.
 
-    A known bug is one cause by its reason, in however many ways it shows.
+    A known bug is one cause, even if it shows in several ways.
     """
-    found: dict[tuple[str, Key], list[Finding]] = {}
+    groups: dict[tuple[str, Key], list[Finding]] = {}
     for finding in findings:
-        found.setdefault((finding.variant, _key(finding)), []).append(finding)
-    made = [Cause(variant, tuple(members)) for (variant, _), members in found.items()]
-    return sorted(made, key=lambda cause: (bool(cause.expected), variant_order(cause.variant), cause.mild))
+        groups.setdefault((finding.variant, _key(finding)), []).append(finding)
+    merged = [Cause(variant, tuple(members)) for (variant, _), members in groups.items()]
+    return sorted(merged, key=lambda cause: (bool(cause.expected), variant_order(cause.variant), cause.mild))
 
 
 def reasons(results: Iterable[Result], outcome: str) -> list[Reason]:

@@ -24,12 +24,12 @@ class Summary(msgspec.Struct, frozen=True):
 
     @property
     def boots(self) -> int:
-        """How many boots they come from."""
+        """Number of boots they come from."""
         return len(self.values)
 
     @property
     def count(self) -> int:
-        """How many samples there are."""
+        """Number of samples."""
         return sum(map(len, self.values))
 
     @property
@@ -59,7 +59,7 @@ class Comparison(msgspec.Struct, frozen=True):
     variant: str
     """empty where there is nothing but the baseline"""
     against: str
-    """what the baseline is called: ``stock``, or a run's name"""
+    """name of the baseline: ``stock``, or a run's name"""
     baseline: Summary | None
     measured: Summary | None
     margin: float
@@ -79,12 +79,12 @@ class Comparison(msgspec.Struct, frozen=True):
 
     @property
     def change(self) -> float | None:
-        """How much less it costs than the baseline, in per cent; negative when it costs more."""
+        """Cost saved against the baseline, in per cent; negative when it costs more."""
         return None if self.ratio is None else (1 - self.ratio) * 100
 
     @property
     def regression(self) -> bool:
-        """Whether it is slower, and past the threshold."""
+        """True if it is slower, and past the threshold."""
         return self.verdict == "slower" and self.change is not None and self.change < -self.threshold
 
 
@@ -93,15 +93,15 @@ Cell = tuple[str, str, str, Clock, str]
 
 
 def summarise(samples: Iterable[Sample], tests: Sequence[str]) -> dict[Cell, Summary]:
-    """Return what the given tests measured in each cell; one that only warmed up has no entry."""
-    found: dict[Cell, dict[int, list[float]]] = {}
+    """Return the samples of the given tests in each cell; a test that only warmed up has no entry."""
+    cells: dict[Cell, dict[int, list[float]]] = {}
     units = {}
     for sample in samples:
         if sample.test in tests and not sample.warmup:
             cell = (sample.machine, sample.profile, sample.variant, sample.clock, sample.test)
-            found.setdefault(cell, {}).setdefault(sample.boot, []).append(sample.value)
+            cells.setdefault(cell, {}).setdefault(sample.boot, []).append(sample.value)
             units[cell] = sample.unit
-    return {cell: Summary(tuple(tuple(boots[n]) for n in sorted(boots)), units[cell]) for cell, boots in found.items()}
+    return {cell: Summary(tuple(tuple(boots[n]) for n in sorted(boots)), units[cell]) for cell, boots in cells.items()}
 
 
 def compare(samples: Iterable[Sample], tests: Sequence[str], margins: Mapping[Clock, float], threshold: float) -> list[Comparison]:
@@ -113,12 +113,14 @@ def compare(samples: Iterable[Sample], tests: Sequence[str], margins: Mapping[Cl
     sides: dict[tuple[str, str, Clock, str], dict[str, Summary]] = {}
     for (machine, profile, variant, clock, test), side in summarise(samples, tests).items():
         sides.setdefault((machine, profile, clock, test), {})[variant] = side
-    found = []
+    comparisons = []
     for (machine, profile, clock, test), variants in sides.items():
         stock = variants.pop(STOCK, None)
         for variant, measured in variants.items() or [("", None)]:
-            found.append(Comparison(machine, profile, clock, test, variant, STOCK, stock, measured, margins[clock], threshold))
-    return _judged(found, tests)
+            comparisons.append(
+                Comparison(machine, profile, clock, test, variant, STOCK, stock, measured, margins[clock], threshold)
+            )
+    return _judged(comparisons, tests)
 
 
 def across(
@@ -131,13 +133,13 @@ def across(
 ) -> list[Comparison]:
     """Compare the cells of two runs that are in both; `against` is the name of the run `before`."""
     baselines = summarise(before, tests)
-    found = [
+    comparisons = [
         Comparison(machine, profile, clock, test, variant, against, baselines[cell], measured, margins[clock], threshold)
         for cell, measured in summarise(after, tests).items()
         if cell in baselines
         for machine, profile, variant, clock, test in [cell]
     ]
-    return _judged(found, tests)
+    return _judged(comparisons, tests)
 
 
 def stepwise(
@@ -147,40 +149,43 @@ def stepwise(
     margins: Mapping[Clock, float],
     threshold: float,
 ) -> list[Comparison]:
-    """Compare every variant that `before` names with the one that it gives for it; one side is empty where it was not measured."""
+    """Compare every variant in `before` with the variant that it is mapped to.
+
+    A side that was not measured is empty. If neither was, there is no comparison.
+    """
     sides = summarise(samples, tests)
-    found = []
+    comparisons = []
     for machine, profile, clock, test in dict.fromkeys((m, p, c, t) for m, p, _, c, t in sides):
         for variant, against in before.items():
             baseline, measured = (sides.get((machine, profile, name, clock, test)) for name in (against, variant))
             if baseline or measured:
                 one = Comparison(machine, profile, clock, test, variant, against, baseline, measured, margins[clock], threshold)
-                found.append(one)
-    return _judged(found, tests)
+                comparisons.append(one)
+    return _judged(comparisons, tests)
 
 
-def _judged(found: Iterable[Comparison], tests: Sequence[str]) -> list[Comparison]:
+def _judged(comparisons: Iterable[Comparison], tests: Sequence[str]) -> list[Comparison]:
     """Return the comparisons in order and with a verdict; the tests of a cell are one family of hypotheses."""
     families: dict[tuple[str, str, str, Clock], list[Comparison]] = {}
-    for one in sorted(found, key=lambda c: (c.machine, c.profile, variant_order(c.variant), c.clock, tests.index(c.test))):
+    for one in sorted(comparisons, key=lambda c: (c.machine, c.profile, variant_order(c.variant), c.clock, tests.index(c.test))):
         families.setdefault((one.machine, one.profile, one.variant, one.clock), []).append(one)
     return [judged for family in families.values() for judged in _family(family)]
 
 
 def _family(family: Sequence[Comparison]) -> list[Comparison]:
     estimates = [_estimate(one) for one in family]
-    adjusted = iter(estimate.adjusted([found for found in estimates if found is not None]))
-    return [one if found is None else _judge(one, next(adjusted)) for one, found in zip(family, estimates, strict=True)]
+    adjusted = iter(estimate.adjusted([each for each in estimates if each is not None]))
+    return [one if each is None else _judge(one, next(adjusted)) for one, each in zip(family, estimates, strict=True)]
 
 
 def _estimate(of: Comparison) -> Estimate | None:
-    """Return how the sides compare; None without both, or where one has a cost of nothing."""
+    """Return the estimate for two sides; None if one is missing, or has a cost of 0."""
     if of.measured is None or of.baseline is None or min(*of.measured.medians, *of.baseline.medians) <= 0:
         return None
     return estimate.estimate(of.measured.medians, of.baseline.medians)
 
 
-def _judge(of: Comparison, found: Estimate) -> Comparison:
-    verdict = estimate.verdict(found, of.margin)
-    more = estimate.more_boots(found, of.margin) if verdict == "undecided" else 0
-    return msgspec.structs.replace(of, ratio=found.ratio, interval=found.interval, p=found.p, verdict=verdict, more=more)
+def _judge(of: Comparison, by: Estimate) -> Comparison:
+    verdict = estimate.verdict(by, of.margin)
+    more = estimate.more_boots(by, of.margin) if verdict == "undecided" else 0
+    return msgspec.structs.replace(of, ratio=by.ratio, interval=by.interval, p=by.p, verdict=verdict, more=more)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How much one kernel costs by another, how sure that is, and what to call it.
+"""Estimates the ratio of two kernels' costs with its confidence, and gives it a verdict.
 
 A boot is one observation: what is measured within a boot shares the layout of memory and the
 state of the caches that this boot happened to begin with.
@@ -19,40 +19,40 @@ from msgspec.structs import replace
 
 CONFIDENCE = 0.95
 SIGNIFICANT = 0.05
-"""p-values below, after Holm, tell a difference"""
+"""p-values below this, after Holm, are a difference"""
 FEWEST = 3
-"""boots of a side from which on anything can be told"""
+"""boots of a side that a verdict takes at least"""
 MOST = 999
-"""boots that anybody would add; what needs more stays undecided"""
+"""boots that anybody would add; a test that needs more stays undecided"""
 _SURE = 0.85
-"""the chance to decide for which boots are asked; some more than 80 %, for the highest of a family is seen too high"""
+"""chance of a decision that the number of boots is chosen for; above 80 %, as the highest of a family is seen too high"""
 _OF_A_MEDIAN = math.sqrt(math.pi / 2)
 """standard error of a median by that of a mean, of many boots with normal noise"""
 _CHANCES = (np.arange(24) + 0.5) / 24
 """quantiles that stand for a distribution"""
 _RESAMPLES = 9999
 _SEED = 20181022
-"""fixed, so that a report that is made again says the same"""
+"""fixed, so that a report that is written again says the same"""
 _EXACT = 1e-12
-"""relative; what differs by less differs by rounding"""
+"""relative; a smaller difference is rounding"""
 _STEEPEST = 700.0
 """logarithm of a ratio that a float still holds"""
 _Array = np.ndarray[Any, Any]
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """What is known about the ratio of two costs."""
+    """An estimate of the ratio of two costs."""
 
     ratio: float
-    """the median over boots of what was measured by that of the baseline"""
+    """the median over boots, divided by that of the baseline"""
     boots: int
     """of the side that has fewer"""
     interval: tuple[float, float] | None = None
     """95 % confidence; None with a single boot on a side"""
     p: float | None = None
-    """that the costs are the same"""
+    """probability of such a difference if the costs are the same"""
     among: int = 1
-    """what Holm multiplied p by: how many tests of the family have a p that is no lower, this one included"""
+    """factor by which Holm multiplied p: the number of tests of the family whose p is no lower, this one included"""
 
 
 def estimate(measured: Sequence[float], baseline: Sequence[float]) -> Estimate:
@@ -87,7 +87,7 @@ def adjusted(family: Sequence[Estimate]) -> list[Estimate]:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Adjust p-values for having made all of these tests.
+    """Adjust p-values for the number of tests.
 
     Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979. SciPy's
     false_discovery_control bounds another rate.
@@ -100,7 +100,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def verdict(of: Estimate, margin: float) -> str:
-    """Return ``same``, ``faster``, ``slower`` or ``undecided``, which is all that fewer than FEWEST boots can tell.
+    """Return ``same``, ``faster``, ``slower`` or ``undecided``; always the last with fewer than FEWEST boots.
 
     `of.p` has to be adjusted already; `margin` is in per cent of 1. A difference that is certain
     but lies within the margin is ``same``.
@@ -151,7 +151,7 @@ def _decided(truths: _Array, errors: _Array, boots: int, among: int, margin: flo
 
 
 def _bootstrap(measured: Sequence[float], baseline: Sequence[float]) -> tuple[float, float]:
-    found = scipy.stats.bootstrap(
+    interval = scipy.stats.bootstrap(
         (measured, baseline),
         lambda m, b, axis: np.median(m, axis=axis) / np.median(b, axis=axis),
         n_resamples=_RESAMPLES,
@@ -159,7 +159,7 @@ def _bootstrap(measured: Sequence[float], baseline: Sequence[float]) -> tuple[fl
         confidence_level=CONFIDENCE,
         rng=np.random.default_rng(_SEED),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(interval.low), float(interval.high)
 
 
 def _repeats(values: Sequence[float]) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How cost grows with the size of the allocator's state: the exponent b of cost = a * size^b."""
+"""Growth of cost with the size of the allocator's state: the exponent b of cost = a * size^b."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from harness.model.records import Point
 
 _CONFIDENCE = 0.95
 _FEWEST = 3
-"""sizes that it takes to tell how well an exponent fits"""
+"""sizes that a fit takes at least"""
 _FLAT = 0.1
 """an exponent of no more, up or down, is a cost that does not change: from 1,000 to 50,000 it is a factor of 1.5"""
 _BELOW_LINEAR = 0.9
 """an exponent of no less can be that of a linear cost, to which a constant was added"""
 _ROOT = 0.5
-"""the exponent of a square root, which a linear cost has to be told from"""
+"""the exponent of a square root; a linear cost has to be clearly above it"""
 
 
 _Key = tuple[str, str, Clock, str, str, str]
@@ -30,7 +30,7 @@ _Key = tuple[str, str, Clock, str, str, str]
 
 
 class Size(msgspec.Struct, frozen=True):
-    """What an operation cost at one size."""
+    """Cost of an operation at one size."""
 
     size: int
     median: float
@@ -40,7 +40,7 @@ class Size(msgspec.Struct, frozen=True):
 
 
 class Growth(msgspec.Struct, frozen=True):
-    """How the cost of one workload grows along one axis, for one kernel under one clock."""
+    """Growth of the cost of one workload along one axis, for one kernel under one clock."""
 
     machine: str
     profile: str
@@ -80,12 +80,12 @@ class Growth(msgspec.Struct, frozen=True):
 
 
 def fit(points: Iterable[Point]) -> list[Growth]:
-    """Return how cost grows for each cell, clock, workload and axis, in order."""
-    found: dict[_Key, list[Point]] = {}
+    """Return the growth of cost for each cell, clock, workload and axis, in order."""
+    curves: dict[_Key, list[Point]] = {}
     for point in points:
         key = (point.machine, point.profile, point.clock, point.variant, point.workload, point.axis)
-        found.setdefault(key, []).append(point)
-    return [_fitted(Growth(*key, found[key][0].unit, _sizes(found[key]))) for key in sorted(found, key=_order)]
+        curves.setdefault(key, []).append(point)
+    return [_fitted(Growth(*key, curves[key][0].unit, _sizes(curves[key]))) for key in sorted(curves, key=_order)]
 
 
 def _order(key: _Key) -> tuple[object, ...]:
@@ -94,17 +94,17 @@ def _order(key: _Key) -> tuple[object, ...]:
 
 
 def _sizes(points: Sequence[Point]) -> tuple[Size, ...]:
-    found: dict[int, dict[int, list[float]]] = {}
+    sizes: dict[int, dict[int, list[float]]] = {}
     for point in points:
-        found.setdefault(point.size, {}).setdefault(point.boot, []).append(point.value)
+        sizes.setdefault(point.size, {}).setdefault(point.boot, []).append(point.value)
     return tuple(
         Size(size, statistics.median(map(statistics.median, boots.values())), tuple(v for boot in boots.values() for v in boot))
-        for size, boots in sorted(found.items())
+        for size, boots in sorted(sizes.items())
     )
 
 
 def _fitted(of: Growth) -> Growth:
-    """Add what a straight line through the logarithms tells.
+    """Return `of` with the fit of a straight line through the logarithms.
 
     Each size is one observation: further boots at the same sizes narrow the noise, but say nothing
     about whether the curve is a power of the size, and must not make the interval look as if.

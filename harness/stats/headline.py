@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Says of each variant in one word how it did: broken, slower, the same, faster, mixed or unproven, and holds what decides that."""
+"""Gives each variant one word: broken, slower, same, faster, mixed or unproven. The reasons go with it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from harness.stats.compare import Comparison
 from harness.stats.slopes import Slope
 
 _AROUND = ("boot", "end")
-"""results that are no tests: how a VM came up, and what its kernel said after the last test"""
+"""results that are no tests: of a VM's boot, and of its kernel after the last test"""
 
 
 class Word(enum.StrEnum):
-    """How a variant did."""
+    """One word for the result of a variant."""
 
     BROKEN = "BROKEN"
     """its kernel, or a test, showed something that no known bug explains"""
@@ -29,18 +29,18 @@ class Word(enum.StrEnum):
     MIXED = "MIXED"
     """slower in some tests, and faster in others"""
     UNPROVEN = "UNPROVEN"
-    """not all was run, no one knows which kernels ran, nothing was compared, or it is not decided: not checked is never a pass"""
+    """tests are missing, kernels are not proven, nothing was compared, or it is undecided: not checked is never a pass"""
 
 
 class Headline(msgspec.Struct, frozen=True):
-    """How a variant did, and why."""
+    """The result of a variant, with the reasons for it."""
 
     variant: str
     word: Word
     causes: tuple[Cause, ...]
     """of what was unexpected"""
     also: bool
-    """whether stock shows the first of them too"""
+    """True if stock shows the first of them too"""
     failed: tuple[Result, ...]
     """tests that the rig could not run, or that failed without a finding which would say why"""
     results: int
@@ -50,13 +50,13 @@ class Headline(msgspec.Struct, frozen=True):
     comparisons: tuple[Comparison, ...]
     """of its performance tests, also where one side is missing"""
     tests: tuple[Result, ...]
-    """how its tests went that are not compared"""
+    """results of its tests that are not compared"""
     slopes: tuple[Slope, ...]
     """of its memory over a soak, those that are judged"""
     machines: int
-    """how many the run has"""
+    """number of machines that the run has"""
     proven: bool = True
-    """whether the run's boots proved what they ran"""
+    """True if the run's boots proved what they ran"""
 
     @property
     def compared(self) -> tuple[Comparison, ...]:
@@ -77,34 +77,34 @@ def headlines(
 ) -> tuple[Headline, ...]:
     """Return a headline for every variant of a run, in the order of patches.
 
-    Stock is what others are held against: it has one where it is broken, where the rig failed in it, or if it is alone. Where
-    a run is held against another one, each variant of `comparisons` has one.
+    Stock has one only if it is broken, if the rig failed in it, or if it is the only variant. In a comparison of two runs,
+    each variant of `comparisons` has one.
     """
     across = any(comparison.against != STOCK for comparison in comparisons)
     names = [*(c.variant for c in comparisons if c.variant)]
     if not across:
         names += [*provenance.patches, *(record.variant for kind in (findings, results, slopes) for record in kind)]
     variants = sorted(dict.fromkeys(names), key=variant_order)
-    found = causes(finding for finding in findings if not finding.expected)
-    made = [_headline(name, provenance, comparisons, found, results, slopes) for name in variants]
-    return tuple(each for each in made if across or each.variant != STOCK or len(made) == 1 or each.causes or each.failed)
+    unexpected = causes(finding for finding in findings if not finding.expected)
+    headed = [_headline(name, provenance, comparisons, unexpected, results, slopes) for name in variants]
+    return tuple(each for each in headed if across or each.variant != STOCK or len(headed) == 1 or each.causes or each.failed)
 
 
 def _headline(
     variant: str,
     provenance: Provenance,
     comparisons: Sequence[Comparison],
-    found: Sequence[Cause],
+    unexpected: Sequence[Cause],
     results: Sequence[Result],
     slopes: Sequence[Slope],
 ) -> Headline:
-    mine = tuple(cause for cause in found if cause.variant == variant)
+    mine = tuple(cause for cause in unexpected if cause.variant == variant)
     compared = {c.test for c in comparisons}
-    made = Headline(
+    headline = Headline(
         variant,
         Word.UNPROVEN,
         mine,
-        also=variant != STOCK and bool(mine) and any(c.variant == STOCK and c.key == mine[0].key for c in found),
+        also=variant != STOCK and bool(mine) and any(c.variant == STOCK and c.key == mine[0].key for c in unexpected),
         failed=tuple(r for r in results if r.variant == variant and r.outcome in _bad(mine)),
         results=len(results),
         planned=provenance.planned,
@@ -114,7 +114,7 @@ def _headline(
         machines=len(provenance.machines),
         proven=provenance.proven,
     )
-    return msgspec.structs.replace(made, word=_word(made))
+    return msgspec.structs.replace(headline, word=_word(headline))
 
 
 def _bad(mine: Sequence[Cause]) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How long single operations took: percentiles and curves over all boots, and the longest stretch without preemption."""
+"""Durations of single operations: percentiles and curves over all boots, and the longest stretch without preemption."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.model.records import CriticalSection, Histogram
 
 
 class Percentiles(msgspec.Struct, frozen=True):
-    """How long the operations of one test in one cell took; the overhead is part of every figure."""
+    """Durations of the operations of one test in one cell; the overhead is part of every figure."""
 
     machine: str
     variant: str
@@ -31,12 +31,12 @@ class Percentiles(msgspec.Struct, frozen=True):
     highest: float
     """exact, where the percentiles have three significant digits"""
     overhead: float
-    """the median over boots of what reading the clock adds to every operation"""
+    """cost of reading the clock, which is part of every operation; the median over boots"""
     boots: int
 
 
 def percentile(histograms: Iterable[Histogram], per_cent: float) -> float:
-    """Return what `per_cent` of all operations stay within: a bucket's lower bound, right to three significant digits.
+    """Return the duration that `per_cent` of all operations stay within: a bucket's lower bound, to three significant digits.
 
     The histograms are those of one test in one cell. ValueError if there is no operation, or no
     such percentile.
@@ -51,11 +51,11 @@ def percentile(histograms: Iterable[Histogram], per_cent: float) -> float:
 
 
 def percentiles(histograms: Iterable[Histogram]) -> list[Percentiles]:
-    """Return a row for each test of each cell, in order; what holds no operation has none."""
-    found: dict[tuple[str, str, str, Clock, str], list[Histogram]] = {}
+    """Return a row for each test of each cell, in order; a test without an operation has none."""
+    cells: dict[tuple[str, str, str, Clock, str], list[Histogram]] = {}
     for one in histograms:
-        found.setdefault((one.machine, one.profile, one.variant, one.clock, one.test), []).append(one)
-    return [_percentiles(found[cell]) for cell in sorted(found, key=_order) if _buckets(found[cell])]
+        cells.setdefault((one.machine, one.profile, one.variant, one.clock, one.test), []).append(one)
+    return [_percentiles(cells[cell]) for cell in sorted(cells, key=_order) if _buckets(cells[cell])]
 
 
 def _order(cell: tuple[str, str, str, Clock, str]) -> tuple[object, ...]:
@@ -64,7 +64,7 @@ def _order(cell: tuple[str, str, str, Clock, str]) -> tuple[object, ...]:
 
 
 def curve(histograms: Iterable[Histogram]) -> list[tuple[float, float]]:
-    """Return percentiles above 0 and below 100, ascending, with what so many operations stay within.
+    """Return percentiles above 0 and below 100, ascending, each with the duration that so many operations stay within.
 
     For a plot over 1 / (1 - percentile / 100), as HdrHistogram draws it. The longest operation is
     the last point; it stands where half an operation would be left to exceed it.
@@ -81,12 +81,12 @@ def curve(histograms: Iterable[Histogram]) -> list[tuple[float, float]]:
 
 def longest(sections: Iterable[CriticalSection]) -> list[CriticalSection]:
     """Return the longest section of every test in every cell, in the order in which the tests come."""
-    found: dict[tuple[str, str, str, Clock, str], CriticalSection] = {}
+    by_cell: dict[tuple[str, str, str, Clock, str], CriticalSection] = {}
     for one in sections:
         cell = (one.machine, one.profile, one.variant, one.clock, one.test)
-        if cell not in found or one.microseconds > found[cell].microseconds:
-            found[cell] = one
-    return list(found.values())
+        if cell not in by_cell or one.microseconds > by_cell[cell].microseconds:
+            by_cell[cell] = one
+    return list(by_cell.values())
 
 
 def _percentiles(merged: Sequence[Histogram]) -> Percentiles:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a soak found: slopes that are leaks, as findings."""
+"""Makes findings of the slopes of a soak that are leaks, and results of all slopes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.stats import slopes
 from harness.stats.slopes import CACHE, STEPS, Slope
 
 TEST = "soak"
-"""what stands for the test in a finding that all tests of a soak made together"""
+"""name of the test in a finding that comes from all tests of a soak together"""
 KIND = "leak"
 _BYTES = ("vmalloc", "PageTables", "KernelStack")
 """figures whose growth is part of that of MemUsed, besides slabs"""
@@ -27,17 +27,17 @@ def findings(slopes: Sequence[Slope], base: Base) -> tuple[Finding, ...]:
     return tuple(_finding(slope, base) for slope in slopes if slope.verdict == "leak" and not _explained(slope, slopes))
 
 
-def distinct(found: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Return each finding once that a test showed again in later rounds of its cell, its title saying how often."""
+def distinct(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return each finding once, with the number of times in its title if later rounds of the cell showed it again."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
-    for f in found:
+    for f in findings:
         key = (f.machine, f.variant, f.profile, f.test, f.trouble.kind, f.trouble.fingerprint or f.trouble.title, f.expected)
         groups.setdefault(key, []).append(f)
     return tuple(_counted(members) for members in groups.values())
 
 
 def condensed(results: Sequence[Result]) -> tuple[Result, ...]:
-    """Return one result for each cell, test and outcome, with the seconds of all and how many these are."""
+    """Return one result for each cell, test and outcome, with the seconds of all and their number."""
     groups: dict[tuple[str, ...], list[Result]] = {}
     for r in results:
         groups.setdefault((r.machine, r.variant, r.profile, r.test, r.outcome), []).append(r)
@@ -52,7 +52,7 @@ def condensed(results: Sequence[Result]) -> tuple[Result, ...]:
 
 
 def sentence(slope: Slope) -> str:
-    """Return how fast a figure grows, and which slab cache grows most, such as ``areas grows by 57 a round``."""
+    """Return the rate at which a figure grows, such as ``areas grows by 57 a round``, and the slab cache that grows most."""
     assert slope.per_round is not None
     assert slope.per_hour is not None
     rate = f"{slopes.amount(slope.figure, slope.per_round)} a round, {slopes.amount(slope.figure, slope.per_hour)} an hour"
@@ -61,20 +61,20 @@ def sentence(slope: Slope) -> str:
     return f"{name} grows by {rate}{cache}"
 
 
-def results(slopes: Sequence[Slope], found: Sequence[Finding]) -> tuple[Result, ...]:
-    """Return how the soak of each cell went as to its memory: skipped where too little is decided to say."""
+def results(slopes: Sequence[Slope], findings: Sequence[Finding]) -> tuple[Result, ...]:
+    """Return a result for the memory of each cell; skipped if it has no leak, but a figure is undecided."""
     cells: dict[tuple[str, str, str], list[Slope]] = {}
     for slope in slopes:
         cells.setdefault((slope.machine, slope.variant, slope.profile), []).append(slope)
-    made = []
+    verdicts = []
     for cell, mine in cells.items():
-        own = [f for f in found if f.test == TEST and (f.machine, f.variant, f.profile) == cell]
+        own = [f for f in findings if f.test == TEST and (f.machine, f.variant, f.profile) == cell]
         bad = [f.trouble.title for f in own if not f.expected]
         open_ = [s.figure for s in mine if s.judged and s.verdict == "undecided"]
         outcome = "failed" if bad else "xfailed" if own else "skipped" if open_ else "passed"
         reason = "; ".join(bad) or next((f.expected for f in own), "") or (f"undecided: {', '.join(open_)}" if open_ else "")
-        made.append(Result(*cell, mine[0].clock, TEST, mine[0].boot, 0, outcome, 0.0, reason))
-    return tuple(made)
+        verdicts.append(Result(*cell, mine[0].clock, TEST, mine[0].boot, 0, outcome, 0.0, reason))
+    return tuple(verdicts)
 
 
 def _counted(members: Sequence[Finding]) -> Finding:
@@ -86,7 +86,7 @@ def _counted(members: Sequence[Finding]) -> Finding:
 
 
 def _explained(slope: Slope, slopes: Sequence[Slope]) -> bool:
-    """Return whether what grows is counted by another figure that leaks in the same cell."""
+    """Return whether another figure that leaks in the same cell already counts this growth."""
     place = (slope.machine, slope.variant, slope.profile)
     others = {s.figure: s.per_round or 0.0 for s in slopes if s.verdict == "leak" and (s.machine, s.variant, s.profile) == place}
     if slope.figure == "vmalloc":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a run went, and the exit code that says so."""
+"""The outcome of a run, and its exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.stats.slopes import Slope
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a run went."""
+    """The outcome of a run: comparisons, findings and results."""
 
     run: Path
     comparisons: tuple[Comparison, ...]
@@ -27,7 +27,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def complete(self) -> bool:
-        """Whether every test that was to be run has a result."""
+        """True if every test that was planned has a result."""
         return len(self.results) >= self.provenance.planned
 
     @property
@@ -47,7 +47,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class ExitCode:
-    """What the rig's exit code says; the worst wins, in this order."""
+    """The exit codes of the rig. If several apply it is the first of: RIG_FAILED, FINDING, REGRESSION."""
 
     GOOD = 0
     RIG_FAILED = 1

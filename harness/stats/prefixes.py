@@ -16,17 +16,17 @@ from harness.stats.compare import Comparison
 
 FAILED = "FAILED"
 AS_BEFORE = "FAILED as before"
-"""what an entry says of what the prefix before shows too"""
+"""word of an entry whose findings the prefix before shows too"""
 _NO_REASON = "failed without a finding"
 NOT_KNOWN = ("not run", "skipped", "rig failed", _NO_REASON, "undecided", "not compared")
-"""what an entry says that is no answer: not checked is never a pass"""
+"""words of an entry that give no answer: not checked is never a pass"""
 _Place = tuple[str, str, Clock]
 """machine, profile and clock"""
 _AROUND = ("boot", "end")
-"""what stands for a test in findings from before the first and after the last one; shown where there is such a finding"""
+"""names that findings from before the first test and after the last have for a test; rows only where there is one"""
 
 
-class Step(msgspec.Struct, frozen=True):
+class Prefix(msgspec.Struct, frozen=True):
     """A prefix of a series, held against the one before it in the run."""
 
     variant: str
@@ -37,15 +37,15 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """How a prefix did in a test."""
+    """Result of a prefix in a test."""
 
-    said: str
+    word: str
     """``ok``, ``FAILED``, ``FAILED as before``, ``known bug``, one of NOT_KNOWN, or faster, slower or same"""
     comparison: Comparison | None = None
-    """with the prefix before, where that is what is said"""
+    """with the prefix before, if the word is its verdict"""
 
 
-class Row(msgspec.Struct, frozen=True):
+class TestRow(msgspec.Struct, frozen=True):
     """A test in a matrix: an entry for each of its steps."""
 
     test: str
@@ -58,24 +58,24 @@ class Matrix(msgspec.Struct, frozen=True):
     machine: str
     profile: str
     clock: Clock
-    steps: tuple[Step, ...]
-    rows: tuple[Row, ...]
+    steps: tuple[Prefix, ...]
+    rows: tuple[TestRow, ...]
 
 
 class Judged(msgspec.Struct, frozen=True):
     """A patch and what speaks against it."""
 
-    step: Step
+    step: Prefix
     causes: tuple[Cause, ...]
     """of what was unexpected, that its predecessor does not show"""
     regressions: tuple[Comparison, ...]
     """against its predecessor, past the threshold"""
     unknown: tuple[tuple[str, int], ...]
-    """what of NOT_KNOWN it says in how many tests"""
+    """words of NOT_KNOWN, each with the number of tests that have it"""
 
     @property
     def bad(self) -> bool:
-        """Whether something speaks against it."""
+        """True if something speaks against it."""
         return bool(self.causes or self.regressions)
 
 
@@ -87,7 +87,7 @@ class Series(msgspec.Struct, frozen=True):
     judged: tuple[Judged, ...]
     """its steps in their order"""
     from_stock: bool
-    """whether the run has stock, which the first of them is held against"""
+    """True if the run has stock, with which the first step is compared"""
 
     @property
     def first_bad(self) -> Judged | None:
@@ -103,7 +103,7 @@ class Series(msgspec.Struct, frozen=True):
 
 
 def predecessors(variants: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return what each prefix of a series is held against, where a run has prefixes; `variants` are their patches by name."""
+    """Return for each prefix of a series the variant that it is compared with; `variants` are patches by name."""
     return {step.variant: step.against for steps in _steps(variants).values() for step in steps}
 
 
@@ -111,34 +111,34 @@ def series(
     provenance: Provenance, comparisons: Sequence[Comparison], findings: Sequence[Finding], results: Sequence[Result]
 ) -> list[Series]:
     """Return the series of which a run has prefixes; `comparisons` are each prefix's with its predecessor."""
-    found = causes(finding for finding in findings if not finding.expected)
-    made = []
+    unexpected = causes(finding for finding in findings if not finding.expected)
+    judged_series = []
     for name, steps in _steps(provenance.patches).items():
         matrices = _matrices(steps, comparisons, findings, results)
         if not matrices:
             continue
-        judged = tuple(_judged(step, matrices, comparisons, found) for step in steps)
-        made.append(Series(name, matrices, judged, STOCK in provenance.patches))
-    return made
+        judged = tuple(_judged(step, matrices, comparisons, unexpected) for step in steps)
+        judged_series.append(Series(name, matrices, judged, STOCK in provenance.patches))
+    return judged_series
 
 
-def _steps(variants: Mapping[str, Sequence[str]]) -> dict[str, tuple[Step, ...]]:
+def _steps(variants: Mapping[str, Sequence[str]]) -> dict[str, tuple[Prefix, ...]]:
     groups: dict[str, list[str]] = {}
     for variant in sorted(variants, key=variant_order):
         if variant != STOCK:
             groups.setdefault(variant.partition("@")[0], []).append(variant)
-    made = {}
+    steps = {}
     for name, members in groups.items():
         if members != [name]:
             pairs = ((predecessor(member, members) or STOCK, member) for member in members)
-            made[name] = tuple(
-                Step(variant, against, tuple(variants[variant][len(variants.get(against, ())) :])) for against, variant in pairs
+            steps[name] = tuple(
+                Prefix(variant, against, tuple(variants[variant][len(variants.get(against, ())) :])) for against, variant in pairs
             )
-    return made
+    return steps
 
 
 def _matrices(
-    steps: Sequence[Step], comparisons: Sequence[Comparison], findings: Sequence[Finding], results: Sequence[Result]
+    steps: Sequence[Prefix], comparisons: Sequence[Comparison], findings: Sequence[Finding], results: Sequence[Result]
 ) -> tuple[Matrix, ...]:
     names = {step.variant for step in steps}
     places: dict[_Place, dict[str, None]] = {}
@@ -146,27 +146,27 @@ def _matrices(
     for record in (record for kind in seen for record in kind):
         if record.variant in names and _is_test(record):
             places.setdefault((record.machine, record.profile, record.clock), {})[record.test] = None
-    made = []
+    matrices = []
     for place, tests in sorted(places.items()):
         about = _At(place, comparisons, findings, results)
-        rows = [Row(test, tuple(about.entry(step, test) for step in steps)) for test in tests]
-        made.append(Matrix(*place, tuple(steps), tuple(row for row in rows if _tells(row))))
-    return tuple(matrix for matrix in made if matrix.rows)
+        rows = [TestRow(test, tuple(about.entry(step, test) for step in steps)) for test in tests]
+        matrices.append(Matrix(*place, tuple(steps), tuple(row for row in rows if _tells(row))))
+    return tuple(matrix for matrix in matrices if matrix.rows)
 
 
-def _tells(row: Row) -> bool:
-    """Whether a row says something: the sizes of a sweep, which nothing is held against, do where one of them was no success."""
-    return "@" not in row.test or any(entry.said != "ok" for entry in row.entries)
+def _tells(row: TestRow) -> bool:
+    """Return whether a row is worth showing. The sizes of a sweep, which are not compared, are if one of them failed."""
+    return "@" not in row.test or any(entry.word != "ok" for entry in row.entries)
 
 
 def _is_test(record: Comparison | Finding | Result) -> bool:
-    """Whether a record makes a row: how a VM came up and ended does where something was found."""
+    """Return whether a record makes a row. The boot and the end of a VM do if they have a finding."""
     around = record.test.split()[0] in _AROUND
     return not around or (isinstance(record, Finding) and not record.expected)
 
 
 class _At:
-    """What is known of one machine, profile and clock."""
+    """The records of one machine, profile and clock."""
 
     def __init__(
         self, place: _Place, comparisons: Sequence[Comparison], findings: Sequence[Finding], results: Sequence[Result]
@@ -179,7 +179,7 @@ class _At:
                 test = r.test.removesuffix(f" under {r.clock}")
                 self._outcomes.setdefault((r.variant, test), set()).add(r.outcome)
 
-    def entry(self, step: Step, test: str) -> Entry:
+    def entry(self, step: Prefix, test: str) -> Entry:
         outcomes = self._outcomes.get((step.variant, test), set())
         own = [f for f in self._findings if (f.variant, f.test) == (step.variant, test)]
         if bad := [f for f in own if not f.expected]:
@@ -198,12 +198,12 @@ class _At:
         return Entry("known bug" if own or "xfailed" in outcomes else "ok")
 
 
-def _judged(step: Step, matrices: Sequence[Matrix], comparisons: Sequence[Comparison], found: Sequence[Cause]) -> Judged:
-    before = {cause.key for cause in found if cause.variant == step.against}
-    said = [row.entries[matrix.steps.index(step)].said for matrix in matrices for row in matrix.rows]
+def _judged(step: Prefix, matrices: Sequence[Matrix], comparisons: Sequence[Comparison], unexpected: Sequence[Cause]) -> Judged:
+    before = {cause.key for cause in unexpected if cause.variant == step.against}
+    words = [row.entries[matrix.steps.index(step)].word for matrix in matrices for row in matrix.rows]
     return Judged(
         step,
-        tuple(cause for cause in found if cause.variant == step.variant and cause.key not in before),
+        tuple(cause for cause in unexpected if cause.variant == step.variant and cause.key not in before),
         tuple(c for c in comparisons if c.variant == step.variant and c.against == step.against and c.regression),
-        tuple((word, said.count(word)) for word in NOT_KNOWN if word in said),
+        tuple((word, words.count(word)) for word in NOT_KNOWN if word in words),
     )

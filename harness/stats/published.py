@@ -34,7 +34,7 @@ _PROFILE = "perf"
 """the only one whose kernels are for speed, as the publication's were"""
 
 
-class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PublishedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of the publication: three full runs after a reboot, averaged."""
 
     machine: str
@@ -49,14 +49,14 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """What stock and a variant cost in one row, in one unit."""
+    """The costs of stock and of a variant in one row, in one unit."""
 
     stock: float | None
     patched: float | None
 
     @property
     def change(self) -> float | None:
-        """How much less patched costs, in per cent."""
+        """Cost saved by the variant, in per cent."""
         return None if not self.stock or self.patched is None else (1 - self.patched / self.stock) * 100
 
 
@@ -65,7 +65,7 @@ class Beside(msgspec.Struct, frozen=True):
 
     machine: str
     board: str
-    """what the publication measured on"""
+    """board that the publication measured on"""
     profile: str
     clock: Clock
     test: str
@@ -76,7 +76,7 @@ class Beside(msgspec.Struct, frozen=True):
     ours: tuple[Pair, ...]
     """a row is a boot, the mean of its samples, as a published row is the mean of three runs after a reboot"""
     same_size: bool = True
-    """whether ours had as many busy areas as the publication, where that counts"""
+    """False if the cost depends on busy areas, and we had fewer than the publication"""
 
     @property
     def their_changes(self) -> tuple[float, ...]:
@@ -118,7 +118,7 @@ class Beside(msgspec.Struct, frozen=True):
 
     @property
     def factor(self) -> float | None:
-        """How far our speed-up is from theirs, both of the median change: 1 is the same, 2 is twice or half.
+        """Ratio of our speed-up to theirs, both of the median change: 1 is the same, 2 is twice or half.
 
         None where ours is of another size, or there is none.
         """
@@ -129,32 +129,32 @@ class Beside(msgspec.Struct, frozen=True):
         return max(apart, 1 / apart)
 
 
-def read(text: str) -> tuple[Row, ...]:
+def read(text: str) -> tuple[PublishedRow, ...]:
     """Read rows from CSV `text`, in which lines that begin with ``#`` are remarks; RigError for what is no row."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     try:
-        return tuple(msgspec.convert(list(csv.DictReader(lines)), list[Row], strict=False))
+        return tuple(msgspec.convert(list(csv.DictReader(lines)), list[PublishedRow], strict=False))
     except msgspec.ValidationError as error:
         raise RigError(f"The published figures cannot be read: {error}.") from error
 
 
-def load() -> tuple[Row, ...]:
+def load() -> tuple[PublishedRow, ...]:
     """Return the publication's rows."""
     return read(Path(__file__).with_name("published.csv").read_text(encoding="utf-8"))
 
 
-def beside(rows: Sequence[Row], comparisons: Sequence[Comparison], scale: str) -> list[Beside]:
-    """Set what was compared with stock, at a scale, beside what was published for a machine shaped like it.
+def beside(rows: Sequence[PublishedRow], comparisons: Sequence[Comparison], scale: str) -> list[Beside]:
+    """Return the comparisons with stock at a scale, each beside the published rows for a machine shaped like it.
 
-    In the order of the comparisons; tests and machines that are only in one of both are left out,
+    They come in the order of the comparisons. Tests and machines that only one side has are left out,
     and so are kernels that are not for speed.
     """
-    made = []
+    listed = []
     for item in comparisons:
         theirs = [row for row in rows if row.like == item.machine and row.test == item.test]
         if not theirs or item.against != STOCK or not item.variant or item.profile != _PROFILE:
             continue
-        made.append(
+        listed.append(
             Beside(
                 machine=item.machine,
                 board=theirs[0].machine,
@@ -168,7 +168,7 @@ def beside(rows: Sequence[Row], comparisons: Sequence[Comparison], scale: str) -
                 same_size=scale.split()[0] not in SMALLER or item.test not in _SIZED,
             )
         )
-    return made
+    return listed
 
 
 def _ours(item: Comparison) -> tuple[Pair, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the rig finds out about itself: false alarms between twins, and the smallest change that it always sees."""
+"""Judges the rig itself: its false alarms between twins, and the smallest change that it always sees."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Trial(msgspec.Struct, frozen=True):
     """of as many experiments, each with boots of its own"""
 
     @property
-    def found(self) -> bool:
-        """Whether every experiment says what is the case: slower, or the same for a twin."""
+    def right(self) -> bool:
+        """True if every experiment gave the right verdict: slower, or the same for a twin."""
         return set(self.verdicts) == {"slower" if self.injected else "same"}
 
     @property
     def false_alarm(self) -> bool:
-        """Whether an experiment saw a difference between twins."""
+        """True if an experiment saw a difference between twins."""
         return not self.injected and not set(self.verdicts) <= {"same", "undecided"}
 
 
 class Sensitivity(msgspec.Struct, frozen=True):
-    """What a self check found, as it is kept: results/selfcheck.json."""
+    """Results of a self check, as results/selfcheck.json keeps them."""
 
     date: str
     host: str
@@ -47,14 +47,14 @@ class Sensitivity(msgspec.Struct, frozen=True):
     margins: dict[Clock, float]
     yardstick: str
     identical: dict[str, bool]
-    """by machine: whether two builds from scratch gave the same kernel, byte for byte"""
+    """by machine: true if two builds from scratch gave the same kernel, byte for byte"""
     trials: tuple[Trial, ...]
 
     def smallest(self, clock: Clock) -> float | None:
         """Return the smallest change in per cent that, like all larger ones, every experiment found on every machine."""
         mine = [t for t in self.trials if t.clock is clock and t.test == self.yardstick and t.injected]
-        found = [_smallest([t for t in mine if t.machine == machine]) for machine in {t.machine for t in mine}]
-        return max((f for f in found if f), default=None) if all(found) else None
+        smallest = [_smallest([t for t in mine if t.machine == machine]) for machine in {t.machine for t in mine}]
+        return max((change for change in smallest if change), default=None) if all(smallest) else None
 
     def sentence(self) -> str:
         """Return the gist for a report."""
@@ -63,7 +63,7 @@ class Sensitivity(msgspec.Struct, frozen=True):
             twins = [t for t in self.trials if t.clock is clock and not t.injected]
             smallest = self.smallest(clock)
             seen = f"slow-downs from {smallest:.2g} % on were" if smallest else "none of the slow-downs tried was"
-            same = sum(t.found for t in twins)
+            same = sum(t.right for t in twins)
             parts.append(
                 f"{clock}, margin {self.margins[clock]:g} %: twins of stock the same in {same} of {len(twins)} tests,"
                 f" {seen} found each time"
@@ -72,12 +72,12 @@ class Sensitivity(msgspec.Struct, frozen=True):
 
 
 def _smallest(trials: Iterable[Trial]) -> float | None:
-    found = None
+    smallest = None
     for trial in sorted(trials, key=lambda t: -t.injected):
-        if not trial.found:
+        if not trial.right:
             break
-        found = trial.injected
-    return found
+        smallest = trial.injected
+    return smallest
 
 
 def trials(
@@ -100,7 +100,7 @@ def trials(
         for c in compare.compare(part, tests, margins, 0.0):
             verdicts.setdefault((c.machine, c.variant, c.clock, c.test), []).append(c.verdict)
     return tuple(
-        Trial(c.machine, c.clock, c.test, injected[c.machine, c.variant], round(-(c.change or 0.0), 4), tuple(said))
+        Trial(c.machine, c.clock, c.test, injected[c.machine, c.variant], round(-(c.change or 0.0), 4), tuple(by_experiment))
         for c in compare.compare(kept, tests, margins, 0.0)
-        if (said := verdicts.get((c.machine, c.variant, c.clock, c.test))) and (c.machine, c.variant) in injected
+        if (by_experiment := verdicts.get((c.machine, c.variant, c.clock, c.test))) and (c.machine, c.variant) in injected
     )

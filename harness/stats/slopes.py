@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether memory grows while a kernel lives: slopes of a soak's looks, with intervals that drift and steps do not fool.
+"""Decides whether memory grows during a soak: slopes of its looks, with intervals that drift and steps do not fool.
 
 A look is not independent of the one before it: what a test leaves in caches stays for the next, and a level once changed
 stays changed. A straight line's textbook interval takes that for growth. Here the rounds of one boot, without the first third,
@@ -34,7 +34,7 @@ FEWEST = 12
 _CONFIDENCE = 0.95
 _WIDER = 1.5
 _SETTLES = 0.7
-"""growth that has slowed down to less than this share of what it was is a warm-up that is not over"""
+"""share of its first rate; growth that has slowed down to less is a warm-up that is not over"""
 _PAGE = 4096
 STEPS = {
     "slab_objects": _PAGE,
@@ -46,19 +46,19 @@ STEPS = {
     "KernelStack": _PAGE,
     "MemUsed": _PAGE,
 }
-"""figures that are judged, and the slopes a round from which on they matter: the smallest steps that memory is taken in"""
+"""figures that are judged, each with the slope a round from which on it matters: the smallest step that it grows by"""
 FOLLOWED = ("Slab", "MemFree", "MemAvailable", "lazy_most")
 """figures that are shown besides: they follow from others, or have a bound"""
 COUNTS = ("areas",)
 """figures that are no bytes"""
 CACHE = "slab:"
-"""what the name of a slab cache has before it where it stands for a figure"""
+"""prefix of a slab cache's name where it is a figure"""
 _CACHES = 128
-"""no fewer than a guest has slab caches: those that grew are picked among so many"""
+"""number of slab caches that intervals allow for; a guest has no more"""
 
 
 class Slope(msgspec.Struct, frozen=True):
-    """How one figure of one cell went over a soak."""
+    """The course of one figure of one cell over a soak."""
 
     machine: str
     variant: str
@@ -66,7 +66,7 @@ class Slope(msgspec.Struct, frozen=True):
     clock: Clock
     figure: str
     boot: int
-    """the one with the most rounds, which the slope is of"""
+    """number of the boot with the most rounds, which the slope is of"""
     rounds: int
     """of that boot, that were looked at after every test"""
     first: float
@@ -89,7 +89,7 @@ class Slope(msgspec.Struct, frozen=True):
 
     @property
     def judged(self) -> bool:
-        """Whether growth of it is a finding."""
+        """True if its growth is a finding."""
         return self.figure in STEPS or self.figure.startswith(CACHE)
 
     @property
@@ -112,24 +112,24 @@ class _Round(msgspec.Struct, frozen=True):
 def slopes(looks: Iterable[Look]) -> list[Slope]:
     """Return the slopes of all figures of all cells, in the order in which the cells come; of slab caches those that leak.
 
-    Half of what all intervals may miss is the figures' share, half that of the slab caches. A single cache has less noise than
-    their sum, so that a leak shows in it earlier.
+    Half of the allowed error belongs to the figures, half to the slab caches. A single cache has less noise than their sum,
+    so that a leak shows in it earlier.
     """
     cells: dict[tuple[str, str, str, Clock], dict[int, list[Look]]] = {}
     for look in looks:
         cells.setdefault((look.machine, look.variant, look.profile, look.clock), {}).setdefault(look.boot, []).append(look)
-    found: list[Slope] = []
+    fitted: list[Slope] = []
     for cell, boots in cells.items():
         rounds = {boot: _rounds(members) for boot, members in boots.items()}
         boot = max(rounds, key=lambda b: len(rounds[b]))
         seen = set().union(*(look.values for look in boots[boot]))
         of = Slope(*cell, "", boot, len(rounds[boot]), 0, 0, "undecided")
         named = (msgspec.structs.replace(of, figure=name) for name in (*STEPS, *FOLLOWED) if name in seen)
-        found += [_slope(one, rounds[boot], 2 * len(cells) * len(STEPS)) for one in named]
+        fitted += [_slope(one, rounds[boot], 2 * len(cells) * len(STEPS)) for one in named]
         caches = _always(rounds[boot]) if len(rounds[boot]) >= FEWEST else []
         single = (_slope(msgspec.structs.replace(of, figure=name), rounds[boot], 2 * len(cells) * _CACHES) for name in caches)
-        found += [slope for slope in single if slope.verdict == "leak"]
-    return found
+        fitted += [slope for slope in single if slope.verdict == "leak"]
+    return fitted
 
 
 def _value(look: Look, figure: str) -> int | None:
@@ -158,7 +158,7 @@ def _rounds(looks: Sequence[Look]) -> list[_Round]:
 
 
 def _slope(of: Slope, rounds: Sequence[_Round], intervals: int) -> Slope:
-    """Fill in what `rounds` tell; `intervals` is how many are to hold at once."""
+    """Return the slope with the figures of `rounds`; `intervals` is the number of intervals that are to hold at once."""
     if len(rounds) < FEWEST:
         pace = rounds[-1].hours / len(rounds) if rounds[-1].hours > 0 else 0.0
         levels = [round_.level(of.figure) for round_ in rounds]
@@ -172,7 +172,7 @@ def _slope(of: Slope, rounds: Sequence[_Round], intervals: int) -> Slope:
     slope = statistics.fmean(steps)
     reach = _reach(steps, 1 - (1 - _CONFIDENCE) / intervals)
     hours = kept[-1].hours - kept[0].hours
-    made = msgspec.structs.replace(
+    fitted = msgspec.structs.replace(
         of,
         first=blocks[0],
         last=blocks[-1],
@@ -183,7 +183,7 @@ def _slope(of: Slope, rounds: Sequence[_Round], intervals: int) -> Slope:
         middle=statistics.fmean(blocks),
         cache="" if of.figure.startswith(CACHE) else _grown(kept[0], kept[-1]),
     )
-    return _judged(made, steps) if of.judged else msgspec.structs.replace(made, verdict="none")
+    return _judged(fitted, steps) if of.judged else msgspec.structs.replace(fitted, verdict="none")
 
 
 def _reach(steps: Sequence[float], confidence: float) -> float:
@@ -237,7 +237,7 @@ def _grown(first: _Round, last: _Round) -> str:
 
 
 def amount(figure: str, number: float) -> str:
-    """Return how much of a figure of memory there is: bytes, or how many of what is counted."""
+    """Return an amount of a figure of memory as text: bytes, or a count."""
     return text.size(number) if figure not in COUNTS else f"{number:,.{0 if abs(number) >= 100 or number == round(number) else 2}f}"
 
 

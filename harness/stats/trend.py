@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the history knows of runs, and how a test's figure went from run to run."""
+"""Runs as the history has them, and the figures of a test from run to run."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class RunRow(msgspec.Struct, frozen=True):
     """that it has samples under"""
     planned: int
     outcomes: dict[str, int]
-    """how many results went which way"""
+    """number of results by outcome"""
     unexpected: int
     """findings that no known bug explains"""
     baseline: bool
-    """whether later runs are measured against it"""
+    """True if later runs are compared with it"""
     proven: bool = False
-    """whether each boot proved that it ran what was built for it; runs of before there was such proof did not"""
+    """True if each boot proved that it ran what was built for it; runs older than this check did not"""
 
     @property
     def work(self) -> str:
@@ -44,17 +44,20 @@ class RunRow(msgspec.Struct, frozen=True):
 
     @property
     def results(self) -> int:
-        """How many tests have a result."""
+        """Number of tests that have a result."""
         return sum(self.outcomes.values())
 
     @property
     def complete(self) -> bool:
-        """Whether every test that was planned has a result."""
+        """True if every test that was planned has a result."""
         return self.results >= self.planned
 
 
-class Measured(msgspec.Struct, frozen=True):
-    """What the figures of a trend are of. Runs of another amount of work are another trend: their figures differ for that alone."""
+class TrendSubject(msgspec.Struct, frozen=True):
+    """The test and cell that a trend is of, and the amount of work.
+
+    Runs with another amount of work are another trend, because that alone changes the figures.
+    """
 
     machine: str
     clock: Clock
@@ -99,7 +102,7 @@ class Figure(msgspec.Struct, frozen=True):
 class Trend(msgspec.Struct, frozen=True):
     """One test in one cell, from run to run; oldest first, never empty."""
 
-    of: Measured
+    of: TrendSubject
     figures: tuple[Figure, ...]
 
     @property
@@ -109,12 +112,12 @@ class Trend(msgspec.Struct, frozen=True):
 
     @property
     def since_previous(self) -> float | None:
-        """How much less the newest run costs than the one before, in per cent; None for the only one."""
+        """Cost saved by the newest run against the one before, in per cent; None for the only run."""
         return _less(self.figures[-2], self.last) if len(self.figures) > 1 else None
 
     @property
     def since_baseline(self) -> float | None:
-        """How much less the newest run costs than the baseline, in per cent; None where the baseline has no such figure."""
+        """Cost saved by the newest run against the baseline, in per cent; None if the baseline has no such figure."""
         marked = [figure for figure in self.figures if figure.baseline]
         return _less(marked[0], self.last) if marked and marked[0] is not self.last else None
 
@@ -122,7 +125,7 @@ class Trend(msgspec.Struct, frozen=True):
 class Value(msgspec.Struct, frozen=True):
     """One sample, with the run that it is from."""
 
-    of: Measured
+    of: TrendSubject
     run: str
     started: str
     baseline: bool
@@ -131,18 +134,18 @@ class Value(msgspec.Struct, frozen=True):
 
 
 def trends(values: Iterable[Value]) -> list[Trend]:
-    """Return the trends of samples that are sorted by what they are of, then by run, then by boot; warm-up is left out.
+    """Return the trends of samples, without warm-up. They have to be sorted by subject, then by run, then by boot.
 
     Of each test the variants come in the order of their patches.
     """
-    found = [
+    lines = [
         Trend(of, tuple(_figure(list(run)) for _, run in groupby(group, key=lambda value: value.run)))
         for of, group in groupby(values, key=lambda value: value.of)
     ]
-    return sorted(found, key=lambda trend: _place(trend.of))
+    return sorted(lines, key=lambda trend: _place(trend.of))
 
 
-def _place(of: Measured) -> tuple[object, ...]:
+def _place(of: TrendSubject) -> tuple[object, ...]:
     return of.machine, of.clock, of.kernel, of.scale, of.loops, of.test, variant_order(of.variant), of.profile, of.unit
 
 

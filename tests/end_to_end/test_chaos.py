@@ -82,7 +82,7 @@ class Harm(msgspec.Struct, frozen=True):
     function: str = ""
     """to blame; empty where nothing can be known of it"""
     evidence: str = ""
-    """part of what the guest still told"""
+    """part of the evidence that the guest gave"""
     patience: float = PATIENCE
     """how long the rig waits for it"""
 

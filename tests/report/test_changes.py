@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.changes import CellChanges, Changes
-from harness.report.changes import Line, rows
+from harness.report.changes import ChangedSymbol, rows
 from harness.report.contents import Content
 from harness.report.mail import mail
 from harness.report.page import html
@@ -21,12 +21,12 @@ def of(*changed: CellChanges) -> Content:
 def test_rows_have_counts_sizes_and_what_it_comes_to() -> None:
     (row,) = rows([content.changed(3)])
     assert (row.cell, row.against, row.counts, row.nothing) == ("x86_64/mine/perf", "stock", (2, 1, 0), False)
-    assert row.said == "functions: 2 changed, 1 added"
+    assert row.sentence == "functions: 2 changed, 1 added"
     assert row.functions[:2] == (
-        Line("find_hole", "mm/vmalloc.c", "1,234", "added"),
-        Line("function_01", "mm/vmalloc.c", "800 to 833", "changed"),
+        ChangedSymbol("find_hole", "mm/vmalloc.c", "1,234", "added"),
+        ChangedSymbol("function_01", "mm/vmalloc.c", "800 to 833", "changed"),
     )
-    assert row.data == (Line("table", "", "64", "changed"),)
+    assert row.data == (ChangedSymbol("table", "", "64", "changed"),)
 
 
 def test_long_lists_are_folded_in_the_page_and_cut_in_the_mail() -> None:

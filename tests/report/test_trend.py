@@ -122,7 +122,7 @@ def test_runs_whose_kernels_are_not_proven_are_marked(history: History, tmp_path
     seen = on_terminal(trend.runs(history.runs()))
     assert re.search(r"20260101-030405-abcd .* 1 passed, kernels not proven\s", seen)
     assert not re.search(r"20260102-030405-abcd .* not proven", seen)
-    assert "Kernels are not proven where" in seen
+    assert "Kernels are not proven if" in seen
 
 
 def test_only_the_last_runs_are_listed(history: History, tmp_path: Path) -> None:

@@ -14,17 +14,17 @@ from harness.errors import RigError
 from harness.model import matrix
 from harness.model.clock import Clock
 from harness.stats import published
-from harness.stats.published import Beside, Row
+from harness.stats.published import Beside, PublishedRow
 from tests.support import content
 
 HEAD = "machine,like,test,run,stock,patched,change\n"
 
 
-def rows(*pairs: tuple[float, float], test: str = "le_fit_alloc_test") -> list[Row]:
-    return [Row("board", "x86_64", test, number, *pair, 0) for number, pair in enumerate(pairs, 1)]
+def rows(*pairs: tuple[float, float], test: str = "le_fit_alloc_test") -> list[PublishedRow]:
+    return [PublishedRow("board", "x86_64", test, number, *pair, 0) for number, pair in enumerate(pairs, 1)]
 
 
-def set_beside(theirs: list[Row], *changes: float, scale: str = "default", **other: Any) -> Beside:
+def set_beside(theirs: list[PublishedRow], *changes: float, scale: str = "default", **other: Any) -> Beside:
     """Return what is made of changes of ours in per cent, one a boot, beside published rows."""
     stock = content.summary(*((100.0,) for _ in changes)) if changes else None
     measured = content.summary(*((100.0 - change,) for change in changes)) if changes else None
@@ -56,7 +56,9 @@ def test_what_is_no_row_is_named(text: str) -> None:
 
 
 def test_remarks_are_no_rows() -> None:
-    assert published.read(f"# a remark\n\n{HEAD}board,x86_64,t,1,100,50,50\n") == (Row("board", "x86_64", "t", 1, 100, 50, 50),)
+    assert published.read(f"# a remark\n\n{HEAD}board,x86_64,t,1,100,50,50\n") == (
+        PublishedRow("board", "x86_64", "t", 1, 100, 50, 50),
+    )
 
 
 def test_ours_stands_beside_theirs_row_by_row() -> None:

@@ -30,7 +30,7 @@ def test_each_experiment_has_boots_of_its_own() -> None:
     injected = {("x86_64", "twin"): 0.0, ("x86_64", "plus-1"): 1.0}
     found = sensitivity.trials(made, injected, ["le_fit_alloc_test"], MARGINS, 5)
     assert {t.injected: t.verdicts for t in found} == {0.0: ("same", "same"), 1.0: ("slower", "slower")}
-    assert all(t.found for t in found)
+    assert all(t.right for t in found)
     (slower,) = [t for t in found if t.injected]
     assert abs(slower.measured - 1.0) < 0.01
 
@@ -63,7 +63,7 @@ def test_what_is_found_is_found_on_every_machine() -> None:
 
 def test_a_false_alarm_is_told_from_noise() -> None:
     noisy, alarmed = trial(0, "same", "undecided"), trial(0, "same", "faster")
-    assert [(t.found, t.false_alarm) for t in (noisy, alarmed, trial(0, "same"), trial(1, "faster"))] == [
+    assert [(t.right, t.false_alarm) for t in (noisy, alarmed, trial(0, "same"), trial(1, "faster"))] == [
         (False, False),
         (False, True),
         (True, False),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What all plots share: a plot for each test, the looks of each variant, axes and legends."""
+"""Parts that all plots share: a plot for each test, the style of each variant, axes and legends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOG_FROM = 6.0
 
 
 class Palette(msgspec.Struct, frozen=True):
-    """The variants of a report, in the order of their colours; what is compared with comes first."""
+    """The variants of a report, in the order of their colours; baselines come first."""
 
     names: tuple[str, ...]
 
@@ -60,7 +60,7 @@ def small_multiples(
 
 
 def legend(figure: Figure, palette: Palette, names: Iterable[str], shape: str = "line", more: Sequence[Line2D] = ()) -> None:
-    """Put the variants' looks on top of a figure; `shape` is ``line``, ``dot`` or ``bar``."""
+    """Put the legend of the variants on top of a figure; `shape` is ``line``, ``dot`` or ``bar``."""
     handles = []
     for name in palette.ordered(names):
         looks = palette.looks(name) if shape == "line" else {"color": palette.looks(name)["color"], "linestyle": ""}
@@ -86,13 +86,13 @@ def log(axis: Axis, low: float, high: float, *, unit: str = "") -> None:
 def linear(axis: Axis, *, ticks: int = 5) -> None:
     """Give a linear axis few ticks, with as many digits as their distance asks for."""
 
-    def told(x: float, _: int) -> str:
+    def tick(x: float, _: int) -> str:
         low, high = axis.get_view_interval()
         digits = max(0, math.ceil(-math.log10(abs(high - low) / ticks or 1)))
         return text.short(x) if abs(high - low) >= 5000 else f"{x:,.{digits}f}"
 
     axis.set_major_locator(MaxNLocator(ticks))
-    axis.set_major_formatter(FuncFormatter(told))
+    axis.set_major_formatter(FuncFormatter(tick))
 
 
 def fitting(axis: Axis, values: Sequence[float], *, floor: float = 0.02) -> None:
@@ -108,7 +108,7 @@ def fitting(axis: Axis, values: Sequence[float], *, floor: float = 0.02) -> None
 
 
 def binary(span: float) -> MultipleLocator:
-    """Return where an axis of bytes that is `span` long has its ticks: at two to four powers of two."""
+    """Return the ticks of an axis of bytes that is `span` long: at two to four powers of two."""
     return MultipleLocator(2.0 ** max(0, math.ceil(math.log2(max(span, 1.0) / 4))))
 
 

@@ -13,11 +13,11 @@ from harness.report.plots.canvas import Palette
 from harness.stats.compare import Comparison, Summary
 
 _WIDE = 0.36
-"""how far a variant's dots reach to both sides"""
+"""distance that a variant's dots reach to both sides"""
 
 
 def plot(items: Sequence[Comparison], palette: Palette, name: str, heading: str) -> str | None:
-    """Draw what was compared on one machine, in one profile and under one clock; None without a sample."""
+    """Draw the comparisons on one machine, in one profile and under one clock; None without a sample."""
     tests = {test: _sides([item for item in items if item.test == test]) for test in dict.fromkeys(item.test for item in items)}
     tests = {test: sides for test, sides in tests.items() if sides}
     if not tests:
@@ -56,7 +56,7 @@ def _facet(axes: Axes, sides: dict[str, Summary], palette: Palette) -> None:
 
 
 def _spread(side: Summary) -> list[tuple[float, float]]:
-    """Return where a side's dots stand: its boots side by side, a boot's samples close together."""
+    """Return the places of a side's dots: its boots side by side, a boot's samples close together."""
     wide = 2 * _WIDE / side.boots
     return [
         (-_WIDE + wide * (number + 0.15 + 0.7 * (place + 0.5) / len(boot)), value)

@@ -18,7 +18,7 @@ _LEGEND = 15
 
 
 def plot(fits: Sequence[Growth], palette: Palette, name: str, heading: str) -> str | None:
-    """Draw how cost grows on one machine along one axis; sizes and costs of 0 have no place on such a plot."""
+    """Draw the growth of cost on one machine along one axis; sizes and costs of 0 have no place on such a plot."""
     fits = [fit for fit in fits if _drawn(fit)]
     if not fits:
         return None
@@ -42,8 +42,8 @@ def _facet(axes: Axes, fits: Sequence[Growth], palette: Palette) -> None:
     for fit in sorted(fits, key=lambda fit: palette.number(fit.variant)):
         marker, looks = palette.marker(fit.variant), palette.looks(fit.variant)
         dots = [(size.size, value) for size in fit.sizes if size.size > 0 and min(size.values) > 0 for value in size.values]
-        told = f"{svg.label(fit.variant, 20)} {phrases.exponent(fit)}"
-        axes.plot(*zip(*_drawn(fit), strict=True), label=told, marker=marker, markersize=4.5, markeredgewidth=0, **looks)
+        label = f"{svg.label(fit.variant, 20)} {phrases.exponent(fit)}"
+        axes.plot(*zip(*_drawn(fit), strict=True), label=label, marker=marker, markersize=4.5, markeredgewidth=0, **looks)
         looks["linestyle"] = ""
         axes.plot(*zip(*dots, strict=True), marker=marker, markersize=3, alpha=0.4, markeredgewidth=0, **looks)
         sizes |= {size for size, _ in dots}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How long single operations took, over their percentile: the rarer, the farther right (as HdrHistogram draws it)."""
+"""Durations of single operations over their percentile: the rarer, the farther right (as HdrHistogram draws it)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.report.plots import canvas
 from harness.report.plots.canvas import Palette
 
 Curve = Sequence[tuple[float, float]]
-"""percentiles above 0 and below 100, ascending, and what so many per cent of the operations stay within"""
+"""percentiles above 0 and below 100, ascending, each with the duration that so many operations stay within"""
 _TICKS = (50, 90, 99, 99.9, 99.99, 99.999, 99.9999, 99.99999)
 _POINTS = 160
 """of a curve: more than a plot of this width can show apart"""
@@ -56,7 +56,7 @@ def _facet(axes: Axes, by: Mapping[str, Curve], palette: Palette) -> None:
 
 
 def _across(curve: Curve) -> list[tuple[float, float]]:
-    """Return a curve's points over 1/(1-q), no denser than they can be told apart; the last, the longest, is always one."""
+    """Return a curve's points over 1/(1-q), no denser than a screen shows. The last point, the longest operation, is kept."""
     points = [(1 / (1 - percentile / 100), value) for percentile, value in curve]
     step = (points[-1][0] / points[0][0]) ** (1 / _POINTS)
     kept = points[:1]

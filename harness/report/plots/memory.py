@@ -20,7 +20,7 @@ AREAS = "areas"
 _MOST = 6
 """values that are drawn side by side"""
 _MOST_LINES = 2
-"""of a variant; more could not be told apart"""
+"""of a variant; more could not be distinguished"""
 _HEIGHT = 168
 
 
@@ -48,7 +48,7 @@ def plot(looks: Sequence[Memory], palette: Palette, name: str, heading: str) -> 
 
 
 def _values(looks: Sequence[Memory]) -> list[str]:
-    """Return what there is to draw: what was seen while a test ran and is not always the same, but for single caches."""
+    """Return the values to draw: those recorded during a test that change, without single slab caches."""
     during = [look for look in looks if look.at == "during"]
     names = dict.fromkeys(name for look in during for name in look.values if not name.startswith("slab:"))
     return [name for name in names if len({look.values[name] for look in looks if name in look.values}) > 1][:_MOST]
@@ -66,13 +66,13 @@ def _lines(looks: Sequence[Memory]) -> list[list[Memory]]:
 
 
 def _facet(axes: Axes, looks: Sequence[Memory], value: str, palette: Palette) -> None:
-    """Draw the first lines of every variant; of what is large and moves little, the distance from its most."""
+    """Draw the first lines of every variant. A value that is large and moves little is drawn as the distance from its highest."""
     if not looks:
         return
     worth, unit = clock.unit(looks[0].clock)
     scale, unit = (1.0, "s") if unit == "ns" else (worth * 1e9, unit)
     seen = [look.values[value] for look in looks]
-    told: Callable[[float], str] = text.short if value == AREAS else text.size
+    written: Callable[[float], str] = text.short if value == AREAS else text.size
     zero = max(seen) if min(seen) > 0.9 * max(seen) and min(seen) < max(seen) else 0
     for variant in palette.ordered(look.variant for look in looks):
         for line in _lines([look for look in looks if look.variant == variant])[:_MOST_LINES]:
@@ -84,5 +84,5 @@ def _facet(axes: Axes, looks: Sequence[Memory], value: str, palette: Palette) ->
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: text.short(x)))
     step = max(seen) - (min(seen) if zero else 0)
     axes.yaxis.set_major_locator(MaxNLocator(4) if value == AREAS else canvas.binary(step))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: told(zero) if zero and not y else told(y)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: written(zero) if zero and not y else written(y)))
     axes.set_xlabel(unit, labelpad=1)

@@ -17,9 +17,9 @@ from harness.stats import slopes
 from harness.stats.slopes import COUNTS, Slope, levels
 
 _MOST = 240
-"""points of a line; days of rounds could not be told apart"""
+"""points of a line; days of rounds have more than a screen shows"""
 _LITTLE = 0.05
-"""part of a level: an axis that spans less tells distances, since all of its levels would read the same"""
+"""part of a level; an axis that spans less shows distances, since all of its levels would read the same"""
 _ROOM = 4096
 """bytes that an axis shows at least above and below"""
 
@@ -56,7 +56,7 @@ def _facet(axes: Axes, looks: Sequence[Look], slopes: Sequence[Slope], palette: 
 
 
 def _lines(looks: Sequence[Look], slope: Slope) -> list[list[tuple[float, float]]]:
-    """Return a variant's levels by boot, where it was looked at, no more of them than can be told apart."""
+    """Return a variant's levels by boot, no more of them than a screen shows."""
     boots: dict[int, list[Look]] = {}
     for look in looks:
         if look.variant == slope.variant:
@@ -66,12 +66,12 @@ def _lines(looks: Sequence[Look], slope: Slope) -> list[list[tuple[float, float]
 
 
 def _tick(figure: str, y: float, zero: float) -> str:
-    """Return a label: where a figure moves little, how far it is from its least, which only the tick at 0 tells."""
+    """Return a tick's label. If a figure moves little it is the distance from the lowest level, which stands at the tick at 0."""
     return slopes.amount(figure, zero + y) if not zero or abs(y) < 1e-6 else f"{'+' if y > 0 else ''}{slopes.amount(figure, y)}"
 
 
 def _fitted(axes: Axes, slope: Slope, zero: float, colour: str) -> None:
-    """Draw what was fitted, around the blocks' middle: that is where a slope says nothing about the level."""
+    """Draw the fitted line through the middle of the blocks, where the slope does not change the level."""
     if slope.per_hour is None or slope.interval is None:
         return
     start, end = slope.kept
