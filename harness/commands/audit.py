@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from harness import paths
-from harness.build import first_difference, kbuild, rootfs
+from harness.build import first_difference, kbuild, rootfs, toolchain
 from harness.build.built import BuiltCell
 from harness.build.first_difference import FileKind
 from harness.build.kbuild import Kernel, Metadata
@@ -110,7 +110,7 @@ def _made_of(kernel: Kernel) -> tuple[str, str, str]:
 def _kernel(made: Plan, built: BuiltCell, again: Kernel, kept: Path) -> Iterator[Compared]:
     ours, cell = built.kernel, built.cell
     # What is wrong in the cache would come back from these.
-    origins = (str(kbuild.folder_of(kbuild.tree_of(made.base, cell.variant), cell)), str(kbuild.objects()))
+    origins = (str(kbuild.folder_of(kbuild.tree_of(made.base, cell.variant), cell)), str(toolchain.objects()))
     kernel, module = (str(ours.folder), *origins), (str(ours.module.parent), *origins)
     yield _compare(IMAGE, FileKind.DATA, ours.image, again.image, kept, kernel)
     yield _compare(VMLINUX, FileKind.ELF, ours.vmlinux, again.vmlinux, kept, kernel)

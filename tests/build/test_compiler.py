@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.build import kbuild
+from harness.build import toolchain
 from harness.build.jobserver import Jobserver
 from harness.model import matrix
 from harness.model.matrix import Machine, Variant
@@ -32,12 +32,14 @@ def machine(request: pytest.FixtureRequest) -> Machine:
 @pytest.fixture
 def environment(cache: Path) -> dict[str, str]:
     with Jobserver(1, 1) as jobs:
-        return kbuild.environment(jobs, Variant("stock"))
+        return toolchain.environment(jobs, Variant("stock"))
 
 
 def compiled(machine: Machine, folder: Path, source: str, environment: dict[str, str]) -> bytes:
     """Compile `source` as Kbuild does in a build folder, and return the object."""
-    words = [word.removeprefix("CC=").split() for word in kbuild.make(matrix.load_base("4.18"), machine) if word.startswith("CC=")]
+    words = [
+        word.removeprefix("CC=").split() for word in toolchain.make(matrix.load_base("4.18"), machine) if word.startswith("CC=")
+    ]
     command = (*words[0], "-Wp,-MD,.made.o.d", "-c", "-o", "made.o", source)
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
     return (folder / "made.o").read_bytes()
@@ -83,7 +85,7 @@ def test_a_folder_that_was_filled_before_is_not_used(environment: dict[str, str]
 
 def test_a_build_from_scratch_uses_no_cache(tmp_path: Path, machine: Machine, environment: dict[str, str]) -> None:
     with Jobserver(1, 1) as jobs:
-        scratch = kbuild.environment(jobs, Variant("stock", scratch=True))
+        scratch = toolchain.environment(jobs, Variant("stock", scratch=True))
     (tmp_path / "a.c").write_text("int a;\n")
     assert compiled(machine, tmp_path, "a.c", environment) == compiled(machine, tmp_path, "a.c", scratch)
     compiled(machine, tmp_path, "a.c", scratch)
@@ -94,7 +96,7 @@ def test_the_compilers_are_found_without_the_users_settings(monkeypatch: pytest.
     monkeypatch.setenv("CCACHE_DEPEND", "1")
     monkeypatch.setenv("KCFLAGS", "-O0")
     with Jobserver(1, 1) as jobs:
-        told = kbuild.environment(jobs, Variant("stock"))
+        told = toolchain.environment(jobs, Variant("stock"))
     assert not {"CCACHE_DEPEND", "KCFLAGS"} & set(told)
     assert shutil.which("rig-cc", path=told["PATH"])
     assert told["PATH"].endswith(os.environ["PATH"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.build import buildlog, kbuild
+from harness.build import buildlog, kbuild, toolchain
 from harness.errors import RigError
 from harness.host import shell
 from harness.model.matrix import Base, Cell, Machine, Variant, load_machine, machine_names
@@ -80,20 +80,20 @@ def test_the_key_of_a_kernel_covers_all_that_decides_what_it_is(
     cell = Cell(load_machine("x86_64"), Variant("stock"), "perf")
 
     def key(tree: str = "tree", **asked: str) -> str:
-        return kbuild._key(base, cell, tree, {"CONFIG_MMU": "y", **asked})
+        return kbuild.key(base, cell, tree, {"CONFIG_MMU": "y", **asked})
 
-    launcher = tmp_path / kbuild._COMPILER.name
+    launcher = tmp_path / toolchain.COMPILER.name
     launcher.write_text('#!/bin/sh\nexec ccache "$@"\n')
     others = [key(), key("another tree"), key(CONFIG_SMP="y")]
     for name, value in {
-        "_COMPILER": launcher,
-        "_CCACHE": {**kbuild._CCACHE, "CCACHE_DEPEND": "1"},
-        "_IDENTITY": {**kbuild._IDENTITY, "KBUILD_BUILD_USER": "me"},
-        "_OBJECTS": "ccache-3",
-        "_tools": lambda _: ("another gcc", "another ld"),
+        "COMPILER": launcher,
+        "CCACHE": {**toolchain.CCACHE, "CCACHE_DEPEND": "1"},
+        "IDENTITY": {**toolchain.IDENTITY, "KBUILD_BUILD_USER": "me"},
+        "OBJECTS": "ccache-3",
+        "versions": lambda _: ("another gcc", "another ld"),
     }.items():
         with monkeypatch.context() as patch:
-            patch.setattr(kbuild, name, value)
+            patch.setattr(toolchain if name == "versions" else kbuild, name, value)
             others.append(key())
     assert len(set(others)) == len(others)
     assert key() == others[0]
@@ -106,8 +106,8 @@ def machine(request: pytest.FixtureRequest) -> Machine:
 
 def words(machine: Machine, folder: Path, work: Path | None = None) -> list[str]:
     """Return how the compiler is called in the build folder of a tree, for the kernel or for the module in `work`."""
-    names = kbuild._SOURCE_NAMES + (kbuild._MODULE_NAMES if work else ())
-    flags, for_assembly = (told.split("=", 1)[1].split() for told in kbuild._flags(names, folder, work))
+    names = toolchain.SOURCE_NAMES + (toolchain.MODULE_NAMES if work else ())
+    flags, for_assembly = (told.split("=", 1)[1].split() for told in toolchain.flags(names, folder, work))
     assert flags == for_assembly
     return [machine.build.compiler, *flags, "-c", "-o", "made.o"]
 
@@ -164,7 +164,7 @@ def test_what_guests_are_sent_has_no_debug_information(tmp_path: Path, machine: 
     shell.output((*words(machine, tmp_path, tmp_path), "-g", "main.c"), cwd=tmp_path)
     whole = (tmp_path / "made.o").read_bytes()
     module = (tmp_path / "made.o").rename(tmp_path / "m.ko")
-    kbuild._part(machine, module)
+    kbuild.strip(machine, module)
     kernel = kbuild.Kernel(
         tmp_path, tmp_path / "image", tmp_path / "config", module, "0", "4.18.0", make.BUILD_ID, make.MODULE_BUILD_ID
     )
@@ -179,10 +179,10 @@ def test_a_build_from_the_future_is_dropped(tmp_path: Path, seconds: int, stays:
     folder, said = tmp_path / "build", list[str]()
     folder.mkdir()
     log = folder / "build.log"
-    kbuild._drop_what_is_to_come(folder, log, said.append)
+    kbuild.drop_build_from_the_future(folder, log, said.append)
     assert folder.exists(), "a folder without a log has not been built in"
     log.touch()
     os.utime(log, (time.time() + seconds,) * 2)
-    kbuild._drop_what_is_to_come(folder, log, said.append)
+    kbuild.drop_build_from_the_future(folder, log, said.append)
     assert folder.exists() == stays
     assert said == ([] if stays else ["the clock was set back; building from scratch"])

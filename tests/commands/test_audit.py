@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from harness import paths
-from harness.build import kbuild
+from harness.build import kbuild, toolchain
 from harness.build.built import BuiltCell
 from harness.build.kbuild import Kernel, Metadata
 from harness.build.rootfs import Rootfs
@@ -153,7 +153,7 @@ def test_any_file_that_differs_is_named_kept_and_told_what_to_do_about(rig: Fake
 def test_what_a_wrong_kernel_would_come_back_from_is_named_too(rig: FakeRig, base: Base) -> None:
     rig.again = {"vmlinux": b"other"}
     build = kbuild.tree_of(base, Variant("stock")) / "build-x86_64-perf"
-    assert one(rig).differing[0].remove == (str(paths.cache() / "kernels/1"), str(build), str(kbuild.objects()))
+    assert one(rig).differing[0].remove == (str(paths.cache() / "kernels/1"), str(build), str(toolchain.objects()))
 
 
 def test_an_image_that_was_not_made_from_its_vmlinux_is_said_to_be_stale(rig: FakeRig) -> None:

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 import tasks
 from harness import paths
-from harness.build import kbuild
+from harness.build import toolchain
 from harness.commands import nightly
 from harness.model import catalog, clock, matrix
 from harness.runs import history_store, trust
@@ -184,7 +184,7 @@ def test_a_lost_history_is_told_of(tmp_path: Path) -> None:
 def test_what_is_cached_fits_github() -> None:
     """All machines together, and the night before beside this one, within the 10 GB of a repository."""
     trim, keep = named("Trim the compiler cache"), named("Keep the compiler cache")
-    assert trim["env"]["CCACHE_DIR"] == keep["with"]["path"] == f"{JOB['env']['RIG_CACHE']}/{kbuild.objects().name}"
+    assert trim["env"]["CCACHE_DIR"] == keep["with"]["path"] == f"{JOB['env']['RIG_CACHE']}/{toolchain.objects().name}"
     assert trim["if"] == "always()"
     assert STEPS.index(NIGHT) < STEPS.index(trim) < STEPS.index(keep)
     size, unit = int(trim["env"]["CCACHE_MAXSIZE"][:-1]), trim["env"]["CCACHE_MAXSIZE"][-1]

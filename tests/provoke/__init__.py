@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from harness import paths
-from harness.build import buildlog, kbuild
+from harness.build import buildlog, kbuild, toolchain
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import Kernel
 from harness.errors import BuildError
@@ -53,8 +53,8 @@ def _build(base: Base, cell: Cell, kernel: Kernel, made: Path) -> None:
         log.unlink(missing_ok=True)
         # Its own files are called what they are called here, wherever it is built.
         names = f"KCFLAGS=-fmacro-prefix-map={work}=provoke -fdebug-prefix-map={work}=provoke"
-        command = (*kbuild.make(base, cell.machine), names, "-C", str(folder), f"M={work}", "modules")
-        if shell.follow(command, log=log, env=kbuild.environment(jobs, cell.variant), pass_fds=jobs.fds):
+        command = (*toolchain.make(base, cell.machine), names, "-C", str(folder), f"M={work}", "modules")
+        if shell.follow(command, log=log, env=toolchain.environment(jobs, cell.variant), pass_fds=jobs.fds):
             raise BuildError(f"{cell.name}: {MODULE}.ko does not build: {buildlog.first_error(log)}; the whole log is {log}.")
         shutil.copy(log, work / "build.log")
         # Debug information is most of it, and loading it takes the guest's memory and time.
