@@ -33,7 +33,7 @@ def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
         body = getattr(node, "body", None)
         if not isinstance(body, list):
             continue
-        previous = node if isinstance(node, _DOCUMENTED) else None
+        previous: ast.AST | None = node if isinstance(node, _DOCUMENTED) else None
         for statement in body:
             value = statement.value if isinstance(statement, ast.Expr) else None
             if previous and isinstance(value, ast.Constant) and isinstance(value.value, str):
