@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs QEMU: starts VMs, follows their consoles, speaks SSH with their guests, and asks those that hang.
+"""Runs QEMU: starts VMs, follows their consoles, talks SSH to their guests, and examines guests that hang.
 
-Built cells come in, and running guests go out.
+Input are built cells, output are running guests.
 """

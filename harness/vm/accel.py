@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether KVM can be trusted with a machine: found out by booting a kernel, not by looking at /dev/kvm."""
+"""Chooses the accelerator of a machine: KVM only if a kernel boots with it, because /dev/kvm alone proves nothing."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ from harness.vm import launch
 from harness.vm.qemu_args import Boot
 
 _SECONDS = 5
-"""in which a kernel under KVM has to be ready"""
+"""seconds within which a kernel under KVM has to be ready"""
 
 
 def choose(machine: Machine, kernel: Path, initramfs: Rootfs) -> str:
     """Return QEMU's accelerator for the wall clock: ``kvm`` if `kernel` boots with it, else an emulator.
 
-    `kernel` has to be one that is known to boot, that is stock. The verdict on KVM holds until
-    the host is booted again.
+    `kernel` has to be one that is known to boot, such as stock. The verdict on KVM is kept until the host reboots.
     """
     emulator = machine.qemu.tcg_crowded if (os.cpu_count() or 1) < machine.qemu.cpus else "tcg"
     if machine.qemu.kvm_host != platform.machine() or not os.access("/dev/kvm", os.R_OK | os.W_OK):
@@ -48,7 +47,7 @@ def choose(machine: Machine, kernel: Path, initramfs: Rootfs) -> str:
 
 
 def _probe(machine: Machine, kernel: Path, initramfs: Rootfs) -> bool:
-    """Boot `kernel` under KVM and return whether it gets to SSH in time."""
+    """Boot `kernel` under KVM, and return True if SSH listens in time."""
     boot = Boot(machine, Clock.WALL, kernel, initramfs.image, "kvm", 0, rootfs.ADDRESS)
     try:
         launch.start(boot, f"probe of KVM for {machine.name}", keep=False, seconds=_SECONDS).stop()

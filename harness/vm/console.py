@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Follows the file that a VM's serial console is written to."""
+"""Follows the log file of a VM's serial console."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Console:
-    """The text that a guest has written to its serial line so far."""
+    """Output of a guest on its serial line."""
 
     def __init__(self, log: Path) -> None:
         """Follow `log`, which may not exist yet."""
@@ -22,27 +22,27 @@ class Console:
 
     @property
     def size(self) -> int:
-        """How many bytes the guest has written."""
+        """Number of bytes that the guest has written."""
         try:
             return self.log.stat().st_size
         except FileNotFoundError:
             return 0
 
     def read(self) -> str:
-        """Return the whole lines that came since the last call; a line in the making is left for later."""
+        """Return the complete lines since the last call; an incomplete one is left for the next call."""
         return self._take(whole_lines=True)
 
     def rest(self) -> str:
-        """Return all that came since the last call, once the guest will not write any more."""
+        """Return all text since the last call; for a guest that will not write any more."""
         return self._take(whole_lines=False)
 
     def taken(self) -> bytes:
-        """Return all that was returned so far of what is in the file, as it is there."""
+        """Return the part of the file that was read so far, as raw bytes."""
         with self.log.open("rb") as file:
             return file.read(self._offset)
 
     def forget(self) -> None:
-        """Remove from the file what was returned so far, and count lines from 1 again; nobody may write to it meanwhile."""
+        """Remove from the file the part that was read so far, and count lines from 1 again; QEMU must not write meanwhile."""
         with self.log.open("r+b") as file:
             file.seek(self._offset)
             rest = file.read()

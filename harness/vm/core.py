@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Makes a kernel core that drgn and crash open of a dump of a guest's memory, as QEMU writes it.
+"""Converts QEMU's dump of a guest's memory into a kernel core for drgn and crash.
 
-They need to be told where the kernel lies in memory. It can tell QEMU so itself, but only with kexec and
-power management compiled in, and only once its drivers are up; here it is read from vmlinux and from the dump.
+These need the address of the kernel in memory. A kernel can pass it to QEMU, but only with kexec and power management
+compiled in, and only once its drivers are up; here it is read from vmlinux and from the dump.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _MAGIC = b"\x7fELF\x02\x01"
 """64 bits, little-endian"""
 _PT_LOAD, _PT_NOTE = 1, 4
 _BLOCK = 1 << 16
-"""bytes that take no room in a core if all of them are zero"""
+"""bytes of a block that is a hole in the core's file if all of them are zero"""
 _HUGE_PAGE = 2 << 20
 _TRIED = 512
-"""huge pages from the start of memory on in which an arm64 kernel is looked for"""
+"""huge pages from the start of memory in which an arm64 kernel is searched"""
 _LONGEST = 512
-"""bytes of a banner to compare"""
+"""maximum bytes of a banner to compare"""
 
 
 class _Program(NamedTuple):
-    """A program header: a stretch of memory, or notes."""
+    """A program header: a range of memory, or notes."""
 
     kind: int
     flags: int
@@ -50,7 +50,7 @@ class _Program(NamedTuple):
 
 
 class _Dump:
-    """What QEMU wrote."""
+    """A dump that QEMU wrote."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -63,7 +63,7 @@ class _Dump:
         self.notes = b"".join(self._at(program.offset, program.size) for program in programs if program.kind == _PT_NOTE)
 
     def memory(self, physical: int, size: int) -> bytes:
-        """Return so many bytes of memory, or fewer where there are no more."""
+        """Return `size` bytes of memory, or fewer if the range ends."""
         for load in self.loads:
             if 0 <= physical - load.physical < load.size:
                 return self._at(load.offset + physical - load.physical, min(size, load.physical + load.size - physical))
@@ -75,22 +75,22 @@ class _Dump:
 
 
 def convert(dump: Path, core: Path, vmlinux: Path, config: Path) -> None:
-    """Write `core`, a kernel core, of `dump`, which QEMU wrote of a guest that runs `vmlinux`, configured as in `config`.
+    """Convert QEMU's `dump` of a guest that runs `vmlinux`, with the configuration `config`, into the kernel core `core`.
 
-    Memory that is zero takes no room. Raises RigError for a file that is not what it has to be, and where the kernel
-    is not in the dump; there is no `core` then, but gdb reads QEMU's dump.
+    Blocks of zeros become holes in the file. Raises RigError for a file that is not valid, and if the kernel is not in
+    the dump; then there is no `core`, but gdb can still read QEMU's dump.
     """
     try:
         with dump.open("rb") as file:
-            found = _Dump(file)
-            told = "".join(f"{name}={value}\n" for name, value in _facts(found, vmlinux, config)).encode()
-            with core.open("wb") as made:
-                _write(made, found, _NOTE.pack(len(_NAME), len(told), 0) + _padded(_NAME) + _padded(told))
+            source = _Dump(file)
+            facts = "".join(f"{name}={value}\n" for name, value in _facts(source, vmlinux, config)).encode()
+            with core.open("wb") as target:
+                _write(target, source, _NOTE.pack(len(_NAME), len(facts), 0) + _padded(_NAME) + _padded(facts))
     except (ELFError, struct.error, ValueError, LookupError) as error:
-        raise RigError(f"{dump} is not a whole dump of a guest's memory, or {vmlinux} is not a kernel's.") from error
+        raise RigError(f"{dump} is not a complete dump of a guest's memory, or {vmlinux} is not a kernel.") from error
     except OSError as error:
         core.unlink(missing_ok=True)
-        raise RigError(f"{dump} cannot be made a core of: {error.filename or core}: {error.strerror}.") from error
+        raise RigError(f"{dump} cannot be converted to a core: {error.filename or core}: {error.strerror}.") from error
 
 
 def _padded(data: bytes) -> bytes:
@@ -98,7 +98,7 @@ def _padded(data: bytes) -> bytes:
 
 
 def _write(core: BinaryIO, dump: _Dump, note: bytes) -> None:
-    """Write headers, notes, which crash wants before all memory, and the memory."""
+    """Write headers, notes and memory, in this order: crash needs the notes before all memory."""
     notes = _padded(dump.notes) + note
     start = _HEADER.size + (1 + len(dump.loads)) * _PROGRAM.size
     at = start + len(notes)
@@ -127,7 +127,7 @@ def _copy(source: BinaryIO, start: int, target: BinaryIO, at: int, size: int) ->
 
 
 def _facts(dump: _Dump, vmlinux: Path, config: Path) -> Iterator[tuple[str, str]]:
-    """Yield of what the kernel itself would say that which is needed: see kernel/crash_core.c and its machine's part."""
+    """Yield the needed part of the kernel's VMCOREINFO: see kernel/crash_core.c and the architecture's part of it."""
     settings = kconfig.parse(config.read_text())
     with vmlinux.open("rb") as file:
         elf = ELFFile(file)
@@ -147,7 +147,7 @@ def _facts(dump: _Dump, vmlinux: Path, config: Path) -> Iterator[tuple[str, str]
 
 
 def _text(elf: ELFFile, address: int) -> bytes:
-    """Return the string at `address` of a file whose addresses are final."""
+    """Return the string at `address` of a linked file."""
     for section in elf.iter_sections():
         start = address - section["sh_addr"]
         if 0 <= start < section["sh_size"]:
@@ -157,7 +157,7 @@ def _text(elf: ELFFile, address: int) -> bytes:
 
 
 def _x86_offsets(_dump: _Dump, known: Mapping[str, int]) -> Iterator[int]:
-    """Yield what may lie between the addresses in vmlinux and those in memory."""
+    """Yield the possible differences between addresses in vmlinux and in memory."""
     # __START_KERNEL_map; without random addresses phys_base is 0.
     yield known["_text"] & ~((1 << 31) - 1)
 
@@ -169,7 +169,7 @@ def _x86_facts(_dump: _Dump, known: Mapping[str, int], _settings: Mapping[str, s
 
 
 def _arm64_offsets(dump: _Dump, known: Mapping[str, int]) -> Iterator[int]:
-    # In which of the first huge pages the image is put is the loader's choice.
+    # The loader chooses one of the first huge pages for the image.
     first = min(load.physical for load in dump.loads) + known["_text"] % _HUGE_PAGE
     yield from (known["_text"] - first - number * _HUGE_PAGE for number in range(_TRIED))
 

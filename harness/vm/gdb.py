@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line of gdb for a kernel that runs under QEMU, as a function of what is to be debugged."""
+"""Builds the command line of gdb for a kernel that runs under QEMU."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _MODULES = Path(__file__).with_name("gdb_modules.py")
 def command(vmlinux: Path, module: Path | None, socket: Path, source: Path, script: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the command that debugs the kernel whose gdbstub listens at the unix socket `socket`.
 
-    `source` is the kernel's tree, and `module` the module with its debug information: where the guest has it
-    loaded gdb reads from the guest's memory, so that nothing needs to answer there. gdb leaves its user at a prompt
-    with the guest stopped, or with `script` does the commands in it and ends; either way the guest goes on afterwards.
+    `source` is the kernel's tree, and `module` the module with its debug information. gdb reads the module's address
+    from the guest's memory, so that this works in a guest that hangs. Without `script` gdb stops the guest and shows a
+    prompt; with it gdb runs the commands in it and ends. The guest continues when gdb ends.
     """
     return (
         BINARY,
         "-quiet",
-        # The user's own settings are none of a script's.
+        # A script must not depend on the user's settings.
         *(("-nx", "-batch") if script else ()),
-        # Nothing of these kernels is on any server; the question whether to ask one has no reader in a script.
+        # No server has these kernels, and in a script nobody can answer gdb's question about it.
         *("-iex", "set debuginfod enabled off"),
         *("-directory", str(source), "-directory", str(paths.TEST_MODULE.parent)),
         *("-ex", f"target remote {socket}"),

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Run by gdb's own Python: the command ``add-module FILE``, which loads a module's symbols to where the guest has it."""
+"""Adds to gdb the command ``add-module FILE``, which loads a module's symbols at its address in the guest.
+
+It runs in gdb's own Python.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,20 @@ from pathlib import Path
 import gdb  # type: ignore[import-untyped]  # exists in gdb alone
 
 _MOST = 1000
-"""modules or sections to look at: a list in a guest's memory may be anything"""
-# Names come from the guest's memory, and make a command of gdb's.
+"""maximum modules or sections to read: a list in a guest's memory may be corrupt"""
+# Names come from the guest's memory and become part of a gdb command.
 _WANTED = re.compile(r"\.(init\.|exit\.|ref\.|sched\.|noinstr\.)?(text|data|rodata|bss)[\w.]*")
 
 
 class AddModule(gdb.Command):  # type: ignore[misc]
-    """Load the symbols of a module to where the kernel has loaded it: add-module FILE."""
+    """Load the symbols of a module at its address in the guest: add-module FILE."""
 
     def __init__(self) -> None:
         """Register the command."""
         super().__init__("add-module", gdb.COMMAND_FILES, gdb.COMPLETE_FILENAME)
 
     def invoke(self, argument: str, _from_tty: bool) -> None:
-        """Do it, or say that the kernel has no such module."""
+        """Load the symbols, or print that the kernel has no such module."""
         name = Path(argument).stem.replace("-", "_")
         for module in _modules():
             if module["name"].string(errors="replace") == name:
@@ -47,12 +50,12 @@ def _modules() -> Iterator[gdb.Value]:
 
 
 def _sections(module: gdb.Value) -> Iterator[tuple[str, int]]:
-    """Yield those that gdb wants to hear of; those of .init only as long as the kernel has not given them back."""
-    told = module["sect_attrs"]
+    """Yield the sections that gdb needs; those of .init only until the kernel has freed them."""
+    table = module["sect_attrs"]
     loaded = module["state"] == gdb.parse_and_eval("MODULE_STATE_LIVE")
-    for number in range(min(int(told["nsections"]), _MOST)):
-        one = told["attrs"][number]
-        # From 5.8 on the name is that of a binary attribute.
+    for number in range(min(int(table["nsections"]), _MOST)):
+        one = table["attrs"][number]
+        # Since 5.8 the name is that of a binary attribute.
         fields = {field.name for field in one.type.fields()}
         name = (one["name"] if "name" in fields else one["battr"]["attr"]["name"]).string(errors="replace")
         if _WANTED.fullmatch(name) and not (loaded and name.startswith(".init")):

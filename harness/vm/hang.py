@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What can still be learned of a guest that hangs: whether it hears, what its CPUs do, and what they hold."""
+"""Examines a guest that hangs: its reaction to SysRq, the state of its CPUs, and a dump of its memory."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ from harness.vm import qemu_args, qmp
 from harness.vm.vms import Vm
 
 _SPARE = 1 << 30
-"""bytes that a core has to leave free"""
+"""bytes of disk that have to stay free after a dump"""
 _DUMP_SECONDS = 300.0
 _HEARD = re.compile(r"^.*\bsysrq: ", re.M)
-"""what the kernel says when it has heard a key, in 4.18 and later"""
+"""the kernel's answer to a SysRq key, in 4.18 and later"""
 _QUIET = 0.5
-"""seconds without a word after which the guest has said all"""
+"""seconds without output that end the guest's answer"""
 _HEARS_WITHIN = 3.0
-"""seconds in which a guest that still takes interrupts answers a key"""
+"""seconds within which a guest that takes interrupts answers a SysRq key"""
 _CPU = re.compile(r"^\s*CPU#\d+", re.M)
 _FP = re.compile(r"\b(?:RBP|X29)=\s*([0-9a-f]{16})\b")
 _WORD = re.compile(r"\b0x([0-9a-f]{16})\b")
 _DEEPEST = 32
-"""entries of a call trace"""
+"""maximum entries of a call trace"""
 _PC = re.compile(r"\b(?:RIP|PC)=\s*([0-9a-f]{8,16})\b")
 _VECTORS = re.compile(r"^\s*(?:FCW|FPCW|FPCR|Q00)=.*", re.M | re.S)
-"""where the registers begin that tell nothing of a kernel"""
+"""floating-point and vector registers, to leave out"""
 
 
 def question(machine: Vm, symbols: Path, *, harmless: bool) -> Testimony:
-    """Have QEMU show what all CPUs of the guest are at, and have the guest itself show it on its console.
+    """Ask QEMU for the state of all CPUs of a guest, and the guest itself for backtraces on its console.
 
-    `symbols` is its kernel's System.map. A guest that does not hear gets an NMI, where the machine has one, of which
-    it panics and says where it was: unless that is to be `harmless`.
+    `symbols` is its kernel's System.map. A guest that does not react to SysRq gets an NMI, if the machine has one: it
+    panics and prints a call trace. With `harmless` it gets no NMI.
     """
     table = _Symbols(symbols)
     cpus = tuple(Cpu(registers, _walk(machine, registers, table)) for registers in _registers(machine))
-    said = _press(machine, "l")
-    heard = bool(_HEARD.search(said))
+    output = _press(machine, "l")
+    heard = bool(_HEARD.search(output))
     if not heard and not harmless:
         with contextlib.suppress(VmLost):  # a machine without NMIs
             start = machine.console.size
             qmp.execute(machine.folder / "qmp", "inject-nmi")
-            said += _listen(machine, start)
-    return Testimony(heard, cpus, said)
+            output += _listen(machine, start)
+    return Testimony(heard, cpus, output)
 
 
 def dump(machine: Vm, file: Path, size: int, kernel: Kernel) -> str:
-    """Write the memory of a guest that runs `kernel`, of `size` bytes, to `file` as an ELF core; say what there is now."""
+    """Write the memory of a guest that runs `kernel`, of `size` bytes, to `file` as an ELF core; return a message about it."""
     free = shutil.disk_usage(file.parent).free
     if free < 2 * size + _SPARE:
         return f"no core: {file.parent} has {free >> 20} MiB left, which its memory of {size >> 20} MiB, written twice, would fill"
@@ -79,14 +79,14 @@ def dump(machine: Vm, file: Path, size: int, kernel: Kernel) -> str:
 
 def _registers(machine: Vm) -> list[str]:
     try:
-        told = machine.monitor("info registers -a")
+        registers = machine.monitor("info registers -a")
     except VmLost:
         return []
-    return [_VECTORS.sub("", cpu).strip() for cpu in _CPU.split(told)[1:]]
+    return [_VECTORS.sub("", cpu).strip() for cpu in _CPU.split(registers)[1:]]
 
 
 def _walk(machine: Vm, registers: str, table: _Symbols) -> tuple[Frame, ...]:
-    """Follow the frame pointers of a CPU, which every kernel of the rig has."""
+    """Return the call trace of a CPU by its frame pointers, which every kernel of the rig has."""
     at, pointer = _PC.search(registers), _FP.search(registers)
     frames = [table.frame(int(at[1], 16), exact=True)] if at else []
     frame = int(pointer[1], 16) if pointer else 0
@@ -104,7 +104,7 @@ def _walk(machine: Vm, registers: str, table: _Symbols) -> tuple[Frame, ...]:
 
 
 def _press(machine: Vm, key: str) -> str:
-    """Press SysRq and `key` on the guest's serial line; return what the kernel says to that."""
+    """Send SysRq and `key` on the guest's serial line; return the kernel's answer."""
     try:
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(str(machine.folder / qemu_args.CONSOLE_SOCKET))
@@ -118,9 +118,9 @@ def _press(machine: Vm, key: str) -> str:
 
 
 def _listen(machine: Vm, start: int, line: socket.socket | None = None) -> str:
-    """Return what the guest says from byte `start` of its console's log on: until it has said all, or if it says nothing.
+    """Wait for the end of the guest's answer, and return its output from byte `start` of the console's log.
 
-    A `line` that is connected has to be read, or the guest would wait for its reader.
+    A connected `line` has to be read meanwhile: otherwise the guest blocks when the socket is full.
     """
     last, quiet = start, Deadline(_HEARS_WITHIN * machine.pace)
     while machine.alive and not quiet.over:
@@ -143,7 +143,7 @@ def _drain(line: socket.socket) -> None:
 
 
 class _Symbols:
-    """A kernel's functions by address."""
+    """Functions of a kernel by address."""
 
     def __init__(self, system_map: Path) -> None:
         try:
@@ -153,7 +153,7 @@ class _Symbols:
             self._known = []
 
     def frame(self, address: int, *, exact: bool) -> Frame:
-        """Return the place of `address`, which bears no name if it is not in the kernel itself, but in a module."""
+        """Return the frame of `address`; it has no name if the address is in a module, not in vmlinux."""
         index = bisect.bisect(self._known, (address, "\U0010ffff")) - 1
         if not 0 <= index < len(self._known) - 1:
             return Frame(f"{address:#x}", exact=exact)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Starts QEMU, and follows its guest until SSH listens."""
+"""Starts QEMU, and waits until the guest's SSH listens."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from harness.vm.qemu_args import Boot
 from harness.vm.vms import GuestDied, State, Vm
 
 _SILENT_SECONDS = 45.0
-"""the longest that a guest may say nothing while it boots"""
+"""maximum seconds without output of a guest that boots"""
 _PORTS = 5
-"""how often a port is picked, should somebody else take it first"""
+"""maximum number of ports to try: another process may take one first"""
 
 Ask = Callable[[Vm], Testimony]
-"""finds out what a guest does that hangs"""
+"""examines a guest that hangs"""
 
 
 def free_port() -> int:
-    """Return a port of the host's that nobody listens on at the moment."""
+    """Return a port of the host that nobody listens on at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -49,10 +49,10 @@ def start(
     ask: Ask | None = None,
     port: Callable[[], int] = free_port,
 ) -> Vm:
-    """Start QEMU and return once the guest says that SSH listens, which may take `seconds`.
+    """Start QEMU and return once the guest reports that SSH listens, which may take `seconds`.
 
-    The VM ends with this process unless `keep`. Raises GuestDied when the guest ends or
-    is not ready in time, after one that hangs was asked by `ask`; VmLost when QEMU itself does not start.
+    The VM ends with this process unless `keep`. Raises GuestDied if the guest ends or is not ready in time; `ask`
+    examines one that hangs first. Raises VmLost if QEMU itself does not start.
     """
     if not keep:
         atexit.register(vms.stop_own)
@@ -139,7 +139,7 @@ def _ready(vm: Vm, began: float, seconds: float) -> float:
 
 @functools.cache
 def has_sandbox(binary: str) -> bool:
-    """Return whether QEMU was built with it; its help lists the option in any case."""
+    """Return True if QEMU supports -sandbox; its help lists the option even if it does not."""
     shell.output((binary, "-version"), error=VmLost)
     try:
         shell.output((binary, "-sandbox", "on", "-version"))

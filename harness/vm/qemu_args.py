@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line of QEMU as a function of what is to be booted."""
+"""Builds the command line of QEMU for a boot."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from harness.model.clock import ICOUNT_SHIFT, Clock
 from harness.model.matrix import Machine
 
 _CMDLINE = (
-    # A kernel that oopses ends its VM at once, which QEMU's exit tells without waiting.
+    # An oops ends the VM at once: the rig sees QEMU exit and need not wait for a timeout.
     "oops=panic panic=-1"
-    # Kernel addresses in messages are evidence; random ones differ from boot to boot.
+    # Addresses in messages have to be real, and the same in each boot.
     " nokaslr no_hash_pointers"
-    # virtio-rng seeds the random numbers that SSH waits for; by default its word counts nothing.
+    # virtio-rng seeds the random numbers that SSH waits for; its default quality of 0 would add no entropy.
     " rng_core.default_quality=1000"
 )
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 CONSOLE = "console"
 """QEMU's name of the character device behind the guest's serial line"""
 CONSOLE_SOCKET = "serial"
-"""socket in a VM's folder at which the serial line can be spoken to"""
+"""socket in a VM's folder that is connected to the serial line"""
 PIDFILE = "pid"
-"""file in a VM's folder by which its QEMU is found if the rig ended before it could note it"""
+"""file in a VM's folder with QEMU's pid, for a VM whose rig died before it stored the state"""
 LOG = "serial.log"
-"""file in a VM's folder that holds what the guest wrote to its serial line"""
+"""file in a VM's folder with the output of the guest's serial line"""
 
 
 class Boot(msgspec.Struct, frozen=True):
-    """All that decides a QEMU command line."""
+    """Inputs of a QEMU command line."""
 
     machine: Machine
     clock: Clock
@@ -38,21 +38,21 @@ class Boot(msgspec.Struct, frozen=True):
     initramfs: Path
     accelerator: str
     port: int
-    """on 127.0.0.1, forwarded to the guest's SSH"""
+    """port of 127.0.0.1 that is forwarded to the guest's SSH"""
     address: str
-    """the guest's"""
+    """IP address of the guest"""
     profile: str = ""
-    """of the kernel"""
+    """profile of the kernel"""
     memory: int = 0
     """MiB; 0 for the machine's own"""
     pauses: bool = False
-    """whether a guest that ends is kept as it is, for a debugger or a dump of its memory, instead of ending QEMU"""
+    """True if QEMU pauses when its guest ends, for a debugger or a dump of its memory; False if it exits"""
     sandbox: bool = False
-    """whether this QEMU can deny itself the system calls that it has no need of"""
+    """True if this QEMU supports -sandbox"""
 
     @property
     def cpus(self) -> int:
-        """How many virtual CPUs it has; counting instructions repeats only with one."""
+        """Number of virtual CPUs; one under icount, which repeats only with one."""
         return 1 if self.clock is Clock.ICOUNT else self.machine.qemu.cpus
 
 
@@ -89,12 +89,12 @@ def command(boot: Boot, folder: Path) -> tuple[str, ...]:
 
 
 def _escaped_log(log: Path) -> str:
-    """Return what has a serial line logged at the file's end, wherever that is meanwhile: a log that was emptied starts again."""
+    """Return the options that log a serial line in append mode: a log that was emptied starts at 0 again."""
     return f"logappend=on,logfile={_escaped(log)}"
 
 
 def _escaped(path: Path) -> str:
-    """Return `path` as an option of QEMU's takes it."""
+    """Return `path` with commas escaped for an option of QEMU's."""
     return str(path).replace(",", ",,")
 
 
@@ -103,6 +103,6 @@ def command_line(boot: Boot) -> str:
     qemu = boot.machine.qemu
     parts = [f"console={qemu.console}", _CMDLINE, qemu.cmdline, *(e.cmdline for e in qemu.extra if e.profile == boot.profile)]
     if boot.clock is Clock.ICOUNT:
-        # Without its tick an idle aarch64 guest of QEMU 7.2 sleeps through the network's interrupts.
+        # Without the tick an idle aarch64 guest of QEMU 7.2 misses the network's interrupts.
         parts += ["nohz=off", qemu.cmdline_icount]
     return " ".join(part for part in parts if part)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Speaks QMP with a running QEMU: one command, one answer."""
+"""Talks QMP to a running QEMU: one command, one answer."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # it logs a traceback 
 
 
 def execute(socket: Path, command: str, arguments: Mapping[str, object] | None = None, *, deadline: float = 5.0) -> object:
-    """Have the QEMU behind `socket` do `command` with `arguments`, and return its answer.
+    """Send `command` with `arguments` to the QEMU at `socket`, and return its answer.
 
-    Raises VmLost when nobody answers within `deadline` seconds, or with a refusal.
+    Raises VmLost if QEMU does not answer within `deadline` seconds, or refuses the command.
     """
 
     async def talk() -> object:
@@ -29,7 +29,7 @@ def execute(socket: Path, command: str, arguments: Mapping[str, object] | None =
         try:
             return await client.execute(command, dict(arguments or {}))
         finally:
-            with contextlib.suppress(EOFError):  # what a QEMU that quits leaves behind
+            with contextlib.suppress(EOFError):  # a QEMU that quits closes the connection
                 await client.disconnect()
 
     async def in_time() -> object:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest over SSH: Fabric on Paramiko, with the one host key that the rig made."""
+"""Connects to the guest by SSH: Fabric on Paramiko, with the host key that the rig made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.host import files
 from harness.host.deadline import POLL, Deadline
 
 _CONNECT_SECONDS = 30.0
-# What Dropbear and Paramiko both know and an emulated CPU does fastest.
+# Leaves the key exchange that is fastest on an emulated CPU, among those of both Dropbear and Paramiko.
 _SLOW = {
     "kex": [
         "diffie-hellman-group-exchange-sha256",
@@ -41,17 +41,17 @@ class Command:
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, or its connection has."""
+        """True if the command or its connection has ended."""
         self._drain()
         return self._channel.exit_status_ready() or self._channel.closed
 
     @property
     def code(self) -> int:
-        """Its exit code once it is done; -1 if the connection ended first."""
+        """The exit code of a command that is done; -1 if the connection ended first."""
         return self._channel.recv_exit_status()
 
     def said(self) -> str:
-        """Return all that it printed so far."""
+        """Return the output so far."""
         self._drain()
         return self._said.decode(errors="replace")
 
@@ -64,9 +64,9 @@ class Guest:
     """An SSH connection to a guest, as root."""
 
     def __init__(self, port: int, pace: float = 1.0) -> None:
-        """Connect to the guest behind `port` of 127.0.0.1, which is `pace` times slower than usual.
+        """Connect to the guest at `port` of 127.0.0.1, which is `pace` times slower than usual.
 
-        Raises VmLost when it does not answer, or answers with another host key.
+        Raises VmLost if it does not answer, or has another host key.
         """
         pair = keys.ensure()
         self._patience = _CONNECT_SECONDS * pace

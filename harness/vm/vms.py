@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Virtual machines: watched, found again, claimed, stopped; none outlives the rig unless it is meant to."""
+"""Watches, finds, claims and stops virtual machines; none outlives the rig unless the user wants it."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from harness.vm.console import Console
 from harness.vm.qemu_args import Boot
 
 BOOT_SECONDS = 90.0
-"""the longest that a boot may take on a loaded host under emulation; usual are one to three"""
+"""maximum seconds of a boot on a loaded host under emulation; usual are one to three"""
 _USUAL_BOOT = 2.0
-"""seconds that a boot takes where deadlines are as they are written; where it takes longer, so may everything else"""
+"""seconds of a usual boot; if a boot takes longer, all deadlines are longer by the same factor"""
 LONGEST_LOG = 8 << 20
-"""bytes that a guest may write to its serial line; nothing more is kept, and the guest is of no more use"""
+"""maximum bytes of a guest's console log; a guest that reaches it is not used any more"""
 _LOOK = 0.2
-"""seconds between two questions to QEMU whether its guest has ended"""
+"""seconds between two queries of QEMU's state"""
 
 
 class GuestDied(VmLost):
-    """The guest ended, or never came up; its log tells more."""
+    """The guest ended, or did not boot; its log has the reason."""
 
     def __init__(self, message: str, log: str, first_line: int = 1) -> None:
-        """Say `message`; `log` is what the console said from its line `first_line` on."""
+        """Store `message`, and in `log` the console's output from its line `first_line` on."""
         super().__init__(message)
         self.log = log
         self.first_line = first_line
@@ -45,27 +45,27 @@ class GuestDied(VmLost):
 
 
 class State(msgspec.Struct, frozen=True):
-    """What is kept about a running VM, as state.json in its folder."""
+    """State of a running VM, stored as state.json in its folder."""
 
     cell: str
     clock: Clock
     identity: str
-    """digest of all that it was booted with, but for the port"""
+    """digest of all settings of its boot except the port"""
     pid: int
     started: int
-    """the process's start time, which with its pid is its identity"""
+    """start time of the process; together with the pid it identifies the process"""
     owner: int
-    """pid of the rig that it dies with; 0 when it was left up on purpose"""
+    """pid of the rig that it dies with; 0 for one that was left running on purpose"""
     owner_started: int
     port: int
     accelerator: str
     command: tuple[str, ...]
     pauses: bool = False
-    """whether QEMU stays when its guest ends"""
+    """True if QEMU pauses when its guest ends"""
     kept: str = ""
-    """the test after whose failure it was left up; empty for one that is sound"""
+    """name of the test after whose failure it was left running; empty for a VM without a failure"""
     boot_seconds: float = 0.0
-    """from QEMU's start to the guest's word that SSH listens"""
+    """seconds from QEMU's start until SSH listens"""
 
 
 class Vm:
@@ -82,12 +82,12 @@ class Vm:
 
     @property
     def running(self) -> bool:
-        """Whether its QEMU still runs."""
+        """True if its QEMU still runs."""
         return process.alive(self.state.pid, self.state.started)
 
     @property
     def alive(self) -> bool:
-        """Whether its guest may still do something that is seen."""
+        """True if its guest runs and its console's log is not full."""
         if self.running and self.state.pauses and not self._halted and time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK
             with contextlib.suppress(VmLost):
@@ -95,19 +95,19 @@ class Vm:
         return self.running and not self._halted and self.console.size < LONGEST_LOG
 
     def ended(self, what: str) -> str:
-        """Return `what` happened, and how QEMU ended where that is known and tells more."""
+        """Return the message `what`, with QEMU's exit status if it is known and not 0."""
         if self.console.size >= LONGEST_LOG:
             return f"{what}: its console's log had reached its limit of {LONGEST_LOG >> 20} MiB"
-        said = process.end(self.state.pid)
-        return f"{what}: QEMU ended {said}" if said and said != "with exit code 0" else what
+        status = process.end(self.state.pid)
+        return f"{what}: QEMU ended {status}" if status and status != "with exit code 0" else what
 
     @property
     def pace(self) -> float:
-        """How many times slower than usual it is, which is what deadlines have to be multiplied with: at least 1."""
+        """Factor by which it is slower than usual, at least 1; deadlines are multiplied by it."""
         return max(1.0, self.state.boot_seconds / _USUAL_BOOT)
 
     def claim(self) -> bool:
-        """Take it for this process, which no other can do until this one ends or releases it; return whether that worked."""
+        """Claim the VM for this process, until it ends or calls `release`; return False if another process has it."""
         if not (self.folder / "state.json").exists():
             return False
         try:
@@ -115,7 +115,7 @@ class Vm:
         except (Timeout, OSError):
             return False
         state = load(self.folder)
-        if state is None:  # it was stopped meanwhile; the lock's file is all there is
+        if state is None:  # it was stopped meanwhile; only the lock's file is left
             self.release()
             shutil.rmtree(self.folder, ignore_errors=True)
             return False
@@ -123,21 +123,21 @@ class Vm:
         return True
 
     def release(self) -> None:
-        """Let another process find it."""
+        """Give up the claim, so that another process can find the VM."""
         self._claim.release()
 
     def status(self) -> str:
-        """Return QEMU's word for its state, such as ``running``."""
+        """Return the state that QEMU reports, such as ``running``."""
         answer = qmp.execute(self.folder / "qmp", "query-status")
         return str(answer["status"]) if isinstance(answer, dict) else "unknown"
 
     def monitor(self, line: str) -> str:
-        """Return what QEMU's monitor says to `line`; raises VmLost if it does not answer."""
+        """Return the answer of QEMU's monitor to `line`; raises VmLost if it does not answer."""
         return str(qmp.execute(self.folder / "qmp", "human-monitor-command", {"command-line": line})).replace("\r", "")
 
     @contextlib.contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Have its CPUs stopped meanwhile, so that it writes nothing; raises VmLost if QEMU does not answer."""
+        """Stop its CPUs during the with block, so that it writes nothing; raises VmLost if QEMU does not answer."""
         qmp.execute(self.folder / "qmp", "stop")
         try:
             yield
@@ -145,13 +145,13 @@ class Vm:
             qmp.execute(self.folder / "qmp", "cont")
 
     def keep(self, test: str) -> None:
-        """Leave it up, as it is after `test`, for a person to look at."""
+        """Leave the VM running after the failure of `test`, for the user to examine."""
         self.state = msgspec.structs.replace(self.state, owner=0, owner_started=0, kept=test)
         save(self)
         self.release()
 
     def stop(self) -> None:
-        """End it, by QMP or by force, and remove its folder."""
+        """End the VM, by QMP or else by SIGKILL, and remove its folder."""
         if self.running:
             with contextlib.suppress(VmLost):
                 qmp.execute(self.folder / "qmp", "quit", deadline=2.0)
@@ -164,21 +164,21 @@ class Vm:
 
 
 def identity(boot: Boot) -> str:
-    """Return what tells VMs apart that were booted from other files or with other options than the rig's own."""
+    """Return a digest of a boot's files and options, without those that the rig chooses itself."""
     return files.digest(msgspec.json.encode(msgspec.structs.replace(boot, port=0, sandbox=False), enc_hook=str))[:16]
 
 
 def running() -> Iterator[Vm]:
-    """Return the VMs that were left up on purpose."""
+    """Yield the VMs that were left running on purpose."""
     for vm in every():
         if vm.running and not vm.state.owner:
             yield vm
 
 
 def find(cell: str, boot: Boot) -> Vm | None:
-    """Return the VM of `cell` that was left up or that this rig booted, if it is just what `boot` would boot.
+    """Claim and return a VM of `cell` that was left running or that this rig booted, if it has the identity of `boot`.
 
-    It is this process's from now on: no other finds it.
+    No other process finds it then.
     """
     for vm in every():
         mine = vm.state.owner in (0, os.getpid(), os.getppid()) and not vm.state.kept
@@ -190,18 +190,18 @@ def find(cell: str, boot: Boot) -> Vm | None:
 
 
 def own() -> Iterator[Vm]:
-    """Return the VMs that would end with this process."""
+    """Return the VMs that end with this process."""
     return (machine for machine in every() if machine.state.owner == os.getpid())
 
 
 def stop_own() -> None:
-    """End the VMs that would end with this process anyway, folders and all."""
+    """Stop the VMs that end with this process, and remove their folders."""
     for machine in own():
         machine.stop()
 
 
 def sweep() -> int:
-    """End and remove what rigs that were killed left behind; return how many VMs that were."""
+    """Remove the VMs of rigs that were killed; return their number."""
     swept = 0
     for folder in (paths.cache() / "vms").glob("vm-*"):
         state = load(folder)
@@ -210,7 +210,7 @@ def sweep() -> int:
                 if time.time() - folder.stat().st_mtime > BOOT_SECONDS:
                     remove(folder)
             continue
-        # A VM that has an owner is the owner's to read and remove, dead or alive.
+        # Only its owner may read and remove a VM that has one, whether it runs or not.
         pid, started = (state.owner, state.owner_started) if state.owner else (state.pid, state.started)
         if not process.alive(pid, started) and Vm(folder, state).claim():
             process.kill(state.pid, state.started)
@@ -220,7 +220,7 @@ def sweep() -> int:
 
 
 def remove(folder: Path) -> None:
-    """Remove a VM's folder, and end a QEMU of it that nobody came to note the state of."""
+    """Remove a VM's folder, and end its QEMU if no state was stored for it."""
     with contextlib.suppress(OSError, ValueError):
         pid = int((folder / qemu_args.PIDFILE).read_text())
         if str(folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
@@ -237,7 +237,7 @@ def every() -> Iterator[Vm]:
 
 
 def load(folder: Path) -> State | None:
-    """Return the state of the VM in `folder`; None if there is none, or it cannot be read."""
+    """Return the state of the VM in `folder`; None if it is missing or cannot be read."""
     try:
         return msgspec.json.decode((folder / "state.json").read_bytes(), type=State)
     except (OSError, msgspec.DecodeError):
@@ -245,5 +245,5 @@ def load(folder: Path) -> State | None:
 
 
 def save(vm: Vm) -> None:
-    """Note the state of a VM in its folder."""
+    """Store the state of a VM in its folder."""
     files.write(vm.folder / "state.json", msgspec.json.encode(vm.state))

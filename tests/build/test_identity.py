@@ -77,7 +77,7 @@ def test_a_section_that_says_that_it_is_huge_is_said_so(tmp_path: Path) -> None:
     file = tmp_path / "vmlinux"
     sections = section.pack(*([0] * 10)), section.pack(1, 7, 0, 0, 64, 1 << 62, 0, 0, 1, 0)
     file.write_bytes(header + b"".join(sections) + section.pack(0, 3, 0, 0, 256, len(names), 0, 0, 1, 0) + names)
-    with pytest.raises(BuildError, match="is not a whole ELF file"):
+    with pytest.raises(BuildError, match="is not a complete ELF file"):
         identity.build_id(file)
 
 
@@ -86,5 +86,5 @@ def test_what_is_no_elf_file_is_said_so(tmp_path: Path) -> None:
         identity.build_id(tmp_path / "vmlinux")
     for content in (b"", b"\x7fELF\x02\x01", b"text" * 100):
         (tmp_path / "vmlinux").write_bytes(content)
-        with pytest.raises(BuildError, match="is not a whole ELF file"):
+        with pytest.raises(BuildError, match="is not a complete ELF file"):
             identity.build_id(tmp_path / "vmlinux")
