@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Makes pytest items of a plan's cells and tests, and writes down what they bring to light."""
+"""Makes pytest items of a plan's cells and tests, and writes down their records."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ class SessionScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Gives all tests of a session to the same worker, and so to the same VM."""
 
     def _split_scope(self, nodeid: str) -> str:
-        told = name(nodeid)
-        return f"{told.cell}/{told.clock}/{told.boot}"
+        of = name(nodeid)
+        return f"{of.cell}/{of.clock}/{of.boot}"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -130,9 +130,9 @@ def chosen(request: pytest.FixtureRequest) -> Plan:
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest, chosen: Plan) -> Iterator[Lab]:
     """The VMs of this worker."""
-    made = Lab(request.config.stash[_RUN].folder, keep=chosen.keep, pauses=bool(chosen.on_failure))
-    yield made
-    made.close()
+    vms = Lab(request.config.stash[_RUN].folder, keep=chosen.keep, pauses=bool(chosen.on_failure))
+    yield vms
+    vms.close()
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def judge(record_property: Callable[[str, object], None], lab: Lab) -> Judge:
 
 
 class Recorder:
-    """Writes down what each test brought to light, in the one process that hears of all of them."""
+    """Writes down the records of each test, in the one process that gets the reports of all workers."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -170,16 +170,16 @@ class Recorder:
     def _record(self, report: pytest.TestReport) -> None:
         if report.when != "call" and not report.failed:
             return
-        told = dict(report.user_properties).get("outcome") if report.when == "call" else None
+        recorded = dict(report.user_properties).get("outcome") if report.when == "call" else None
         expected: list[str] = []
-        if told is not None:
-            outcome = msgspec.convert(told, Observed)
+        if recorded is not None:
+            outcome = msgspec.convert(recorded, Observed)
             self._run.add(outcome.records())
             expected = [finding.expected for finding in outcome.findings]
         known = "; ".join(dict.fromkeys(expected)) if hasattr(report, "wasxfail") else ""
         reason = "" if report.passed else known or why(report)
         word: str = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome
-        if report.failed and told is None:
+        if report.failed and recorded is None:
             word = "error"
         of = name(report.nodeid)
         machine, variant, profile = of.cell.split("/")

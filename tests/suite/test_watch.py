@@ -58,7 +58,7 @@ def say(station: Any, text: str) -> None:
 def test_a_good_end(station: Any) -> None:
     say(station, f"{guest_script.END}\n")
     seen = watch.watch(station, ("x",), 1.0, harmless=False)
-    assert (seen.bad, seen.said) == (None, "all well")
+    assert (seen.bad, seen.output) == (None, "all well")
 
 
 def test_silence_is_a_hang_of_which_the_guest_is_asked(station: Any) -> None:
