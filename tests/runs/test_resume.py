@@ -81,7 +81,7 @@ def test_the_newest_interrupted_run_is_found(run: Run) -> None:
     (paths.RESULTS / "latest").symlink_to(done.folder.name)
     assert lifecycle.interrupted().folder == run.folder
     finish(run, "passed", "failed", "passed")
-    with pytest.raises(UsageError, match=r"No run in .*results was interrupted, and in none the rig failed\."):
+    with pytest.raises(UsageError, match=r"There is nothing to resume in .*results: no run was interrupted"):
         lifecycle.interrupted()
 
 
@@ -121,7 +121,7 @@ def test_a_suite_that_changed_meanwhile_is_refused(run: Run, made: Plan) -> None
 
 def test_a_plan_of_another_version_is_said_so(run: Run) -> None:
     (run.folder / "plan.json").write_text('{"base": {}}')
-    with pytest.raises(UsageError, match="cannot be resumed: what it was to run cannot be read; start a new run"):
+    with pytest.raises(UsageError, match=r"cannot be resumed: its plan\.json cannot be read; start a new run"):
         pipeline.resume(run.folder.name, 0)
 
 
