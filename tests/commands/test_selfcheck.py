@@ -107,7 +107,7 @@ def test_only_results_are_left(rig: FakeRig, base: Base) -> None:
 
 def test_a_rig_that_fails_finds_out_nothing(rig: FakeRig, base: Base) -> None:
     rig.broken_under = Clock.ICOUNT
-    with pytest.raises(RigError, match=r"self check needs kernels without findings; .* tells what went wrong"):
+    with pytest.raises(RigError, match=r"self check needs kernels without findings; .* has what went wrong"):
         selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck", rig.parts)
     assert trust.last_selfcheck() is None
     assert not (paths.cache() / "selfcheck").exists()
