@@ -147,7 +147,7 @@ def test_a_writer_that_never_ends_is_told_of(file: Path, results: Path, monkeypa
     other.execute("BEGIN IMMEDIATE")
     monkeypatch.setattr(sqlite, "_PATIENCE", 0.05)
     waiting = Database(file, schema.STEPS)
-    with pytest.raises(RigError, match="is in use by another process that does not end"), waiting.writing():
+    with pytest.raises(RigError, match="is in use by another process; call again"), waiting.writing():
         pass
     other.close()
     with waiting.writing():
