@@ -35,7 +35,9 @@ def debug(cell: str, clock: str, script: Sequence[str]) -> tuple[str, ...]:
     made = plan.load(paths.cache() / "plan.json")
     built = next((built for built in made.cells if built.kernel.image == image), None)
     if built is None:
-        raise UsageError(f"The VM of {cell} runs a kernel that was not built last; run `invoke build` as it was booted with first.")
+        raise UsageError(
+            f"The VM of {cell} runs a kernel that is not the last one built; run `invoke build` with the options of that VM first."
+        )
     socket = machine.folder / "gdb"
     machine.monitor(f"gdbserver unix:{socket},server=on,wait=off")
     return gdb.command(
@@ -49,8 +51,8 @@ def _up(cell: str, clock: str) -> vms.Vm:
         raise UsageError(f"There is no clock '{clock}'; known are {', '.join(Clock)}.")
     running = list(vms.running())
     of_cell = [machine for machine in running if machine.state.cell == cell]
-    if found := [machine for machine in of_cell if clock in ("", machine.state.clock)]:
-        return max(found, key=lambda machine: bool(machine.state.kept))
+    if matching := [machine for machine in of_cell if clock in ("", machine.state.clock)]:
+        return max(matching, key=lambda machine: bool(machine.state.kept))
     if of_cell:
         other = of_cell[0].state.clock
         raise UsageError(f"No VM of {cell} is up under {clock}, but one is under {other}; say --clock {other}, or leave it out.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cells built again in an empty folder without any cache: what the cache holds has to be the same, byte for byte."""
+"""Builds cells again in an empty folder without any cache, and compares the result with the cache, byte for byte."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check(wanted: Selection) -> None:
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What an audit builds with; tests hand in their own."""
+    """The functions that an audit builds with; tests hand in their own."""
 
     build: Callable[[Selection, tuple[Variant, ...]], Plan] = pipeline.build
     initramfs: Callable[[Machine, Path], Rootfs] = rootfs.make
@@ -50,7 +50,7 @@ _PARTS = Parts()
 
 
 def run(made: Plan, wanted: Selection, parts: Parts = _PARTS) -> Iterator[Audit]:
-    """Audit the cells of `made`, which the selection `wanted` led to, and yield what was found of each when it is known.
+    """Audit the cells of `made`, which the selection `wanted` led to, and yield the result of each when it is known.
 
     Raises BuildError if one cannot be built again, RigError if the source changed meanwhile.
     """
@@ -75,7 +75,7 @@ def _audit(made: Plan, built: BuiltCell, wanted: Selection, parts: Parts) -> Aud
             compared = (*_kernel(made, built, again.kernel, kept), _initramfs(built, kept, parts))
         finally:
             _clean()
-        found = Audit(
+        result = Audit(
             cell=built.cell.name,
             key=built.kernel.key,
             module=built.kernel.module.parent.name,
@@ -84,9 +84,9 @@ def _audit(made: Plan, built: BuiltCell, wanted: Selection, parts: Parts) -> Aud
             seconds=round(time.monotonic() - started, 1),
             compared=compared,
         )
-        known = {**trust.last_audits(), found.cell: found}
+        known = {**trust.last_audits(), result.cell: result}
         files.write(trust.audit_file(), msgspec.json.format(msgspec.json.encode(known)))
-    return found
+    return result
 
 
 def _build(built: BuiltCell, wanted: Selection, parts: Parts) -> BuiltCell:
@@ -109,7 +109,7 @@ def _made_of(kernel: Kernel) -> tuple[str, str, str]:
 
 def _kernel(made: Plan, built: BuiltCell, again: Kernel, kept: Path) -> Iterator[Compared]:
     ours, cell = built.kernel, built.cell
-    # What is wrong in the cache would come back from these.
+    # A fault in the cache would come back from these, so they have to be removed with it.
     origins = (str(kbuild.folder_of(kbuild.tree_of(made.base, cell.variant), cell)), str(toolchain.objects()))
     kernel, module = (str(ours.folder), *origins), (str(ours.module.parent), *origins)
     yield _compare(IMAGE, FileKind.DATA, ours.image, again.image, kept, kernel)
@@ -121,7 +121,7 @@ def _kernel(made: Plan, built: BuiltCell, again: Kernel, kept: Path) -> Iterator
 
 
 def _initramfs(built: BuiltCell, kept: Path, parts: Parts) -> Compared:
-    """Compare the machine's initramfs, unless Debian's packages are not to be had or are others than those it was made of."""
+    """Compare the machine's initramfs; skipped if Debian's packages are not available, or have changed since it was made."""
     ours = built.rootfs
     try:
         again = parts.initramfs(built.cell.machine, paths.cache() / _APART / built.cell.file_name)
@@ -136,14 +136,14 @@ def _initramfs(built: BuiltCell, kept: Path, parts: Parts) -> Compared:
 
 def _compare(name: str, kind: FileKind, cached: Path, rebuilt: Path, kept: Path, remove: tuple[str, ...]) -> Compared:
     """Compare a file, and keep the one that was built again in the folder `kept` if it differs."""
-    found = first_difference.first(kind, cached, rebuilt)
-    if found is None:
+    difference = first_difference.first(kind, cached, rebuilt)
+    if difference is None:
         return Compared(name, str(cached))
     copy = ""
     if rebuilt.exists():
         (kept / name).parent.mkdir(parents=True, exist_ok=True)
         copy = str(shutil.copy(rebuilt, kept / name))
-    return Compared(name, str(cached), found, copy, remove)
+    return Compared(name, str(cached), difference, copy, remove)
 
 
 def _clean() -> None:

@@ -21,7 +21,7 @@ _PYTHON = (sys.executable, "-m")
 _WORKFLOW = ".github/workflows/nightly.yml"
 _TESTS = (*_PYTHON, "pytest", "tests", "-ra", "--durations=10", "-m")
 _SPREAD = ("-n", "auto", "--dist")
-"""one process a core, and how the tests are dealt to them"""
+"""one process a core, and the way in which tests are given to them"""
 _NAME = 18
 """columns of a check's name"""
 
@@ -57,7 +57,7 @@ def commands(*, fast: bool, everything: bool = False) -> tuple[Commands, ...]:
 
 
 def run(groups: Sequence[Commands], say: Line) -> list[str]:
-    """Run all checks, whatever one of them finds, and say how long each took; return the names of those that failed."""
+    """Run all checks, also after one that failed, and print the duration of each; return the names of those that failed."""
     began = time.monotonic()
     parts = [part for group in groups for part in _group(group, say)]
     say("--- durations")

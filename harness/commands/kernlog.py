@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reading logs that a user names, with the source lines of their call traces where debug information is given."""
+"""Reads logs that a user names, with the source lines of their call traces where debug information is given."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.stats.outcome import ExitCode
 
 
 class Debug(msgspec.Struct, frozen=True):
-    """Where debug information is, if any."""
+    """Paths of debug information, if any."""
 
     vmlinux: Path | None = None
     modules: tuple[Path, ...] = ()
@@ -28,7 +28,7 @@ class Debug(msgspec.Struct, frozen=True):
 
 
 def debug(vmlinux: str, modules: Sequence[str], source: str) -> Debug:
-    """Return what the options name; UsageError for what is not there or does not go together."""
+    """Return the paths that the options name; UsageError if one does not exist, or they do not go together."""
     if (modules or source) and not vmlinux:
         raise UsageError("--module and --source go with --vmlinux, which names the kernel's debug information.")
     for name in (vmlinux, *modules):
@@ -67,7 +67,7 @@ def resolved(troubles: list[Trouble], given: Debug) -> list[Trouble]:
 
 
 def convert(file: BinaryIO, given: Debug, say: Callable[[str], object], complain: Callable[[str], object]) -> int:
-    """Read JSON lines with a log each, and say JSON lines with its findings; what cannot be read is complained of."""
+    """Read JSON lines with a log each, and write JSON lines with its findings; a line that cannot be read is an error."""
     wrong = False
     findings = 0
 

@@ -31,11 +31,11 @@ APART = "mutants"
 _TREE = "kept"
 """the work tree of a worker, in which one mutant after the other is built"""
 _TRIES = 2
-"""how often a VM may be lost for no reason of its kernel's"""
+"""attempts at a mutant whose VM is lost for a reason outside of its kernel"""
 
 
 class Tools(msgspec.Struct, frozen=True):
-    """What a mutant is built and tested with; tests hand in their own."""
+    """The functions that build and test a mutant; tests hand in their own."""
 
     build: Callable[[Base, Cell, patches.Patched, Jobserver, Line, Path | None], Kernel] = kbuild.build
     steps: Steps = STEPS
@@ -52,7 +52,7 @@ class Bench:
 
         With `everything` a mutant is not left at its first finding.
         """
-        # What is known of stock is a bug here: some mutants bring it back.
+        # No bug is a known one here: some mutants bring back the bugs of stock.
         self._plan = msgspec.structs.replace(control, base=msgspec.structs.replace(control.base, known_bugs=()))
         self._source, self._folder, self._everything = source, folder, everything
         self._built = control.cells[0]
@@ -66,10 +66,10 @@ class Bench:
         return self._built.cell.profile
 
     def identity(self, edits: Sequence[mutants.Edit]) -> str:
-        """Return what tells attempts apart that may end differently, but for chance."""
+        """Return a digest of all that decides the result of an attempt, except for chance."""
         kernel, plan = self._built.kernel, self._plan
-        told = (kernel.key, kernel.module.parent.name, plan.suite, plan.scale, str(plan.loops), ",".join(plan.tests))
-        return files.digest(*told, str(self._everything), msgspec.json.encode(edits))[:16]
+        inputs = (kernel.key, kernel.module.parent.name, plan.suite, plan.scale, str(plan.loops), ",".join(plan.tests))
+        return files.digest(*inputs, str(self._everything), msgspec.json.encode(edits))[:16]
 
     def stop(self) -> None:
         """Have every attempt end at its next step."""
@@ -80,7 +80,7 @@ class Bench:
         return self._tested("", self.identity(()), self._plan, 0.0)
 
     def attempt(self, mutant: Mutant, slot: str, jobs: Jobserver, say: Callable[[str], None]) -> Attempt:
-        """Build a mutant in the work tree of `slot`, and test it; what goes wrong is told as the outcome ``error``."""
+        """Build a mutant in the work tree of `slot`, and test it; the outcome is ``error`` if either is not possible."""
         identity, began = self.identity(mutant.edits), time.monotonic()
         try:
             files = mutants.mutate(mutant, self._read)
@@ -106,51 +106,51 @@ class Bench:
             return Attempt(mutant.name, self.profile, identity, "error", title=str(error))
 
     def _read(self, file: str) -> str:
-        found = git.blob(self._source.commit, file)
-        if found is None:
+        text = git.blob(self._source.commit, file)
+        if text is None:
             raise UsageError(f"The source has no {file}.")
-        return found.decode() + "\n"
+        return text.decode() + "\n"
 
     def _tested(self, name: str, identity: str, plan: Plan, build_seconds: float) -> Attempt:
         began = time.monotonic()
         for left in reversed(range(_TRIES)):
             try:
-                found = self._findings(name or "control", plan)
+                findings = self._findings(name or "control", plan)
                 break
             except VmLost:
                 if not left or self._stop.is_set():
                     raise
-        made = Attempt(
+        attempt = Attempt(
             name,
             self.profile,
             identity,
-            "caught" if found else "survived",
+            "caught" if findings else "survived",
             build_seconds=round(build_seconds, 1),
             test_seconds=round(time.monotonic() - began, 1),
         )
-        if not found:
-            return made
-        first = found[0]
-        others = tuple(dict.fromkeys(finding.test for finding in found if finding.test != first.test))
+        if not findings:
+            return attempt
+        first = findings[0]
+        others = tuple(dict.fromkeys(finding.test for finding in findings if finding.test != first.test))
         log = f"{self._folder.name}/{name or 'control'}-{self.profile}/{first.log}"
-        told = {"test": first.test, "kind": first.trouble.kind, "title": first.trouble.title}
-        return msgspec.structs.replace(made, **told, others=others, log=log)
+        caught = {"test": first.test, "kind": first.trouble.kind, "title": first.trouble.title}
+        return msgspec.structs.replace(attempt, **caught, others=others, log=log)
 
     def _findings(self, name: str, plan: Plan) -> list[Finding]:
-        """Return what comes to light in the steps of a suite, up to the first that has something."""
-        found: list[Finding] = []
+        """Return the findings of the steps of a suite, up to the first step that has one."""
+        findings: list[Finding] = []
         lab = Lab(self._folder / f"{name}-{self.profile}", keep=False)
         try:
             for session in plan.sessions:
                 for seen in self._steps(lab, plan, session):
                     if self._stop.is_set():
                         raise RigError("The attempt was given up.")
-                    found += seen.findings
-                    if (found and not self._everything) or any(finding.test == "boot" for finding in found):
-                        return found
+                    findings += seen.findings
+                    if (findings and not self._everything) or any(finding.test == "boot" for finding in findings):
+                        return findings
         finally:
             lab.close()
-        return found
+        return findings
 
     def _steps(self, lab: Lab, plan: Plan, session: Session) -> Iterator[Observed]:
         steps = self._tools.steps

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernels with bugs made on purpose: which of them the suite catches, and with which test."""
+"""Tests the suite with kernels that have a bug made on purpose, and notes the test that catches each."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def load(base: Base) -> MutantTable:
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What trying mutants is made of; tests hand in their own."""
+    """The functions that trying mutants needs; tests hand in their own."""
 
     load: Callable[[Base], MutantTable] = load
     check: Callable[[Selection], None] = cells.check
@@ -70,7 +70,7 @@ def run(
 ) -> Measured:
     """Try the mutants that `only` names, or all, and keep what the suite caught in results/mutants.json.
 
-    What survives in the kernels of one profile is tried in the next. `resume` takes over what an earlier call found out of
+    What survives in the kernels of one profile is tried in the next. `resume` takes over the results of an earlier call for
     the same mutants with the same kernels and tests; `everything` does not leave a mutant at its first finding.
     Raises UsageError for options that have no meaning here and for a bad table, RigError if the series itself has findings.
     """
@@ -96,15 +96,15 @@ def run(
             known=len(table.mutants),
             weaknesses=table.weaknesses,
         )
-        if resume and (told := last()):
-            started = msgspec.structs.replace(started, earlier=_latest((*told.earlier, *told.attempts)))
+        if resume and (before := last()):
+            started = msgspec.structs.replace(started, earlier=_latest((*before.earlier, *before.attempts)))
         book = _Book(started)
         book.write()
         for profile in started.profiles:
-            left = [mutant for mutant in chosen if book.found.verdict(mutant) is None]
+            left = [mutant for mutant in chosen if book.results.verdict(mutant) is None]
             if left:
                 _profile(msgspec.structs.replace(wanted, profile=profile), base, left, folder, book, parts, everything=everything)
-    return book.found
+    return book.results
 
 
 @contextmanager
@@ -115,14 +115,14 @@ def _alone() -> Iterator[None]:
         with FileLock(paths.cache() / f".{APART}.lock", timeout=0):
             yield
     except Timeout as error:
-        raise UsageError("Another rig is trying mutants, whose work trees are used by one rig at a time.") from error
+        raise UsageError("Another rig is trying mutants, and only one can at a time; call again when it has ended.") from error
 
 
 class _Book:
-    """What was found out so far, written down as it comes."""
+    """The results so far, written to the disk as they come."""
 
     def __init__(self, started: Measured) -> None:
-        self.found = started
+        self.results = started
         self._earlier = {(a.mutant, a.profile, a.identity): a for a in started.earlier}
         self._lock = threading.Lock()
 
@@ -132,12 +132,12 @@ class _Book:
     def add(self, attempt: Attempt) -> None:
         field = "attempts" if attempt.mutant else "control"
         with self._lock:
-            self.found = msgspec.structs.replace(self.found, **{field: (*getattr(self.found, field), attempt)})
+            self.results = msgspec.structs.replace(self.results, **{field: (*getattr(self.results, field), attempt)})
             self.write()
 
     def write(self) -> None:
-        files.write(file(), msgspec.json.format(msgspec.json.encode(self.found)))
-        files.write(file().with_suffix(".md"), report.markdown(self.found))
+        files.write(file(), msgspec.json.format(msgspec.json.encode(self.results)))
+        files.write(file().with_suffix(".md"), report.markdown(self.results))
 
 
 def _latest(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
@@ -149,18 +149,18 @@ def _profile(
     wanted: Selection, base: Base, mutants: Sequence[Mutant], folder: Path, book: _Book, parts: Parts, *, everything: bool
 ) -> None:
     """Try `mutants` in the kernels of one profile, the series itself first."""
-    variant = parts.variant(base, book.found.series)
+    variant = parts.variant(base, book.results.series)
     control = parts.build(wanted, (variant,))
     with Progress("mutants") as progress:
-        tree = parts.source(wanted, lambda said: progress.say("source", said)).tree
+        tree = parts.source(wanted, lambda line: progress.say("source", line)).tree
         bench = Bench(control, patches.apply(tree, variant), folder, parts.tools, everything=everything)
         progress.say(variant.name, f"testing without any bug, {wanted.profile}")
         healthy = bench.control()
         book.add(healthy)
         if healthy.outcome != "survived":
             raise RigError(
-                f"'{variant.name}' itself has a finding in {healthy.test} ({healthy.kind}: {text.plain(healthy.title)}), so that"
-                f" mutants of it would tell nothing; mend that first. The log is {folder.parent / healthy.log}."
+                f"'{variant.name}' itself has a finding in {healthy.test} ({healthy.kind}: {text.plain(healthy.title)})."
+                f" Its mutants cannot be tried before that is mended. The log is {folder.parent / healthy.log}."
             )
         progress.done(variant.name, f"nothing found in {healthy.test_seconds:.0f} s, {wanted.profile}")
         todo = []
@@ -182,11 +182,13 @@ def _beside_each_other(
         def one(mutant: Mutant) -> None:
             slot = slots.get()
             try:
-                made = bench.attempt(mutant, slot, server, lambda said: progress.say(mutant.name, said))
+                attempt = bench.attempt(mutant, slot, server, lambda line: progress.say(mutant.name, line))
             finally:
                 slots.put(slot)
-            book.add(made)
-            progress.done(mutant.name, f"{report.outcome(made)} ({bench.profile}, {made.build_seconds + made.test_seconds:.0f} s)")
+            book.add(attempt)
+            progress.done(
+                mutant.name, f"{report.outcome(attempt)} ({bench.profile}, {attempt.build_seconds + attempt.test_seconds:.0f} s)"
+            )
 
         def stop() -> None:
             bench.stop()
@@ -197,36 +199,36 @@ def _beside_each_other(
 
 
 def file() -> Path:
-    """Return where the last result of this checkout is kept; the same as a page is beside it."""
+    """Return the file of the last result of this checkout; the same as a page is beside it."""
     return paths.RESULTS / "mutants.json"
 
 
 def last() -> Measured | None:
-    """Return what the mutants told last, if that can be read."""
+    """Return the last result, if it can be read."""
     try:
         return msgspec.json.decode(file().read_bytes(), type=Measured)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def exit_code(found: Measured) -> int:
+def exit_code(results: Measured) -> int:
     """Return the exit code: the rig failed, a mutant survived, or all were caught."""
-    if found.ended("error") or found.ended(None):
+    if results.ended("error") or results.ended(None):
         return ExitCode.RIG_FAILED
-    return ExitCode.FINDING if found.ended("survived") else ExitCode.GOOD
+    return ExitCode.FINDING if results.ended("survived") else ExitCode.GOOD
 
 
 def _only_what_counts(wanted: Selection) -> None:
     plain = Selection()
     for name in wanted.__struct_fields__:
         if name not in _MEANT and getattr(wanted, name) != getattr(plain, name):
-            raise UsageError(f"--{name.replace('_', '-')} has no meaning for mutants, whose table tells what they are made of.")
+            raise UsageError(f"--{name.replace('_', '-')} has no meaning for mutants: their table has it.")
     if "," in wanted.machine:
         raise UsageError("Mutants are tried on one machine; give --machine one name.")
 
 
 def completed(wanted: Selection, base: Base, table: MutantTable) -> Selection:
-    """Return the selection with what the table says where the user said nothing."""
+    """Return the selection, with the table's values for options that the user did not give."""
     return msgspec.structs.replace(
         wanted,
         kernel=base.name,

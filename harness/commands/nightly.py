@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The unattended run: everything built and tested afresh, kept in the history, held against the baseline, and summed up."""
+"""The unattended run: everything built and tested afresh, kept in the history, compared with the baseline, and summed up."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _MEANING = {
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What a night is made of."""
+    """The functions that a night calls."""
 
     build: Callable[[Selection], Plan]
     test: Callable[[Plan, Selection, str], Outcome]
@@ -64,11 +64,11 @@ class Parts(msgspec.Struct, frozen=True):
 
 
 def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = None) -> int:
-    """Do a night's work and return its exit code; `command` is what repeats it.
+    """Do a night's work and return its exit code; `command` is the one that repeats it.
 
-    What is said on the way is in nightly.log of the run's folder, or of results/ if it did not come so far.
-    Afterwards old nights' folders are removed, as far as `limits` ask for it.
-    Raises what its parts raise, after the log and the summary have it.
+    All output is in nightly.log of the run's folder, or of results/ if the run was not begun.
+    At the end old nights' folders are removed, as far as `limits` ask for it.
+    Errors of its parts are raised again, after the log and the summary have them.
     """
     page: list[str] = []
     with _alone(), Transcript(paths.RESULTS / LOG) as transcript:
@@ -76,8 +76,8 @@ def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = N
             with transcript.listening():
                 return _night(wanted, command, parts, limits or Limits(), transcript, page)
         except BaseException as error:
-            told = f"kernel-patch-rig: {error}" if isinstance(error, RigError) else traceback.format_exc()
-            transcript.note(told)
+            message = f"kernel-patch-rig: {error}" if isinstance(error, RigError) else traceback.format_exc()
+            transcript.note(message)
             reason = str(error) if isinstance(error, RigError) else f"It ended with {type(error).__name__}."
             page.insert(
                 0, f"## Nightly run: {_MEANING[ExitCode.RIG_FAILED]} (exit code {ExitCode.RIG_FAILED})\n\n{text.plain(reason)}"
@@ -126,7 +126,7 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
     page.append(parts.markdown(outcome))
     decided = _decide(outcome, made, parts.say)
     code = exit_code(msgspec.structs.replace(outcome, comparisons=decided.comparisons))
-    lines = [*map(headlines.line, headlines.of_run(outcome)), *_told(decided)]
+    lines = [*map(headlines.line, headlines.of_run(outcome)), *_verdict(decided)]
     for line in lines:
         parts.say(line)
     audit = _audited(made, wanted, parts)
@@ -147,7 +147,7 @@ def _take_down(parts: Parts) -> None:
 
 
 def _decide(outcome: Outcome, made: Plan, say: Line) -> Gate:
-    """See that the history has all runs, and hold this one's figures against the baseline's."""
+    """Take all runs into the history, and compare this one's figures with the baseline's."""
     tests = [test for test in catalog.performance() if test in made.tests]
     with history.opened() as kept:
         for unread in history.take_up(kept):
@@ -156,7 +156,7 @@ def _decide(outcome: Outcome, made: Plan, say: Line) -> Gate:
     return gate(outcome, tests, Run(outcome.run).samples(), baseline)
 
 
-def _told(decided: Gate) -> list[str]:
+def _verdict(decided: Gate) -> list[str]:
     counts = Counter(comparison.verdict for comparison in decided.comparisons)
     return [
         f"Held against {decided.against}: {decided.reason}.",
@@ -171,28 +171,28 @@ def _told(decided: Gate) -> list[str]:
 
 
 class _Audited(msgspec.Struct, frozen=True):
-    """What a night's audit came to."""
+    """Conclusion of a night's audit."""
 
     lines: Sequence[str] = ()
     failed: bool = False
 
 
 def _audited(made: Plan, wanted: Selection, parts: Parts) -> _Audited:
-    """Audit one cell; an audit that cannot be made fails the rig, but not before what the tests said is told."""
+    """Audit one cell. If that is not possible the rig has failed, but the verdict of the tests is shown all the same."""
     if parts.audit is None:
         return _Audited()
     try:
-        found = parts.audit(made, wanted)
-        told = _Audited(found.sentences, bool(found.differing))
+        audit = parts.audit(made, wanted)
+        conclusion = _Audited(audit.sentences, bool(audit.differing))
     except (RigError, OSError) as error:
-        told = _Audited((f"AUDIT: it could not be made: {error}",), failed=True)
-    for line in told.lines:
+        conclusion = _Audited((f"AUDIT: it could not be made: {error}",), failed=True)
+    for line in conclusion.lines:
         parts.say(line)
-    return told
+    return conclusion
 
 
 def _make_room(limits: Limits, parts: Parts) -> None:
-    """Remove old nights; what goes wrong with that is no reason to fail a night whose verdict has been said."""
+    """Remove old nights. An error is only reported, since the verdict of this night stands."""
     try:
         removed = parts.make_room(limits)
     except RigError as error:
@@ -207,7 +207,7 @@ def _make_room(limits: Limits, parts: Parts) -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Hold off a second night in the same results/, which would take down the first one's VMs and mix up its log."""
+    """Allow one night at a time in results/: a second one would take down its VMs and mix up its log."""
     paths.RESULTS.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(paths.RESULTS / ".nightly.lock", timeout=0)
     try:

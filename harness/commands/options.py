@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the tasks of the command line have in common: the options of a selection, and errors in one line."""
+"""Parts that the tasks of the command line share: the options of a selection, and errors in one line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HELP = {
     "scale": "quick, default or published (default: default, of mutants their table's)",
     "boots": "boots of each cell for the performance tests (default: the scale's)",
     "loops": "share of the scale's operations to do, such as 0.1 (default: 1)",
-    "unsettled": "let samples find what those before them left, as in a running system: stock swings then",
+    "unsettled": "do not settle memory between samples, as in a running system; stock's figures then vary",
     "jobs": "how many compilers, and how many VMs, at once (default: one a core)",
     "keep": "leave up the first VM of each cell that is booted",
     "on_failure": "after a test that failed: keep, which leaves its VM up for invoke ssh and invoke gdb, or core, which writes its"
@@ -44,7 +44,7 @@ HELP = {
 _BOOTING: set[str] = set()
 """names of the tasks that boot VMs of their own"""
 _chosen = Selection()
-"""what `invoke select` said"""
+"""selection of `invoke select`"""
 
 
 def choose(wanted: Selection) -> None:
@@ -54,7 +54,7 @@ def choose(wanted: Selection) -> None:
 
 
 def selection_task(body: Callable[..., None], more: dict[str, str] | None = None, optional: tuple[str, ...] = ()) -> Task[Any]:
-    """Make a task that takes all the options of a selection, over what `invoke select` said.
+    """Make a task that takes all the options of a selection, on top of those of `invoke select`.
 
     `more` are options of its own, with their help; `body` gets them by name. Those that are
     `optional` may be given without a value.
@@ -71,8 +71,8 @@ def selection_task(body: Callable[..., None], more: dict[str, str] | None = None
     flags = {name: False if getattr(Selection(), name, None) is False else None for name in (*HELP, *own)}
     parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default) for name, default in flags.items()]
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
-    made: Task[Any] = task(name=body.__name__.strip("_"), help={**HELP, **own}, optional=optional, auto_shortflags=False)(run)
-    return made
+    made_task: Task[Any] = task(name=body.__name__.strip("_"), help={**HELP, **own}, optional=optional, auto_shortflags=False)(run)
+    return made_task
 
 
 def boots(of: Task[Any]) -> Task[Any]:

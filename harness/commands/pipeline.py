@@ -32,26 +32,28 @@ from harness.vm.vms import GuestDied
 
 
 def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
-    """Build every selected cell, side by side, and return what a suite needs to run in them.
+    """Build every selected cell, side by side, and return the plan for a suite.
 
     `variants` take the place of those that are selected. Raises UsageError, SourceUnavailable or BuildError.
     """
     cells.check(wanted)
     with Progress("build") as progress:
-        found = source.sources(wanted, lambda text: progress.say("source", text))
-        selected = cells.cells(wanted, found.base, variants)
+        sources = source.sources(wanted, lambda text: progress.say("source", text))
+        selected = cells.cells(wanted, sources.base, variants)
         roots = {machine: rootfs.build(machine) for machine in {cell.machine for cell in selected}}
-        patched = {v: patches.apply(found.tree, v) for v in dict.fromkeys(cell.variant for cell in selected)}
-        progress.done("source", f"Linux {found.tree.version}")
+        patched = {v: patches.apply(sources.tree, v) for v in dict.fromkeys(cell.variant for cell in selected)}
+        progress.done("source", f"Linux {sources.tree.version}")
         with Jobserver(wanted.jobs or os.cpu_count() or 1, len(selected)) as jobs:
 
             def one(cell: Cell) -> kbuild.Kernel:
                 try:
-                    made = kbuild.build(found.base, cell, patched[cell.variant], jobs, lambda text: progress.say(cell.name, text))
+                    kernel = kbuild.build(
+                        sources.base, cell, patched[cell.variant], jobs, lambda text: progress.say(cell.name, text)
+                    )
                 finally:
                     jobs.ended()
-                progress.done(cell.name, f"built {made.key}")
-                return made
+                progress.done(cell.name, f"built {kernel.key}")
+                return kernel
 
             kernels = parallel.side_by_side(one, selected, jobs.at_once)
     proven = {cell.machine: kernel.image for cell, kernel in reversed(list(zip(selected, kernels, strict=True)))}
@@ -60,9 +62,9 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         BuiltCell(cell, kernel, roots[cell.machine], accelerators[cell.machine])
         for cell, kernel in zip(selected, kernels, strict=True)
     )
-    notes = found.notes + tuple(note for done in patched.values() for note in done.notes) + effect.notes(built, patched)
-    made = Plan(
-        base=found.base,
+    notes = sources.notes + tuple(note for done in patched.values() for note in done.notes) + effect.notes(built, patched)
+    built_plan = Plan(
+        base=sources.base,
         loops=wanted.loops,
         boots=wanted.boots,
         unsettled=wanted.unsettled,
@@ -73,23 +75,23 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         scale=wanted.scale or catalog.SCALE,
         keep=wanted.keep,
         on_failure=wanted.on_failure,
-        version=found.tree.version,
-        origin=found.tree.origin,
-        tree=found.tree.tree,
-        stock_only=not found.base.default_series and not wanted.series,
+        version=sources.tree.version,
+        origin=sources.tree.origin,
+        tree=sources.tree.tree,
+        stock_only=not sources.base.default_series and not wanted.series,
         notes=notes,
     )
     if not variants:
-        plan.save(made, paths.cache() / "plan.json")
-    return made
+        plan.save(built_plan, paths.cache() / "plan.json")
+    return built_plan
 
 
 def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
     """Boot the selected cells that are not up, side by side.
 
-    With `keep` all of them, and they stay up when the rig ends; raises GuestDied for a kernel that
-    does not come up. Else only as many as a suite uses at once, and it is left to the suite to tell
-    of a kernel that does not come up. Raises VmLost where QEMU does not start.
+    With `keep` all of them are booted, and stay up when the rig ends; raises GuestDied for a kernel that
+    does not come up. Else only as many are booted as a suite uses at once, and the suite reports a kernel
+    that does not come up. Raises VmLost if QEMU does not start.
     """
     at_once = _workers(made, wanted.jobs)
     sessions = [session for session in made.sessions if session.boot == 0][: None if keep else at_once]
@@ -105,7 +107,7 @@ def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
                 machine = up or launch.start(wanted_, cell, keep=keep)
             except GuestDied as died:
                 if not keep:
-                    progress.done(name, "did not come up; the suite will tell why")
+                    progress.done(name, "did not come up; the suite will report why")
                     return
                 log = paths.cache() / "boot-failed" / f"{session.name}.serial.log"
                 files.write(log, died.log)
@@ -119,7 +121,7 @@ def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
 def test(made: Plan, wanted: Selection, command: str, parent: Path | None = None) -> Outcome:  # noqa: PT028 - no test
     """Run the suite in every selected cell, booting what is not up, and write the run's folder in results/ or `parent`.
 
-    `command` is what repeats the run. Raises RigError when pytest itself fails.
+    `command` is the one that repeats the run. Raises RigError when pytest itself fails.
     """
     run = Run(run_folder.new_folder(parent))
     with alone(run):
@@ -137,7 +139,7 @@ def resume(name: str, jobs: int, build_id: Callable[[Path], str] = identity.buil
     try:
         made = plan.load(run.folder / "plan.json")
     except UsageError as error:
-        raise UsageError(f"{run.folder.name} cannot be resumed: what it was to run cannot be read; start a new run.") from error
+        raise UsageError(f"{run.folder.name} cannot be resumed: its plan.json cannot be read; start a new run.") from error
     for built in made.cells:
         gone = [file for file in (built.kernel.image, built.kernel.module, built.rootfs.image) if not file.exists()]
         if gone:
@@ -188,7 +190,7 @@ def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
             shown.stopped = f"The run cannot be recorded: {error.strerror}."
         finally:
             vms.stop_own()
-            vms.sweep()  # what a worker left that did not end as it should
+            vms.sweep()  # VMs of a worker that did not end as it should
     if shown.stopped:
         raise RigError(f"{shown.stopped} What was recorded before is kept; `invoke test --resume {run.folder.name}` goes on.")
     if code == pytest.ExitCode.INTERRUPTED:
@@ -199,8 +201,8 @@ def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
     note = history.keep(run)
     if not note:
         return outcome
-    told = msgspec.structs.replace(outcome.provenance, notes=(*outcome.provenance.notes, note))
-    return msgspec.structs.replace(outcome, provenance=told)
+    provenance = msgspec.structs.replace(outcome.provenance, notes=(*outcome.provenance.notes, note))
+    return msgspec.structs.replace(outcome, provenance=provenance)
 
 
 def _workers(made: Plan, jobs: int) -> int:

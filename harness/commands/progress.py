@@ -101,22 +101,22 @@ class SuiteProgress:
         self._begun: dict[str, set[str]] = {}
         self._repeats = Repeats()
         self.stopped = ""
-        """why the suite was given up; empty if it was not"""
+        """reason for which the suite was given up; empty if it was not"""
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Learn why, which is no interrupt if a reason is given."""
+        """Note the reason, if there is one; then it is no interrupt."""
         if isinstance(excinfo.value, pytest.exit.Exception):
             self.stopped = str(excinfo.value)
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-        """Learn why, where it is the system's doing and not pytest's: that needs no traceback."""
+        """Note the reason if it is an error of the system, which needs no traceback."""
         if isinstance(excinfo.value, OSError):
             self.stopped = f"The run cannot be recorded: {excinfo.value.strerror}."
         return bool(self.stopped)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
-        """Learn how many tests each VM has."""
+        """Count the tests of each VM."""
         del node
         self._total = {}
         for nodeid in ids:
@@ -130,13 +130,13 @@ class SuiteProgress:
             self._progress.line("a worker process of the suite died; another one goes on")
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Show which test a VM is at."""
+        """Show the test that a VM is at."""
         of = name(nodeid)
         self._begun.setdefault(of.vm, set()).add(nodeid)
         self._progress.say(of.vm, f"test {len(self._begun[of.vm])} of {self._total.get(of.vm, '?')}: {of.test}")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Print what went wrong as soon as it has."""
+        """Print a failure as soon as it is known."""
         of = name(report.nodeid)
         self._begun.setdefault(of.vm, set()).add(report.nodeid)
         where, variant = f"{of.vm} {of.test}", of.cell.split("/")[1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The rig measures itself: twins of stock have to be the same, and kernels made slower on purpose slower."""
+"""Measures the rig itself: twins of stock have to be the same, and kernels made slower on purpose have to be slower."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ CHANGES = (0.5, 1.0, 2.0, 5.0)
 """per cent of the yardstick test's cost that kernels are made slower by, on the machine where it is least"""
 YARDSTICK = "le_fit_alloc_test"
 _MARGINS = {Clock.ICOUNT: 0.25, Clock.WALL: 5.0}
-"""per cent: under icount less than the smallest change, which else would be the same by definition"""
+"""per cent; under icount below the smallest change, since a change within the margin is never called slower"""
 _TWIN = "twin"
 _APART = "selfcheck"
 
 
 class Kernels(msgspec.Struct, frozen=True):
-    """All that is measured, and what was done to it."""
+    """The kernels that are measured, with the changes that were added to them."""
 
     plan: Plan
     injected: dict[tuple[str, str], float]
@@ -44,7 +44,7 @@ class Kernels(msgspec.Struct, frozen=True):
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What a self check builds and measures with; tests hand in their own."""
+    """The functions that a self check builds and measures with; tests hand in their own."""
 
     build: Callable[[Selection, tuple[Variant, ...]], Plan] = pipeline.build
     test: Callable[[Plan, Selection, str, Path], Outcome] = pipeline.test
@@ -54,7 +54,7 @@ _PARTS = Parts()
 
 
 def run(wanted: Selection, clocks: tuple[Clock, ...], experiments: int, command: str, parts: Parts = _PARTS) -> Sensitivity:
-    """Do the self check on the selected machines, and keep what it found in results/selfcheck.json.
+    """Do the self check on the selected machines, and keep the result in results/selfcheck.json.
 
     Each of `experiments` has as many boots of each kernel as the scale says. Raises UsageError for
     options that have no meaning here, RigError when a test did not run to its end.
@@ -63,22 +63,24 @@ def run(wanted: Selection, clocks: tuple[Clock, ...], experiments: int, command:
     with files.locked(paths.cache() / _APART):
         _clean()
         try:
-            made = _build(wanted, command, parts)
-            boots = wanted.boots or made.plan.size.boots
-            found: tuple[Trial, ...] = ()
+            kernels = _build(wanted, command, parts)
+            boots = wanted.boots or kernels.plan.size.boots
+            tried: tuple[Trial, ...] = ()
             for clock in clocks:
-                whole = msgspec.structs.replace(made.plan, clock=clock, boots=boots * experiments)
+                whole = msgspec.structs.replace(kernels.plan, clock=clock, boots=boots * experiments)
                 samples = _measure(whole, wanted, command, parts).samples()
-                found += trials(samples, made.injected, whole.tests, _MARGINS, boots)
-                told = Sensitivity(records.now(), lifecycle.host(), boots, experiments, _MARGINS, YARDSTICK, made.identical, found)
-                files.write(trust.selfcheck_file(), msgspec.json.format(msgspec.json.encode(told)))
+                tried += trials(samples, kernels.injected, whole.tests, _MARGINS, boots)
+                result = Sensitivity(
+                    records.now(), lifecycle.host(), boots, experiments, _MARGINS, YARDSTICK, kernels.identical, tried
+                )
+                files.write(trust.selfcheck_file(), msgspec.json.format(msgspec.json.encode(result)))
         finally:
             _clean()
-    return told
+    return result
 
 
 def folder() -> Path:
-    """Return where the runs of self checks are, apart from those that say something of a series."""
+    """Return the folder of the runs of self checks, apart from those of a series."""
     return paths.RESULTS / "selfcheck"
 
 
@@ -93,13 +95,13 @@ def _only_what_counts(wanted: Selection) -> Selection:
 
 
 def _build(wanted: Selection, command: str, parts: Parts) -> Kernels:
-    """Build twins of stock from scratch, and kernels that are slower by parts of what stock was found to cost."""
+    """Build twins of stock from scratch, and kernels that are slower by parts of the cost measured in stock."""
     pair = parts.build(wanted, tuple(Variant(name, apart=f"{_APART}/{name}", scratch=True) for name in (STOCK, _TWIN)))
     identical = _identical(pair)
     stock = tuple(built for built in pair.cells if built.cell.variant.name == STOCK)
     once = msgspec.structs.replace(pair, cells=stock, tests=(YARDSTICK,), clock=Clock.ICOUNT, boots=1)
-    told = compare.compare(_measure(once, wanted, command, parts).samples(), [YARDSTICK], _MARGINS, 0.0)
-    costs = {c.machine: c.baseline.median for c in told if c.baseline}
+    measured = compare.compare(_measure(once, wanted, command, parts).samples(), [YARDSTICK], _MARGINS, 0.0)
+    costs = {c.machine: c.baseline.median for c in measured if c.baseline}
     added = {f"plus-{change:g}": int(min(costs.values()) * change / 100) for change in CHANGES}
     source = (kbuild.tree_of(pair.base, stock[0].cell.variant) / injection.FILE).read_text()
     slower = []
@@ -118,7 +120,7 @@ def _measure(made: Plan, wanted: Selection, command: str, parts: Parts) -> Run:
     wanted = msgspec.structs.replace(wanted, clock=made.clock.value, margin=_MARGINS[made.clock])
     outcome = parts.test(made, wanted, command, folder())
     if outcome.errors or outcome.unexpected or not outcome.complete:
-        raise RigError(f"The self check needs kernels without findings; {outcome.run} tells what went wrong.")
+        raise RigError(f"The self check needs kernels without findings; the report in {outcome.run} has what went wrong.")
     return Run(outcome.run)
 
 
@@ -127,7 +129,7 @@ def _identical(pair: Plan) -> dict[str, bool]:
     digests: dict[str, set[str]] = {}
     for built in pair.cells:
         digests.setdefault(built.cell.machine.name, set()).add(files.file_sha256(built.kernel.image))
-    return {machine: len(found) == 1 for machine, found in digests.items()}
+    return {machine: len(different) == 1 for machine, different in digests.items()}
 
 
 def _clean() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A soak: the stress tests for hours in VMs that live as long, and whether memory grows meanwhile."""
+"""Runs a soak: the stress tests for hours in VMs that live as long, to see memory grow."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from harness.vm import vms
 _GLANCE = 1.0
 """seconds between two glances at whether all cells are done"""
 _FIGURE = "SUnreclaim"
-"""what the progress shows of memory"""
+"""figure of memory that the progress shows"""
 
 
 def check(wanted: Selection) -> None:
@@ -58,7 +58,7 @@ def _cell(soak: Soak, built: BuiltCell, lab: Lab) -> None:
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What a soak is made of; tests hand in their own."""
+    """The functions that a soak calls; tests hand in their own."""
 
     begin: Callable[[Run, Plan, Selection, str], None] = lifecycle.begin
     cell: Callable[[Soak, BuiltCell, Lab], None] = _cell
@@ -75,7 +75,7 @@ _PARTS = Parts()
 def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0, parts: Parts = _PARTS) -> Outcome:
     """Soak every cell of `made` for `hours`, and write the run's folder in results/.
 
-    `seed` decides what the rounds do; 0 has one drawn. Ctrl-C ends it early, with a report of what there is. Raises
+    The rounds follow from `seed`; 0 draws one. Ctrl-C ends it early, with a report of the rounds so far. Raises
     UsageError where the cells' VMs do not fit into memory, RigError where nothing can be recorded.
     """
     names = set(made.tests)
@@ -98,7 +98,7 @@ def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0
 
 
 def _cells(soak: Soak, logs: Path, parts: Parts) -> bool:
-    """Soak all cells side by side; return whether they came to their end, and were not interrupted."""
+    """Soak all cells side by side; return whether they came to their end without an interrupt."""
 
     def one(number: int) -> None:
         lab = Lab(logs, keep=False, pauses=bool(soak.plan.on_failure))
@@ -140,7 +140,7 @@ def _cut_short(soak: Soak, futures: Sequence[Future[None]]) -> None:
 
 
 def _recorder(run: Run, progress: Progress) -> Record:
-    """Return what appends to the run's files whatever a thread has, and says what went wrong and what memory there is."""
+    """Return a function that appends records to the run's files, from any thread, and shows failures and memory in use."""
     lock, repeats = threading.Lock(), Repeats()
 
     def record(seen: Observed, result: Result) -> None:
@@ -152,8 +152,8 @@ def _recorder(run: Run, progress: Progress) -> Record:
             place = f"{where} round {result.round + 1} {result.test}"
             progress.line(text.plain(f"{said} {place}: {repeats.short(result.variant, result.reason, place)}"))
         for look in seen.looks:
-            told = f"round {look.round + 1}: {look.test} done, {_FIGURE} {text.size(look.values[_FIGURE])}"
-            progress.say(where, f"{told}, {look.values['areas']} areas")
+            done = f"round {look.round + 1}: {look.test} done, {_FIGURE} {text.size(look.values[_FIGURE])}"
+            progress.say(where, f"{done}, {look.values['areas']} areas")
 
     return record
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A log of all that a command says on the terminal, each line with the time at which it was said."""
+"""Logs all output of a command on the terminal, each line with its time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)"
 
 
 class Transcript:
-    """The log, on the disk line by line so that a killed command leaves what it said until then."""
+    """The log, on the disk line by line, so that the log of a killed command is there up to its end."""
 
     def __init__(self, file: Path) -> None:
         """Begin `file` anew; RigError if it cannot be written."""
@@ -68,7 +68,7 @@ class Transcript:
             yield
 
     def _line(self, line: str) -> None:
-        # A full disk is told of by what needs it; a handler of somebody's may still write here when the log is closed.
+        # A full disk is reported by whoever needs the space. A library's log handler may still write when the log is closed.
         with contextlib.suppress(OSError, ValueError):
             self._log.write(f"{now()} {text.plain(_ESCAPES.sub('', line))}\n")
 

@@ -22,17 +22,17 @@ from harness.suite import plan
 
 
 def finish(run: Run, unfinished: str) -> Outcome:
-    """Note that nothing more is to come, and write the report.
+    """Note that the run is finished, and write the report.
 
-    Raises RigError if there is no room for one of them; it names the command that goes on then, `unfinished` for a run that is
-    not noted as finished.
+    Raises RigError if the disk has no room for either. It names the command to call then: `unfinished` if the run could not be
+    noted as finished.
     """
     try:
         run.change(finished=records.now(), proven=run.proven())
         return conclude(run)
     except RigError as error:
         again = "report" if run.provenance().finished else unfinished
-        hint = f"What the run found is whole: once that is mended, `invoke {again} {run.folder.name}` writes the report."
+        hint = f"The records of the run are whole: once that is mended, `invoke {again} {run.folder.name}` writes the report."
         raise RigError(f"{error} {hint}") from error
 
 
@@ -48,22 +48,22 @@ def conclude(run: Run) -> Outcome:
     if provenance.resumed:
         when = ", ".join(provenance.resumed)
         notes += (f"This run was interrupted, and resumed at {when}; boots that were not finished were made again.",)
-    looks, found, shown = run.looks(), tuple(run.findings()), results
+    looks, findings, shown = run.looks(), tuple(run.findings()), results
     judged = tuple(slopes.slopes(looks))
     if provenance.hours:
         if not provenance.finished:
             hours = max((look.hours for look in looks), default=0.0)
             notes += (f"This soak was ended after {hours:.2f} of {provenance.hours:g} hours.",)
         base = plan.load(run.folder / "plan.json").base
-        found = (*map(functools.partial(_as_kept, run), leaks.distinct(found)), *leaks.findings(judged, base))
-        results += leaks.results(judged, found)
+        findings = (*map(functools.partial(_as_kept, run), leaks.distinct(findings)), *leaks.findings(judged, base))
+        results += leaks.results(judged, findings)
         shown = leaks.condensed(results)
     provenance = msgspec.structs.replace(provenance, notes=notes, proven=proven)
     samples = tuple(run.samples())
     comparisons = tuple(compare.compare(samples, catalog.performance(), provenance.margins, provenance.threshold))
     before = prefixes.predecessors(provenance.patches)
     steps = tuple(compare.stepwise(samples, before, catalog.performance(), provenance.margins, provenance.threshold))
-    outcome = Outcome(run.folder, comparisons, found, results, provenance, judged, steps)
+    outcome = Outcome(run.folder, comparisons, findings, results, provenance, judged, steps)
     content = Content(
         provenance=provenance,
         comparisons=comparisons,
@@ -88,7 +88,7 @@ def conclude(run: Run) -> Outcome:
 
 
 def _as_kept(run: Run, finding: Finding) -> Finding:
-    """Return a finding with the name of its log as that is kept, which may be compressed by now."""
+    """Return a finding with the current name of its log, which may be compressed by now."""
     packed = f"{finding.log}{COMPRESSED}"
     return msgspec.structs.replace(finding, log=packed) if (run.folder / packed).exists() else finding
 
@@ -105,21 +105,21 @@ def across(before: Run, after: Run, threshold: float | None) -> Outcome:
         notes = (*provenance.notes, f"{' and '.join(unproven)}: {UNPROVEN[0].lower()}{UNPROVEN[1:]}")
         provenance = msgspec.structs.replace(provenance, notes=notes)
     threshold = provenance.threshold if threshold is None else threshold
-    found = compare.across(before.samples(), after.samples(), old.run, catalog.performance(), provenance.margins, threshold)
-    if not any(c.ratio is not None for c in found):
+    comparisons = compare.across(before.samples(), after.samples(), old.run, catalog.performance(), provenance.margins, threshold)
+    if not any(c.ratio is not None for c in comparisons):
         raise UsageError(f"{old.run} and {provenance.run} have no performance test in common, by cell and clock.")
     provenance = msgspec.structs.replace(provenance, threshold=threshold, planned=0, proven=not unproven)
-    _write_report(after.folder, report_name(before), Content(provenance=provenance, comparisons=tuple(found), before=old))
-    return Outcome(after.folder, tuple(found), (), (), provenance)
+    _write_report(after.folder, report_name(before), Content(provenance=provenance, comparisons=tuple(comparisons), before=old))
+    return Outcome(after.folder, tuple(comparisons), (), (), provenance)
 
 
 def report_name(before: Run) -> str:
-    """Return what the report of a comparison with the run `before` is called."""
+    """Return the name of the report of a comparison with the run `before`."""
     return f"compared-with-{before.folder.name}"
 
 
 def _write_report(folder: Path, name: str, content: Content) -> None:
-    # They draw: Matplotlib takes half a second to import, which no other task should wait for.
+    # These draw: Matplotlib takes half a second to import, which no other task should wait for.
     from harness.report.mail import mail
     from harness.report.page import html
 
@@ -135,6 +135,6 @@ def _point(link: Path, target: str) -> None:
 
 
 UNPROVEN = (
-    "Not all boots proved that they ran what was built for them: what is measured here may be of another kernel."
-    " Runs of before boots had such proof are to be made again."
+    "Not all boots proved that they ran what was built for them: these figures may be of another kernel."
+    " Older runs had no such check; repeat them."
 )

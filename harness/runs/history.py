@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the history is used for: runs are kept, looked at, and made the baseline."""
+"""Keeps runs in the history, shows it, and makes one of its runs the baseline."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from harness.stats.trend import RunRow, Trend
 PAGE = "history.html"
 
 
-class Look(msgspec.Struct, frozen=True):
-    """What is to be shown of the history."""
+class HistoryView(msgspec.Struct, frozen=True):
+    """The history as it is shown."""
 
     runs: tuple[RunRow, ...]
     trends: tuple[Trend, ...]
     page: Path
     """the same with plots"""
     unread: tuple[str, ...]
-    """why some runs in results/ are not in it"""
+    """reasons why some runs in results/ are not in it"""
 
 
 def opened() -> History:
@@ -37,9 +37,9 @@ def opened() -> History:
 
 
 def keep(run: Run) -> str:
-    """Put a run of results/ into the history, in the place of what it held of it before.
+    """Put a run of results/ into the history, and replace an earlier version of it there.
 
-    Returns why that could not be, or an empty string: a run that is over is not lost with the history.
+    Returns the reason if that failed, else an empty string. It does not raise, since the run itself is not lost.
     """
     if run.folder.parent != paths.RESULTS:
         return ""
@@ -52,7 +52,7 @@ def keep(run: Run) -> str:
 
 
 def take_up(kept: History) -> list[str]:
-    """Put into the history what it lacks of the runs of results/; return why some could not be, a sentence each."""
+    """Put the runs of results/ that the history lacks into it; return a sentence for each that could not be."""
     unread = []
     for run in map(Run, retention.folders(paths.RESULTS)):
         if not kept.has(run):
@@ -63,7 +63,7 @@ def take_up(kept: History) -> list[str]:
     return unread
 
 
-def look(test: str = "") -> Look:
+def look(test: str = "") -> HistoryView:
     """Read the history, of one test or of all that are compared, and write its page.
 
     Raises UsageError for a test of which it has no samples.
@@ -76,7 +76,7 @@ def look(test: str = "") -> Look:
         trends = [trend for trend in trends if trend.of.test in compared]
     page = paths.RESULTS / PAGE
     files.write(page, pages.page(rows, trends))
-    return Look(tuple(rows), tuple(trends), page, tuple(unread))
+    return HistoryView(tuple(rows), tuple(trends), page, tuple(unread))
 
 
 def accept(name: str) -> str:

@@ -59,11 +59,11 @@ class History:
         self.database.close()
 
     def store(self, run: Run) -> None:
-        """Keep all of a run, in the place of what was kept of it before; it stays the baseline if it was.
+        """Store a run, and replace an earlier version of it; it stays the baseline if it was.
 
         Raises UsageError for a folder whose records cannot be read.
         """
-        stamp = _stamp(run)  # before the records are read: what is added meanwhile is found the next time
+        stamp = _stamp(run)  # before the records are read: records that are added meanwhile are stored the next time
         provenance, samples, findings, results = run.provenance(), run.samples(), run.findings(), run.results()
         with self.database.writing() as database:
             number = database.execute(_STORE, (stamp, _json(provenance))).fetchone()["id"]
@@ -74,7 +74,7 @@ class History:
             database.executemany("INSERT INTO results VALUES (?, ?)", ((number, _json(result)) for result in results))
 
     def has(self, run: Run) -> bool:
-        """Return whether all that the run's folder holds of what is kept has been stored; its files are not read."""
+        """Return whether the run is stored as its folder has it now, by the sizes and times of its files."""
         with self.database.reading() as database:
             row = database.execute("SELECT stamp FROM runs WHERE name = ?", (run.folder.name,)).fetchone()
         return row is not None and row["stamp"] == _stamp(run)
@@ -85,7 +85,7 @@ class History:
             return [msgspec.json.decode(row, type=RunRow) for (row,) in database.execute(_RUNS)]
 
     def trend(self, tests: Sequence[str] = ()) -> list[Trend]:
-        """Return how the figures of `tests`, or of all, went from run to run, in each cell and for each amount of work.
+        """Return the figures of `tests`, or of all, from run to run, for each cell and each amount of work.
 
         Raises UsageError for a test of which no run has a sample.
         """
@@ -104,7 +104,7 @@ class History:
             return [msgspec.convert(row, Sample, strict=False) for row in rows]
 
     def set_baseline(self, run: str) -> None:
-        """Make a run the one that later ones are measured against.
+        """Make a run the baseline, with which later ones are compared.
 
         Raises UsageError if there is no such run, it is a soak or not complete, or the rig failed in one of its tests.
         """
@@ -118,7 +118,7 @@ class History:
                 (number,),
             ).fetchone()
             if row["hours"]:
-                raise UsageError(f"{run} cannot be the baseline: it is a soak, which has no figures to hold others against.")
+                raise UsageError(f"{run} cannot be the baseline: it is a soak, which has no figures to compare with.")
             if row["have"] < row["planned"]:
                 why = f"it has {row['have']} of {row['planned']} results; finish it, or name another"
                 raise UsageError(f"{run} cannot be the baseline: {why}.")
@@ -127,7 +127,7 @@ class History:
             database.execute("UPDATE runs SET baseline = (id = ?)", (number,))
 
     def baseline(self) -> str | None:
-        """Return the name of the run that later ones are measured against."""
+        """Return the name of the baseline, the run with which later ones are compared."""
         with self.database.reading() as database:
             row = database.execute("SELECT name FROM runs WHERE baseline").fetchone()
         return None if row is None else str(row["name"])
@@ -138,7 +138,7 @@ def _json(value: object) -> str:
 
 
 def _stamp(run: Run) -> str:
-    """Return what is another whenever the kept files of a run's folder have changed: their sizes and times."""
+    """Return the sizes and times of the files of a run that are stored; it differs when they have changed."""
     files = [file.stat() if (file := run.folder / name).exists() else None for name in _FILES]
     return " ".join(f"{state.st_size}@{state.st_mtime_ns}" if state else "-" for state in files)
 
@@ -148,8 +148,8 @@ def _add_samples(database: sqlite3.Connection, number: int, samples: Sequence[Sa
     database.executemany(
         "INSERT OR IGNORE INTO subjects (machine, variant, profile, clock, test, unit) VALUES (?, ?, ?, ?, ?, ?)", keys
     )
-    found = database.execute("SELECT machine, variant, profile, clock, test, unit, id FROM subjects")
-    subjects = {tuple(row)[:-1]: row["id"] for row in found}
+    stored = database.execute("SELECT machine, variant, profile, clock, test, unit, id FROM subjects")
+    subjects = {tuple(row)[:-1]: row["id"] for row in stored}
     database.executemany(
         "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         ((number, subjects[_subject(s)], s.boot, s.repeat, s.thread, s.value, s.operations, s.warmup) for s in samples),

@@ -31,15 +31,15 @@ from harness.suite.plan import Plan, Session
 
 
 class _OfABoot(Place, frozen=True):
-    """What all records say of where they come from."""
+    """The fields of a record that name its boot."""
 
     boot: int
 
 
 def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
-    """Write down what is to be run, and with what; `command` is what repeats it.
+    """Write the plan and the provenance into the run's folder; `command` is the one that repeats the run.
 
-    The folder is a run's only when all is in it. Raises RigError where there is no room for that.
+    run.json is written last: without it the folder is no run. Raises RigError if the disk has no room.
     """
     provenance = Provenance(
         run=run.folder.name,
@@ -63,7 +63,7 @@ def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
         cells={built.cell.name: built.kernel.key for built in made.cells},
         patches={built.cell.variant.name: tuple(p.name for p in patches.read(built.cell.variant)) for built in made.cells},
         notes=made.notes,
-        selfcheck=told.sentence() if (told := trust.last_selfcheck()) else "",
+        selfcheck=check.sentence() if (check := trust.last_selfcheck()) else "",
         audited=trust.audited(made),
     )
     try:
@@ -81,26 +81,26 @@ def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
 
 
 def _built(built: BuiltCell, changed: Iterable[CellChanges]) -> bytes:
-    """Return what is known of how a kernel was built, with what it changes against its predecessor, if there is one."""
-    cell, told = built.cell, msgspec.json.decode((built.kernel.folder / "build.json").read_bytes())
+    """Return a kernel's build.json, with its changes against the predecessor if there is one."""
+    cell, build = built.cell, msgspec.json.decode((built.kernel.folder / "build.json").read_bytes())
     for of in changed:
         if (of.machine, of.variant, of.profile) == (cell.machine.name, cell.variant.name, cell.profile):
-            told |= {"against": of.against, "changes": msgspec.to_builtins(of.changes)}
-    return msgspec.json.format(msgspec.json.encode(told))
+            build |= {"against": of.against, "changes": msgspec.to_builtins(of.changes)}
+    return msgspec.json.format(msgspec.json.encode(build))
 
 
 def host() -> str:
-    """Return what the host is, with its CPU's model: under the wall clock it decides the figures."""
+    """Return a description of the host with its CPU's model, which figures under the wall clock depend on."""
     model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.M)
     kind = model[1] if model else platform.machine()
     return f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPUs ({kind})"
 
 
 def resume(run: Run, made: Plan) -> None:
-    """Note that the run goes on, and set aside what was recorded in boots that were not finished: they are made again.
+    """Note that the run goes on, and move the records of boots that were not finished to the folder ``interrupted``.
 
-    What is set aside goes to the folder ``interrupted``. A run that came to its end is taken up again for the boots in
-    which the rig failed. Raises UsageError where there is nothing to do, or test_module/suite.toml is not what it was.
+    These boots are made again, and so are those in which the rig failed. Raises UsageError if there is nothing to do, or if
+    test_module/suite.toml has changed.
     """
     provenance = run.provenance()
     if provenance.hours:
@@ -122,7 +122,7 @@ def resume(run: Run, made: Plan) -> None:
 
 
 def undone(run: Run, made: Plan) -> list[Session]:
-    """Return the sessions of which not everything has a result, or in which the rig failed."""
+    """Return the sessions that lack a result, or in which the rig failed."""
     of = collections.Counter((r.machine, r.variant, r.profile, r.clock, r.boot) for r in run.results())
     failed = {(r.machine, r.variant, r.profile, r.clock, r.boot) for r in run.results() if r.outcome == "error"}
     return [s for s in made.sessions if of[_place(s)] < s.results or _place(s) in failed]
@@ -147,7 +147,7 @@ def interrupted() -> Run:
             continue
         if not provenance.finished or any(result.outcome == "error" for result in run.results()):
             return run
-    raise UsageError(f"No run in {paths.RESULTS} was interrupted, and in none the rig failed.")
+    raise UsageError(f"There is nothing to resume in {paths.RESULTS}: no run was interrupted, and the rig failed in none.")
 
 
 def find(name: str) -> Run:

@@ -16,14 +16,14 @@ from harness.errors import RigError
 from harness.model import run_folder
 
 LOG = "nightly.log"
-"""in the folder of a run says that a night made it"""
+"""file in a run's folder that marks a nightly run"""
 _NAME = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 _GOING = ".removing-"
 """begins the name of a folder whose removal has begun, so that a half-removed run is never taken for one"""
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What nights' folders may take; those that are never removed count as well."""
+    """Limits for the folders of nights; those that are never removed count too."""
 
     runs: int = 30
     size: int = 5 << 30
@@ -42,8 +42,8 @@ def folders(results: Path) -> list[Path]:
     """Return the runs' folders in `results`, oldest first: by their names, with a run.json, and no links to elsewhere."""
     if not results.is_dir():
         return []
-    found = [path for path in results.iterdir() if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()]
-    return sorted(path for path in found if (path / run_folder.PROVENANCE).is_file())
+    named = [path for path in results.iterdir() if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()]
+    return sorted(path for path in named if (path / run_folder.PROVENANCE).is_file())
 
 
 def prune(results: Path, limits: Limits, stored: Collection[str]) -> list[Removed]:
@@ -89,7 +89,7 @@ def _remove(path: Path) -> None:
 
 
 def _finish(results: Path) -> None:
-    """Remove what a removal left that was cut short."""
+    """Finish removals that were cut short."""
     for path in results.glob(f"{_GOING}*"):
         if _NAME.fullmatch(path.name.removeprefix(_GOING)) and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

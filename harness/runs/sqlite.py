@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import RigError, UsageError
 
-Step = Sequence[str]
+Migration = Sequence[str]
 """statements that take the schema from one version to the next"""
 _PATIENCE = 60.0
 """seconds that one writer waits for the others"""
@@ -19,13 +19,13 @@ _TAKEN = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class Database:
-    """An open file; every failure of SQLite is told as a RigError that names it.
+    """An open file; every failure of SQLite raises a RigError that names the file.
 
     It keeps a rollback journal rather than a write-ahead log, so that between two transactions the
     one file is all there is and can be copied from one machine to another.
     """
 
-    def __init__(self, path: Path, steps: Sequence[Step], patience: float = _PATIENCE) -> None:
+    def __init__(self, path: Path, steps: Sequence[Migration], patience: float = _PATIENCE) -> None:
         """Open or make `path`, bring its schema up to date, and wait `patience` seconds for other writers.
 
         Raises UsageError for the file of a newer rig, which stays as it is.
@@ -36,7 +36,7 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RigError(f"The folder {path.parent} cannot be made: {error.strerror}.") from error
-        with self._told():
+        with self._errors():
             self.connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
         self.connection.row_factory = sqlite3.Row
         try:
@@ -51,14 +51,14 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection on which all that is read is of one moment; its rows have names."""
-        with self._told(), self._transaction("BEGIN"):
+        """Give a connection that reads one state of the file; its rows have names."""
+        with self._errors(), self._transaction("BEGIN"):
             yield self.connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Give a connection whose changes are made together when the block ends, or not at all when it raises."""
-        with self._told(), self._transaction("BEGIN IMMEDIATE"):
+        with self._errors(), self._transaction("BEGIN IMMEDIATE"):
             yield self.connection
 
     @contextmanager
@@ -72,7 +72,7 @@ class Database:
                 self.connection.execute("ROLLBACK")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
@@ -83,15 +83,15 @@ class Database:
                     " taken up again."
                 ) from error
             if code in _TAKEN:
-                raise RigError(f"{self.path} is in use by another process that does not end; call again when it has.") from error
+                raise RigError(f"{self.path} is in use by another process; call again when that has ended.") from error
             raise RigError(f"{self.path} cannot be used: {error}; see that there is space and that it may be written.") from error
 
     def _version(self) -> int:
-        with self._told():
+        with self._errors():
             return int(self.connection.execute("PRAGMA user_version").fetchone()[0])
 
     def _migrate(self) -> None:
-        """Take one step after the other, each whole or not at all, whoever else does the same at the same time."""
+        """Bring the schema up to date step by step, each in one transaction, since other rigs may do the same at the same time."""
         while (version := self._version()) < len(self._steps):
             with self.writing() as connection:
                 if self._version() != version:

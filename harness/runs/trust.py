@@ -15,12 +15,12 @@ from harness.suite.plan import Plan
 
 
 def selfcheck_file() -> Path:
-    """Return where the last self check of this checkout is kept."""
+    """Return the file of the last self check of this checkout."""
     return paths.RESULTS / "selfcheck.json"
 
 
 def last_selfcheck() -> Sensitivity | None:
-    """Return what the last self check found, if there was one."""
+    """Return the last self check, if there was one."""
     try:
         return msgspec.json.decode(selfcheck_file().read_bytes(), type=Sensitivity)
     except (OSError, msgspec.DecodeError):
@@ -28,7 +28,7 @@ def last_selfcheck() -> Sensitivity | None:
 
 
 def audit_file() -> Path:
-    """Return where the audits of this checkout are kept."""
+    """Return the file of the audits of this checkout."""
     return paths.RESULTS / "audit.json"
 
 
@@ -41,7 +41,7 @@ def last_audits() -> dict[str, Audit]:
 
 
 def audited(made: Plan) -> dict[str, str]:
-    """Return what audits of the very kernels of a plan found, by cell."""
+    """Return the results of audits of the kernels of a plan, by cell; without those of other builds."""
     known = last_audits()
-    said = {b.cell.name: audit.told(known.get(b.cell.name), b.kernel.key, b.kernel.module.parent.name) for b in made.cells}
-    return {cell: words for cell, words in said.items() if words}
+    by_cell = {b.cell.name: audit.told(known.get(b.cell.name), b.kernel.key, b.kernel.module.parent.name) for b in made.cells}
+    return {cell: words for cell, words in by_cell.items() if words}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Makes pytest items of a plan's cells and tests, and writes down what they bring to light."""
+"""Makes pytest items of a plan's cells and tests, and writes down their records."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ class SessionScheduling(LoadScopeScheduling):  # type: ignore[misc]
             super()._reschedule(node)
 
     def _split_scope(self, nodeid: str) -> str:
-        told = name(nodeid)
-        return f"{told.cell}/{told.clock}/{told.boot}"
+        of = name(nodeid)
+        return f"{of.cell}/{of.clock}/{of.boot}"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -170,9 +170,9 @@ def chosen(request: pytest.FixtureRequest) -> Plan:
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest, chosen: Plan) -> Iterator[Lab]:
     """The VMs of this worker."""
-    made = Lab(request.config.stash[_RUN].folder, keep=chosen.keep, pauses=bool(chosen.on_failure))
-    yield made
-    made.close()
+    vms = Lab(request.config.stash[_RUN].folder, keep=chosen.keep, pauses=bool(chosen.on_failure))
+    yield vms
+    vms.close()
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def judge(record_property: Callable[[str, object], None], lab: Lab) -> Judge:
 
 
 class Recorder:
-    """Writes down what each test brought to light, in the one process that hears of all of them; one result a test."""
+    """Writes down the records of each test, one result each, in the one process that gets the reports of all workers."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -228,7 +228,7 @@ class Recorder:
             if outcome is not None:
                 self._run.add(outcome.records())
             self._open[report.nodeid] = _result(report, outcome)
-        elif report.failed:  # the rig's own failure, which leaves open what else there is to a test that had run
+        elif report.failed:  # the rig failed around a test, which may have run to its end before
             result = self._open.get(report.nodeid) or _result(report, None)
             self._open[report.nodeid] = msgspec.structs.replace(result, outcome="error", reason=why(report))
         if report.when not in ("setup", "call") and report.nodeid in self._open:
@@ -237,7 +237,7 @@ class Recorder:
 
 
 def _result(report: pytest.TestReport, outcome: Observed | None) -> Result:
-    """Return how a test went that observed `outcome`; one that failed before it observed anything is the rig's failure."""
+    """Return the result of a test that observed `outcome`; one that failed before it observed anything is the rig's failure."""
     known = "; ".join(dict.fromkeys(f.expected for f in outcome.findings)) if outcome and hasattr(report, "wasxfail") else ""
     reason = "" if report.passed else known or why(report)
     word: str = "xfailed" if hasattr(report, "wasxfail") and report.skipped else report.outcome

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One test of the module in one VM: load, watch, unload, and what it all said."""
+"""Runs one test of the module in one VM: loads it, watches it, unloads it, and collects the records."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ class _Trial:
         return Observed(findings=_with_evidence(self.findings(troubles, log), death.testimony))
 
     def findings(self, troubles: Sequence[Trouble], log: str) -> tuple[Finding, ...]:
-        found = [self.finding(trouble, log) for trouble in self._resolved(troubles)]
+        own = [self.finding(trouble, log) for trouble in self._resolved(troubles)]
         must = [bug for bug in self.known if bug.always and self.cell.variant.name == STOCK]
-        missing = [bug for bug in must if not any(bug.explains(f.trouble.kind, f.trouble.title) for f in found)]
+        missing = [bug for bug in must if not any(bug.explains(f.trouble.kind, f.trouble.title) for f in own)]
         unseen = (_own("not-seen", f"{NOT_SEEN}{bug.reason}", 0, "") for bug in missing)
-        return (*found, *(self.finding(trouble, log) for trouble in unseen))
+        return (*own, *(self.finding(trouble, log) for trouble in unseen))
 
     def _resolved(self, troubles: Sequence[Trouble]) -> Sequence[Trouble]:
-        """Return the troubles with their places in the source, as far as debug information tells them."""
+        """Return the troubles with their places in the source, as far as debug information has them."""
         kernel = self.session.built.kernel
         try:
             tree = tree_of(self._base, self.cell.variant)
@@ -76,7 +76,7 @@ class _Trial:
 
 
 def boot(lab: Lab, plan: Plan, session: Session) -> Observed:
-    """Boot a cell and return what its kernel complained of before the first test."""
+    """Boot a cell and return what its kernel reported before the first test."""
     trial = _Trial(session, plan.base, "boot")
     try:
         station = lab.station(session)
@@ -88,11 +88,11 @@ def boot(lab: Lab, plan: Plan, session: Session) -> Observed:
 
 
 def end(lab: Lab, plan: Plan, session: Session) -> Observed:
-    """Return what a cell's kernel complained of after the last test, if its VM was not lost before."""
+    """Return what a cell's kernel reported after the last test; skipped if its VM was lost before."""
     trial = _Trial(session, plan.base, "end")
     station = lab.current(session)
     if station is None:
-        return Observed(skipped="the VM was lost in an earlier test, which tells why")
+        return Observed(skipped="the VM was lost in an earlier test, whose result says why")
     first, alive = station.vm.console.line, station.vm.alive
     log = station.vm.console.read() if alive else station.vm.console.rest()
     gone = Bad("died", station.vm.ended("the VM ended after the last test"))
@@ -104,7 +104,7 @@ def end(lab: Lab, plan: Plan, session: Session) -> Observed:
 def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     """Do `step` in its session's VM.
 
-    A kernel that dies, hangs or complains is a finding, also if it did so since the test before.
+    A kernel that dies, hangs or reports a problem is a finding, also if that was between the test before and this one.
     Raises VmLost only when QEMU cannot be started, or its VM's folder is gone.
     """
     trial = _Trial(session, plan.base, step.name)
@@ -114,15 +114,16 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         return trial.died(died, lab.last_log(session))
     first = station.vm.console.line
     patience = plan.patience(step) + catalog.profile_use(session.built.cell.profile).leaks
-    seen = watch(station, guest_script.command(plan, session, step), patience, harmless=bool(plan.on_failure))
+    watched = watch(station, guest_script.command(plan, session, step), patience, harmless=bool(plan.on_failure))
     reading = Reading(plan, session, step)
-    if seen.bad:
-        findings = trial.findings(autopsy(seen.log, first, seen.bad), station.log_name)
-        findings = _with_evidence(findings, seen.bad.testimony)
+    if watched.bad:
+        findings = trial.findings(autopsy(watched.log, first, watched.bad), station.log_name)
+        findings = _with_evidence(findings, watched.bad.testimony)
         findings = _leave(lab, plan, session, step.name, findings, lost=True)
-        return Observed(samples=reading.samples(ktap.parse(seen.log)), findings=findings)
-    report = ktap.parse(seen.said)
-    troubles = reading.troubles(kernlog.find(seen.log, first), seen.said, first) + failures(step, report, first, seen.log)
+        return Observed(samples=reading.samples(ktap.parse(watched.log)), findings=findings)
+    report = ktap.parse(watched.output)
+    reported = kernlog.find(watched.log, first)
+    troubles = reading.troubles(reported, watched.output, first) + failures(step, report, first, watched.log)
     if troubles:
         station.keep()
     return Observed(
@@ -130,15 +131,15 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         points=reading.points(report),
         findings=_leave(lab, plan, session, step.name, trial.findings(troubles, station.log_name), lost=False),
         histograms=reading.histograms(report),
-        sections=reading.sections(seen.said),
-        memory=reading.memory(report, seen.said),
-        looks=reading.looks(report, seen.said),
+        sections=reading.sections(watched.output),
+        memory=reading.memory(report, watched.output),
+        looks=reading.looks(report, watched.output),
         skipped=next((o.reason for o in report.outcomes if o.skipped), ""),
     )
 
 
 def _leave(lab: Lab, plan: Plan, session: Session, test: str, findings: tuple[Finding, ...], *, lost: bool) -> tuple[Finding, ...]:
-    """Do with a VM what is to be done after such findings; return them with what was left of it."""
+    """Keep, dump or end a VM after these findings, as the plan has it; return them, with what was left of the VM."""
     failed = any(not finding.expected for finding in findings)
     if failed and plan.on_failure:
         left = lab.leave(session, test, plan.on_failure)
@@ -149,27 +150,27 @@ def _leave(lab: Lab, plan: Plan, session: Session, test: str, findings: tuple[Fi
 
 
 def autopsy(log: str, first: int, bad: Bad) -> list[Trouble]:
-    """Return what the kernel reported before it ended, and how it ended if no report tells that."""
-    found = kernlog.find(log, first)
-    if any(trouble.severity is Severity.FATAL for trouble in found):
-        return found
+    """Return the kernel's reports before its end, and a trouble for the end itself if no report is fatal."""
+    troubles = kernlog.find(log, first)
+    if any(trouble.severity is Severity.FATAL for trouble in troubles):
+        return troubles
     lines = log.splitlines()
     tail = lines[-_TAIL:]
     own = _own(bad.kind, bad.title, first + len(lines) - len(tail), "\n".join(tail))
     function, frames = _place(bad.testimony)
-    return [*found, msgspec.structs.replace(own, severity=Severity.FATAL, function=function, frames=frames)]
+    return [*troubles, msgspec.structs.replace(own, severity=Severity.FATAL, function=function, frames=frames)]
 
 
-def _place(told: Testimony) -> tuple[str, tuple[Frame, ...]]:
-    """Return the function that a guest which hangs is in, and its call trace: in its own words, or else in QEMU's."""
-    for own in kernlog.find(told.said):
+def _place(testimony: Testimony) -> tuple[str, tuple[Frame, ...]]:
+    """Return the function and the call trace of a guest that hangs: from its own report, or else from QEMU."""
+    for own in kernlog.find(testimony.said):
         return own.function, own.frames
-    busy = next((cpu.frames for cpu in told.cpus if cpu.frames and not cpu.idle), ())
+    busy = next((cpu.frames for cpu in testimony.cpus if cpu.frames and not cpu.idle), ())
     return (busy[0].function if busy and busy[0].size else "", busy)
 
 
 class Steps(msgspec.Struct, frozen=True):
-    """What is done in a session's VM, from its boot to its end; tests hand in their own."""
+    """The functions that are called in a session's VM, from its boot to its end; tests hand in their own."""
 
     boot: Callable[[Lab, Plan, Session], Observed] = boot
     run: Callable[[Lab, Plan, Session, Step], Observed] = run
@@ -179,38 +180,38 @@ class Steps(msgspec.Struct, frozen=True):
 STEPS = Steps()
 
 
-def _with_evidence(findings: tuple[Finding, ...], told: Testimony) -> tuple[Finding, ...]:
-    """Return the findings with what a guest told that hung, which the last but for bugs that were not seen is about."""
+def _with_evidence(findings: tuple[Finding, ...], testimony: Testimony) -> tuple[Finding, ...]:
+    """Return the findings with the testimony of a guest that hung. It goes to the last one that is no bug that was not seen."""
     seen = [f for f in findings if f.trouble.kind != "not-seen"]
-    return tuple(msgspec.structs.replace(f, evidence=_words(told)) if f is seen[-1] else f for f in findings)
+    return tuple(msgspec.structs.replace(f, evidence=_words(testimony)) if f is seen[-1] else f for f in findings)
 
 
-def _words(told: Testimony) -> str:
-    """Return a testimony as a person reads it."""
+def _words(testimony: Testimony) -> str:
+    """Return a testimony as text."""
     cpus = (
         "\n".join(
             (f"CPU {number}: {'idle' if cpu.idle else 'busy'}", *(f"  {trouble.framed(f)}" for f in cpu.frames), cpu.registers)
         )
-        for number, cpu in enumerate(told.cpus)
+        for number, cpu in enumerate(testimony.cpus)
     )
-    return "\n\n".join(part for part in (*cpus, told.said.strip()) if part)
+    return "\n\n".join(part for part in (*cpus, testimony.said.strip()) if part)
 
 
 def _own(kind: str, title: str, first: int, text: str) -> Trouble:
-    """Return a trouble that the rig saw, where the kernel did not."""
+    """Return a trouble that the rig saw and the kernel did not report."""
     last = first + max(len(text.splitlines()) - 1, 0)
     return Trouble(kind, Severity.ERROR, title, first, last, text, fingerprint=kind)
 
 
 def failures(step: Step, report: ktap.Report, first: int, log: str) -> list[Trouble]:
-    """Return how the test of `step` failed, with the lines of the console's log that tell it; `first` is the log's first line."""
+    """Return the failures of the test of `step`, with their lines of the console's log; `first` is the log's first line."""
     failed = [(o.test, o.reason or "the test failed") for o in report.outcomes if not o.ok]
     if not report.complete:
         failed.append((step.test.name, "the module did not report a result for every test"))
     elif not failed and not any(o.skipped for o in report.outcomes) and not report.timings:
         failed.append((step.test.name, f"{step.test.name} reported no sample"))
-    found = []
+    troubles = []
     for test, reason in failed:
-        seen = excerpt.failure(log, first, test)
-        found.append(_own("test-failed", reason, seen.first, seen.text))
-    return found
+        shown = excerpt.failure(log, first, test)
+        troubles.append(_own("test-failed", reason, shown.first, shown.text))
+    return troubles

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a test brought to light, as records: read out of what the module and the guest said."""
+"""Makes the records of a test from the output of the module and of the guest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PAGE = 4096
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """What a trial brought to light."""
+    """The records of one step of a session."""
 
     boots: tuple[Booted, ...] = ()
     """that proved what they run, and were made for it"""
@@ -82,7 +82,7 @@ class Reading:
         }
 
     def samples(self, report: ktap.Report) -> tuple[Sample, ...]:
-        """Return the totals, those that do not count marked; none of a sweep, or if a tracer was in their way."""
+        """Return the samples, with warm-up marked; none of a sweep, or if a tracer disturbed them."""
         if self._use.tracer or self._step.axis:
             return ()
         aside = self._step.round >= self._size.rounds
@@ -102,7 +102,7 @@ class Reading:
         )
 
     def points(self, report: ktap.Report) -> tuple[Point, ...]:
-        """Return what a step of a sweep measured."""
+        """Return the measurements of a step of a sweep."""
         if not self._step.axis:
             return ()
         return tuple(
@@ -122,11 +122,11 @@ class Reading:
         return {"value": value, "unit": unit, "operations": timing.operations}
 
     def histograms(self, report: ktap.Report) -> tuple[Histogram, ...]:
-        """Return how long single operations took."""
-        found = []
+        """Return the durations of single operations."""
+        histograms = []
         for latency in report.latencies:
             worth, unit = clock.unit(self._clock)
-            found.append(
+            histograms.append(
                 Histogram(
                     **self._names,  # type: ignore[arg-type]
                     test=latency.test,
@@ -136,30 +136,30 @@ class Reading:
                     buckets=tuple((lower * worth, count) for lower, count in latency.buckets),
                 )
             )
-        return tuple(found)
+        return tuple(histograms)
 
-    def sections(self, said: str) -> tuple[CriticalSection, ...]:
+    def sections(self, output: str) -> tuple[CriticalSection, ...]:
         """Return the longest stretch without preemption, if a tracer looked for it."""
-        trace = _between(said, guest_script.TRACE, "begin")
-        found = tracer.parse(trace) if trace else None
-        if found is None:
+        trace = _between(output, guest_script.TRACE, "begin")
+        traced = tracer.parse(trace) if trace else None
+        if traced is None:
             return ()
         return (
             CriticalSection(
                 **self._names,  # type: ignore[arg-type]
                 test=self._step.test.name,
                 repeat=self._step.round,
-                microseconds=found.microseconds,
-                began=found.began,
-                ended=found.ended,
-                stack=found.stack,
+                microseconds=traced.microseconds,
+                began=traced.began,
+                ended=traced.ended,
+                stack=traced.stack,
             ),
         )
 
-    def memory(self, report: ktap.Report, said: str) -> tuple[Memory, ...]:
-        """Return the looks at memory: the module's own, and what the kernel's files said before and after."""
+    def memory(self, report: ktap.Report, output: str) -> tuple[Memory, ...]:
+        """Return the looks at memory: the module's own, with the values of the kernel's files before and after."""
         before, after = meminfo.before_and_after(
-            _between(said, guest_script.MEMORY, "before"), _between(said, guest_script.MEMORY, "after")
+            _between(output, guest_script.MEMORY, "before"), _between(output, guest_script.MEMORY, "after")
         )
         files = {"before": before, "after": after}
         return tuple(
@@ -173,10 +173,10 @@ class Reading:
             for look in report.looks
         )
 
-    def looks(self, report: ktap.Report, said: str) -> tuple[Look, ...]:
-        """Return what memory was like when all was over, if a soak asked for that, and the most that was freed lazily before."""
-        found = meminfo.at_rest(_between(said, guest_script.REST, "begin"))
-        if found is None:
+    def looks(self, report: ktap.Report, output: str) -> tuple[Look, ...]:
+        """Return the state of memory after the test, and the most lazily freed pages during it; nothing outside of a soak."""
+        rest = meminfo.at_rest(_between(output, guest_script.REST, "begin"))
+        if rest is None:
             return ()
         most = max((note.values.get("lazy_pages_max", 0) for note in report.notes), default=0)
         return (
@@ -186,22 +186,22 @@ class Reading:
                 round=self._step.round,
                 seed=self._step.seed,
                 share=self._step.share,
-                uptime=found.uptime,
-                values={**found.values, "lazy_most": most * _PAGE},
-                caches=found.caches,
+                uptime=rest.uptime,
+                values={**rest.values, "lazy_most": most * _PAGE},
+                caches=rest.caches,
             ),
         )
 
-    def troubles(self, found: Sequence[Trouble], said: str, line: int) -> list[Trouble]:
-        """Return what the log told of, with the leaks in detail; those of which it said nothing are told at its line `line`."""
+    def troubles(self, logged: Sequence[Trouble], output: str, line: int) -> list[Trouble]:
+        """Return the troubles of the log, with the leaks in detail. A leak that the log does not mention gets its line `line`."""
         if not self._use.leaks:
-            return list(found)
-        scans = (_between(said, guest_script.LEAKS, what) for what in ("first", "again", "names"))
-        return kmemleak.instead(found, kmemleak.read(*scans), line)
+            return list(logged)
+        scans = (_between(output, guest_script.LEAKS, what) for what in ("first", "again", "names"))
+        return kmemleak.instead(logged, kmemleak.read(*scans), line)
 
 
 def _space(values: Mapping[str, int]) -> dict[str, int]:
-    """Return what a look saw, with the free space that is of no use to the largest request: external fragmentation."""
+    """Return the values of a look, with external fragmentation: the free space outside of the largest hole."""
     if not {"free", "largest_hole"} <= values.keys():
         return dict(values)
     free, largest = values["free"], values["largest_hole"]
@@ -209,6 +209,6 @@ def _space(values: Mapping[str, int]) -> dict[str, int]:
     return {"fragmented": free - largest, **others, "largest_hole": largest, "free": free}
 
 
-def _between(said: str, marker: str, what: str) -> str:
+def _between(output: str, marker: str, what: str) -> str:
     """Return what the script printed between the line `marker` `what` and the next of that marker."""
-    return said.partition(f"{marker} {what}\n")[2].partition(f"{marker} end\n")[0]
+    return output.partition(f"{marker} {what}\n")[2].partition(f"{marker} end\n")[0]

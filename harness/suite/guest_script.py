@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is run in the guest for one test: the module's parameters, and the script that loads it."""
+"""Writes the command that runs one test in the guest: the script that loads the module, and the module's parameters."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ cat trace
 echo "{TRACE} end"
 echo nop > current_tracer
 """
-# Looks can be compared that are taken at rest. The module has had purged what it freed lazily, and is gone; the workers that
-# destroy percpu chunks and free a module's memory are given time; and what the kernel gives back when asked is dropped, the
-# page cache and slabs without objects, since how much there is of these is chance and no leak.
+# Only looks that are taken at rest can be compared. The module has purged its lazily freed areas, and is unloaded. The workers
+# that destroy percpu chunks and free a module's memory get time to end. The page cache and slabs without objects are dropped:
+# their size is chance, and no leak.
 _AT_REST = f"""\
 sleep 0.5
 echo 3 > /proc/sys/vm/drop_caches
@@ -83,7 +83,7 @@ _KMEMLEAK = """\
 leaks=/sys/kernel/debug/kmemleak
 [ -e $leaks ] || mount -t debugfs debugfs /sys/kernel/debug 2> /dev/null
 """
-# Its own thread would report in the middle of a test what only that test knows of for the moment.
+# The thread of kmemleak would report memory in the middle of a test that only the test has a pointer to.
 _CLEAR = """\
 if ! { echo scan=off > $leaks && echo clear > $leaks; } 2> /dev/null; then
     echo "kmemleak is not there, or has switched itself off"
@@ -96,8 +96,8 @@ echo "{LEAKS} names"
 grep -F '[vmalloc_test]' /proc/kallsyms
 echo "{LEAKS} end"
 """
-# The first scan takes the contents' checksums; the second finds those unchanged that are of age, which is five seconds
-# (MSECS_MIN_AGE); what a register or a moved pointer hid from it the third one sees.
+# The first scan takes the checksums of all objects. The second one, five seconds later (MSECS_MIN_AGE), finds those that have
+# not changed. The third one finds objects again whose pointer was in a register, or moved, during the second.
 _SCAN = f"""\
 scan() {{
     echo "{LEAKS} looked for" > /dev/kmsg
@@ -160,23 +160,23 @@ def _words(named: Mapping[str, object]) -> tuple[str, ...]:
 def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool) -> Mapping[str, object]:
     """Return the module's parameters for `step`.
 
-    Where nothing is compared, or with a tracer, a warm-up and further samples would make nothing better.
+    A test that is not compared, or that is traced, has one sample without warm-up: more would improve nothing.
     """
     size = chosen.size
-    found: dict[str, object] = {
+    named: dict[str, object] = {
         "tests": step.test.name,
         "loops": max(1, round(chosen.loops_of(step.test) * step.share)),
         "busy": size.busy,
     }
     if step.seed:
-        found["seed"] = step.seed
+        named["seed"] = step.seed
     if step.axis:
-        return {**found, "repeat": 1, "busy": 0, step.axis: step.size}
+        return {**named, "repeat": 1, "busy": 0, step.axis: step.size}
     if tracer:
-        return {**found, "repeat": 1, "trace": 1}
+        return {**named, "repeat": 1, "trace": 1}
     if looks:
-        found["memory"] = _LOOK_EVERY
+        named["memory"] = _LOOK_EVERY
     if step.test.stress:
         threads = {"threads": step.test.threads} if step.test.threads else {}
-        return {**found, "repeat": 1, **threads}
-    return {**found, "repeat": size.warmup + size.repeat, "settle": int(size.settle), "latency": int(step.round == size.aside)}
+        return {**named, "repeat": 1, **threads}
+    return {**named, "repeat": size.warmup + size.repeat, "settle": int(size.settle), "latency": int(step.round == size.aside)}

@@ -32,7 +32,7 @@ class Timing(msgspec.Struct, frozen=True):
     nanoseconds: int
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ResultLine(msgspec.Struct, frozen=True):
     """One test's result line."""
 
     test: str
@@ -42,20 +42,20 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """How long each operation took in one pass of a test."""
+    """Durations of the operations in one pass of a test."""
 
     test: str
     repeat: int
     operations: int
     overhead_ns: int
-    """what reading the clock adds to every operation"""
+    """cost of reading the clock, which is part of every operation"""
     max_ns: int
     buckets: tuple[tuple[int, int], ...]
     """lower bound in nanoseconds, ascending, and count; the counts add up to `operations`"""
 
 
-class Look(msgspec.Struct, frozen=True):
-    """One look at memory."""
+class MemoryLine(msgspec.Struct, frozen=True):
+    """One look at memory, as the module prints it."""
 
     test: str
     at: str
@@ -67,7 +67,7 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What a test has to say besides its samples."""
+    """Values that a test reports besides its samples."""
 
     test: str
     thread: int
@@ -75,29 +75,29 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a load of the module reported."""
+    """All lines of one load of the module."""
 
     planned: int | None
-    """how many tests it announced; None if it did not get so far"""
-    outcomes: tuple[Outcome, ...]
+    """number of tests that it announced; None if it did not get so far"""
+    outcomes: tuple[ResultLine, ...]
     timings: tuple[Timing, ...]
     latencies: tuple[Latency, ...] = ()
-    looks: tuple[Look, ...] = ()
+    looks: tuple[MemoryLine, ...] = ()
     notes: tuple[Note, ...] = ()
 
     @property
     def complete(self) -> bool:
-        """Whether every announced test has a result."""
+        """True if every announced test has a result."""
         return self.planned is not None and self.planned == len(self.outcomes)
 
 
 def parse(log: str) -> Report:
-    """Return what the lines of the module in a kernel log say; all others are passed over."""
+    """Return the lines of the module in a kernel log; other lines are left out."""
     planned: int | None = None
-    outcomes: list[Outcome] = []
+    outcomes: list[ResultLine] = []
     timings: list[Timing] = []
     latencies: list[Latency] = []
-    looks: list[Look] = []
+    looks: list[MemoryLine] = []
     notes: list[Note] = []
     for text in _lines(log):
         if plan := _PLAN.match(text):
@@ -110,13 +110,13 @@ def parse(log: str) -> Report:
         elif buckets := _BUCKETS.match(text):
             _extend(latencies, buckets[1], int(buckets[2]), buckets[3])
         elif memory := _MEMORY.match(text):
-            looks.append(Look(memory[1], memory[2], int(memory[3]), _values(memory[4])))
+            looks.append(MemoryLine(memory[1], memory[2], int(memory[3]), _values(memory[4])))
         elif note := _NOTE.match(text):
             notes.append(Note(note[1], int(note[2]), _values(note[3])))
         elif result := _RESULT.match(text):
             reason = result[4] or ""
             skipped = reason.upper().startswith("SKIP")
-            outcomes.append(Outcome(result[3], result[1] == "ok", skipped, reason))
+            outcomes.append(ResultLine(result[3], result[1] == "ok", skipped, reason))
     whole = tuple(latency for latency in latencies if _is_whole(latency))
     return Report(planned, tuple(outcomes), tuple(timings), whole, tuple(looks), tuple(notes))
 
@@ -135,7 +135,7 @@ def _values(words: str) -> dict[str, int]:
 
 
 def _extend(latencies: list[Latency], test: str, repeat: int, text: str) -> None:
-    """Give the last of the latencies the buckets of a line that follows it, if it does."""
+    """Add the buckets of a line to the last of the latencies, if they are of the same pass."""
     if not latencies or (latencies[-1].test, latencies[-1].repeat) != (test, repeat):
         return
     pairs = (pair.split(":") for pair in text.split(","))
@@ -144,7 +144,7 @@ def _extend(latencies: list[Latency], test: str, repeat: int, text: str) -> None
 
 
 def _is_whole(latency: Latency) -> bool:
-    """Whether no line with buckets was lost, torn or doubled."""
+    """Return whether all lines with buckets are there, whole and once."""
     bounds = [lower for lower, _ in latency.buckets]
     ascending = all(lower < upper for lower, upper in itertools.pairwise(bounds))
     return ascending and sum(count for _, count in latency.buckets) == latency.operations

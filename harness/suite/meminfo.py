@@ -18,8 +18,8 @@ _SLAB = re.compile(r"^(\S+)\s+(\d{1,12}) +\d{1,12} +(\d{1,9}) +\d+ +\d+ : ", re.
 def before_and_after(before: str, after: str) -> tuple[dict[str, int], dict[str, int]]:
     """Return the sizes in bytes that two looks at both files show.
 
-    Of the slab caches only those are told, as ``slab:NAME``, whose active objects take more
-    afterwards. What cannot be read is left out.
+    A slab cache is part of it, as ``slab:NAME``, only if its active objects take more afterwards.
+    A value that cannot be read is left out.
     """
     sizes, slabs = zip(*((_sizes(text), _slabs(text)) for text in (before, after)), strict=True)
     grown = [name for name, size in slabs[1].items() if size > slabs[0].get(name, 0)]
@@ -30,7 +30,7 @@ def before_and_after(before: str, after: str) -> tuple[dict[str, int], dict[str,
 
 
 class AtRest(msgspec.Struct, frozen=True):
-    """What a guest's memory was like after a test, as its own files said."""
+    """Memory of a guest after a test, from its own files."""
 
     uptime: float
     """seconds since its boot"""
@@ -48,13 +48,13 @@ def at_rest(files: str) -> AtRest | None:
     pages, and ``lazy`` for the freed ones that still wait for a purge.
     """
     uptime, areas = _UPTIME.search(files), _AREAS.search(files)
-    told = {name: int(kilobytes) * 1024 for name, kilobytes in _ALL.findall(files)}
+    meminfo = {name: int(kilobytes) * 1024 for name, kilobytes in _ALL.findall(files)}
     slabs = _slabs(files)
-    if not (uptime and areas and slabs and {"MemTotal", *_REST} <= told.keys()):
+    if not (uptime and areas and slabs and {"MemTotal", *_REST} <= meminfo.keys()):
         return None
-    values = {name: told[name] for name in _REST}
+    values = {name: meminfo[name] for name in _REST}
     values["slab_objects"] = sum(slabs.values())
-    values["MemUsed"] = told["MemTotal"] - told["MemFree"]
+    values["MemUsed"] = meminfo["MemTotal"] - meminfo["MemFree"]
     values |= {"areas": int(areas[1]), "vmalloc": int(areas[2]), "lazy": int(areas[3])}
     return AtRest(float(uptime[1]), values, slabs)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Node ids of the suite: written for pytest, read back, and why a test went as it did."""
+"""Writes and reads the node ids of the suite, and reads the reason of a test's outcome."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.suite.plan import Session
 
 
 class Name(msgspec.Struct, frozen=True):
-    """What a node id says: ``file::test_WHAT[machine/variant/profile/clock/BOOT.ROUND/NAME]``."""
+    """The parts of a node id: ``file::test_WHAT[machine/variant/profile/clock/BOOT.ROUND/NAME]``."""
 
     cell: str
     clock: str
@@ -21,7 +21,7 @@ class Name(msgspec.Struct, frozen=True):
 
     @property
     def vm(self) -> str:
-        """The VM that it runs in, as people call it."""
+        """Name of the VM that it runs in, for people."""
         return f"{self.cell} {self.clock} {self.boot}"
 
 
@@ -35,12 +35,12 @@ def name(nodeid: str) -> Name:
 
 
 def parameter(session: Session, round_: int, name: str) -> str:
-    """Return what stands between the brackets of a node id."""
+    """Return the part between the brackets of a node id."""
     return f"{session.built.cell.name}/{session.clock}/{session.boot}.{round_}/{name}"
 
 
 def why(report: pytest.TestReport) -> str:
-    """Return why a test failed or was skipped, in one line without paths of the host."""
+    """Return the reason for which a test failed or was skipped, in one line without paths of the host."""
     told = report.longrepr
     if isinstance(told, tuple):  # of a skipped test: file, line and reason
         said = told[2].removeprefix("Skipped: ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a suite is to run, as a value that travels between processes."""
+"""The plan of a suite: cells and tests to run, as a value that travels between processes."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class Step(msgspec.Struct, frozen=True):
     test: SuiteTest
     round: int = 0
     axis: str = ""
-    """what a sweep makes grow: ``busy`` or ``holes``"""
+    """size that a sweep makes grow: ``busy`` or ``holes``"""
     size: int = 0
     seed: int = 0
     """of the module's pseudo random numbers; 0 for the module's default"""
     share: float = 1.0
-    """of the operations that it would have else"""
+    """share of its usual operations"""
     clears: bool = True
-    """whether kmemleak, where there is one, forgets before what was left behind earlier"""
+    """True if kmemleak is cleared before the step, so that it forgets earlier leaks"""
     scans: bool = True
-    """whether it looks afterwards for what was left behind since"""
+    """True if kmemleak scans after the step, for leaks since then"""
 
     @property
     def name(self) -> str:
-        """What it is called in results, such as ``sweep_churn@busy=5000``."""
+        """Its name in results, such as ``sweep_churn@busy=5000``."""
         return f"{self.test.name}@{self.axis}={self.size}" if self.axis else self.test.name
 
 
@@ -47,7 +47,7 @@ class Session(msgspec.Struct, frozen=True):
     built: BuiltCell
     clock: Clock
     boot: int
-    """which boot of the cell under this clock, from 0"""
+    """number of the boot of the cell under this clock, from 0"""
     steps: tuple[Step, ...]
     """in their order"""
     memory: int = 0
@@ -60,12 +60,12 @@ class Session(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """What its files are called: MACHINE-VARIANT-PROFILE-CLOCK-BOOT."""
+        """The name of its files: MACHINE-VARIANT-PROFILE-CLOCK-BOOT."""
         return f"{self.built.cell.file_name}-{self.clock}-{self.boot}"
 
     @property
     def results(self) -> int:
-        """How many results it has when it is done: of its boot, its steps and its end."""
+        """Number of results that it has when it is done: of its boot, its steps and its end."""
         return len(self.steps) + 2
 
 
@@ -81,25 +81,25 @@ class Plan(msgspec.Struct, frozen=True):
     version: str
     """of the source, such as ``4.18.0``"""
     origin: str
-    """where the source came from"""
+    """origin of the source"""
     tree: str
     """the source's identity"""
     stock_only: bool
-    """whether the base has no series to compare with"""
+    """True if the base has no series to compare with"""
     loops: float = 1.0
     """share of the scale's operations to do"""
     boots: int = 0
     """in place of the scale's"""
     unsettled: bool = False
-    """let each sample find what those before it left, whatever the scale says"""
+    """do not settle memory between samples, whatever the scale says"""
     suite: str = ""
     """digest of what test_module/suite.toml said"""
     keep: bool = False
     """leave up the first VM of each cell that the suite boots"""
     on_failure: str = ""
-    """what becomes of a VM after a test that failed: ``keep`` it, save its memory as a ``core``; else a fresh one is booted"""
+    """for a VM after a test that failed: ``keep`` it, or save its memory as a ``core``; if empty, boot a fresh one"""
     notes: tuple[str, ...] = ()
-    """what limits what a run of this plan can say"""
+    """limits of a run of this plan, for its report"""
     hours: float = 0.0
     """of a soak; 0 for a run that is none"""
     seed: int = 0
@@ -111,17 +111,17 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> Scale:
-        """How much of everything is to be done."""
+        """The scale, with its numbers of boots and repeats."""
         size = catalog.suite().scales[self.scale]
         return msgspec.structs.replace(size, settle=False) if self.unsettled else size
 
     def patience(self, step: Step) -> float:
-        """Return how many times as long as at scale quick `step` may take."""
+        """Return the factor by which `step` may take longer than at scale quick."""
         return self.size.patience * max(1.0, self.loops) * (catalog.suite().sweep.patience if step.axis else 1)
 
     @property
     def at_once(self) -> bool:
-        """Whether VMs may run side by side: measuring time, each would disturb the others."""
+        """True if VMs may run side by side. Where time is measured, each would disturb the others."""
         return self.clock is Clock.ICOUNT or all(test.stress for test in self._chosen())
 
     @property
@@ -131,18 +131,18 @@ class Plan(msgspec.Struct, frozen=True):
         Variants take turns, forward and then backward (ABBA), so that a host that gets slower or
         faster meanwhile favours none of them, or with an odd number of boots hardly any.
         """
-        found = []
+        timed = []
         for boot in range(self.boots or self.size.boots):
             for built in self.cells if boot % 2 == 0 else reversed(self.cells):
                 steps = self._timed(catalog.profile_use(built.cell.profile), boot)
                 if steps:
-                    found.append(Session(built, self.clock, boot, steps))
-        timed = len({s.boot for s in found})
-        alike = [self._stress(built, timed) for built in self.cells]
-        return (*found, *(session for turn in itertools.zip_longest(*alike) for session in turn if session))
+                    timed.append(Session(built, self.clock, boot, steps))
+        boots = len({s.boot for s in timed})
+        alike = [self._stress(built, boots) for built in self.cells]
+        return (*timed, *(session for turn in itertools.zip_longest(*alike) for session in turn if session))
 
     def _stress(self, built: BuiltCell, timed: int) -> list[Session]:
-        """Return a VM for each clock and size that the stress tests of a cell want, behind `timed` boots that are timed."""
+        """Return a VM for each clock and size that the stress tests of a cell want; `timed` boots come before."""
         profile = built.cell.profile
         tests = self._chosen() if "stress" in catalog.profile_use(profile).kinds else []
         groups: dict[tuple[Clock, int], list[Step]] = {}
@@ -155,7 +155,7 @@ class Plan(msgspec.Struct, frozen=True):
         return [Session(built, clock, next(boots[clock]), tuple(steps), memory) for (clock, memory), steps in ordered]
 
     def _timed(self, use: ProfileUse, boot: int) -> tuple[Step, ...]:
-        """Return what is timed in boot number `boot` of a cell."""
+        """Return the timed steps of boot number `boot` of a cell."""
         if use.boots and boot >= use.boots:
             return ()
         tests = [test for test in self._chosen() if test.kind in use.kinds]

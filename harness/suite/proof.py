@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Proof that a guest runs what was built for its cell: asked of the guest itself, before its first test."""
+"""Proves that a guest runs what was built for its cell, by asking the guest itself before its first test."""
 
 from __future__ import annotations
 
@@ -52,24 +52,24 @@ def prove(
     return check(_answers(guest.run("sh", "-c", script, "sh", module)), session, boot, sent, _version(machine))
 
 
-def check(said: Mapping[str, str], session: Session, boot: Boot, sent: str, qemu: str) -> Booted:
-    """Hold what a guest said of itself against what its cell was built with, and return it; Mismatch if it differs.
+def check(answers: Mapping[str, str], session: Session, boot: Boot, sent: str, qemu: str) -> Booted:
+    """Compare the answers of a guest with what was built for its cell, and return them; Mismatch if they differ.
 
     `sent` is the build-id of the module's file that the guest was given, whether it could load that or not.
     """
     kernel = session.built.kernel
-    build_id, module = _build_id(said.get("kernel", "")), _build_id(said.get("module", ""))
+    build_id, module = _build_id(answers.get("kernel", "")), _build_id(answers.get("module", ""))
     pairs = [
         ("the kernel's build-id", build_id, kernel.build_id, f"that of {kernel.vmlinux}"),
-        ("the module's build-id", module if "module" in said else sent, kernel.module_build_id, f"that of {kernel.module}"),
-        ("the initramfs", said.get("initramfs", ""), session.built.rootfs.identity, f"that of {session.built.rootfs.image}"),
-        ("the release", said.get("release", ""), kernel.release, "that of the built kernel"),
-        ("the command line", said.get("command_line", ""), command_line(boot), "the one asked for"),
+        ("the module's build-id", module if "module" in answers else sent, kernel.module_build_id, f"that of {kernel.module}"),
+        ("the initramfs", answers.get("initramfs", ""), session.built.rootfs.identity, f"that of {session.built.rootfs.image}"),
+        ("the release", answers.get("release", ""), kernel.release, "that of the built kernel"),
+        ("the command line", answers.get("command_line", ""), command_line(boot), "the one asked for"),
     ]
-    for what, found, wanted, whose in pairs:
-        if found != wanted:
+    for what, actual, wanted, whose in pairs:
+        if actual != wanted:
             raise Mismatch(
-                f"{session.name}: the guest does not run what was built: {what} is '{found}' in the guest, but {whose} is"
+                f"{session.name}: the guest does not run what was built: {what} is '{actual}' in the guest, but {whose} is"
                 f" '{wanted}'; nothing was tested. Remove {kernel.folder}, {kernel.module.parent} and"
                 f" {session.built.rootfs.image.parent}, and build again."
             )
@@ -80,20 +80,20 @@ def check(said: Mapping[str, str], session: Session, boot: Boot, sent: str, qemu
         build_id=build_id,
         vmlinux_build_id=kernel.build_id,
         module_build_id=module,
-        initramfs=said["initramfs"],
-        release=said["release"],
-        command_line=said["command_line"],
+        initramfs=answers["initramfs"],
+        release=answers["release"],
+        command_line=answers["command_line"],
         qemu=qemu,
     )
 
 
-def _answers(said: str) -> dict[str, str]:
-    parted = (line.partition(" ") for line in said.splitlines())
+def _answers(output: str) -> dict[str, str]:
+    parted = (line.partition(" ") for line in output.splitlines())
     return {name: value.strip() for name, _, value in parted}
 
 
 def _build_id(notes: str) -> str:
-    """Return the build-id in notes that a guest told as hexadecimal digits."""
+    """Return the build-id in notes, which are hexadecimal digits here."""
     try:
         return identity.of_notes(bytes.fromhex(notes))
     except ValueError:
@@ -102,8 +102,8 @@ def _build_id(notes: str) -> str:
 
 def _version(machine: Vm) -> str:
     try:
-        told = qmp.execute(machine.folder / "qmp", "query-version")
-        number = told["qemu"] if isinstance(told, dict) else {}
+        answer = qmp.execute(machine.folder / "qmp", "query-version")
+        number = answer["qemu"] if isinstance(answer, dict) else {}
         return ".".join(str(number[part]) for part in ("major", "minor", "micro"))
     except (VmLost, LookupError):
         return _UNKNOWN

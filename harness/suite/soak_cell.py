@@ -27,16 +27,16 @@ LONGEST_PART = 1 << 20
 _CACHES = 8
 """slab caches that are recorded: so many of the largest, and so many of those that grew most"""
 _KMEMLEAK = "memory-leak"
-"""the kind of what kmemleak finds"""
+"""kind of the findings of kmemleak"""
 _DEATHS = 3
 """VMs that a test may end unexpectedly before it is left out, and boots that may fail one after the other"""
 
 Record = Callable[[Observed, Result], None]
-"""keeps what a step brought to light; may be called from any thread"""
+"""keeps the records of a step; may be called from any thread"""
 
 
 class Soak:
-    """What the cells of a soak share."""
+    """The state that the cells of a soak share."""
 
     def __init__(
         self,
@@ -55,19 +55,19 @@ class Soak:
         self.say = say
         self.slots = threading.Semaphore(slots)
         self.cut_short = threading.Event()
-        """set when what is under way is of no interest any more"""
+        """set when the tests under way are to be abandoned"""
         self.steps = steps
         self._now = now
         self._began = now()
 
     @property
     def hours(self) -> float:
-        """How long it has been under way."""
+        """Hours since it began."""
         return (self._now() - self._began) / 3600
 
     @property
     def over(self) -> bool:
-        """Whether no further test is to begin."""
+        """True if no further test is to begin."""
         return self.cut_short.is_set() or self.hours >= self.plan.hours
 
 
@@ -83,9 +83,9 @@ class CellSoak:
         self._deaths: Counter[str] = Counter()
         self._failed_boots = 0
         self._first: Mapping[str, int] = {}
-        """what slab caches took at the first look at this VM"""
+        """bytes of each slab cache at the first look at this VM"""
         self._fresh = True
-        """whether no test was done in this VM yet"""
+        """True if no test was done in this VM yet"""
 
     def run(self) -> None:
         """Do rounds until the soak is over, or no VM comes up any more."""
@@ -142,7 +142,7 @@ class CellSoak:
             except (VmLost, Mismatch) as lost:
                 self._lost(step, step.name, lost)
                 return
-        # What a bug is known to do is shown by a whole test from the usual seed, and not by any other.
+        # A known bug has to show only in a whole test from the usual seed.
         if step.share != 1 or step.seed:
             seen = msgspec.structs.replace(seen, findings=tuple(f for f in seen.findings if f.trouble.kind != "not-seen"))
         findings, looks = tuple(map(self._attributed, seen.findings)), tuple(map(self._kept, seen.looks))
@@ -178,7 +178,7 @@ class CellSoak:
         self._next_boot()
 
     def _kept(self, look: Look) -> Look:
-        """Return a look with the time, and with the caches that are of interest."""
+        """Return a look with the time, and with the largest and most grown slab caches only."""
         self._first = self._first or look.caches
         largest = sorted(look.caches, key=lambda name: -look.caches[name])[:_CACHES]
         grown = sorted(look.caches, key=lambda name: self._first.get(name, 0) - look.caches[name])[:_CACHES]
@@ -186,7 +186,7 @@ class CellSoak:
         return msgspec.structs.replace(look, caches=caches, hours=round(self._soak.hours, 5))
 
     def _attributed(self, finding: Finding) -> Finding:
-        """Return a finding as known where kmemleak found what a test is known to leave that came earlier in the round."""
+        """Return a leak that kmemleak found as known, if a test of this cell is known to leave it; it may be one from earlier."""
         cell, base = self._session.built.cell, self._soak.plan.base
         if finding.expected or finding.trouble.kind != _KMEMLEAK:
             return finding

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the rounds of a soak do: every test, in an order of its own, for a time of its own, from a seed of its own."""
+"""Draws the rounds of a soak: every test once, with the order, the length and the seed drawn anew for each round."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from harness.model.clock import Clock
 from harness.suite.plan import Step
 
 SHARES = (0.25, 1.0)
-"""the least and the most of its operations that a test does"""
+"""lowest and highest share of its operations that a test does"""
 
 
 def fit(tests: Sequence[SuiteTest]) -> tuple[SuiteTest, ...]:
-    """Return the tests that a soak can have: of the kind stress, and content with the one VM that lives long."""
+    """Return the tests that a soak can have: stress tests that need no VM of their own."""
     return tuple(t for t in tests if t.stress and t.clock is Clock.WALL and not t.threads and not t.memory)
 
 
 def steps(seed: int, cell: str, number: int, tests: Sequence[SuiteTest], known: Collection[str] = ()) -> tuple[Step, ...]:
     """Return round `number` of a cell in a soak with `seed`; the same arguments have the same round.
 
-    The tests `known` to show a bug come first in round 0, and are done there as they are outside of a soak: what they have
-    to show they show, and a VM that they end was not yet of use. Of the others, kmemleak forgets before the first what
-    was left behind earlier, and looks after the last for what they left: its scans take longer than the tests.
+    The tests `known` to show a bug come first in round 0, and run as outside of a soak: they show their bug, and if they end
+    the VM little is lost. For the others kmemleak is cleared before the first, and scans after the last, since its scans take
+    longer than the tests.
     """
     chance = random.Random(f"{seed} {cell} {number}")  # noqa: S311 - it has to repeat
     first = [test for test in tests if number == 0 and test.name in known]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads what the kernel's latency tracers leave in their trace file; see Documentation/trace/ftrace.rst."""
+"""Reads the trace file of the kernel's latency tracers; see Documentation/trace/ftrace.rst."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ENDS = re.compile(r"^#  => (started at|ended at): +(\S+)", re.M)
 _FRAME = re.compile(r"^ => (\S+)", re.M)
 
 
-class Trace(msgspec.Struct, frozen=True):
+class TracedSection(msgspec.Struct, frozen=True):
     """The longest critical section that a tracer saw."""
 
     microseconds: float
@@ -22,11 +22,11 @@ class Trace(msgspec.Struct, frozen=True):
     """of its end, innermost first"""
 
 
-def parse(text: str) -> Trace | None:
-    """Return what a trace file says; None when nothing was traced."""
+def parse(text: str) -> TracedSection | None:
+    """Return the section in a trace file; None if nothing was traced."""
     latency = _LATENCY.search(text)
     if latency is None:
         return None
     ends = dict(_ENDS.findall(text))
     stack = text.partition("<stack trace>")[2]
-    return Trace(float(latency[1]), ends.get("started at", "?"), ends.get("ended at", "?"), tuple(_FRAME.findall(stack)))
+    return TracedSection(float(latency[1]), ends.get("started at", "?"), ends.get("ended at", "?"), tuple(_FRAME.findall(stack)))

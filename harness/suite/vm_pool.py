@@ -66,7 +66,7 @@ class Station:
         self.booted = hosting.prove(self.guest, session, machine, boot, MODULE)
 
     def keep(self) -> None:
-        """Keep what the console has said so far: it is evidence, should the rig be killed."""
+        """Save the console's log so far: it is evidence if the rig is killed."""
         if self.vm.console.log.exists():
             files.write(self._log, self.vm.console.log.read_bytes())
 
@@ -123,10 +123,10 @@ class Lab:
         if held and held.vm.alive:
             return held
         if held:
-            first, said = held.vm.console.line, held.vm.console.rest()
-            told = held.vm.ended(f"{session.built.cell.name}: the VM ended between two tests")
+            first, log = held.vm.console.line, held.vm.console.rest()
+            end = held.vm.ended(f"{session.built.cell.name}: the VM ended between two tests")
             self.lose(session)
-            raise GuestDied(f"{told}.", said, first)
+            raise GuestDied(f"{end}.", log, first)
         self._make_room()
         fresh = key not in self._log_names
         self._log_names[key] = self._free_name(key)
@@ -147,8 +147,8 @@ class Lab:
 
     def booted(self) -> tuple[Booted, ...]:
         """Return the boots that proved what they run since this was last asked."""
-        told, self._booted = tuple(self._booted), []
-        return told
+        booted, self._booted = tuple(self._booted), []
+        return booted
 
     def current(self, session: Session) -> Station | None:
         """Return the VM of a session if it was used and not lost."""
@@ -157,7 +157,7 @@ class Lab:
     def turn(self, session: Session, most: int) -> None:
         """Begin the next part of a console's log if this one has `most` bytes: QEMU ends with a log that is too long.
 
-        Raises VmLost if QEMU does not answer; how one ended that is gone, the next call of `station` tells.
+        Raises VmLost if QEMU does not answer. If it has ended, the next call of `station` reports that.
         """
         station = self._stations.get(session.name)
         if not station or station.vm.console.size < most:
@@ -184,7 +184,7 @@ class Lab:
             station.close(stop=True)
 
     def leave(self, session: Session, test: str, how: str) -> str:
-        """Leave what a person can look at after `test` has failed; return what that is.
+        """Leave the VM, or its memory, to a person after `test` has failed; return a description of it.
 
         `how` is ``keep``, which leaves the VM itself, one of each cell; or ``core``, a file with its memory.
         The next call of `station` boots a fresh VM.
@@ -222,13 +222,13 @@ class Lab:
         name = self._log_names[session.name]
         wanted = booting(session.built, session.clock, memory=session.memory, pauses=self._pauses)
         cell = session.built.cell.name
-        machine = found = self._hosting.find(cell, wanted) if may_find else None
+        machine = up = self._hosting.find(cell, wanted) if may_find else None
         try:
             machine = machine or self._hosting.start(wanted, cell, keep=self._keep and session.boot == 0, ask=self._asking(session))
             return Station(session, machine, wanted, self._logs / name, self._hosting)
         except Mismatch:
             machine.stop()  # type: ignore[union-attr] # only a guest that is up can be another than it should be
-            if not found:
+            if not up:
                 raise
             return self._connect(session, may_find=False)  # what was left up was of another build; a fresh one is right
         except GuestDied as died:
@@ -238,9 +238,9 @@ class Lab:
             if machine is None:
                 raise
             _settle(machine)
-            said = machine.console.log.read_bytes().decode(errors="replace")
-            files.write(self._logs / name, said)
-            dead = GuestDied(str(lost), said)
+            log = machine.console.log.read_bytes().decode(errors="replace")
+            files.write(self._logs / name, log)
+            dead = GuestDied(str(lost), log)
             if machine.alive:
                 dead.testimony = self._asking(session)(machine)
             machine.stop()
@@ -261,9 +261,9 @@ class Lab:
 
 
 def booting(built: BuiltCell, clock: Clock, *, memory: int = 0, pauses: bool) -> Boot:
-    """Return what the VM of a cell under a clock is booted with, and `memory` MiB where these are not the machine's own.
+    """Return the settings to boot the VM of a cell with, under a clock and with `memory` MiB, or the machine's own if 0.
 
-    It `pauses` if what has ended is still to be looked at.
+    With `pauses` QEMU stays up when the guest has ended, so that a person can look at it.
     """
     return Boot(
         machine=built.cell.machine,

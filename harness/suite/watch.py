@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Follows one command in a guest to its end, and finds out what it can when that is not a good one."""
+"""Follows one command in a guest to its end. If the guest dies or hangs it collects evidence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.suite.vm_pool import Station
 from harness.vm import hang
 
 _ROOM = 1 << 20
-"""bytes that the console's file system has left at least; QEMU does not say when it has none"""
+"""free bytes that the console's file system needs; QEMU does not report a full one"""
 _ANSWER = 5.0
 """seconds that a guest which hangs has to answer SSH"""
 
@@ -47,13 +47,13 @@ class Bad(msgspec.Struct, frozen=True):
     """of a guest that was up but of no use"""
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """What there was to see."""
+class Watched(msgspec.Struct, frozen=True):
+    """The log and the output of a command that was watched."""
 
     log: str
-    """what the console said meanwhile"""
-    said: str = ""
-    """what the command printed, if it ended well"""
+    """of the console, in the meantime"""
+    output: str = ""
+    """of the command, if it ended well"""
     bad: Bad | None = None
 
 
@@ -65,7 +65,7 @@ def watch(
     harmless: bool,
     patience: Patience = _PATIENCE,
     question: Callable[..., Testimony] = hang.question,
-) -> Seen:
+) -> Watched:
     """Run a command and follow the console until both have ended; it may take `factor` times as long as at scale quick.
 
     The console is followed rather than SSH, because traffic to the guest would cost instructions in the middle of a
@@ -78,7 +78,7 @@ def watch(
     late, silent = Deadline(whole), Deadline(silence)
     log = ""
 
-    def bad(said: str, kind: str, what: str) -> Seen:
+    def bad(said: str, kind: str, what: str) -> Watched:
         return _bad(station, said, kind, what, lambda: question(station.vm, station.symbols, harmless=harmless))
 
     try:
@@ -102,11 +102,11 @@ def watch(
     log += console.read() if station.vm.alive else console.rest()
     if code > 0:
         last = (command.said().strip().splitlines() or ["the module could not be loaded"])[-1]
-        return Seen(log, bad=Bad("load-failed", last))
+        return Watched(log, bad=Bad("load-failed", last))
     if code == 0 and guest_script.END in log:
-        return Seen(log, command.said())
+        return Watched(log, command.said())
     if not station.vm.alive:
-        return Seen(log, bad=Bad("died", station.vm.ended("the VM ended in the middle of the test")))
+        return Watched(log, bad=Bad("died", station.vm.ended("the VM ended in the middle of the test")))
     what = "its SSH broke off in the middle of the test" if code < 0 else f"{_silence(settling)} at the end of the test"
     return bad(log, "died" if code < 0 else "hang", what)
 
@@ -124,12 +124,12 @@ def _check(station: Station) -> None:
         raise VmLost(f"The file system of {station.vm.folder}, where the VM's console is written to, is full; make room.")
 
 
-def _bad(station: Station, log: str, kind: str, what: str, ask: Callable[[], Testimony]) -> Seen:
-    """Return what became of a guest that is up but of no use, and what it can still tell."""
+def _bad(station: Station, log: str, kind: str, what: str, ask: Callable[[], Testimony]) -> Watched:
+    """Return the end of a command in a guest that is up but of no use, with the guest's testimony."""
     _check(station)
     if not station.vm.alive:
-        return Seen(log, bad=Bad("died", station.vm.ended(what)))
+        return Watched(log, bad=Bad("died", station.vm.ended(what)))
     answers = station.guest.answers(_ANSWER * station.vm.pace)
     told = ask()
     heard = f"SSH {'answers' if answers else 'does not answer'}, its console {'hears' if told.heard else 'does not hear'} SysRq"
-    return Seen(log, bad=Bad(kind, f"{what}; {heard}", told))
+    return Watched(log, bad=Bad(kind, f"{what}; {heard}", told))

@@ -172,7 +172,7 @@ def test_a_soak_is_not_resumed(results: Path, base: Base) -> None:
     run.add([make.result("error")])
     with pytest.raises(UsageError, match="is a soak, which cannot be resumed"):
         lifecycle.resume(run, make.plan(base))
-    with pytest.raises(UsageError, match=r"No run in .* was interrupted"):
+    with pytest.raises(UsageError, match=r"There is nothing to resume in .*: no run was interrupted"):
         lifecycle.interrupted()
 
 

@@ -14,7 +14,7 @@ from harness.errors import RigError, UsageError
 from harness.model.run_folder import Run
 from harness.runs import schema
 from harness.runs.history_store import History
-from harness.runs.sqlite import Database, Step
+from harness.runs.sqlite import Database, Migration
 from tests.support import make
 
 FIRST, SECOND = "20260102-030405-abcd", "20260103-030405-ef01"
@@ -117,7 +117,7 @@ def old(file: Path) -> None:
     opened.close()
 
 
-def version_and_rows(file: Path, steps: Sequence[Step]) -> tuple[int, list[tuple[object, ...]]]:
+def version_and_rows(file: Path, steps: Sequence[Migration]) -> tuple[int, list[tuple[object, ...]]]:
     opened = Database(file, steps)
     try:
         with opened.reading() as connection:

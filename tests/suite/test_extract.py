@@ -17,7 +17,7 @@ from harness.model.records import Sample
 from harness.model.run_folder import FILES
 from harness.suite import guest_script, ktap
 from harness.suite.extract import Observed, Reading
-from harness.suite.ktap import Latency, Look, Report, Timing
+from harness.suite.ktap import Latency, MemoryLine, Report, Timing
 from harness.suite.plan import Plan, Session, Step
 from tests.support import make
 
@@ -40,8 +40,8 @@ def reading(base: Base, step: Step, clock: Clock = Clock.ICOUNT, profile: str = 
     return Reading(made, Session(built, clock, 2, (step,)), step)
 
 
-def report(*timings: Timing, latencies: tuple[Latency, ...] = (), looks: tuple[Look, ...] = ()) -> Report:
-    return Report(1, (ktap.Outcome("le_fit_alloc_test", True, False, ""),), timings, latencies, looks)
+def report(*timings: Timing, latencies: tuple[Latency, ...] = (), looks: tuple[MemoryLine, ...] = ()) -> Report:
+    return Report(1, (ktap.ResultLine("le_fit_alloc_test", True, False, ""),), timings, latencies, looks)
 
 
 def test_the_warm_up_is_kept_and_marked(base: Base) -> None:
@@ -103,7 +103,7 @@ def test_a_tracer_gives_sections_and_no_samples(base: Base) -> None:
 
 def test_looks_at_memory_have_what_the_kernels_files_say(base: Base) -> None:
     looks = tuple(
-        Look("le_fit_alloc_test", at, ns, {"areas": 5}) for at, ns in (("before", 0), ("during", 10**9), ("after", 2 * 10**9))
+        MemoryLine("le_fit_alloc_test", at, ns, {"areas": 5}) for at, ns in (("before", 0), ("during", 10**9), ("after", 2 * 10**9))
     )
     said = "".join(
         f"{guest_script.MEMORY} {at}\nSUnreclaim: {kb} kB\n{guest_script.MEMORY} end\n" for at, kb in (("before", 4), ("after", 8))
@@ -117,13 +117,13 @@ def test_looks_at_memory_have_what_the_kernels_files_say(base: Base) -> None:
 
 
 def test_fragmentation_is_what_the_largest_hole_leaves(base: Base) -> None:
-    look = Look("le_fit_alloc_test", "during", 0, {"areas": 5, "free": 100, "largest_hole": 70})
+    look = MemoryLine("le_fit_alloc_test", "during", 0, {"areas": 5, "free": 100, "largest_hole": 70})
     (found,) = reading(base, Step(TEST)).memory(report(looks=(look,)), "")
     assert found.values == {"areas": 5, "free": 100, "largest_hole": 70, "fragmented": 30}
 
 
 def test_a_guest_that_was_cut_off_gives_what_there_is(base: Base) -> None:
-    look = Look("le_fit_alloc_test", "before", 0, {"areas": 5})
+    look = MemoryLine("le_fit_alloc_test", "before", 0, {"areas": 5})
     (found,) = reading(base, Step(TEST)).memory(report(looks=(look,)), f"{guest_script.MEMORY} before\nSUnrec")
     assert found.values == {"areas": 5}
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.suite.ktap import Latency, Look, Note, Outcome, Timing, parse
+from harness.suite.ktap import Latency, MemoryLine, Note, ResultLine, Timing, parse
 
 LOG = """\
 [    1.100000] vmalloc_test: loading out-of-tree module taints kernel.
@@ -36,10 +36,10 @@ def test_a_whole_report() -> None:
     )
     assert report.notes == (Note("b_fit_alloc_test", 0, {"holes": 1024, "hits": 1024}),)
     assert report.outcomes == (
-        Outcome("le_fit_alloc_test", True, False, ""),
-        Outcome("b_fit_alloc_test", False, False, "overlap of [ffffc90000fe0000,ffffc90000ff3000) with [0,1)"),
-        Outcome("ne_fit_alloc_test", True, True, "SKIP __vmalloc_node_range() was not found"),
-        Outcome("mix_stress_test", False, False, ""),
+        ResultLine("le_fit_alloc_test", True, False, ""),
+        ResultLine("b_fit_alloc_test", False, False, "overlap of [ffffc90000fe0000,ffffc90000ff3000) with [0,1)"),
+        ResultLine("ne_fit_alloc_test", True, True, "SKIP __vmalloc_node_range() was not found"),
+        ResultLine("mix_stress_test", False, False, ""),
     )
 
 
@@ -147,7 +147,7 @@ MEMORY = "# memory test=a at=during ns=5 areas=40 used=692224 free=35184 largest
 
 def test_a_look_at_memory() -> None:
     values = {"areas": 40, "used": 692224, "free": 35184, "largest_hole": 35183, "lazy": 0, "slab_unreclaimable": 1466368}
-    assert parse(f"vmalloc_test: {MEMORY}\n").looks == (Look("a", "during", 5, values),)
+    assert parse(f"vmalloc_test: {MEMORY}\n").looks == (MemoryLine("a", "during", 5, values),)
 
 
 @pytest.mark.parametrize("line", [MEMORY.replace("during", "later"), MEMORY.replace(" lazy=0", ""), MEMORY + " x=1", MEMORY + "B"])

@@ -16,7 +16,7 @@ from harness.host import deadline
 from harness.model import trouble
 from harness.model.trouble import Cpu, Frame, Severity
 from harness.suite import execute, guest_script, watch
-from harness.suite.watch import Bad, Patience, Seen
+from harness.suite.watch import Bad, Patience, Watched
 from harness.vm.console import Console
 from harness.vm.vms import GuestDied
 
@@ -45,7 +45,7 @@ def station(tmp_path: Path) -> Any:
     return SimpleNamespace(vm=machine, guest=guest, symbols=tmp_path / "System.map")
 
 
-def watched(station: Any) -> Seen:
+def watched(station: Any) -> Watched:
     """Return what there is to see of a test with little patience."""
     told = trouble.Testimony(heard=True, said="sysrq: told")
     little = Patience(test=0.3, silence=0.15, settle=0.1)
@@ -60,7 +60,7 @@ def say(station: Any, text: str) -> None:
 def test_a_good_end(station: Any) -> None:
     say(station, f"{guest_script.END}\n")
     seen = watched(station)
-    assert (seen.bad, seen.said) == (None, "all well")
+    assert (seen.bad, seen.output) == (None, "all well")
 
 
 def test_silence_is_a_hang_of_which_the_guest_is_asked(station: Any) -> None:
