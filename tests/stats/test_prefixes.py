@@ -143,7 +143,7 @@ def test_patches_that_were_not_tried_apart_are_all_named() -> None:
 
 def test_without_stock_nothing_is_known_of_it() -> None:
     run = {name: names for name, names in PATCHES.items() if name != "stock"}
-    assert words.conclusion(series(patches=run)).endswith("; stock was not run, so that nothing is known of what it shows itself")
+    assert words.conclusion(series(patches=run)).endswith("; stock was not run, so that its own findings are not known")
 
 
 def test_known_bugs_skipped_tests_and_deaths_at_boot_have_their_words() -> None:

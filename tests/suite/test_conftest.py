@@ -168,7 +168,7 @@ def test_a_test_records_the_boots_that_it_took() -> None:
 
 def test_no_reason_has_a_path_of_the_host(died: tuple[int, Run]) -> None:
     _, run = died
-    assert [r.reason for r in run.results()][2] == "the VM was lost in an earlier test, which tells why"
+    assert [r.reason for r in run.results()][2] == "the VM was lost in an earlier test, whose result says why"
     for result in run.results():
         assert str(paths.PROJECT) not in result.reason
         assert "conftest" not in result.reason
@@ -218,7 +218,7 @@ class Killed(NamedTuple):
     def outcomes(self) -> dict[tuple[int, str], str]:
         """How each test went, by boot and first word of its name."""
         results = self.run.results()
-        assert len({(r.boot, r.test) for r in results}) == len(results) == 6, "one result a test"
+        assert len({(r.boot, r.test) for r in results}) == len(results) == 6, f"one result a test: {self.said}"
         return {(r.boot, r.test.split()[0]): r.outcome for r in results}
 
 
