@@ -33,7 +33,7 @@ _LAST_WORDS = 1.0
 
 
 class Hosting(msgspec.Struct, frozen=True):
-    """Where a lab has its VMs from; tests hand in their own."""
+    """Functions that find, start and prove the VMs of a lab; tests hand in their own."""
 
     start: Callable[..., Vm] = launch.start
     find: Callable[[str, Boot], Vm | None] = vms.find
