@@ -145,7 +145,7 @@ def test_a_night_is_held_against_its_baseline(quick: Plan, audit: tuple[str, ...
     compared = rig("compare", name, "latest")
     assert compared.returncode == ExitCode.GOOD, compared.stdout
     assert compared.stdout.count(" same ") == 2
-    assert name in rig("history", "le_fit_alloc_test").stdout
+    assert name in rig("history", "--test", "le_fit_alloc_test").stdout
 
 
 def test_series_that_warns_is_a_finding(has_series: None) -> None:
