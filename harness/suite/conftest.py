@@ -182,9 +182,8 @@ def judge(record_property: Callable[[str, object], None], lab: Lab) -> Judge:
     def decide(outcome: Observed) -> None:
         outcome = msgspec.structs.replace(outcome, boots=lab.booted())
         record_property("outcome", msgspec.to_builtins(outcome))
-        unexpected = [f"{f.trouble.kind}: {f.trouble.title}" for f in outcome.findings if not f.expected]
-        if unexpected:
-            pytest.fail("; ".join(unexpected), pytrace=False)
+        if outcome.unexpected:
+            pytest.fail(outcome.reason, pytrace=False)
         if outcome.findings:
             raise KnownBugSeen(outcome.findings[0].trouble.title)
         if outcome.skipped:
