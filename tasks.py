@@ -67,7 +67,7 @@ def boot(wanted: Selection) -> None:
     vms.sweep()
     names = [called.name for called in program.tasks]
     followed = any(options.boots_itself(program.collection[name]) for name in names[names.index("boot") + 1 :])
-    pipeline.boot(_built(wanted), wanted, keep=wanted.keep or not followed)
+    pipeline.boot(_built(wanted), wanted.jobs, keep=wanted.keep or not followed)
     if not followed:
         _show_running()
 
@@ -76,7 +76,7 @@ def _test(wanted: Selection, resume: str | bool | None) -> None:
     """Run the suite, booting what is not up; compare, and write the report."""
     vms.sweep()
     if not resume:
-        outcome = pipeline.test(_built(wanted), wanted, _command())
+        outcome = pipeline.test(_built(wanted), wanted.jobs, _command())
     elif msgspec.structs.replace(wanted, jobs=0) != Selection():
         raise UsageError("--resume finishes a run as it was begun; of the other options only --jobs goes with it.")
     else:
@@ -99,7 +99,7 @@ def sweep(wanted: Selection) -> None:
     wanted = msgspec.structs.replace(wanted, tests=wanted.tests or "sweep")
     if not set(catalog.choose(wanted.tests)) <= set(catalog.choose("sweep")):
         raise UsageError(f"--tests {wanted.tests} has tests that are no sweep; `invoke test` runs those.")
-    _show(pipeline.test(_built(wanted), wanted, _command()))
+    _show(pipeline.test(_built(wanted), wanted.jobs, _command()))
 
 
 def _soak(wanted: Selection, hours: str | None, seed: str | None) -> None:

@@ -45,7 +45,7 @@ def commands(*, fast: bool, everything: bool = False) -> tuple[Commands, ...]:
         "format": (*_PYTHON, "ruff", "format", "--check", "."),
         "lint": (*_PYTHON, "ruff", "check", "."),
         "types": (*_PYTHON, "mypy"),
-        "shell": ("shellcheck", "bootstrap", ".ci/run", "harness/build/tools/rig-cc"),
+        "shell": ("shellcheck", "bootstrap", ".ci/run", "harness/build/tools/rig-cc", "harness/suite/guest.sh"),
         "workflow": (*_PYTHON, "check_jsonschema", "--builtin-schema", "vendor.github-workflows", _WORKFLOW),
         "unit": (*_TESTS, "not kernel", *_SPREAD, "worksteal"),
     }

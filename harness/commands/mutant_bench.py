@@ -67,8 +67,8 @@ class Bench:
 
     def identity(self, edits: Sequence[mutants.Edit]) -> str:
         """Return a digest of all that decides the result of an attempt, except for chance."""
-        kernel, plan = self._built.kernel, self._plan
-        inputs = (kernel.key, kernel.module.parent.name, plan.suite, plan.scale, str(plan.loops), ",".join(plan.tests))
+        kernel, plan, settings = self._built.kernel, self._plan, self._plan.settings
+        inputs = (kernel.key, kernel.module.parent.name, plan.suite, settings.scale, str(settings.loops), ",".join(plan.tests))
         return files.digest(*inputs, str(self._everything), msgspec.json.encode(edits))[:16]
 
     def stop(self) -> None:

@@ -6,12 +6,10 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from harness import paths, text
 from harness.build import cells, patches, source
@@ -80,7 +78,8 @@ def run(
     chosen = mutants.choose(table, only)
     wanted = completed(wanted, base, table)
     parts.check(wanted)
-    with _alone():
+    busy = "Another rig is trying mutants, and only one can at a time; call again when it has ended."
+    with files.locked(paths.cache() / APART, busy):
         folder = run_folder.new_folder(paths.RESULTS / APART)
         started = Measured(
             date=records.now(),
@@ -105,17 +104,6 @@ def run(
             if left:
                 _profile(msgspec.structs.replace(wanted, profile=profile), base, left, folder, book, parts, everything=everything)
     return book.results
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the work trees against other rigs."""
-    paths.cache().mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(paths.cache() / f".{APART}.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise UsageError("Another rig is trying mutants, and only one can at a time; call again when it has ended.") from error
 
 
 class _Book:

@@ -6,17 +6,16 @@ from __future__ import annotations
 import os
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import filelock
 import msgspec
 
 from harness import paths, text
 from harness.build import cells
 from harness.commands.transcript import Transcript
-from harness.errors import RigError, UsageError
+from harness.errors import RigError
+from harness.host import files
 from harness.host.shell import Line
 from harness.model import catalog, matrix, selection
 from harness.model.audit import Audit
@@ -48,7 +47,7 @@ class Parts(msgspec.Struct, frozen=True):
     """The functions that a night calls."""
 
     build: Callable[[Selection], Plan]
-    test: Callable[[Plan, Selection, str], Outcome]
+    test: Callable[[Plan, int, str], Outcome]
     show: Callable[[Outcome], None]
     """prints a run's tables"""
     markdown: Callable[[Outcome], str]
@@ -71,7 +70,9 @@ def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = N
     Errors of its parts are raised again, after the log and the summary have them.
     """
     page: list[str] = []
-    with _alone(), Transcript(paths.RESULTS / LOG) as transcript:
+    # A second one would take down its VMs and mix up its log.
+    busy = f"A nightly run is under way in {paths.RESULTS}; call again when it has ended."
+    with files.locked(paths.RESULTS / "nightly", busy), Transcript(paths.RESULTS / LOG) as transcript:
         try:
             with transcript.listening():
                 return _night(wanted, command, parts, limits or Limits(), transcript, page)
@@ -120,7 +121,7 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
     cells.check(wanted)
     _take_down(parts)
     made = parts.build(wanted)
-    outcome = parts.test(made, wanted, command)
+    outcome = parts.test(made, wanted.jobs, command)
     transcript.move(outcome.run / LOG)
     parts.show(outcome)
     page.append(parts.markdown(outcome))
@@ -203,18 +204,3 @@ def _make_room(limits: Limits, parts: Parts) -> None:
         parts.say(
             f"{len(removed)} old night{'s' if len(removed) > 1 else ''} removed, {size}; the history keeps samples and findings"
         )
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Allow one night at a time in results/: a second one would take down its VMs and mix up its log."""
-    paths.RESULTS.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(paths.RESULTS / ".nightly.lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise UsageError(f"A nightly run is under way in {paths.RESULTS}; call again when it has ended.") from error
-    try:
-        yield
-    finally:
-        lock.release()

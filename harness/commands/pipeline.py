@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
-from filelock import FileLock, Timeout
 
 from harness import paths
 from harness.build import cells, effect, identity, kbuild, patches, rootfs, source
@@ -65,16 +63,10 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
     notes = sources.notes + tuple(note for done in patched.values() for note in done.notes) + effect.notes(built, patched)
     built_plan = Plan(
         base=sources.base,
-        loops=wanted.loops,
-        boots=wanted.boots,
-        unsettled=wanted.unsettled,
         cells=built,
         tests=catalog.choose(wanted.tests),
         suite=catalog.digest(),
-        clock=wanted.timed,
-        scale=wanted.scale or catalog.SCALE,
-        keep=wanted.keep,
-        on_failure=wanted.on_failure,
+        settings=wanted.settings,
         version=sources.tree.version,
         origin=sources.tree.origin,
         tree=sources.tree.tree,
@@ -86,14 +78,14 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
     return built_plan
 
 
-def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
+def boot(made: Plan, jobs: int, *, keep: bool) -> None:
     """Boot the selected cells that are not up, side by side.
 
     With `keep` all of them are booted, and stay up when the rig ends; raises GuestDied for a kernel that
     does not come up. Else only as many are booted as a suite uses at once, and the suite reports a kernel
     that does not come up. Raises VmLost if QEMU does not start.
     """
-    at_once = _workers(made, wanted.jobs)
+    at_once = _workers(made, jobs)
     sessions = [session for session in made.sessions if session.boot == 0][: None if keep else at_once]
     with Progress("boot") as progress:
 
@@ -101,10 +93,10 @@ def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
             cell = session.built.cell.name
             name = f"{cell}/{session.clock}"
             progress.say(name, "booting")
-            wanted_ = vm_pool.booting(session.built, session.clock, memory=session.memory, pauses=bool(made.on_failure))
+            setup = vm_pool.booting(session.built, session.clock, memory=session.memory, pauses=bool(made.settings.on_failure))
             try:
-                up = vms.find(cell, wanted_)
-                machine = up or launch.start(wanted_, cell, keep=keep)
+                up = vms.find(cell, setup)
+                machine = up or launch.start(setup, cell, keep=keep)
             except GuestDied as died:
                 if not keep:
                     progress.done(name, "did not come up; the suite will report why")
@@ -118,15 +110,15 @@ def boot(made: Plan, wanted: Selection, *, keep: bool) -> None:
         parallel.side_by_side(one, sessions, at_once)
 
 
-def test(made: Plan, wanted: Selection, command: str, parent: Path | None = None) -> Outcome:  # noqa: PT028 - no test
+def test(made: Plan, jobs: int, command: str, parent: Path | None = None) -> Outcome:  # noqa: PT028 - no test
     """Run the suite in every selected cell, booting what is not up, and write the run's folder in results/ or `parent`.
 
     `command` is the one that repeats the run. Raises RigError when pytest itself fails.
     """
     run = Run(run_folder.new_folder(parent))
-    with alone(run):
-        lifecycle.begin(run, made, wanted, command)
-        return _suite(run, made, wanted.jobs)
+    with run.alone():
+        lifecycle.begin(run, made, command)
+        return _suite(run, made, jobs)
 
 
 def resume(name: str, jobs: int, build_id: Callable[[Path], str] = identity.build_id) -> Outcome:
@@ -153,19 +145,9 @@ def resume(name: str, jobs: int, build_id: Callable[[Path], str] = identity.buil
         ids = (build_id(kernel.vmlinux), build_id(kernel.module))
         if ids != (kernel.build_id, kernel.module_build_id):
             raise UsageError(f"{run.folder.name} cannot be resumed: {kernel.folder} was built anew meanwhile; start a new run.")
-    with alone(run):
+    with run.alone():
         lifecycle.resume(run, made)
         return _suite(run, made, jobs)
-
-
-@contextmanager
-def alone(run: Run) -> Iterator[None]:
-    """Hold a run's folder against other rigs, so that none resumes what another still writes."""
-    try:
-        with FileLock(run.folder / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise UsageError(f"{run.folder} is in use by another rig.") from error
 
 
 def _suite(run: Run, made: Plan, jobs: int) -> Outcome:

@@ -15,7 +15,6 @@ import msgspec
 from harness import text
 from harness.build import cells
 from harness.build.built import BuiltCell
-from harness.commands.pipeline import alone
 from harness.commands.progress import Progress, Repeats
 from harness.errors import RigError, UsageError
 from harness.host import parallel, process
@@ -60,7 +59,7 @@ def _cell(soak: Soak, built: BuiltCell, lab: Lab) -> None:
 class Parts(msgspec.Struct, frozen=True):
     """The functions that a soak calls; tests hand in their own."""
 
-    begin: Callable[[Run, Plan, Selection, str], None] = lifecycle.begin
+    begin: Callable[[Run, Plan, str], None] = lifecycle.begin
     cell: Callable[[Soak, BuiltCell, Lab], None] = _cell
     """soaks one cell to the end"""
     wait: Callable[..., Any] = wait
@@ -81,12 +80,12 @@ def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0
     names = set(made.tests)
     tests = soak_rounds.fit([test for test in catalog.suite().tests if test.name in names])
     made = msgspec.structs.replace(
-        made, tests=tuple(test.name for test in tests), hours=hours, seed=seed or secrets.randbelow(1 << 31) + 1, keep=False
+        made.with_settings(keep=False), tests=tuple(test.name for test in tests), hours=hours, seed=seed or _drawn()
     )
     _check_memory(made, parts.free_memory())
     run = Run(run_folder.new_folder())
-    with alone(run):
-        parts.begin(run, made, wanted, command)
+    with run.alone():
+        parts.begin(run, made, command)
         slots = min(wanted.jobs or len(made.cells), len(made.cells))
         with Progress("soak") as progress:
             progress.line(
@@ -97,11 +96,15 @@ def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0
         return conclude.finish(run, "report") if whole else conclude.conclude(run)
 
 
+def _drawn() -> int:
+    return secrets.randbelow(1 << 31) + 1
+
+
 def _cells(soak: Soak, logs: Path, parts: Parts) -> bool:
     """Soak all cells side by side; return whether they came to their end without an interrupt."""
 
     def one(number: int) -> None:
-        lab = Lab(logs, keep=False, pauses=bool(soak.plan.on_failure))
+        lab = Lab(logs, keep=False, pauses=bool(soak.plan.settings.on_failure))
         try:
             parts.cell(soak, soak.plan.cells[number], lab)
         finally:

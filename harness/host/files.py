@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from harness.errors import RigError
+from harness import paths
+from harness.errors import RigError, UsageError
 
 _SEAL = "seal.json"
 _NAME = ""
@@ -101,11 +102,21 @@ def folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the exclusive lock of `path`, against other threads and other rigs."""
+def locked(path: Path, busy: str = "") -> Iterator[None]:
+    """Hold the exclusive lock of `path`, against other threads and other rigs.
+
+    Waits for whoever holds it, or raises UsageError with the sentence `busy` if there is one.
+    """
     _mkdir(path.parent)
-    with FileLock(path.with_name(f".{path.name}.lock"), thread_local=False):
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0 if busy else -1, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UsageError(busy) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -121,4 +132,5 @@ def _mkdir(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RigError(f"The folder {folder} cannot be made: {error.strerror}; RIG_CACHE can name another place.") from error
+        place = "; RIG_CACHE can name another place" if folder.is_relative_to(paths.cache()) else ""
+        raise RigError(f"The folder {folder} cannot be made: {error.strerror}{place}.") from error

@@ -10,6 +10,7 @@ import msgspec
 
 from harness import paths
 from harness.model.clock import Clock
+from harness.model.selection import Settings
 from harness.model.trouble import Trouble
 
 _AS_TUPLE = re.compile(r"""\('.*?', \d+, (['"])(?:Skipped: )?(.*)\1\)""", re.S)
@@ -171,8 +172,8 @@ class Result(DuringTest, frozen=True):
         msgspec.structs.force_setattr(self, "reason", paths.shown(told[2] if told else self.reason))
 
 
-class Provenance(msgspec.Struct, frozen=True):
-    """Origin of a run's figures: run.json."""
+class Provenance(Settings, frozen=True, kw_only=True):
+    """Origin of a run's figures: run.json. The settings that older runs do not have on record have their default here."""
 
     run: str
     started: str
@@ -186,12 +187,6 @@ class Provenance(msgspec.Struct, frozen=True):
     scale: str
     """name of the scale, followed by ``unsettled`` if lazy frees were not purged before each sample: such runs do not compare
     with others"""
-    loops: float
-    """share of the scale's operations that each test did"""
-    threshold: float
-    """per cent: a change that slows down by at least this is a regression"""
-    margins: dict[Clock, float]
-    """per cent by clock: a smaller difference counts as the same"""
     planned: int
     """number of results of a complete run"""
     host: str
@@ -215,7 +210,7 @@ class Provenance(msgspec.Struct, frozen=True):
     """True if each boot with a measurement or a passed test proved that it runs the kernel and module built for it"""
     selfcheck: str = ""
     """result of the last check of the rig's own precision, with host and date"""
-    audited: dict[str, str] = {}
+    audited: dict[str, str] = msgspec.field(default_factory=dict)
     """date and verdict of the audit of a kernel, by cell"""
 
 

@@ -7,6 +7,7 @@ import datetime
 import os
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -51,6 +52,10 @@ class Run:
         """Use `folder`; it is made if it does not exist."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold the folder against other rigs, so that none resumes what another still writes; UsageError if one does."""
+        return files.locked(self.folder / "run", f"{self.folder} is in use by another rig.")
 
     def add(self, records: Iterable[msgspec.Struct]) -> None:
         """Append records to the files of their types and sync these; only the last line of a file can be incomplete."""

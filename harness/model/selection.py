@@ -19,6 +19,28 @@ MARGINS = {Clock.ICOUNT: 1.0, Clock.WALL: 5.0}
 """per cent: a smaller difference does not matter, even if it is real"""
 
 
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings by which a run measures and judges. Its plan has them, and its provenance keeps them."""
+
+    clock: Clock = Clock.ICOUNT
+    """of the performance tests; a stress test has its own"""
+    scale: str = catalog.SCALE
+    loops: float = 1.0
+    """share of the scale's operations that each test does"""
+    boots: int = 0
+    """of each cell for the performance tests; 0 for as many as the scale says"""
+    unsettled: bool = False
+    """True if memory is not settled between samples, whatever the scale says"""
+    keep: bool = False
+    """leave up the first VM of each cell that the suite boots"""
+    on_failure: str = ""
+    """for a VM after a test that failed: ``keep`` it, or save its memory as a ``core``; if empty, boot a fresh one"""
+    threshold: float = 5.0
+    """per cent: a change that slows down by at least this is a regression"""
+    margins: dict[Clock, float] = msgspec.field(default_factory=MARGINS.copy)
+    """per cent by clock: a smaller difference counts as the same"""
+
+
 class Selection(msgspec.Struct, frozen=True):
     """The user's options; empty means the default."""
 
@@ -45,6 +67,12 @@ class Selection(msgspec.Struct, frozen=True):
     def margins(self) -> dict[Clock, float]:
         """Per cent within which figures count as the same, by clock."""
         return MARGINS if not self.margin else {**MARGINS, self.timed: self.margin}
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that these options stand for."""
+        chosen = {"clock": self.timed, "scale": self.scale or catalog.SCALE, "margins": self.margins}
+        return msgspec.convert(msgspec.structs.asdict(self) | chosen, Settings)
 
     @property
     def timed(self) -> Clock:

@@ -24,7 +24,6 @@ from harness.model.changes import CellChanges
 from harness.model.clock import Clock
 from harness.model.records import Place, Provenance
 from harness.model.run_folder import Run
-from harness.model.selection import Selection
 from harness.runs import trust
 from harness.suite import plan
 from harness.suite.plan import Plan, Session
@@ -36,12 +35,15 @@ class _OfABoot(Place, frozen=True):
     boot: int
 
 
-def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
+def begin(run: Run, made: Plan, command: str) -> None:
     """Write the plan and the provenance into the run's folder; `command` is the one that repeats the run.
 
     run.json is written last: without it the folder is no run. Raises RigError if the disk has no room.
     """
+    settings = made.settings
+    scale = f"{settings.scale} unsettled" if settings.unsettled else settings.scale
     provenance = Provenance(
+        **msgspec.structs.asdict(settings) | {"scale": scale},
         run=run.folder.name,
         started=records.now(),
         command=command,
@@ -50,10 +52,6 @@ def begin(run: Run, made: Plan, wanted: Selection, command: str) -> None:
         source=made.origin,
         source_tree=made.tree,
         stock_only=made.stock_only,
-        scale=f"{made.scale} unsettled" if made.unsettled else made.scale,
-        loops=made.loops,
-        threshold=wanted.threshold,
-        margins=wanted.margins,
         planned=0 if made.hours else sum(session.results for session in made.sessions),
         hours=made.hours,
         seed=made.seed,

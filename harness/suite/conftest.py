@@ -170,7 +170,7 @@ def chosen(request: pytest.FixtureRequest) -> Plan:
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest, chosen: Plan) -> Iterator[Lab]:
     """The VMs of this worker."""
-    vms = Lab(request.config.stash[_RUN].folder, keep=chosen.keep, pauses=bool(chosen.on_failure))
+    vms = Lab(request.config.stash[_RUN].folder, keep=chosen.settings.keep, pauses=bool(chosen.settings.on_failure))
     yield vms
     vms.close()
 

@@ -114,7 +114,7 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         return trial.died(died, lab.last_log(session))
     first = station.vm.console.line
     patience = plan.patience(step) + catalog.profile_use(session.built.cell.profile).leaks
-    watched = watch(station, guest_script.command(plan, session, step), patience, harmless=bool(plan.on_failure))
+    watched = watch(station, guest_script.command(plan, session, step), patience, harmless=bool(plan.settings.on_failure))
     reading = Reading(plan, session, step)
     if watched.bad:
         findings = trial.findings(autopsy(watched.log, first, watched.bad), station.log_name)
@@ -141,8 +141,8 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
 def _leave(lab: Lab, plan: Plan, session: Session, test: str, findings: tuple[Finding, ...], *, lost: bool) -> tuple[Finding, ...]:
     """Keep, dump or end a VM after these findings, as the plan has it; return them, with what was left of the VM."""
     failed = any(not finding.expected for finding in findings)
-    if failed and plan.on_failure:
-        left = lab.leave(session, test, plan.on_failure)
+    if failed and plan.settings.on_failure:
+        left = lab.leave(session, test, plan.settings.on_failure)
         return (msgspec.structs.replace(findings[0], left=left), *findings[1:])
     if lost:
         lab.lose(session)

@@ -16,6 +16,7 @@ from harness.model import catalog
 from harness.model.catalog import ProfileUse, Scale, SuiteTest
 from harness.model.clock import Clock
 from harness.model.matrix import Base
+from harness.model.selection import Settings
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -75,9 +76,7 @@ class Plan(msgspec.Struct, frozen=True):
     base: Base
     cells: tuple[BuiltCell, ...]
     tests: tuple[str, ...]
-    clock: Clock
-    """of the performance tests; a stress test has its own"""
-    scale: str
+    settings: Settings
     version: str
     """of the source, such as ``4.18.0``"""
     origin: str
@@ -86,18 +85,8 @@ class Plan(msgspec.Struct, frozen=True):
     """the source's identity"""
     stock_only: bool
     """True if the base has no series to compare with"""
-    loops: float = 1.0
-    """share of the scale's operations to do"""
-    boots: int = 0
-    """in place of the scale's"""
-    unsettled: bool = False
-    """do not settle memory between samples, whatever the scale says"""
     suite: str = ""
     """digest of what test_module/suite.toml said"""
-    keep: bool = False
-    """leave up the first VM of each cell that the suite boots"""
-    on_failure: str = ""
-    """for a VM after a test that failed: ``keep`` it, or save its memory as a ``core``; if empty, boot a fresh one"""
     notes: tuple[str, ...] = ()
     """limits of a run of this plan, for its report"""
     hours: float = 0.0
@@ -105,24 +94,28 @@ class Plan(msgspec.Struct, frozen=True):
     seed: int = 0
     """of a soak: its rounds follow from it"""
 
+    def with_settings(self, **changed: Any) -> Plan:
+        """Return this plan with other settings."""
+        return msgspec.structs.replace(self, settings=msgspec.structs.replace(self.settings, **changed))
+
     def loops_of(self, test: SuiteTest) -> int:
         """Return how many operations a sample of `test` has."""
-        return max(1, round(test.loops[self.scale] * self.loops))
+        return max(1, round(test.loops[self.settings.scale] * self.settings.loops))
 
     @property
     def size(self) -> Scale:
         """The scale, with its numbers of boots and repeats."""
-        size = catalog.suite().scales[self.scale]
-        return msgspec.structs.replace(size, settle=False) if self.unsettled else size
+        size = catalog.suite().scales[self.settings.scale]
+        return msgspec.structs.replace(size, settle=False) if self.settings.unsettled else size
 
     def patience(self, step: Step) -> float:
         """Return the factor by which `step` may take longer than at scale quick."""
-        return self.size.patience * max(1.0, self.loops) * (catalog.suite().sweep.patience if step.axis else 1)
+        return self.size.patience * max(1.0, self.settings.loops) * (catalog.suite().sweep.patience if step.axis else 1)
 
     @property
     def at_once(self) -> bool:
         """True if VMs may run side by side. Where time is measured, each would disturb the others."""
-        return self.clock is Clock.ICOUNT or all(test.stress for test in self._chosen())
+        return self.settings.clock is Clock.ICOUNT or all(test.stress for test in self._chosen())
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -132,11 +125,11 @@ class Plan(msgspec.Struct, frozen=True):
         faster meanwhile favours none of them, or with an odd number of boots hardly any.
         """
         timed = []
-        for boot in range(self.boots or self.size.boots):
+        for boot in range(self.settings.boots or self.size.boots):
             for built in self.cells if boot % 2 == 0 else reversed(self.cells):
                 steps = self._timed(catalog.profile_use(built.cell.profile), boot)
                 if steps:
-                    timed.append(Session(built, self.clock, boot, steps))
+                    timed.append(Session(built, self.settings.clock, boot, steps))
         boots = len({s.boot for s in timed})
         alike = [self._stress(built, boots) for built in self.cells]
         return (*timed, *(session for turn in itertools.zip_longest(*alike) for session in turn if session))
@@ -149,7 +142,7 @@ class Plan(msgspec.Struct, frozen=True):
         for test in tests:
             if test.stress:
                 groups.setdefault((test.clock, test.memory.get(profile, 0)), []).append(Step(test))
-        boots = {clock: itertools.count(timed if clock is self.clock else 0) for clock in Clock}
+        boots = {clock: itertools.count(timed if clock is self.settings.clock else 0) for clock in Clock}
         # Those that want nothing special first.
         ordered = sorted(groups.items(), key=lambda group: group[0] != (Clock.WALL, 0))
         return [Session(built, clock, next(boots[clock]), tuple(steps), memory) for (clock, memory), steps in ordered]

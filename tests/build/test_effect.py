@@ -17,7 +17,6 @@ from harness.build.rootfs import Rootfs
 from harness.model.changes import Change, Changes, KernelContents, Symbol
 from harness.model.matrix import Base, Cell, Variant, load_machine
 from harness.model.run_folder import Run
-from harness.model.selection import Selection
 from harness.runs import lifecycle
 from tests.support import make
 
@@ -131,7 +130,7 @@ def test_a_run_keeps_what_its_kernels_change(tmp_path: Path, base: Base, built: 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/a.patch").write_text("--- a/a\n+++ b/a\n@@ -1 +1 @@\n-a\n+b\n")
     run = Run(tmp_path / "run")
-    lifecycle.begin(run, make.plan(base, cells=cells, notes=("a note",)), Selection(), "invoke test")
+    lifecycle.begin(run, make.plan(base, cells=cells, notes=("a note",)), "invoke test")
     assert run.changes() == list(effect.between(cells))
     stock, mine = (msgspec.json.decode((run.folder / f"x86_64-{name}-perf.build.json").read_bytes()) for name in ("stock", "mine"))
     assert stock == {"release": "4.18.0", "seconds": 12.5}

@@ -282,7 +282,7 @@ def test_it_is_in_the_provenance_of_a_run_that_begins(rig: FakeRig, monkeypatch:
         (built.rootfs.image.with_name("rootfs.json")).write_text("{}")
     monkeypatch.setattr(lifecycle, "_tools", lambda _: {})
     run = Run(paths.RESULTS / "20260102-030405-abcd")
-    lifecycle.begin(run, made, Selection(), "invoke test")
+    lifecycle.begin(run, made, "invoke test")
     assert run.provenance().audited == {"x86_64/stock/perf": f"{found.date}: same"}
 
 

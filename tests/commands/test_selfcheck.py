@@ -61,23 +61,24 @@ class FakeRig:
         )
         return msgspec.structs.replace(like, cell=msgspec.structs.replace(like.cell, variant=variant), kernel=made)
 
-    def test(self, made: Plan, wanted: Selection, command: str, parent: Path) -> Outcome:
-        assert wanted.clock == made.clock
+    def test(self, made: Plan, jobs: int, command: str, parent: Path) -> Outcome:
+        assert jobs == 2
+        settings = made.settings
         names = tuple(built.cell.variant.name for built in made.cells)
-        self.tested.append((made.clock, made.boots, names))
+        self.tested.append((settings.clock, settings.boots, names))
         run = Run(run_folder.new_folder(parent))
-        noise = 1e-5 if made.clock is Clock.ICOUNT else 0.01
+        noise = 1e-5 if settings.clock is Clock.ICOUNT else 0.01
         run.add(self._samples(made, names, noise))
-        results = (make.result("error" if self.broken_under is made.clock else "passed"),)
+        results = (make.result("error" if self.broken_under is settings.clock else "passed"),)
         return Outcome(run.folder, (), (), results, make.provenance(planned=1))
 
     def _samples(self, made: Plan, names: Sequence[str], noise: float) -> list[records.Sample]:
         rng = random.Random(len(names))
         costs = {name: COST * (1 + float(name.removeprefix("plus-")) / 100 if name.startswith("plus-") else 1) for name in names}
         return [
-            make.sample(cost * (1 + rng.gauss(0, noise)), variant=name, clock=made.clock, boot=boot)
+            make.sample(cost * (1 + rng.gauss(0, noise)), variant=name, clock=made.settings.clock, boot=boot)
             for name, cost in costs.items()
-            for boot in range(made.boots)
+            for boot in range(made.settings.boots)
         ]
 
 
@@ -88,7 +89,7 @@ def rig(base: Base, tmp_path: Path, results: Path) -> FakeRig:
 
 
 def test_it_measures_twins_and_slower_kernels_under_each_clock(rig: FakeRig) -> None:
-    found = selfcheck.run(Selection(boots=5), tuple(Clock), 2, "invoke selfcheck", rig.parts)
+    found = selfcheck.run(Selection(boots=5, jobs=2), tuple(Clock), 2, "invoke selfcheck", rig.parts)
     names = ("stock", "twin", "plus-0.5", "plus-1", "plus-2", "plus-5")
     assert rig.tested == [(Clock.ICOUNT, 1, ("stock",)), (Clock.ICOUNT, 10, names), (Clock.WALL, 10, names)]
     added = {name: int(text.partition(".rept ")[2].partition("\\n")[0]) for name, text in rig.patches.items()}
@@ -100,7 +101,7 @@ def test_it_measures_twins_and_slower_kernels_under_each_clock(rig: FakeRig) -> 
 
 
 def test_only_results_are_left(rig: FakeRig, base: Base) -> None:
-    selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck", rig.parts)
+    selfcheck.run(Selection(boots=5, jobs=2), (Clock.ICOUNT,), 1, "invoke selfcheck", rig.parts)
     assert not (paths.cache() / "selfcheck").exists()
     assert sorted(file.name for file in paths.RESULTS.iterdir()) == ["selfcheck", "selfcheck.json"]
 
@@ -108,7 +109,7 @@ def test_only_results_are_left(rig: FakeRig, base: Base) -> None:
 def test_a_rig_that_fails_finds_out_nothing(rig: FakeRig, base: Base) -> None:
     rig.broken_under = Clock.ICOUNT
     with pytest.raises(RigError, match="without findings"):
-        selfcheck.run(Selection(boots=5), (Clock.ICOUNT,), 1, "invoke selfcheck", rig.parts)
+        selfcheck.run(Selection(boots=5, jobs=2), (Clock.ICOUNT,), 1, "invoke selfcheck", rig.parts)
     assert trust.last_selfcheck() is None
     assert not (paths.cache() / "selfcheck").exists()
 
@@ -122,7 +123,7 @@ def test_a_damaged_record_is_as_good_as_none(rig: FakeRig) -> None:
 def test_a_clock_that_cannot_be_measured_keeps_what_the_other_told(rig: FakeRig) -> None:
     rig.broken_under = Clock.WALL
     with pytest.raises(RigError):
-        selfcheck.run(Selection(boots=5), tuple(Clock), 1, "invoke selfcheck", rig.parts)
+        selfcheck.run(Selection(boots=5, jobs=2), tuple(Clock), 1, "invoke selfcheck", rig.parts)
     kept = trust.last_selfcheck()
     assert kept
     assert {trial.clock for trial in kept.trials} == {Clock.ICOUNT}

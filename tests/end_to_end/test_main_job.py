@@ -61,7 +61,7 @@ def test_fixes_mend_the_bugs_of_stock(has_series: None) -> None:
 
 def session(of: Plan, machine: str, test: str) -> Session:
     """A VM of one machine for one test, which goes on for longer than whoever uses it."""
-    long = msgspec.structs.replace(of, tests=(test,), scale="published")
+    long = msgspec.structs.replace(of, tests=(test,)).with_settings(scale="published")
     return next(s for s in long.sessions if s.built.cell.machine.name == machine)
 
 
@@ -80,7 +80,7 @@ def test_panic_is_a_finding_within_two_seconds(quick: Plan, lab: Lab, machine: s
 
     trigger = threading.Thread(target=panic)
     trigger.start()
-    outcome = execute.run(lab, msgspec.structs.replace(quick, scale="published"), used, used.steps[0])
+    outcome = execute.run(lab, quick.with_settings(scale="published"), used, used.steps[0])
     took = time.monotonic() - panicked.at  # type: ignore[attr-defined]
     trigger.join()
     assert outcome.findings

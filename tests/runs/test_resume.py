@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from filelock import FileLock
 
 from harness import paths
 from harness.commands import pipeline
@@ -145,6 +144,6 @@ def test_a_run_that_another_rig_writes_is_not_resumed(run: Run, made: Plan, tmp_
     files.seal(there.parent)
     with pytest.raises(UsageError, match="built anew"):
         pipeline.resume(run.folder.name, 0, build_id=lambda _: "d4" * 20)
-    with FileLock(run.folder / ".lock"), pytest.raises(UsageError, match="is in use by another rig"):
+    with run.alone(), pytest.raises(UsageError, match="is in use by another rig"):
         pipeline.resume(run.folder.name, 0, build_id=ids.__getitem__)
     assert len(run.results()) == 7

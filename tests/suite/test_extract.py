@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +19,7 @@ from harness.model.run_folder import FILES
 from harness.suite import guest_script, ktap
 from harness.suite.extract import Observed, Reading
 from harness.suite.ktap import Latency, MemoryLine, Report, Timing
-from harness.suite.plan import Plan, Session, Step
+from harness.suite.plan import Session, Step
 from tests.support import make
 
 TRACE = (paths.PROJECT / "tests" / "data" / "traces" / "preemptoff-x86_64.txt").read_text()
@@ -33,8 +34,8 @@ LEAKS = "".join(
 TEST = SuiteTest("le_fit_alloc_test", "performance", {"quick": 10})
 
 
-def reading(base: Base, step: Step, clock: Clock = Clock.ICOUNT, profile: str = "perf", **other: object) -> Reading:
-    made: Plan = msgspec.structs.replace(make.plan(base), **other)
+def reading(base: Base, step: Step, clock: Clock = Clock.ICOUNT, profile: str = "perf", **other: Any) -> Reading:
+    made = make.plan(base, **other)
     (built,) = made.cells
     built = msgspec.structs.replace(built, cell=msgspec.structs.replace(built.cell, profile=profile))
     return Reading(made, Session(built, clock, 2, (step,)), step)

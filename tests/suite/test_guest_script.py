@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import subprocess
+import re
 
 import msgspec
 import pytest
 
+from harness.kernlog import kmemleak
 from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.matrix import Base
@@ -78,29 +79,35 @@ def test_a_stress_test_has_the_threads_that_it_wants(made: Plan, monkeypatch: py
     assert "threads" not in parameters(guest_script.command(made, *first(made, "fragmentation_test")))
 
 
+def passes(of: Plan, session: Session, step: Step) -> list[str]:
+    """Return the passes of the script that make up a step."""
+    words = guest_script.command(of, session, step)
+    return words[words.index(vm_pool.MODULE) - 1].split()
+
+
 def test_errors_on_demand_are_prepared_and_put_back(made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     make.suite_with(monkeypatch, mix_stress_test={"faults": True})
-    plain, faulty = (guest_script.command(made, *first(made, name))[2] for name in ("fragmentation_test", "mix_stress_test"))
-    assert "fail" not in plain
-    assert (
-        faulty.index("set_faults N 0 100\n")
-        < faulty.index("insmod")
-        < faulty.index("set_faults Y 1 0\n")
-        < faulty.index(guest_script.END)
-    )
-    assert faulty.index("task-filter") < faulty.index("probability"), "allocations of others would fail"
-    done = subprocess.run(("sh", "-n", "-c", faulty), capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    plain, faulty = (passes(made, *first(made, name)) for name in ("fragmentation_test", "mix_stress_test"))
+    assert plain == ["print_memory:before", "insert", "remove", "print_log", "print_memory:after"]
+    assert faulty == ["allow_faults", *plain, "forbid_faults"]
 
 
 def test_leaks_are_looked_for_when_the_module_is_gone(made: Plan) -> None:
     debug = with_profile(made, "debug")
-    words = guest_script.command(debug, *first(debug, "mix_stress_test"))
-    assert words[2].index("echo clear") < words[2].index("insmod") < words[2].index("rmmod") < words[2].index("echo scan >")
-    assert words[2].index("/proc/kallsyms") < words[2].index("rmmod"), "its functions have no names afterwards"
-    done = subprocess.run(("sh", "-n", "-c", words[2]), capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "kmemleak" not in guest_script.command(made, *first(made, "mix_stress_test"))[2]
+    session, step = first(debug, "mix_stress_test")
+    whole = passes(debug, session, step)
+    assert whole[0] == "clear_leaks"
+    assert whole[-1] == f"print_leaks:{kmemleak.MOST}"
+    assert whole.index("print_names") + 1 == whole.index("remove"), "its functions have no names afterwards"
+    between = msgspec.structs.replace(step, clears=False, scans=False)
+    assert not [name for name in passes(debug, session, between) if "leaks" in name]
+
+
+def test_a_soak_looks_at_memory_at_rest_alone(made: Plan) -> None:
+    soaked = msgspec.structs.replace(made, hours=1.0)
+    session, step = first(soaked, "mix_stress_test")
+    assert passes(soaked, session, step) == ["insert", "remove", "print_log", "print_memory_at_rest"]
+    assert "memory" not in parameters(guest_script.command(soaked, session, step))
 
 
 def test_under_a_tracer_nothing_is_timed_twice(made: Plan) -> None:
@@ -109,7 +116,8 @@ def test_under_a_tracer_nothing_is_timed_twice(made: Plan) -> None:
     found = parameters(words)
     assert (found["repeat"], found["trace"]) == ("1", "1")
     assert not {"latency", "memory"} & set(found)
-    assert "echo preemptoff > current_tracer" in words[2]
+    traced_passes = passes(traced, *first(traced, "long_busy_list_alloc_test"))
+    assert traced_passes == ["start_tracer:preemptoff", "insert", "remove", "print_log", "print_trace"]
 
 
 def test_a_sweep_grows_one_thing_at_a_time(made: Plan) -> None:
@@ -125,21 +133,27 @@ def test_a_sweep_grows_one_thing_at_a_time(made: Plan) -> None:
     assert parameters(guest_script.command(swept, *first(swept, "sweep_churn@busy=1000")))["busy"] == "1000"
 
 
-@pytest.mark.parametrize("name", ["le_fit_alloc_test", "mix_stress_test"])
-@pytest.mark.parametrize("profile", ["perf", "latency"])
-def test_the_script_is_one_that_a_shell_takes(made: Plan, name: str, profile: str) -> None:
-    planned = with_profile(made, profile)
-    try:
-        words = guest_script.command(planned, *first(planned, name))
-    except StopIteration:
-        assert (name, profile) == ("mix_stress_test", "latency")
-        return
-    assert subprocess.run(("sh", "-n", "-c", words[2]), capture_output=True, check=False).returncode == 0
-    assert guest_script.END in words[2]
+def test_the_script_has_every_pass_and_every_mark(made: Plan) -> None:
+    script = guest_script.command(made, *first(made, "mix_stress_test"))[2]
+    functions = set(re.findall(r"^(\w+)\(\) \{$", script, re.M))
+    soaked = msgspec.structs.replace(made, hours=1.0)
+    named = {
+        name.partition(":")[0]
+        for plan in (made, soaked, *(with_profile(made, profile) for profile in ("debug", "latency")))
+        for session in plan.sessions
+        for step in session.steps
+        for name in passes(plan, session, step)
+    }
+    assert named <= functions
+    assert functions - named == {"mark", "need_debugfs", "set_faults", "scan"}, "helpers of the passes"
+    for mark in ("BEGIN", "END", "MEMORY", "TRACE", "REST", "LEAKS"):
+        prefix, words = getattr(guest_script, mark).split(": ", 1)
+        assert f'echo "{prefix}: $*"' in script
+        assert re.search(rf'^ *mark "?{words}\b', script, re.M)
 
 
 def test_the_published_protocol_does_not_settle(made: Plan) -> None:
-    published = msgspec.structs.replace(made, scale="published", boots=0)
+    published = made.with_settings(scale="published", boots=0)
     session = published.sessions[0]
     rounds = [
         parameters(guest_script.command(published, session, step)) for step in session.steps if step.name == "le_fit_alloc_test"

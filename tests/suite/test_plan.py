@@ -88,20 +88,20 @@ def machines_of(made: Plan, *variants: str, profile: str = "perf") -> Plan:
 
 
 def test_variants_take_turns_there_and_back(made: Plan) -> None:
-    turns = msgspec.structs.replace(machines_of(made, "stock", "mine"), clock=Clock.WALL, boots=4)
+    turns = machines_of(made, "stock", "mine").with_settings(clock=Clock.WALL, boots=4)
     assert [(s.boot, s.built.cell.variant.name) for s in turns.sessions] == [
         *((0, "stock"), (0, "mine"), (1, "mine"), (1, "stock")),
         *((2, "stock"), (2, "mine"), (3, "mine"), (3, "stock")),
     ]
     assert not turns.at_once
-    assert msgspec.structs.replace(turns, clock=Clock.ICOUNT).at_once
+    assert turns.with_settings(clock=Clock.ICOUNT).at_once
     assert msgspec.structs.replace(turns, tests=catalog.choose("stress")).at_once
 
 
 def test_stress_has_a_boot_of_its_own_after_what_is_timed(made: Plan) -> None:
-    both = msgspec.structs.replace(made, tests=catalog.choose("performance,mix_stress_test,model_test"), boots=2)
+    both = msgspec.structs.replace(made, tests=catalog.choose("performance,mix_stress_test,model_test")).with_settings(boots=2)
     assert [(s.clock, s.boot) for s in both.sessions] == [(Clock.ICOUNT, 0), (Clock.ICOUNT, 1), (Clock.WALL, 0)]
-    wall = msgspec.structs.replace(both, clock=Clock.WALL)
+    wall = both.with_settings(clock=Clock.WALL)
     assert [(s.clock, s.boot) for s in wall.sessions] == [(Clock.WALL, 0), (Clock.WALL, 1), (Clock.WALL, 2)]
     assert all(step.test.stress for step in wall.sessions[-1].steps)
     assert len({s.name for s in wall.sessions}) == 3
@@ -121,7 +121,7 @@ def test_a_stress_test_that_wants_another_clock_or_size_has_a_vm_of_its_own(made
     def planned(clock: Clock, *profiles: str) -> list[tuple[str, str, int, int, list[str]]]:
         cells = tuple(machines_of(made, "stock", profile=profile).cells[0] for profile in profiles)
         chosen = catalog.choose(f"le_fit_alloc_test,{','.join((*small, *common, 'pcpu_alloc_test', 'align_shift_alloc_test'))}")
-        whole = msgspec.structs.replace(made, cells=cells, tests=chosen, clock=clock, boots=2)
+        whole = msgspec.structs.replace(made, cells=cells, tests=chosen).with_settings(clock=clock, boots=2)
         assert len({s.name for s in whole.sessions}) == len(whole.sessions)
         return [
             (s.built.cell.profile, s.clock, s.boot, s.memory, [step.name for step in s.steps])
@@ -152,7 +152,7 @@ def test_a_vm_is_as_large_as_its_tests_want(made: Plan, monkeypatch: pytest.Monk
 
 
 def test_the_published_protocol_is_that_of_the_publication(made: Plan) -> None:
-    published = msgspec.structs.replace(made, scale="published", boots=0, tests=catalog.choose("performance"))
+    published = msgspec.structs.replace(made, tests=catalog.choose("performance")).with_settings(scale="published", boots=0)
     assert len(published.sessions) == 5
     for session in published.sessions:
         names = [step.name for step in session.steps]
@@ -161,18 +161,19 @@ def test_the_published_protocol_is_that_of_the_publication(made: Plan) -> None:
     assert (published.size.rounds, published.size.aside) == (3, 3), "what would disturb the three rounds has one of its own"
     assert (published.size.busy, published.size.repeat, published.size.warmup) == (15_000, 1, 0)
     assert {published.loops_of(step.test) for step in published.sessions[0].steps} == {1_000_000}
-    tenth = msgspec.structs.replace(published, loops=0.1)
+    tenth = published.with_settings(loops=0.1)
     assert {tenth.loops_of(step.test) for step in tenth.sessions[0].steps} == {100_000}
 
 
 def test_samples_that_are_not_settled_have_the_other_passes_in_a_round_of_their_own(made: Plan) -> None:
-    whole = msgspec.structs.replace(made, unsettled=True)
+    whole = made.with_settings(unsettled=True)
     assert (made.size.settle, whole.size.settle) == (True, False)
     assert [step.round for step in whole.sessions[0].steps] == [0, 1]
 
 
 def test_a_profile_with_a_tracer_runs_what_it_is_good_for(made: Plan) -> None:
-    traced = msgspec.structs.replace(machines_of(made, "stock", profile="latency"), tests=catalog.choose("all"), boots=3)
+    stock = machines_of(made, "stock", profile="latency").with_settings(boots=3)
+    traced = msgspec.structs.replace(stock, tests=catalog.choose("all"))
     (session,) = traced.sessions
     assert {step.test.kind for step in session.steps} == {"performance"}
     assert catalog.profile_use("perf").tracer == ""
@@ -182,8 +183,8 @@ def test_what_does_more_may_take_longer(made: Plan) -> None:
     step = made.sessions[0].steps[0]
     swept = msgspec.structs.replace(made, tests=("sweep_churn",))
     assert made.patience(step) == 1
-    assert msgspec.structs.replace(made, loops=0.1).patience(step) == 1
-    assert msgspec.structs.replace(made, loops=20).patience(step) == 20
+    assert made.with_settings(loops=0.1).patience(step) == 1
+    assert made.with_settings(loops=20).patience(step) == 20
     assert swept.patience(swept.sessions[0].steps[0]) > 1
 
 

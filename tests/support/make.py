@@ -18,6 +18,7 @@ from harness.model.clock import Clock
 from harness.model.matrix import Base, Cell, Machine, Variant, load_machine
 from harness.model.records import Booted, Finding, Provenance, Result, Sample
 from harness.model.run_folder import Run
+from harness.model.selection import Settings
 from harness.model.trouble import Frame, Severity, Trouble
 from harness.suite.plan import Plan
 from harness.vm.qemu_args import Boot
@@ -203,15 +204,14 @@ def plan(base: Base, machine: Machine | None = None, **other: Any) -> Plan:
     fields: dict[str, Any] = {
         "cells": (BuiltCell(cell, kernel, Rootfs(Path("/r"), "0" * 64, INITRAMFS, {}), "tcg"),),
         "tests": ("le_fit_alloc_test",),
-        "clock": Clock.ICOUNT,
-        "scale": "quick",
-        "boots": 1,
         "version": "4.18.0",
         "origin": "/linux",
         "tree": "c" * 40,
         "stock_only": False,
     }
-    return Plan(base=base, **{**fields, **other})
+    own = {name: other.pop(name) for name in Settings.__struct_fields__ if name in other}
+    settings = Settings(**{"scale": "quick", "boots": 1, **own})
+    return Plan(base=base, settings=settings, **{**fields, **other})
 
 
 def suite_with(monkeypatch: pytest.MonkeyPatch, **tests: dict[str, Any]) -> None:
