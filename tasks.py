@@ -126,9 +126,9 @@ def _selfcheck(wanted: Selection, experiments: str | None) -> None:
     """Measure the rig itself: twins of stock must be the same, and kernels slowed down on purpose slower."""
     vms.sweep()
     clocks = (wanted.timed,) if wanted.clock else tuple(Clock)
-    found = selfchecks.run(wanted, clocks, int(options.number("experiments", experiments or "3", least=1)), _command())
-    _CONSOLE.print(sensitivity.tables(found))
-    alarms = [trial for trial in found.trials if trial.false_alarm]
+    result = selfchecks.run(wanted, clocks, int(options.number("experiments", experiments or "3", least=1)), _command())
+    _CONSOLE.print(sensitivity.tables(result))
+    alarms = [trial for trial in result.trials if trial.false_alarm]
     if alarms:
         raise Exit("kernel-patch-rig: the self check failed: it saw differences between twins.", code=ExitCode.RIG_FAILED)
 
@@ -141,10 +141,10 @@ selfcheck = options.boots(
 def _mutants(wanted: Selection, only: str | None, resume: bool | None, all: bool | None) -> None:  # noqa: A002 - the option
     """Build kernels with bugs made on purpose, and tell which of them the stress tests catch."""
     vms.sweep()
-    found = mutation_runs.run(wanted, only or "", _command(), resume=bool(resume), everything=bool(all))
-    _CONSOLE.print(mutant_tables.tables(found))
+    results = mutation_runs.run(wanted, only or "", _command(), resume=bool(resume), everything=bool(all))
+    _CONSOLE.print(mutant_tables.tables(results))
     _say(f"Page: {mutation_runs.file().with_suffix('.md')}")
-    if code := mutation_runs.exit_code(found):
+    if code := mutation_runs.exit_code(results):
         raise Exit(code=code)
 
 
@@ -166,9 +166,9 @@ def audit(wanted: Selection) -> None:
     """Build the kernels again in an empty folder without any cache, and compare with what the cache holds, byte for byte."""
     audits.check(wanted)
     failed = []
-    for found in audits.run(_built(wanted), wanted):
-        _CONSOLE.print(audit_tables.tables(found))
-        failed += [found.cell] if found.differing else []
+    for done in audits.run(_built(wanted), wanted):
+        _CONSOLE.print(audit_tables.tables(done))
+        failed += [done.cell] if done.differing else []
     if failed:
         raise Exit(f"kernel-patch-rig: the audit failed: {', '.join(failed)} in the cache differs.", code=ExitCode.RIG_FAILED)
 

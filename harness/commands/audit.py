@@ -49,22 +49,22 @@ class Parts(msgspec.Struct, frozen=True):
 _PARTS = Parts()
 
 
-def run(made: Plan, wanted: Selection, parts: Parts = _PARTS) -> Iterator[Audit]:
+def run(planned: Plan, wanted: Selection, parts: Parts = _PARTS) -> Iterator[Audit]:
     """Audit the cells of `made`, which the selection `wanted` led to, and yield the result of each when it is known.
 
     Raises BuildError if one cannot be built again, RigError if the source changed meanwhile.
     """
-    for built in made.cells:
-        yield _audit(made, built, wanted, parts)
+    for built in planned.cells:
+        yield _audit(planned, built, wanted, parts)
 
 
-def in_turn(made: Plan, wanted: Selection, parts: Parts = _PARTS) -> Audit:
+def in_turn(planned: Plan, wanted: Selection, parts: Parts = _PARTS) -> Audit:
     """Audit the one cell of `made` whose turn it is; raises as `run` does."""
-    cells = {built.cell.name: built for built in made.cells}
-    return _audit(made, cells[audit.turn(tuple(cells), trust.last_audits())], wanted, parts)
+    cells = {built.cell.name: built for built in planned.cells}
+    return _audit(planned, cells[audit.turn(tuple(cells), trust.last_audits())], wanted, parts)
 
 
-def _audit(made: Plan, built: BuiltCell, wanted: Selection, parts: Parts) -> Audit:
+def _audit(planned: Plan, built: BuiltCell, wanted: Selection, parts: Parts) -> Audit:
     started = time.monotonic()
     with files.locked(paths.cache() / _APART):
         _clean()
@@ -72,7 +72,7 @@ def _audit(made: Plan, built: BuiltCell, wanted: Selection, parts: Parts) -> Aud
             kept = paths.RESULTS / _APART / built.cell.file_name
             shutil.rmtree(kept, ignore_errors=True)
             again = _build(built, wanted, parts)
-            compared = (*_kernel(made, built, again.kernel, kept), _initramfs(built, kept, parts))
+            compared = (*_kernel(planned, built, again.kernel, kept), _initramfs(built, kept, parts))
         finally:
             _clean()
         result = Audit(
@@ -107,10 +107,10 @@ def _made_of(kernel: Kernel) -> tuple[str, str, str]:
     return metadata.tree, metadata.compiler, metadata.linker
 
 
-def _kernel(made: Plan, built: BuiltCell, again: Kernel, kept: Path) -> Iterator[Compared]:
+def _kernel(planned: Plan, built: BuiltCell, again: Kernel, kept: Path) -> Iterator[Compared]:
     ours, cell = built.kernel, built.cell
     # A fault in the cache would come back from these, so they have to be removed with it.
-    origins = (str(kbuild.folder_of(kbuild.tree_of(made.base, cell.variant), cell)), str(toolchain.objects()))
+    origins = (str(kbuild.folder_of(kbuild.tree_of(planned.base, cell.variant), cell)), str(toolchain.objects()))
     kernel, module = (str(ours.folder), *origins), (str(ours.module.parent), *origins)
     yield _compare(IMAGE, FileKind.DATA, ours.image, again.image, kept, kernel)
     yield _compare(VMLINUX, FileKind.ELF, ours.vmlinux, again.vmlinux, kept, kernel)

@@ -23,7 +23,7 @@ from harness.host import files, parallel, shell, toml
 from harness.host.shell import Line
 from harness.model import catalog, matrix, mutants, records, run_folder, selection
 from harness.model.matrix import Base, Variant
-from harness.model.mutants import Attempt, Measured, Mutant, MutantTable
+from harness.model.mutants import Attempt, Mutant, MutantTable, MutationRun
 from harness.model.selection import Selection
 from harness.report import mutants as report
 from harness.runs import lifecycle
@@ -65,7 +65,7 @@ _PARTS = Parts()
 
 def run(
     wanted: Selection, only: str, command: str, *, resume: bool = False, everything: bool = False, parts: Parts = _PARTS
-) -> Measured:
+) -> MutationRun:
     """Try the mutants that `only` names, or all, and keep what the suite caught in results/mutants.json.
 
     What survives in the kernels of one profile is tried in the next. `resume` takes over the results of an earlier call for
@@ -81,7 +81,7 @@ def run(
     busy = "Another rig is trying mutants, and only one can at a time; call again when it has ended."
     with files.locked(paths.cache() / APART, busy):
         folder = run_folder.new_folder(paths.RESULTS / APART)
-        started = Measured(
+        started = MutationRun(
             date=records.now(),
             host=lifecycle.host(),
             command=command,
@@ -99,17 +99,18 @@ def run(
             started = msgspec.structs.replace(started, earlier=_latest((*before.earlier, *before.attempts)))
         book = _Book(started)
         book.write()
+        work = _Work(base, folder, book, parts, everything)
         for profile in started.profiles:
             left = [mutant for mutant in chosen if book.results.verdict(mutant) is None]
             if left:
-                _profile(msgspec.structs.replace(wanted, profile=profile), base, left, folder, book, parts, everything=everything)
+                _profile(work, msgspec.structs.replace(wanted, profile=profile), left)
     return book.results
 
 
 class _Book:
     """The results so far, written to the disk as they come."""
 
-    def __init__(self, started: Measured) -> None:
+    def __init__(self, started: MutationRun) -> None:
         self.results = started
         self._earlier = {(a.mutant, a.profile, a.identity): a for a in started.earlier}
         self._lock = threading.Lock()
@@ -133,22 +134,32 @@ def _latest(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
     return tuple({(a.mutant, a.profile): a for a in attempts if a.outcome != "error"}.values())
 
 
-def _profile(
-    wanted: Selection, base: Base, mutants: Sequence[Mutant], folder: Path, book: _Book, parts: Parts, *, everything: bool
-) -> None:
+class _Work(msgspec.Struct, frozen=True):
+    """The objects that the mutants of all profiles share."""
+
+    base: Base
+    folder: Path
+    book: _Book
+    parts: Parts
+    everything: bool
+    """True if tests go on after a mutant's first finding"""
+
+
+def _profile(work: _Work, wanted: Selection, mutants: Sequence[Mutant]) -> None:
     """Try `mutants` in the kernels of one profile, the series itself first."""
-    variant = parts.variant(base, book.results.series)
+    book, parts = work.book, work.parts
+    variant = parts.variant(work.base, book.results.series)
     control = parts.build(wanted, (variant,))
     with Progress("mutants") as progress:
         tree = parts.source(wanted, lambda line: progress.say("source", line)).tree
-        bench = Bench(control, patches.apply(tree, variant), folder, parts.tools, everything=everything)
+        bench = Bench(control, patches.apply(tree, variant), work.folder, parts.tools, everything=work.everything)
         progress.say(variant.name, f"testing without any bug, {wanted.profile}")
         healthy = bench.control()
         book.add(healthy)
         if healthy.outcome != "survived":
             raise RigError(
                 f"'{variant.name}' itself has a finding in {healthy.test} ({healthy.kind}: {text.plain(healthy.title)})."
-                f" Its mutants cannot be tried before that is mended. The log is {folder.parent / healthy.log}."
+                f" Its mutants cannot be tried before that is mended. The log is {work.folder.parent / healthy.log}."
             )
         progress.done(variant.name, f"nothing found in {healthy.test_seconds:.0f} s, {wanted.profile}")
         todo = []
@@ -156,34 +167,32 @@ def _profile(
             known = book.earlier(mutant, bench)
             book.add(known) if known else todo.append(mutant)
         if todo:
-            _beside_each_other(bench, todo, parts.workers(control, wanted.jobs, len(todo)), wanted.jobs, book, progress, parts)
+            workers = parts.workers(control, wanted.jobs, len(todo))
+            with Jobserver(max(workers, wanted.jobs or os.cpu_count() or 1), workers) as jobs:
+                _beside_each_other(work, bench, todo, jobs, progress)
 
 
-def _beside_each_other(
-    bench: Bench, mutants: Sequence[Mutant], workers: int, jobs: int, book: _Book, progress: Progress, parts: Parts
-) -> None:
+def _beside_each_other(work: _Work, bench: Bench, mutants: Sequence[Mutant], jobs: Jobserver, progress: Progress) -> None:
     slots: queue.SimpleQueue[str] = queue.SimpleQueue()
-    for number in range(workers):
+    for number in range(jobs.at_once):
         slots.put(str(number))
-    with Jobserver(max(workers, jobs or os.cpu_count() or 1), workers) as server:
 
-        def one(mutant: Mutant) -> None:
-            slot = slots.get()
-            try:
-                attempt = bench.attempt(mutant, slot, server, lambda line: progress.say(mutant.name, line))
-            finally:
-                slots.put(slot)
-            book.add(attempt)
-            progress.done(
-                mutant.name, f"{report.outcome(attempt)} ({bench.profile}, {attempt.build_seconds + attempt.test_seconds:.0f} s)"
-            )
+    def one(mutant: Mutant) -> None:
+        slot = slots.get()
+        try:
+            attempt = bench.attempt(mutant, slot, jobs, lambda line: progress.say(mutant.name, line))
+        finally:
+            slots.put(slot)
+        work.book.add(attempt)
+        seconds = attempt.build_seconds + attempt.test_seconds
+        progress.done(mutant.name, f"{report.outcome(attempt)} ({bench.profile}, {seconds:.0f} s)")
 
-        def stop() -> None:
-            bench.stop()
-            parts.stop()
-            shell.stop_all()
+    def stop() -> None:
+        bench.stop()
+        work.parts.stop()
+        shell.stop_all()
 
-        parallel.side_by_side(one, mutants, workers, stop)
+    parallel.side_by_side(one, mutants, jobs.at_once, stop)
 
 
 def file() -> Path:
@@ -191,15 +200,15 @@ def file() -> Path:
     return paths.RESULTS / "mutants.json"
 
 
-def last() -> Measured | None:
+def last() -> MutationRun | None:
     """Return the last result, if it can be read."""
     try:
-        return msgspec.json.decode(file().read_bytes(), type=Measured)
+        return msgspec.json.decode(file().read_bytes(), type=MutationRun)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def exit_code(results: Measured) -> int:
+def exit_code(results: MutationRun) -> int:
     """Return the exit code: the rig failed, a mutant survived, or all were caught."""
     if results.ended("error") or results.ended(None):
         return ExitCode.RIG_FAILED

@@ -120,17 +120,17 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
     wanted = everything(wanted)
     cells.check(wanted)
     _take_down(parts)
-    made = parts.build(wanted)
-    outcome = parts.test(made, wanted.jobs, command)
+    planned = parts.build(wanted)
+    outcome = parts.test(planned, wanted.jobs, command)
     transcript.move(outcome.run / LOG)
     parts.show(outcome)
     page.append(parts.markdown(outcome))
-    decided = _decide(outcome, made, parts.say)
+    decided = _decide(outcome, planned, parts.say)
     code = exit_code(msgspec.structs.replace(outcome, comparisons=decided.comparisons))
     lines = [*map(headlines.line, headlines.of_run(outcome)), *_verdict(decided)]
     for line in lines:
         parts.say(line)
-    audit = _audited(made, wanted, parts)
+    audit = _audited(planned, wanted, parts)
     lines += audit.lines
     code = ExitCode.RIG_FAILED if audit.failed else code
     heading = f"Nightly run {outcome.provenance.run}: {_MEANING[code]} (exit code {code})"
@@ -147,9 +147,9 @@ def _take_down(parts: Parts) -> None:
         machine.stop()
 
 
-def _decide(outcome: Outcome, made: Plan, say: Line) -> Gate:
+def _decide(outcome: Outcome, planned: Plan, say: Line) -> Gate:
     """Take all runs into the history, and compare this one's figures with the baseline's."""
-    tests = [test for test in catalog.performance() if test in made.tests]
+    tests = [test for test in catalog.performance() if test in planned.tests]
     with history.opened() as kept:
         for unread in history.take_up(kept):
             say(f"not in the history: {unread}")
@@ -178,12 +178,12 @@ class _Audited(msgspec.Struct, frozen=True):
     failed: bool = False
 
 
-def _audited(made: Plan, wanted: Selection, parts: Parts) -> _Audited:
+def _audited(planned: Plan, wanted: Selection, parts: Parts) -> _Audited:
     """Audit one cell. If that is not possible the rig has failed, but the verdict of the tests is shown all the same."""
     if parts.audit is None:
         return _Audited()
     try:
-        audit = parts.audit(made, wanted)
+        audit = parts.audit(planned, wanted)
         conclusion = _Audited(audit.sentences, bool(audit.differing))
     except (RigError, OSError) as error:
         conclusion = _Audited((f"AUDIT: it could not be made: {error}",), failed=True)

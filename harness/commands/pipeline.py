@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,11 +14,13 @@ from harness import paths
 from harness.build import cells, effect, identity, kbuild, patches, rootfs, source
 from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobserver
+from harness.build.kbuild import Kernel
+from harness.build.rootfs import Rootfs
 from harness.commands.progress import Progress, SuiteProgress
 from harness.errors import RigError, UsageError
 from harness.host import deadline, files, parallel
 from harness.model import catalog, run_folder
-from harness.model.matrix import Cell, Variant
+from harness.model.matrix import Cell, Machine, Variant
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.runs import conclude, history, lifecycle
@@ -43,7 +45,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         progress.done("source", f"Linux {sources.tree.version}")
         with Jobserver(wanted.jobs or os.cpu_count() or 1, len(selected)) as jobs:
 
-            def one(cell: Cell) -> kbuild.Kernel:
+            def one(cell: Cell) -> Kernel:
                 try:
                     kernel = kbuild.build(
                         sources.base, cell, patched[cell.variant], jobs, lambda text: progress.say(cell.name, text)
@@ -54,12 +56,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
                 return kernel
 
             kernels = parallel.side_by_side(one, selected, jobs.at_once)
-    proven = {cell.machine: kernel.image for cell, kernel in reversed(list(zip(selected, kernels, strict=True)))}
-    accelerators = {machine: accel.choose(machine, image, roots[machine]) for machine, image in proven.items()}
-    built = tuple(
-        BuiltCell(cell, kernel, roots[cell.machine], accelerators[cell.machine])
-        for cell, kernel in zip(selected, kernels, strict=True)
-    )
+    built = _bootable(selected, kernels, roots)
     notes = sources.notes + tuple(note for done in patched.values() for note in done.notes) + effect.notes(built, patched)
     built_plan = Plan(
         base=sources.base,
@@ -78,22 +75,30 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
     return built_plan
 
 
-def boot(made: Plan, jobs: int, *, keep: bool) -> None:
+def _bootable(selected: Sequence[Cell], kernels: Sequence[Kernel], roots: Mapping[Machine, Rootfs]) -> tuple[BuiltCell, ...]:
+    """Return the cells with their kernels, in the same order, and the accelerator that a machine's first kernel boots with."""
+    pairs = list(zip(selected, kernels, strict=True))
+    proven = {cell.machine: kernel.image for cell, kernel in reversed(pairs)}
+    accelerators = {machine: accel.choose(machine, image, roots[machine]) for machine, image in proven.items()}
+    return tuple(BuiltCell(cell, kernel, roots[cell.machine], accelerators[cell.machine]) for cell, kernel in pairs)
+
+
+def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
     """Boot the selected cells that are not up, side by side.
 
     With `keep` all of them are booted, and stay up when the rig ends; raises GuestDied for a kernel that
     does not come up. Else only as many are booted as a suite uses at once, and the suite reports a kernel
     that does not come up. Raises VmLost if QEMU does not start.
     """
-    at_once = _workers(made, jobs)
-    sessions = [session for session in made.sessions if session.boot == 0][: None if keep else at_once]
+    at_once = _workers(planned, jobs)
+    sessions = [session for session in planned.sessions if session.boot == 0][: None if keep else at_once]
     with Progress("boot") as progress:
 
         def one(session: Session) -> None:
             cell = session.built.cell.name
             name = f"{cell}/{session.clock}"
             progress.say(name, "booting")
-            setup = vm_pool.booting(session.built, session.clock, memory=session.memory, pauses=bool(made.settings.on_failure))
+            setup = vm_pool.booting(session.built, session.clock, memory=session.memory, pauses=bool(planned.settings.on_failure))
             try:
                 up = vms.find(cell, setup)
                 machine = up or launch.start(setup, cell, keep=keep)
@@ -110,15 +115,15 @@ def boot(made: Plan, jobs: int, *, keep: bool) -> None:
         parallel.side_by_side(one, sessions, at_once)
 
 
-def test(made: Plan, jobs: int, command: str, parent: Path | None = None) -> Outcome:  # noqa: PT028 - no test
+def test(planned: Plan, jobs: int, command: str, parent: Path | None = None) -> Outcome:  # noqa: PT028 - no test
     """Run the suite in every selected cell, booting what is not up, and write the run's folder in results/ or `parent`.
 
     `command` is the one that repeats the run. Raises RigError when pytest itself fails.
     """
     run = Run(run_folder.new_folder(parent))
     with run.alone():
-        lifecycle.begin(run, made, command)
-        return _suite(run, made, jobs)
+        lifecycle.begin(run, planned, command)
+        return _suite(run, planned, jobs)
 
 
 def resume(name: str, jobs: int, build_id: Callable[[Path], str] = identity.build_id) -> Outcome:
@@ -129,10 +134,10 @@ def resume(name: str, jobs: int, build_id: Callable[[Path], str] = identity.buil
     """
     run = lifecycle.find(name) if name else lifecycle.interrupted()
     try:
-        made = plan.load(run.folder / "plan.json")
+        planned = plan.load(run.folder / "plan.json")
     except UsageError as error:
         raise UsageError(f"{run.folder.name} cannot be resumed: its plan.json cannot be read; start a new run.") from error
-    for built in made.cells:
+    for built in planned.cells:
         gone = [file for file in (built.kernel.image, built.kernel.module, built.rootfs.image) if not file.exists()]
         if gone:
             raise UsageError(f"{run.folder.name} cannot be resumed: {gone[0]} is no longer there; start a new run.")
@@ -146,13 +151,13 @@ def resume(name: str, jobs: int, build_id: Callable[[Path], str] = identity.buil
         if ids != (kernel.build_id, kernel.module_build_id):
             raise UsageError(f"{run.folder.name} cannot be resumed: {kernel.folder} was built anew meanwhile; start a new run.")
     with run.alone():
-        lifecycle.resume(run, made)
-        return _suite(run, made, jobs)
+        lifecycle.resume(run, planned)
+        return _suite(run, planned, jobs)
 
 
-def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
+def _suite(run: Run, planned: Plan, jobs: int) -> Outcome:
     deadline.patience()
-    if not made.at_once and (up := [machine.state.cell for machine in vms.running()]):
+    if not planned.at_once and (up := [machine.state.cell for machine in vms.running()]):
         raise UsageError(f"Time is measured with one VM at a time, but {', '.join(up)} is up; run `invoke down` first.")
     number = len(run.provenance().resumed)
     suffix = f"-{number}" if number else ""
@@ -162,7 +167,7 @@ def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
         *("-p", "no:cacheprovider", "-p", "no:terminal"),
         *("--rig-plan", str(run.folder / "plan.json"), "--rig-run", str(run.folder)),
         *("--junitxml", str(run.folder / f"junit{suffix}.xml"), "--report-log", str(run.folder / f"report-log{suffix}.jsonl")),
-        *("-n", str(_workers(made, jobs)), "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "8"),
+        *("-n", str(_workers(planned, jobs)), "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "8"),
     ]
     with Progress("test") as progress:
         shown = SuiteProgress(progress)
@@ -187,11 +192,11 @@ def _suite(run: Run, made: Plan, jobs: int) -> Outcome:
     return msgspec.structs.replace(outcome, provenance=provenance)
 
 
-def _workers(made: Plan, jobs: int) -> int:
-    return workers(made, jobs, len(made.sessions)) if made.at_once else 1
+def _workers(planned: Plan, jobs: int) -> int:
+    return workers(planned, jobs, len(planned.sessions)) if planned.at_once else 1
 
 
-def workers(made: Plan, jobs: int, most: int) -> int:
+def workers(planned: Plan, jobs: int, most: int) -> int:
     """Return how many of `most` VMs may run at once: one a core, or `jobs`, and no more than fit into the free memory."""
-    largest = max((session.size for session in made.sessions), default=1)
+    largest = max((session.size for session in planned.sessions), default=1)
     return max(1, min(most, jobs or os.cpu_count() or 1, parallel.free_memory() // largest))

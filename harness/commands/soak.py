@@ -71,28 +71,28 @@ class Parts(msgspec.Struct, frozen=True):
 _PARTS = Parts()
 
 
-def run(made: Plan, wanted: Selection, command: str, hours: float, seed: int = 0, parts: Parts = _PARTS) -> Outcome:
+def run(planned: Plan, wanted: Selection, command: str, hours: float, seed: int = 0, parts: Parts = _PARTS) -> Outcome:
     """Soak every cell of `made` for `hours`, and write the run's folder in results/.
 
     The rounds follow from `seed`; 0 draws one. Ctrl-C ends it early, with a report of the rounds so far. Raises
     UsageError where the cells' VMs do not fit into memory, RigError where nothing can be recorded.
     """
-    names = set(made.tests)
+    names = set(planned.tests)
     tests = soak_rounds.fit([test for test in catalog.suite().tests if test.name in names])
-    made = msgspec.structs.replace(
-        made.with_settings(keep=False), tests=tuple(test.name for test in tests), hours=hours, seed=seed or _drawn()
+    planned = msgspec.structs.replace(
+        planned.with_settings(keep=False), tests=tuple(test.name for test in tests), hours=hours, seed=seed or _drawn()
     )
-    _check_memory(made, parts.free_memory())
+    _check_memory(planned, parts.free_memory())
     run = Run(run_folder.new_folder())
     with run.alone():
-        parts.begin(run, made, command)
-        slots = min(wanted.jobs or len(made.cells), len(made.cells))
+        parts.begin(run, planned, command)
+        slots = min(wanted.jobs or len(planned.cells), len(planned.cells))
         with Progress("soak") as progress:
             progress.line(
-                f"{len(made.cells)} VM{'s' if len(made.cells) > 1 else ''} for {hours:g} h, {slots} testing at a time,"
-                f" seed {made.seed}; Ctrl-C ends it with a report. {run.folder}"
+                f"{len(planned.cells)} VM{'s' if len(planned.cells) > 1 else ''} for {hours:g} h, {slots} testing at a time,"
+                f" seed {planned.seed}; Ctrl-C ends it with a report. {run.folder}"
             )
-            whole = _cells(Soak(made, tests, slots, _recorder(run, progress), progress.say), run.folder, parts)
+            whole = _cells(Soak(planned, tests, slots, _recorder(run, progress), progress.say), run.folder, parts)
         return conclude.finish(run, "report") if whole else conclude.conclude(run)
 
 
@@ -161,10 +161,10 @@ def _recorder(run: Run, progress: Progress) -> Record:
     return record
 
 
-def _check_memory(made: Plan, free: int) -> None:
-    wanted = sum(built.cell.machine.qemu.memory for built in made.cells)
+def _check_memory(planned: Plan, free: int) -> None:
+    wanted = sum(built.cell.machine.qemu.memory for built in planned.cells)
     if wanted > free:
         raise UsageError(
-            f"The VMs of {len(made.cells)} cells, which a soak has up all at once, take {wanted} MiB, but {free} MiB are free;"
+            f"The VMs of {len(planned.cells)} cells, which a soak has up all at once, take {wanted} MiB, but {free} MiB are free;"
             " select fewer with --machine, --variant or --profile."
         )

@@ -74,7 +74,7 @@ def taken_apart(block: Block) -> Trouble:
     calls = _stalled(block) if block.kind == "rcu-stall" else trace.read(_traced(block), stalled=block.kind in STALLS)
     where, named = _header(header)
     if block.kind == "lockdep":
-        usage = next((found["where"] for text in block.lines[1:4] if (found := _USAGE.search(text))), "")
+        usage = next((match["where"] for text in block.lines[1:4] if (match := _USAGE.search(text))), "")
         where, named = where or usage, _locking(block)
     elif header.startswith("BUG: workqueue leaked"):
         named = _work(block, _LAST_WORK)
@@ -111,7 +111,7 @@ def taken_apart(block: Block) -> Trouble:
 def _title(header: str, message: str) -> str:
     title = _without_addresses(header)
     if header.startswith("WARNING: "):
-        title = _IDS.sub(lambda found: "" if found[0].startswith(",") else "WARNING at ", title).replace("at at ", "at ")
+        title = _IDS.sub(lambda match: "" if match[0].startswith(",") else "WARNING at ", title).replace("at at ", "at ")
     title = title.removesuffix(":").strip()
     if message:
         title = f"{title}: {_without_addresses(message).strip()}"
@@ -123,8 +123,8 @@ def _without_addresses(text: str) -> str:
     if not _PERHAPS_ADDRESS.search(text):
         return text
     return _ADDRESS.sub(
-        lambda found: (
-            "" if found["bracket"] or (found["words"] or "").strip() not in ("", "object") else f"{found['words'] or ''} ..."
+        lambda match: (
+            "" if match["bracket"] or (match["words"] or "").strip() not in ("", "object") else f"{match['words'] or ''} ..."
         ),
         text,
     )
@@ -132,8 +132,8 @@ def _without_addresses(text: str) -> str:
 
 def _header(header: str) -> tuple[str, Frame | None]:
     """Return the place and the function that the first line names."""
-    if found := _NEW_AT.match(header):
-        return found["where"], trace.place(found["rest"].split(",")[0])
+    if match := _NEW_AT.match(header):
+        return match["where"], trace.place(match["rest"].split(",")[0])
     at = _AT.search(header)
     where = at["where"] if at else ""
     if after := _AFTER.search(header):
@@ -169,8 +169,8 @@ def _locking(block: Block) -> Frame | None:
         lines = [text for text in block.lines[1:12] if _HELD.match(text)]
     else:
         lines = list(itertools.takewhile(lambda text: not (_NOT_THE_LOCK.match(text) or _HELD.match(text)), block.lines[1:12]))
-    found = next((found for text in lines if (found := _LOCKING.search(text))), None)
-    return trace.place(found["place"]) if found else None
+    match = next((match for text in lines if (match := _LOCKING.search(text))), None)
+    return trace.place(match["place"]) if match else None
 
 
 def _left_disabled(block: Block, calls: trace.CallTrace) -> Frame | None:
@@ -184,8 +184,8 @@ def _left_disabled(block: Block, calls: trace.CallTrace) -> Frame | None:
 
 
 def _work(block: Block, pattern: re.Pattern[str]) -> Frame | None:
-    found = next((found for text in block.lines if (found := pattern.search(text))), None)
-    return Frame(found["function"], module=found["module"] or "") if found else None
+    match = next((match for text in block.lines if (match := pattern.search(text))), None)
+    return Frame(match["function"], module=match["module"] or "") if match else None
 
 
 def _stalled(block: Block) -> trace.CallTrace:
@@ -200,19 +200,19 @@ def _stalled(block: Block) -> trace.CallTrace:
 def _process(block: Block) -> str:
     """Return the task of the report: for a stall the task that stalls, else the running one."""
     ran = next(
-        (f"{found['comm']}/{found['pid']}" for text in block.lines[:100] if "omm: " in text and (found := _CPU.search(text))), ""
+        (f"{match['comm']}/{match['pid']}" for text in block.lines[:100] if "omm: " in text and (match := _CPU.search(text))), ""
     )
     if ran and block.kind not in STALLS:
         return ran
     for text in block.lines[:12]:
-        if found := _TASK.search(text):
-            name = next(name for name, value in found.groupdict().items() if value and name.endswith("_pid")).removesuffix("_pid")
-            return f"{found[name]}/{found[name + '_pid']}"
+        if match := _TASK.search(text):
+            name = next(name for name, value in match.groupdict().items() if value and name.endswith("_pid")).removesuffix("_pid")
+            return f"{match[name]}/{match[name + '_pid']}"
     return "" if block.kind == "hung-task" else ran
 
 
 def _cpu(block: Block) -> int | None:
     for text in block.lines[:60]:
-        if ("CPU" in text or " cpu" in text or "-." in text) and (found := _ON.search(text)):
-            return int((found["a"] or found["b"] or found["c"] or found["d"])[:6])
+        if ("CPU" in text or " cpu" in text or "-." in text) and (match := _ON.search(text)):
+            return int((match["a"] or match["b"] or match["c"] or match["d"])[:6])
     return None

@@ -37,20 +37,20 @@ def read(first: str, again: str, symbols: str) -> list[Trouble]:
 
     `symbols` are the lines of /proc/kallsyms of a module that is unloaded since: the file cannot name its functions.
     """
-    names = sorted((int(found["address"], 16), f"{found['name']} [{found['module']}]") for found in _SYMBOL.finditer(symbols))
-    before = {found["address"] for found in _OBJECT.finditer(first)}
+    names = sorted((int(match["address"], 16), f"{match['name']} [{match['module']}]") for match in _SYMBOL.finditer(symbols))
+    before = {match["address"] for match in _OBJECT.finditer(first)}
     cut = len(again) >= MOST
     # In a truncated file the last object may lack its call trace.
     entire = again[: again.rfind("unreferenced object")] if cut else again
-    objects = [found for found in _OBJECT.finditer(entire) if found["address"] in before]
+    objects = [match for match in _OBJECT.finditer(entire) if match["address"] in before]
     groups: dict[str, _Group] = {}
-    for found in objects:
-        following = _OBJECT.search(entire, found.end())
-        text = _named(entire[found.start() : following.start() if following else None].rstrip(), names)
+    for match in objects:
+        following = _OBJECT.search(entire, match.end())
+        text = _named(entire[match.start() : following.start() if following else None].rstrip(), names)
         for trouble in kernlog.find(text):
             group = groups.setdefault(trouble.fingerprint, _Group(trouble))
             group.count += 1
-            group.size += int(found["size"])
+            group.size += int(match["size"])
     ordered = sorted(groups.values(), key=lambda group: -group.count)
     return [_summary(group, whole=not cut) for group in ordered[:_TRACES]]
 
@@ -69,11 +69,11 @@ def instead(troubles: Sequence[Trouble], leaks: Sequence[Trouble], line: int) ->
 def _named(text: str, names: Sequence[tuple[int, str]]) -> str:
     """Return an object's lines with the names of the module's functions, as the kernel prints them while it is loaded."""
 
-    def name(found: re.Match[str]) -> str:
-        address = int(found["address"], 16)
+    def name(match: re.Match[str]) -> str:
+        address = int(match["address"], 16)
         index = bisect.bisect_right(names, (address, "~")) - 1
         if index < 0 or index + 1 == len(names):
-            return found[0]
+            return match[0]
         (start, function), (end, _) = names[index : index + 2]
         return function.replace(" ", f"+0x{address - start:x}/0x{end - start:x} ", 1)
 

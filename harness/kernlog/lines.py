@@ -60,19 +60,19 @@ def visible(text: str) -> str:
 
 def clean(text: str) -> LogLine | None:
     """Parse a line; None if a journal marks it as another program's."""
-    found = USUAL.match(text)
-    if found:
-        return LogLine(text[found.end() :], found[2] or "-", found[1])
-    found = _PREFIX.match(text)
-    if not found or not found.end():
+    match = USUAL.match(text)
+    if match:
+        return LogLine(text[match.end() :], match[2] or "-", match[1])
+    match = _PREFIX.match(text)
+    if not match or not match.end():
         return LogLine(text, "", None)
-    program, stamp, time, caller, journal = found.group("program", "stamp", "time", "caller", "journal")
+    program, stamp, time, caller, journal = match.group("program", "stamp", "time", "caller", "journal")
     if program and program != "kernel":
         return None
     mine = caller or ("-" if stamp or program or journal else "")
-    return LogLine(text[found.end() :], mine, time)
+    return LogLine(text[match.end() :], mine, time)
 
 
 def torn(line: LogLine) -> list[LogLine]:
     """Return the lines that begin within `line` at a time stamp, last first: consoles mix the output of several CPUs."""
-    return [LogLine(line.text[found.end() :], found["caller"] or "-", found["time"]) for found in _INSIDE.finditer(line.text)][::-1]
+    return [LogLine(line.text[match.end() :], match["caller"] or "-", match["time"]) for match in _INSIDE.finditer(line.text)][::-1]

@@ -134,15 +134,15 @@ class Reader:
     def _begin(self, kind: str, line: LogLine, text: str) -> None:
         if before := self._open.get(line.stream):
             self._end(before)
-        said = self._cut.pop(line.stream, [])
+        cut = self._cut.pop(line.stream, [])
         if kind == headers.CUT:
             self._cut[line.stream] = []
             return
         block = Block(kind, line.stream, self._number, line.time)
-        if said and kind in ("warning", "bug"):
-            block.message = said[0][2].text.strip()
-            block.first = said[0][0]
-            block.raw += [raw for _, raw, _ in said]
+        if cut and kind in ("warning", "bug"):
+            block.message = cut[0][2].text.strip()
+            block.first = cut[0][0]
+            block.raw += [raw for _, raw, _ in cut]
         block.put(self._number, text, line.text)
         self._open[line.stream] = block
         if len(self._open) > _AT_ONCE:
@@ -165,7 +165,7 @@ class Reader:
         self._sweep = self._number + _SILENCE // 2
         for block in [block for block in self._open.values() if self._number - block.last > _SILENCE]:
             self._end(block)
-        self._cut = {stream: said for stream, said in self._cut.items() if said and self._number - said[-1][0] < _SILENCE}
+        self._cut = {stream: kept for stream, kept in self._cut.items() if kept and self._number - kept[-1][0] < _SILENCE}
 
     def _end_all(self) -> None:
         for block in {id(block): block for block in self._open.values()}.values():

@@ -71,8 +71,8 @@ def frame(text: str) -> Frame | None:
     return _frame(entry, sure=not entry["doubt"])
 
 
-def _frame(found: re.Match[str], *, sure: bool = True, exact: bool = False) -> Frame | None:
-    name, offset, size, module, file, line, rest, after = found.group(
+def _frame(match: re.Match[str], *, sure: bool = True, exact: bool = False) -> Frame | None:
+    name, offset, size, module, file, line, rest, after = match.group(
         "name", "offset", "size", "module", "file", "line", "rest", "after"
     )
     if offset is None and file is None:
@@ -94,8 +94,8 @@ def _frame(found: re.Match[str], *, sure: bool = True, exact: bool = False) -> F
 
 def place(text: str) -> Frame | None:
     """Return the function that `text` begins with, such as ``fill_pages+0x5c/0xf0 [vmalloc_test]``."""
-    found = re.match(_PLACE, text)
-    return _frame(found, exact=True) if found else None
+    match = re.match(_PLACE, text)
+    return _frame(match, exact=True) if match else None
 
 
 def read(lines: Sequence[str], *, stalled: bool = False) -> CallTrace:
@@ -154,8 +154,8 @@ def _kept(pc: Frame | None, frames: list[Frame], before: int) -> tuple[Frame, ..
 
 
 def _pc(text: str) -> Frame | None:
-    found = _PC.match(text)
-    return _frame(found, exact=True) if found else None
+    match = _PC.match(text)
+    return _frame(match, exact=True) if match else None
 
 
 def _caller(text: str, frames: list[Frame]) -> Frame | None:
@@ -164,10 +164,10 @@ def _caller(text: str, frames: list[Frame]) -> Frame | None:
     CALLED corrects the frame before, if that is at the start of a function: the return address of a noreturn call may
     be the first byte of the next function.
     """
-    found = _CALLED.match(text)
-    if not found:
+    match = _CALLED.match(text)
+    if not match:
         return frame(text)
     if frames and frames[-1].size and not frames[-1].offset:
-        frames[-1] = Frame(function=found["name"], module=frames[-1].module)
-    caller = _ENTRY.match(found["caller"])
+        frames[-1] = Frame(function=match["name"], module=frames[-1].module)
+    caller = _ENTRY.match(match["caller"])
     return _frame(caller) if caller else None

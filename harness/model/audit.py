@@ -89,7 +89,7 @@ def turn(cells: Sequence[str], known: Mapping[str, Audit]) -> str:
     return min(cells, key=lambda cell: known[cell].date if cell in known else "")
 
 
-def told(audit: Audit | None, key: str, module: str) -> str:
+def verdict(audit: Audit | None, key: str, module: str) -> str:
     """Return the date and the verdict of `audit`; empty if it is not of the kernel with this key."""
     if audit is None or audit.key != key:
         return ""

@@ -92,7 +92,7 @@ class Attempt(msgspec.Struct, frozen=True):
     test_seconds: float = 0.0
 
 
-class Measured(msgspec.Struct, frozen=True):
+class MutationRun(msgspec.Struct, frozen=True):
     """Results of a measurement of the suite by mutants: results/mutants.json."""
 
     date: str
@@ -192,7 +192,7 @@ def mutate(mutant: Mutant, read: Callable[[str], str]) -> dict[str, str]:
     return changed
 
 
-def by_test(measured: Measured) -> dict[str, Sequence[str]]:
+def by_test(measured: MutationRun) -> dict[str, Sequence[str]]:
     """Return the mutants that each test caught first, by the name of the test; the test with most comes first."""
     caught: dict[str, list[str]] = {}
     for mutant in measured.mutants:

@@ -168,8 +168,8 @@ class Result(DuringTest, frozen=True):
 
     def __post_init__(self) -> None:
         """Take the host out of the reason, also where an older run has it on record."""
-        told = _AS_TUPLE.fullmatch(self.reason)
-        msgspec.structs.force_setattr(self, "reason", paths.shown(told[2] if told else self.reason))
+        legacy = _AS_TUPLE.fullmatch(self.reason)
+        msgspec.structs.force_setattr(self, "reason", paths.shown(legacy[2] if legacy else self.reason))
 
 
 class Provenance(Settings, frozen=True, kw_only=True):

@@ -95,7 +95,7 @@ class Testimony(msgspec.Struct, frozen=True):
     """True if the kernel still took interrupts from its console"""
     cpus: tuple[Cpu, ...] = ()
     """state of each CPU; empty if QEMU did not answer"""
-    said: str = ""
+    output: str = ""
     """console output of the kernel"""
 
 

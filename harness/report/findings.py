@@ -70,5 +70,5 @@ def _tests(of: Recurring) -> str:
     for test in of.tests:
         sizes.setdefault(test.partition("@")[0], []).append(test)
     (first, names), *others = sizes.items()
-    said = f"{first} at {len(names)} sizes" if len(names) > 1 else names[0]
-    return f"{said} and {phrases.number(len(others), 'more test')}" if others else said
+    label = f"{first} at {len(names)} sizes" if len(names) > 1 else names[0]
+    return f"{label} and {phrases.number(len(others), 'more test')}" if others else label

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness import text
 from harness.model import mutants
-from harness.model.mutants import Attempt, Measured, Mutant
+from harness.model.mutants import Attempt, Mutant, MutationRun
 
 _ORDER: tuple[mutants.MutantOutcome | None, ...] = ("error", "survived", None, "caught")
 _LONGEST = 100
@@ -27,7 +27,7 @@ def outcome(attempt: Attempt) -> str:
     return f"could not be tried: {_short(attempt.title)}" if attempt.outcome == "error" else "survived"
 
 
-def tables(results: Measured) -> RenderableType:
+def tables(results: MutationRun) -> RenderableType:
     """Return a table of mutants, survivors first, and the number of mutants that each test caught."""
     table = Table(title=_about(results), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("mutant", "what is wrong", "caught by", "finding", "profile"):
@@ -44,7 +44,7 @@ def tables(results: Measured) -> RenderableType:
     return Group(table, tests, Text(results.sentence()))
 
 
-def markdown(results: Measured) -> str:
+def markdown(results: MutationRun) -> str:
     """Return the same as a page, with the weaknesses of the published code and the tests that find them."""
     lines = [
         "# Mutants",
@@ -68,7 +68,7 @@ def markdown(results: Measured) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _about(results: Measured) -> str:
+def _about(results: MutationRun) -> str:
     of = f" of {results.known}" if results.known != len(results.mutants) else ""
     return (
         f"{len(results.mutants)}{of} mutants of {results.series} on {results.machine}, profile {', then '.join(results.profiles)},"
@@ -76,11 +76,11 @@ def _about(results: Measured) -> str:
     )
 
 
-def _ordered(results: Measured) -> list[Mutant]:
+def _ordered(results: MutationRun) -> list[Mutant]:
     return [mutant for verdict in _ORDER for mutant in results.ended(verdict)]
 
 
-def _row(results: Measured, mutant: Mutant) -> tuple[str, ...]:
+def _row(results: MutationRun, mutant: Mutant) -> tuple[str, ...]:
     attempts = results.of(mutant)
     seconds = f"{sum(a.build_seconds + a.test_seconds for a in attempts):.0f}" if attempts else ""
     if not attempts:
@@ -91,7 +91,7 @@ def _row(results: Measured, mutant: Mutant) -> tuple[str, ...]:
     return mutant.name, mutant.breaks, by[last.outcome], title, last.profile, seconds
 
 
-def _weaknesses(results: Measured) -> list[tuple[str, ...]]:
+def _weaknesses(results: MutationRun) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for weakness in results.weaknesses:
         mine = [mutant for mutant in results.mutants if mutant.weakness == weakness.number]

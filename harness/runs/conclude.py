@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ from harness import paths
 from harness.errors import RigError, UsageError
 from harness.host import files
 from harness.model import catalog, records
-from harness.model.records import Finding
+from harness.model.records import Finding, Provenance
 from harness.model.run_folder import COMPRESSED, Run
 from harness.report.contents import Content
 from harness.stats import baseline, compare, leaks, prefixes, published, slopes
@@ -39,26 +40,16 @@ def finish(run: Run, unfinished: str) -> Outcome:
 def conclude(run: Run) -> Outcome:
     """Write the report of a run from its records alone, and point ``results/latest`` to it."""
     provenance = run.provenance()
-    results = tuple(run.results())
-    notes, proven = provenance.notes, run.proven() or not results
-    if not proven:
-        notes += (UNPROVEN,)
-    if len(results) < provenance.planned:
-        notes += (f"This run is not complete: {len(results)} of {provenance.planned} tests have a result.",)
-    if provenance.resumed:
-        when = ", ".join(provenance.resumed)
-        notes += (f"This run was interrupted, and resumed at {when}; boots that were not finished were made again.",)
-    looks, findings, shown = run.looks(), tuple(run.findings()), results
-    judged = tuple(slopes.slopes(looks))
+    findings, results = tuple(run.findings()), tuple(run.results())
+    provenance = msgspec.structs.replace(
+        provenance, notes=(*provenance.notes, *_limits(run, provenance)), proven=run.proven() or not results
+    )
+    shown, judged = results, tuple(slopes.slopes(run.looks()))
     if provenance.hours:
-        if not provenance.finished:
-            hours = max((look.hours for look in looks), default=0.0)
-            notes += (f"This soak was ended after {hours:.2f} of {provenance.hours:g} hours.",)
         base = plan.load(run.folder / "plan.json").base
         findings = (*map(functools.partial(_as_kept, run), leaks.distinct(findings)), *leaks.findings(judged, base))
         results += leaks.results(judged, findings)
         shown = leaks.condensed(results)
-    provenance = msgspec.structs.replace(provenance, notes=notes, proven=proven)
     samples = tuple(run.samples())
     comparisons = tuple(compare.compare(samples, catalog.performance(), provenance.margins, provenance.threshold))
     before = prefixes.predecessors(provenance.patches)
@@ -75,7 +66,7 @@ def conclude(run: Run) -> Outcome:
         sections=tuple(run.sections()),
         memory=tuple(run.memory()),
         points=tuple(run.points()),
-        looks=tuple(looks),
+        looks=tuple(run.looks()),
         boots=tuple(run.boots()),
         slopes=judged,
         changes=tuple(run.changes()),
@@ -85,6 +76,21 @@ def conclude(run: Run) -> Outcome:
     if run.folder.parent == paths.RESULTS:
         _point(paths.RESULTS / "latest", run.folder.name)
     return outcome
+
+
+def _limits(run: Run, provenance: Provenance) -> Iterator[str]:
+    """Yield sentences about what the run lacks: proofs, tests, hours, or an uninterrupted course."""
+    results = run.results()
+    if results and not run.proven():
+        yield UNPROVEN
+    if len(results) < provenance.planned:
+        yield f"This run is not complete: {len(results)} of {provenance.planned} tests have a result."
+    if provenance.resumed:
+        when = ", ".join(provenance.resumed)
+        yield f"This run was interrupted, and resumed at {when}; boots that were not finished were made again."
+    if provenance.hours and not provenance.finished:
+        hours = max((look.hours for look in run.looks()), default=0.0)
+        yield f"This soak was ended after {hours:.2f} of {provenance.hours:g} hours."
 
 
 def _as_kept(run: Run, finding: Finding) -> Finding:

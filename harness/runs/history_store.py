@@ -15,7 +15,6 @@ from harness.host import toml
 from harness.model import run_folder
 from harness.model.records import Finding, Result, Sample
 from harness.model.run_folder import Run
-from harness.runs import schema
 from harness.runs.sqlite import Database
 from harness.stats import trend
 from harness.stats.trend import RunRow, Trend, Value
@@ -23,6 +22,35 @@ from harness.stats.trend import RunRow, Trend, Value
 FILE = "history.sqlite"
 _FILES = (run_folder.PROVENANCE, *(run_folder.FILES[record] for record in (Sample, Finding, Result)))
 """of a run's folder that are kept"""
+# To change the schema append a step; never change one, for there are files that have taken it.
+# Append one as well when a record changes in what is read of it here.
+STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        # run.json is kept whole; what is sorted and searched by is taken from it. `stamp` is that of the folder it is from.
+        """CREATE TABLE runs (
+            id INTEGER PRIMARY KEY, stamp TEXT NOT NULL, baseline INTEGER NOT NULL DEFAULT 0, provenance TEXT NOT NULL,
+            name TEXT NOT NULL UNIQUE AS (provenance ->> 'run') STORED,
+            started TEXT NOT NULL AS (provenance ->> 'started') STORED,
+            kernel TEXT NOT NULL AS (provenance ->> 'kernel') STORED,
+            scale TEXT NOT NULL AS (provenance ->> 'scale') STORED,
+            loops REAL NOT NULL AS (provenance ->> 'loops') STORED)""",
+        """CREATE TABLE subjects (
+            id INTEGER PRIMARY KEY, machine TEXT NOT NULL, variant TEXT NOT NULL, profile TEXT NOT NULL,
+            clock TEXT NOT NULL, test TEXT NOT NULL, unit TEXT NOT NULL,
+            UNIQUE (test, machine, variant, profile, clock, unit))""",
+        """CREATE TABLE samples (
+            run INTEGER NOT NULL REFERENCES runs, subject INTEGER NOT NULL REFERENCES subjects,
+            boot INTEGER NOT NULL, repeat INTEGER NOT NULL, thread INTEGER NOT NULL,
+            value REAL NOT NULL, operations INTEGER NOT NULL, warmup INTEGER NOT NULL)""",
+        "CREATE INDEX samples_by_subject ON samples (subject, run)",
+        "CREATE INDEX samples_by_run ON samples (run)",
+        # Records as they are in findings.jsonl and results.jsonl.
+        "CREATE TABLE findings (run INTEGER NOT NULL REFERENCES runs, record TEXT NOT NULL)",
+        "CREATE INDEX findings_by_run ON findings (run)",
+        "CREATE TABLE results (run INTEGER NOT NULL REFERENCES runs, record TEXT NOT NULL)",
+        "CREATE INDEX results_by_run ON results (run)",
+    ),
+)
 _STORE = """INSERT INTO runs (stamp, provenance) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET stamp = excluded.stamp, provenance = excluded.provenance RETURNING id"""
 # Rows of the shape of RunRow, which takes from run.json what it has by the same name.
@@ -50,7 +78,7 @@ class History:
 
     def __init__(self, path: Path) -> None:
         """Open `path`, or make it. Raises UsageError for one of a newer rig, RigError for a damaged one."""
-        self.database = Database(path, schema.STEPS)
+        self.database = Database(path, STEPS)
 
     def __enter__(self) -> History:
         return self

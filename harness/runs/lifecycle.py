@@ -35,40 +35,40 @@ class _OfABoot(Place, frozen=True):
     boot: int
 
 
-def begin(run: Run, made: Plan, command: str) -> None:
+def begin(run: Run, planned: Plan, command: str) -> None:
     """Write the plan and the provenance into the run's folder; `command` is the one that repeats the run.
 
     run.json is written last: without it the folder is no run. Raises RigError if the disk has no room.
     """
-    settings = made.settings
+    settings = planned.settings
     scale = f"{settings.scale} unsettled" if settings.unsettled else settings.scale
     provenance = Provenance(
         **msgspec.structs.asdict(settings) | {"scale": scale},
         run=run.folder.name,
         started=records.now(),
         command=command,
-        kernel=made.base.name,
-        version=made.version,
-        source=made.origin,
-        source_tree=made.tree,
-        stock_only=made.stock_only,
-        planned=0 if made.hours else sum(session.results for session in made.sessions),
-        hours=made.hours,
-        seed=made.seed,
+        kernel=planned.base.name,
+        version=planned.version,
+        source=planned.origin,
+        source_tree=planned.tree,
+        stock_only=planned.stock_only,
+        planned=0 if planned.hours else sum(session.results for session in planned.sessions),
+        hours=planned.hours,
+        seed=planned.seed,
         host=host(),
-        tools=_tools(made),
-        machines={built.cell.machine.name: built.cell.machine.description for built in made.cells},
-        cells={built.cell.name: built.kernel.key for built in made.cells},
-        patches={built.cell.variant.name: tuple(p.name for p in patches.read(built.cell.variant)) for built in made.cells},
-        notes=made.notes,
+        tools=_tools(planned),
+        machines={built.cell.machine.name: built.cell.machine.description for built in planned.cells},
+        cells={built.cell.name: built.kernel.key for built in planned.cells},
+        patches={built.cell.variant.name: tuple(p.name for p in patches.read(built.cell.variant)) for built in planned.cells},
+        notes=planned.notes,
         selfcheck=check.sentence() if (check := trust.last_selfcheck()) else "",
-        audited=trust.audited(made),
+        audited=trust.audited(planned),
     )
     try:
-        plan.save(made, run.folder / "plan.json")
-        changed = effect.between(made.cells)
+        plan.save(planned, run.folder / "plan.json")
+        changed = effect.between(planned.cells)
         run.add(changed)
-        for built in made.cells:
+        for built in planned.cells:
             name = built.cell.file_name
             shutil.copyfile(built.kernel.config, run.folder / f"{name}.config")
             files.write(run.folder / f"{name}.build.json", _built(built, changed))
@@ -94,7 +94,7 @@ def host() -> str:
     return f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPUs ({kind})"
 
 
-def resume(run: Run, made: Plan) -> None:
+def resume(run: Run, planned: Plan) -> None:
     """Note that the run goes on, and move the records of boots that were not finished to the folder ``interrupted``.
 
     These boots are made again, and so are those in which the rig failed. Raises UsageError if there is nothing to do, or if
@@ -103,11 +103,11 @@ def resume(run: Run, made: Plan) -> None:
     provenance = run.provenance()
     if provenance.hours:
         raise UsageError(f"{provenance.run} is a soak, which cannot be resumed: its VMs are gone; `invoke report` reports it.")
-    if provenance.finished and not undone(run, made):
+    if provenance.finished and not undone(run, planned):
         raise UsageError(f"{provenance.run} is finished; there is nothing to resume.")
-    if made.suite != catalog.digest():
+    if planned.suite != catalog.digest():
         raise UsageError(f"{provenance.run} cannot be resumed: test_module/suite.toml has changed; start a new run.")
-    again = {_place(session) for session in undone(run, made)}
+    again = {_place(session) for session in undone(run, planned)}
     for name in (name for record, name in run_folder.FILES.items() if issubclass(record, Place)):
         file = run.folder / name
         lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
@@ -119,11 +119,11 @@ def resume(run: Run, made: Plan) -> None:
     run.change(resumed=(*provenance.resumed, records.now()), finished="")
 
 
-def undone(run: Run, made: Plan) -> list[Session]:
+def undone(run: Run, planned: Plan) -> list[Session]:
     """Return the sessions that lack a result, or in which the rig failed."""
     of = collections.Counter((r.machine, r.variant, r.profile, r.clock, r.boot) for r in run.results())
     failed = {(r.machine, r.variant, r.profile, r.clock, r.boot) for r in run.results() if r.outcome == "error"}
-    return [s for s in made.sessions if of[_place(s)] < s.results or _place(s) in failed]
+    return [s for s in planned.sessions if of[_place(s)] < s.results or _place(s) in failed]
 
 
 def _place(session: Session) -> tuple[str, str, str, Clock, int]:
@@ -156,8 +156,8 @@ def find(name: str) -> Run:
     raise UsageError(f"There is no run '{name}'; name a folder in {paths.RESULTS}, or 'latest'.")
 
 
-def _tools(made: Plan) -> dict[str, str]:
-    binaries = sorted({b.cell.machine.qemu.binary for b in made.cells} | {b.cell.machine.build.compiler for b in made.cells})
+def _tools(planned: Plan) -> dict[str, str]:
+    binaries = sorted({b.cell.machine.qemu.binary for b in planned.cells} | {b.cell.machine.build.compiler for b in planned.cells})
     tools = {name: shell.output((name, "--version")).splitlines()[0] for name in binaries}
     return {"kernel-patch-rig": _own_version(), **tools}
 

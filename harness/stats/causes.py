@@ -112,16 +112,16 @@ def causes(findings: Iterable[Finding]) -> list[Cause]:
 
 def reasons(results: Iterable[Result], outcome: str) -> list[Reason]:
     """Return why tests ended with `outcome`: each reason of a variant once, in the order in which they came."""
-    found: dict[tuple[str, str], list[Result]] = {}
+    groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         if result.outcome == outcome:
-            found.setdefault((result.variant, alike(result.reason)), []).append(result)
-    return [Reason(variant, tuple(members)) for (variant, _), members in found.items()]
+            groups.setdefault((result.variant, alike(result.reason)), []).append(result)
+    return [Reason(variant, tuple(members)) for (variant, _), members in groups.items()]
 
 
-def alike(said: str) -> str:
+def alike(reason: str) -> str:
     """Return what is the same for the same words with other addresses and amounts in them."""
-    return _NUMBER.sub("#", said)
+    return _NUMBER.sub("#", reason)
 
 
 def _key(of: Finding) -> Key:

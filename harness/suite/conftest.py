@@ -222,8 +222,8 @@ class Recorder:
 
     def _record(self, report: pytest.TestReport) -> None:
         if report.when == "call":
-            told = dict(report.user_properties).get("outcome")
-            outcome = None if told is None else msgspec.convert(told, Observed)
+            recorded = dict(report.user_properties).get("outcome")
+            outcome = None if recorded is None else msgspec.convert(recorded, Observed)
             if outcome is not None:
                 self._run.add(outcome.records())
             self._open[report.nodeid] = _result(report, outcome)

@@ -163,7 +163,7 @@ def autopsy(log: str, first: int, bad: Bad) -> list[Trouble]:
 
 def _place(testimony: Testimony) -> tuple[str, tuple[Frame, ...]]:
     """Return the function and the call trace of a guest that hangs: from its own report, or else from QEMU."""
-    for own in kernlog.find(testimony.said):
+    for own in kernlog.find(testimony.output):
         return own.function, own.frames
     busy = next((cpu.frames for cpu in testimony.cpus if cpu.frames and not cpu.idle), ())
     return (busy[0].function if busy and busy[0].size else "", busy)
@@ -194,7 +194,7 @@ def _words(testimony: Testimony) -> str:
         )
         for number, cpu in enumerate(testimony.cpus)
     )
-    return "\n\n".join(part for part in (*cpus, testimony.said.strip()) if part)
+    return "\n\n".join(part for part in (*cpus, testimony.output.strip()) if part)
 
 
 def _own(kind: str, title: str, first: int, text: str) -> Trouble:

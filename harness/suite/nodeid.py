@@ -41,12 +41,12 @@ def parameter(session: Session, round_: int, name: str) -> str:
 
 def why(report: pytest.TestReport) -> str:
     """Return the reason for which a test failed or was skipped, in one line without paths of the host."""
-    told = report.longrepr
-    if isinstance(told, tuple):  # of a skipped test: file, line and reason
-        said = told[2].removeprefix("Skipped: ")
-    elif lookup := getattr(told, "errorstring", ""):  # of a fixture that there is not, which fixtures there are follows
-        said = lookup.partition("\n")[0]
+    longrepr = report.longrepr
+    if isinstance(longrepr, tuple):  # of a skipped test: file, line and reason
+        reason = longrepr[2].removeprefix("Skipped: ")
+    elif lookup := getattr(longrepr, "errorstring", ""):  # of a fixture that there is not, which fixtures there are follows
+        reason = lookup.partition("\n")[0]
     else:
-        crash = getattr(told, "reprcrash", None)
-        said = crash.message.removeprefix("Failed: ") if crash else report.longreprtext
-    return paths.shown((said.strip().splitlines() or ["it did not say why"])[-1])
+        crash = getattr(longrepr, "reprcrash", None)
+        reason = crash.message.removeprefix("Failed: ") if crash else report.longreprtext
+    return paths.shown((reason.strip().splitlines() or ["it did not say why"])[-1])

@@ -21,7 +21,7 @@ from harness.model.records import Booted
 from harness.model.run_folder import COMPRESSED
 from harness.suite import proof
 from harness.suite.plan import Session
-from harness.vm import hang, launch, vms
+from harness.vm import core, hang, launch, vms
 from harness.vm.qemu_args import Boot
 from harness.vm.ssh import Guest
 from harness.vm.vms import GuestDied, Vm
@@ -195,7 +195,7 @@ class Lab:
             left = "nothing: its QEMU has ended"
         elif how == "core":
             file = self._logs / station.log_name.replace(".serial.log", ".core")
-            left = hang.dump(station.vm, file, session.size << 20, session.built.kernel)
+            left = core.dump(station.vm, file, session.size << 20, session.built.kernel)
         elif any(up.state.kept and up.state.cell == cell.name for up in self._hosting.running()):
             left = f"nothing: a VM of {cell.name} has been kept already"
         else:

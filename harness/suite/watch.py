@@ -16,6 +16,7 @@ from harness.model.trouble import Testimony
 from harness.suite import guest_script
 from harness.suite.vm_pool import Station
 from harness.vm import hang
+from harness.vm.ssh import Command
 
 _ROOM = 1 << 20
 """free bytes that the console's file system needs; QEMU does not report a full one"""
@@ -72,64 +73,82 @@ def watch(
     measurement. A guest that hangs is asked what it does by `question`; `harmless` if it has to stay as it is.
     Raises VmLost when the VM's folder is gone.
     """
-    console, pace = station.vm.console, station.vm.pace
-    scaled = factor * pace * deadline.patience()
-    whole, silence, settling = patience.test * scaled, patience.silence * scaled, patience.settle * pace
-    late, silent = Deadline(whole), Deadline(silence)
-    log = ""
-
-    def bad(said: str, kind: str, what: str) -> Watched:
-        return _bad(station, said, kind, what, lambda: question(station.vm, station.symbols, harmless=harmless))
-
+    watching = _Watching(station, lambda: question(station.vm, station.symbols, harmless=harmless))
     try:
         command = station.guest.start(*words)
     except VmLost as lost:
-        return bad(console.rest(), "died", str(lost))
-    while not command.done and station.vm.alive:
-        new = console.read()
-        log += new
-        silent = Deadline(silence) if new else silent
-        if late.over or silent.over:
-            what = f"the test was not over after {whole:.0f} s"
-            return bad(log + console.rest(), "hang", what if late.over else _silence(silence))
-        _check(station)
-        time.sleep(POLL)
-    code = command.code if command.done and station.vm.alive else -1
-    settle = Deadline(settling)
-    while station.vm.alive and not settle.over and (code < 0 or (code == 0 and guest_script.END not in log)):
-        log += console.read()
-        time.sleep(POLL / 4)
-    log += console.read() if station.vm.alive else console.rest()
-    if code > 0:
-        last = (command.said().strip().splitlines() or ["the module could not be loaded"])[-1]
-        return Watched(log, bad=Bad("load-failed", last))
-    if code == 0 and guest_script.END in log:
-        return Watched(log, command.said())
-    if not station.vm.alive:
-        return Watched(log, bad=Bad("died", station.vm.ended("the VM ended in the middle of the test")))
-    what = "its SSH broke off in the middle of the test" if code < 0 else f"{_silence(settling)} at the end of the test"
-    return bad(log, "died" if code < 0 else "hang", what)
+        return watching.bad("died", str(lost))
+    pace = station.vm.pace
+    scaled = factor * pace * deadline.patience()
+    return watching.until_late(command, patience.test * scaled, patience.silence * scaled) or watching.settled(
+        command, patience.settle * pace
+    )
+
+
+class _Watching:
+    """The console of a guest while a command runs in it."""
+
+    def __init__(self, station: Station, ask: Callable[[], Testimony]) -> None:
+        self._station, self._vm, self._console = station, station.vm, station.vm.console
+        self._ask = ask
+        self._log = ""
+
+    def until_late(self, command: Command, whole: float, silence: float) -> Watched | None:
+        """Follow the console until the command or the VM has ended; return what hangs if that takes too many seconds."""
+        late, silent = Deadline(whole), Deadline(silence)
+        while not command.done and self._vm.alive:
+            new = self._console.read()
+            self._log += new
+            silent = Deadline(silence) if new else silent
+            if late.over:
+                return self.bad("hang", f"the test was not over after {whole:.0f} s")
+            if silent.over:
+                return self.bad("hang", _silence(silence))
+            self._check()
+            time.sleep(POLL)
+        return None
+
+    def settled(self, command: Command, seconds: float) -> Watched:
+        """Return how the command ended, once the console shows its end, for which it has `seconds`."""
+        code = command.code if command.done and self._vm.alive else -1
+        settle = Deadline(seconds)
+        while self._vm.alive and not settle.over and (code < 0 or (code == 0 and guest_script.END not in self._log)):
+            self._log += self._console.read()
+            time.sleep(POLL / 4)
+        self._log += self._console.read() if self._vm.alive else self._console.rest()
+        if code > 0:
+            last = (command.output().strip().splitlines() or ["the module could not be loaded"])[-1]
+            return Watched(self._log, bad=Bad("load-failed", last))
+        if code == 0 and guest_script.END in self._log:
+            return Watched(self._log, command.output())
+        if not self._vm.alive:
+            return self._ended("the VM ended in the middle of the test")
+        if code < 0:
+            return self.bad("died", "its SSH broke off in the middle of the test")
+        return self.bad("hang", f"{_silence(seconds)} at the end of the test")
+
+    def bad(self, kind: str, title: str) -> Watched:
+        """Return the end of a command in a guest that is up but of no use, with the guest's testimony."""
+        self._log += self._console.rest()
+        self._check()
+        if not self._vm.alive:
+            return self._ended(title)
+        answers = self._station.guest.answers(_ANSWER * self._vm.pace)
+        testimony = self._ask()
+        ssh = "answers" if answers else "does not answer"
+        title += f"; SSH {ssh}, its console {'hears' if testimony.heard else 'does not hear'} SysRq"
+        return Watched(self._log, bad=Bad(kind, title, testimony))
+
+    def _ended(self, title: str) -> Watched:
+        return Watched(self._log, bad=Bad("died", self._vm.ended(title)))
+
+    def _check(self) -> None:
+        folder = self._vm.folder
+        if not self._console.log.exists():
+            raise VmLost(f"{folder}, where the VM's console was written to, is gone; leave the cache alone while the rig runs.")
+        if shutil.disk_usage(folder).free < _ROOM:
+            raise VmLost(f"The file system of {folder}, where the VM's console is written to, is full; make room.")
 
 
 def _silence(seconds: float) -> str:
     return f"the console said nothing for {seconds:.0f} s"
-
-
-def _check(station: Station) -> None:
-    if not station.vm.console.log.exists():
-        raise VmLost(
-            f"{station.vm.folder}, where the VM's console was written to, is gone; leave the cache alone while the rig runs."
-        )
-    if shutil.disk_usage(station.vm.folder).free < _ROOM:
-        raise VmLost(f"The file system of {station.vm.folder}, where the VM's console is written to, is full; make room.")
-
-
-def _bad(station: Station, log: str, kind: str, what: str, ask: Callable[[], Testimony]) -> Watched:
-    """Return the end of a command in a guest that is up but of no use, with the guest's testimony."""
-    _check(station)
-    if not station.vm.alive:
-        return Watched(log, bad=Bad("died", station.vm.ended(what)))
-    answers = station.guest.answers(_ANSWER * station.vm.pace)
-    told = ask()
-    heard = f"SSH {'answers' if answers else 'does not answer'}, its console {'hears' if told.heard else 'does not hear'} SysRq"
-    return Watched(log, bad=Bad(kind, f"{what}; {heard}", told))

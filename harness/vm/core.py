@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Converts QEMU's dump of a guest's memory into a kernel core for drgn and crash.
+"""Saves a guest's memory: QEMU's dump of it, made into a kernel core for drgn and crash.
 
 These need the address of the kernel in memory. A kernel can pass it to QEMU, but only with kexec and power management
 compiled in, and only once its drivers are up; here it is read from vmlinux and from the dump.
@@ -7,6 +7,7 @@ compiled in, and only once its drivers are up; here it is read from vmlinux and 
 
 from __future__ import annotations
 
+import shutil
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,8 +17,12 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from harness.build import kconfig
+from harness.build.kbuild import Kernel
 from harness.errors import RigError
+from harness.host import process
 from harness.kernlog import symbols
+from harness.vm import qmp
+from harness.vm.vms import Vm
 
 _NAME = b"VMCOREINFO\0"
 _WORD = struct.Struct("<Q")
@@ -27,6 +32,9 @@ _PROGRAM = struct.Struct("<IIQQQQQQ")
 _MAGIC = b"\x7fELF\x02\x01"
 """64 bits, little-endian"""
 _PT_LOAD, _PT_NOTE = 1, 4
+_SPARE = 1 << 30
+"""bytes of disk that have to stay free after a dump"""
+_DUMP_SECONDS = 300.0
 _BLOCK = 1 << 16
 """bytes of a block that is a hole in the core's file if all of them are zero"""
 _HUGE_PAGE = 2 << 20
@@ -72,6 +80,26 @@ class _Dump:
     def _at(self, offset: int, size: int) -> bytes:
         self.file.seek(offset)
         return self.file.read(size)
+
+
+def dump(machine: Vm, file: Path, size: int, kernel: Kernel) -> str:
+    """Write the memory of a guest that runs `kernel`, of `size` bytes, to `file` as an ELF core; return a message about it."""
+    free = shutil.disk_usage(file.parent).free
+    if free < 2 * size + _SPARE:
+        return f"no core: {file.parent} has {free >> 20} MiB left, which its memory of {size >> 20} MiB, written twice, would fill"
+    raw, whole = file.with_name(f".{file.name}.raw"), file.with_name(f".{file.name}")
+    try:
+        process.unlimited(machine.state.pid)
+        arguments = {"paging": False, "protocol": f"file:{raw}"}
+        qmp.execute(machine.folder / "qmp", "dump-guest-memory", arguments, deadline=_DUMP_SECONDS)
+        convert(raw, whole, kernel.vmlinux, kernel.config)
+        whole.replace(file)
+    except (RigError, OSError) as error:
+        return f"no core: {error}"
+    finally:
+        raw.unlink(missing_ok=True)
+        whole.unlink(missing_ok=True)
+    return f"its memory: `drgn -c {file} -s {kernel.vmlinux} -s {kernel.debug_module}`"
 
 
 def convert(dump: Path, core: Path, vmlinux: Path, config: Path) -> None:

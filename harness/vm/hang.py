@@ -1,28 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Examines a guest that hangs: its reaction to SysRq, the state of its CPUs, and a dump of its memory."""
+"""Examines a guest that hangs: its reaction to SysRq and the state of its CPUs."""
 
 from __future__ import annotations
 
 import bisect
 import contextlib
 import re
-import shutil
 import socket
 import time
 from pathlib import Path
 
-from harness.build.kbuild import Kernel
-from harness.errors import RigError, VmLost
-from harness.host import process
+from harness.errors import VmLost
 from harness.host.deadline import POLL, Deadline
 from harness.model.trouble import Cpu, Frame, Testimony
-from harness.vm import core as vmcore
 from harness.vm import qemu_args, qmp
 from harness.vm.vms import Vm
 
-_SPARE = 1 << 30
-"""bytes of disk that have to stay free after a dump"""
-_DUMP_SECONDS = 300.0
 _HEARD = re.compile(r"^.*\bsysrq: ", re.M)
 """the kernel's answer to a SysRq key, in 4.18 and later"""
 _QUIET = 0.5
@@ -55,26 +48,6 @@ def question(machine: Vm, symbols: Path, *, harmless: bool) -> Testimony:
             qmp.execute(machine.folder / "qmp", "inject-nmi")
             output += _listen(machine, start)
     return Testimony(heard, cpus, output)
-
-
-def dump(machine: Vm, file: Path, size: int, kernel: Kernel) -> str:
-    """Write the memory of a guest that runs `kernel`, of `size` bytes, to `file` as an ELF core; return a message about it."""
-    free = shutil.disk_usage(file.parent).free
-    if free < 2 * size + _SPARE:
-        return f"no core: {file.parent} has {free >> 20} MiB left, which its memory of {size >> 20} MiB, written twice, would fill"
-    raw, core = file.with_name(f".{file.name}.raw"), file.with_name(f".{file.name}")
-    try:
-        process.unlimited(machine.state.pid)
-        arguments = {"paging": False, "protocol": f"file:{raw}"}
-        qmp.execute(machine.folder / "qmp", "dump-guest-memory", arguments, deadline=_DUMP_SECONDS)
-        vmcore.convert(raw, core, kernel.vmlinux, kernel.config)
-        core.replace(file)
-    except (RigError, OSError) as error:
-        return f"no core: {error}"
-    finally:
-        raw.unlink(missing_ok=True)
-        core.unlink(missing_ok=True)
-    return f"its memory: `drgn -c {file} -s {kernel.vmlinux} -s {kernel.debug_module}`"
 
 
 def _registers(machine: Vm) -> list[str]:

@@ -84,7 +84,7 @@ def start(
 
 
 def _launch(boot: Boot, folder: Path, cell: str, port: Callable[[], int], *, keep: bool) -> Vm:
-    said = ""
+    output = ""
     for _ in range(_PORTS):
         boot = msgspec.structs.replace(boot, port=port())
         command = qemu_args.command(boot, folder)
@@ -110,11 +110,11 @@ def _launch(boot: Boot, folder: Path, cell: str, port: Callable[[], int], *, kee
             time.sleep(POLL / 2)
         if vm.console.size or not qemu.poll():
             return vm
-        said = (folder / "qemu.log").read_text(errors="replace").strip()
+        output = (folder / "qemu.log").read_text(errors="replace").strip()
         vm.release()
-        if "forwarding" not in said:
+        if "forwarding" not in output:
             break
-    raise VmLost(f"{cell}: {boot.machine.qemu.binary} did not start: {said.splitlines()[-1] if said else 'it said nothing'}")
+    raise VmLost(f"{cell}: {boot.machine.qemu.binary} did not start: {output.splitlines()[-1] if output else 'it said nothing'}")
 
 
 def _ready(vm: Vm, began: float, seconds: float) -> float:

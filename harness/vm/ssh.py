@@ -37,7 +37,7 @@ class Command:
     def __init__(self, channel: paramiko.Channel) -> None:
         """Wrap the SSH channel that it runs in."""
         self._channel = channel
-        self._said = b""
+        self._output = b""
 
     @property
     def done(self) -> bool:
@@ -50,14 +50,14 @@ class Command:
         """The exit code of a command that is done; -1 if the connection ended first."""
         return self._channel.recv_exit_status()
 
-    def said(self) -> str:
+    def output(self) -> str:
         """Return the output so far."""
         self._drain()
-        return self._said.decode(errors="replace")
+        return self._output.decode(errors="replace")
 
     def _drain(self) -> None:
         while self._channel.recv_ready():
-            self._said += self._channel.recv(1 << 16)
+            self._output += self._channel.recv(1 << 16)
 
 
 class Guest:
@@ -142,8 +142,8 @@ class Guest:
                 raise VmLost(f"`{shlex.join(words)}` was not done in the guest after {most:.0f} s.")
             time.sleep(POLL / 2)
         if command.code:
-            raise VmLost(f"`{shlex.join(words)}` failed in the guest with exit code {command.code}: {command.said().strip()}")
-        return command.said()
+            raise VmLost(f"`{shlex.join(words)}` failed in the guest with exit code {command.code}: {command.output().strip()}")
+        return command.output()
 
     def put(self, content: bytes, path: str) -> None:
         """Write a file in the guest; Dropbear has no SFTP."""

@@ -267,12 +267,12 @@ def test_a_damaged_record_is_as_good_as_none(rig: FakeRig) -> None:
 
 def test_a_run_tells_of_the_audit_of_its_very_kernels() -> None:
     found = told("a", "2026-01-01")
-    assert audits.told(found, "1" * 16, "m") == "2026-01-01: same"
-    assert audits.told(found, "1" * 16, "n") == "2026-01-01: same; with another module"
-    assert audits.told(found, "2" * 16, "m") == ""
-    assert audits.told(None, "1" * 16, "m") == ""
+    assert audits.verdict(found, "1" * 16, "m") == "2026-01-01: same"
+    assert audits.verdict(found, "1" * 16, "n") == "2026-01-01: same; with another module"
+    assert audits.verdict(found, "2" * 16, "m") == ""
+    assert audits.verdict(None, "1" * 16, "m") == ""
     bad = told("a", "2026-01-01", compared=(Compared("image", "/c", Difference(1, "byte 0x1", "00", "01")),))
-    assert audits.told(bad, "1" * 16, "m") == "2026-01-01: differs in image"
+    assert audits.verdict(bad, "1" * 16, "m") == "2026-01-01: differs in image"
 
 
 def test_it_is_in_the_provenance_of_a_run_that_begins(rig: FakeRig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ from harness.model import mutants as mutations
 from harness.model.changes import KernelContents
 from harness.model.known_bugs import KnownBug
 from harness.model.matrix import Base, Cell, Variant
-from harness.model.mutants import Attempt, Edit, Measured, Mutant, MutantTable, Weakness
+from harness.model.mutants import Attempt, Edit, Mutant, MutantTable, MutationRun, Weakness
 from harness.model.selection import Selection
 from harness.report import mutants as report
 from harness.stats.outcome import ExitCode
@@ -226,7 +226,7 @@ def rig(base: Base, tree: Tree, tmp_path: Path, results: Path) -> FakeRig:
     return FakeRig(base, tree, tmp_path)
 
 
-def go(rig: FakeRig, only: str = "", **other: Any) -> Measured:
+def go(rig: FakeRig, only: str = "", **other: Any) -> MutationRun:
     return mutants.run(Selection(jobs=2), only, "invoke mutants", parts=rig.parts, **other)
 
 
@@ -408,13 +408,13 @@ def test_what_the_user_says_goes_before_the_table(base: Base) -> None:
 # The report
 
 
-def measured(*attempts: Attempt) -> Measured:
+def measured(*attempts: Attempt) -> MutationRun:
     mine = (
         Mutant("caught-one", "a | b", "x", "y", weakness=1),
         Mutant("open-one", "not done yet", "x", "y"),
         Mutant("lasting-one", "nobody sees it", "x", "y", weakness=1),
     )
-    return Measured(
+    return MutationRun(
         "2026-01-02", "a host", "invoke mutants", "20260102-030405-abcd", "mine", "x86_64", "quick", ("perf",), TESTS, mine, 5,
         weaknesses=(Weakness(1, "gaps"), Weakness(8, "slow", "sweeps")), attempts=attempts,
     )  # fmt: skip
@@ -452,7 +452,7 @@ def test_a_bug_is_caught_and_another_survives_a_test_that_cannot_see_it(tmp_path
         check=False,
     )
     assert done.returncode == ExitCode.FINDING, done.stdout + done.stderr
-    found = msgspec.json.decode((tmp_path / "mutants.json").read_bytes(), type=Measured)
+    found = msgspec.json.decode((tmp_path / "mutants.json").read_bytes(), type=MutationRun)
     assert {m.name: found.verdict(m) for m in found.mutants} == {"alignment-halved": "caught", "percpu-blocks-leaked": "survived"}
     (caught,) = (attempt for attempt in found.attempts if attempt.outcome == "caught")
     assert caught.title.startswith("misaligned:")

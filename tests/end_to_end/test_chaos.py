@@ -135,7 +135,7 @@ def test_a_guest_in_trouble_is_a_finding_and_the_suite_goes_on(
     harm = HARMS[name]
     rig = Rig(machine, tmp_path / "results", patience=harm.patience)
     harm.does(rig.vm(), modules)
-    assert rig.wait() == ExitCode.FINDING, rig.said
+    assert rig.wait() == ExitCode.FINDING, rig.output
     (finding,) = rig.run.findings()
     assert (finding.test, finding.trouble.kind) == (LONG, harm.kind)
     assert harm.title in finding.trouble.title
@@ -143,7 +143,7 @@ def test_a_guest_in_trouble_is_a_finding_and_the_suite_goes_on(
     if harm.function:
         assert finding.trouble.function == harm.function
     assert outcomes(rig.run.results()) == HURT
-    assert finding.trouble.title in rig.said
+    assert finding.trouble.title in rig.output
     assert len(list(rig.run.folder.glob("*.serial.log"))) == 2, "the log of the guest in trouble stays beside the fresh one's"
     is_whole(rig.run, finding)
 
@@ -154,23 +154,23 @@ def test_a_guest_that_panicked_can_be_debugged(modules: dict[str, bytes], tmp_pa
     rig = Rig(machine, tmp_path / "results", "--on-failure", "keep")
     provoking("panic")(rig.vm(), modules)
     try:
-        assert rig.wait() == ExitCode.FINDING, rig.said
+        assert rig.wait() == ExitCode.FINDING, rig.output
         (finding,) = rig.run.findings()
         assert f"`invoke gdb {machine} stock" in finding.left
         assert outcomes(rig.run.results()) == HURT
         assert rig.again("gdb", machine, "stock", "--command", "bt", "--command", "info line alloc_vmap_area") == 0
-        assert "emergency_restart () at kernel/reboot.c" in rig.said
-        assert 'of "mm/vmalloc.c" starts at address' in rig.said
+        assert "emergency_restart () at kernel/reboot.c" in rig.output
+        assert 'of "mm/vmalloc.c" starts at address' in rig.output
     finally:
         rig.again("down")
-    assert "1 taken down" in rig.said
+    assert "1 taken down" in rig.output
 
 
 @pytest.mark.parametrize("machine", machines(1))
 def test_a_guest_that_panicked_leaves_its_memory(modules: dict[str, bytes], tmp_path: Path, machine: str) -> None:
     rig = Rig(machine, tmp_path / "results", "--on-failure", "core")
     provoking("panic")(rig.vm(), modules)
-    assert rig.wait() == ExitCode.FINDING, rig.said
+    assert rig.wait() == ExitCode.FINDING, rig.output
     (finding,) = rig.run.findings()
     (core,) = rig.run.folder.glob("*.core")
     assert f"drgn -c {core} " in finding.left
@@ -208,10 +208,10 @@ def is_whole(run: Run, *findings: Finding) -> None:
 def test_what_a_guest_prints_is_text(modules: dict[str, bytes], tmp_path: Path, machine: str) -> None:
     rig = Rig(machine, tmp_path / "results")
     provoking("escape")(rig.vm(), modules)
-    assert rig.wait() == ExitCode.GOOD, rig.said
+    assert rig.wait() == ExitCode.GOOD, rig.output
     assert rig.run.findings() == []
     assert outcomes(rig.run.results()) == WHOLE
-    assert "\x1b" not in rig.said
+    assert "\x1b" not in rig.output
     (log,) = rig.run.folder.glob("*.serial.log")
     assert b"\x1b]0;own" in log.read_bytes(), "the log itself is kept as it came"
     is_whole(rig.run)
@@ -234,7 +234,7 @@ def test_the_rig_may_be_killed_at_any_moment(tmp_path: Path, machine: str) -> No
         assert not machine_.folder.exists()
         if not rig.run.provenance().finished:
             interruptions += 1
-            assert rig.again("test", "--resume") == ExitCode.GOOD, rig.said
+            assert rig.again("test", "--resume") == ExitCode.GOOD, rig.output
             page = (rig.run.folder / "report.html").read_text()
             assert "This run was interrupted, and resumed at" in page
             assert "not complete" not in page
@@ -249,11 +249,11 @@ def test_a_cache_that_is_deleted_under_a_run_is_the_rigs_failure(tmp_path: Path,
     rig = Rig(machine, tmp_path / "results")
     machine_ = rig.vm()
     shutil.rmtree(machine_.folder)
-    assert rig.wait() == ExitCode.RIG_FAILED, rig.said
+    assert rig.wait() == ExitCode.RIG_FAILED, rig.output
     process.kill(machine_.state.pid, machine_.state.started)
-    assert "is gone; leave the cache alone" in rig.said
+    assert "is gone; leave the cache alone" in rig.output
     assert rig.run.findings() == []
-    assert rig.again("test", "--resume") == ExitCode.GOOD, rig.said
+    assert rig.again("test", "--resume") == ExitCode.GOOD, rig.output
     assert outcomes(rig.run.results()) == WHOLE
 
 
@@ -264,7 +264,7 @@ def test_a_damaged_kernel_is_built_again(built: Plan, tmp_path: Path, machine: s
     with (of.kernel.folder / file).open("r+b") as damaged:
         damaged.truncate(1000)
     rig = Rig(machine, tmp_path / "results", loops=1)
-    assert rig.wait() == ExitCode.GOOD, rig.said
+    assert rig.wait() == ExitCode.GOOD, rig.output
     assert (of.kernel.folder / file).stat().st_size > 1000
 
 
@@ -277,16 +277,16 @@ def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(tmp_path: Pa
     if subprocess.run(("unshare", "--map-root-user", "--mount", "true"), check=False, capture_output=True).returncode:
         pytest.skip("NOT TESTED: a full disk takes a file system of the test's own, which this host does not let it make")
     rig = Rig(machine, results, loops=1, wrapper=wrapper, env={"KEPT": str(kept)})
-    assert rig.wait() == ExitCode.RIG_FAILED, rig.said
-    assert "No space left on device" in rig.said
-    assert "Traceback" not in rig.said
+    assert rig.wait() == ExitCode.RIG_FAILED, rig.output
+    assert "No space left on device" in rig.output
+    assert "Traceback" not in rig.output
     rig.results = kept
     if not list(kept.glob("*/run.json")):
         assert kilobytes == 40, "there is a run once it has begun"
         return
     again = "report" if rig.run.provenance().finished else "test --resume"
-    assert f"`invoke {again} {rig.run.folder.name}`" in rig.said, "the rig has told what to do"
-    assert rig.again(*again.split(), rig.run.folder.name) == ExitCode.GOOD, rig.said
+    assert f"`invoke {again} {rig.run.folder.name}`" in rig.output, "the rig has told what to do"
+    assert rig.again(*again.split(), rig.run.folder.name) == ExitCode.GOOD, rig.output
     assert outcomes(rig.run.results()) == WHOLE
     is_whole(rig.run)
 
@@ -294,7 +294,7 @@ def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(tmp_path: Pa
 @pytest.mark.parametrize("machine", machines(1))
 def test_two_rigs_at_once_keep_out_of_each_others_way(tmp_path: Path, machine: str) -> None:
     both = [Rig(machine, tmp_path / f"results{number}", loops=10) for number in range(2)]
-    assert [rig.wait() for rig in both] == [ExitCode.GOOD] * 2, both[0].said + both[1].said
+    assert [rig.wait() for rig in both] == [ExitCode.GOOD] * 2, both[0].output + both[1].output
     for rig in both:
         assert outcomes(rig.run.results()) == WHOLE
 
@@ -307,7 +307,7 @@ def test_a_vm_that_is_up_is_used_by_one_rig_alone(built: Plan, tmp_path: Path, m
     up.release()
     try:
         both = [Rig(machine, tmp_path / f"results{number}", loops=30) for number in range(2)]
-        assert [rig.wait() for rig in both] == [ExitCode.GOOD] * 2, both[0].said + both[1].said
+        assert [rig.wait() for rig in both] == [ExitCode.GOOD] * 2, both[0].output + both[1].output
         assert up.console.log.read_text(errors="replace").count(f"start test={NEXT}") == 1
     finally:
         up.stop()
@@ -333,10 +333,10 @@ def test_no_memory_for_a_vm_is_said(tmp_path: Path, machine: str) -> None:
     wrapper.write_text(f'#!/bin/sh\nexec prlimit --as=500000000 {shutil.which(binary)} "$@"\n')
     wrapper.chmod(0o755)
     rig = Rig(machine, tmp_path / "results", env={"PATH": f"{wrapper.parent}:{os.environ['PATH']}"})
-    assert rig.wait() == ExitCode.RIG_FAILED, rig.said
-    assert "Cannot allocate memory" in rig.said
-    assert "Traceback" not in rig.said
-    assert rig.again("test", "--resume") == ExitCode.GOOD, rig.said
+    assert rig.wait() == ExitCode.RIG_FAILED, rig.output
+    assert "Cannot allocate memory" in rig.output
+    assert "Traceback" not in rig.output
+    assert rig.again("test", "--resume") == ExitCode.GOOD, rig.output
     assert outcomes(rig.run.results()) == WHOLE
 
 
@@ -364,7 +364,7 @@ def test_a_clock_that_is_set_back_harms_nothing(tmp_path: Path, machine: str) ->
     rig = Rig(machine, tmp_path / "results", loops=30, env={"PYTHONPATH": f"{tmp_path}:{paths.PROJECT}"})
     rig.vm()
     behind.write_text("300000")
-    assert rig.wait() == ExitCode.GOOD, rig.said
+    assert rig.wait() == ExitCode.GOOD, rig.output
     assert outcomes(rig.run.results()) == WHOLE
     assert rig.run.provenance().finished < rig.run.provenance().started
     is_whole(rig.run)

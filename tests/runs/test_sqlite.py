@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import RigError, UsageError
 from harness.model.run_folder import Run
-from harness.runs import schema
+from harness.runs import history_store
 from harness.runs.history_store import History
 from harness.runs.sqlite import Database, Migration
 from tests.support import make
@@ -66,7 +66,7 @@ def test_a_file_of_a_newer_rig_is_refused_and_left_alone(file: Path, results: Pa
     before = file.read_bytes()
     with pytest.raises(
         UsageError,
-        match=rf"schema is 99, .*{len(schema.STEPS)}\)",
+        match=rf"schema is 99, .*{len(history_store.STEPS)}\)",
     ):
         History(file)
     assert file.read_bytes() == before
@@ -145,7 +145,7 @@ def test_a_writer_that_never_ends_is_told_of(file: Path, results: Path) -> None:
     filled(file, results)
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    waiting = Database(file, schema.STEPS, patience=0.05)
+    waiting = Database(file, history_store.STEPS, patience=0.05)
     with pytest.raises(RigError, match="in use by another process"), waiting.writing():
         pass
     other.close()

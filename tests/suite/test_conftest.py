@@ -210,7 +210,7 @@ class Killed(NamedTuple):
     run: Run
     deaths: list[str]
     """tests in which a worker died"""
-    said: str
+    output: str
     cases: list[tuple[str, str]]
     """of junit.xml: which test, and how it went"""
 
@@ -218,7 +218,7 @@ class Killed(NamedTuple):
     def outcomes(self) -> dict[tuple[int, str], str]:
         """How each test went, by boot and first word of its name."""
         results = self.run.results()
-        assert len({(r.boot, r.test) for r in results}) == len(results) == 6, f"one result a test: {self.said}"
+        assert len({(r.boot, r.test) for r in results}) == len(results) == 6, f"one result a test: {self.output}"
         return {(r.boot, r.test.split()[0]): r.outcome for r in results}
 
 
@@ -263,7 +263,7 @@ def test_a_worker_that_dies_is_the_rigs_failure_in_one_test(base: Base, tmp_path
     assert [r.reason for r in seen.run.results() if r.outcome == "error"] == [DIED]
     assert seen.code == pytest.ExitCode.TESTS_FAILED
     assert len({name for name, _ in seen.cases}) == len(seen.cases) == 6
-    assert seen.said.count(DIED) == 1
+    assert seen.output.count(DIED) == 1
 
 
 def test_the_report_of_a_run_whose_worker_died_counts_each_test_once(base: Base, tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_worker_that_dies_when_a_test_is_over_takes_nothing_from_it(base: Base
     assert len(seen.deaths) == 1
     assert seen.outcomes == {(b, t): how for b in (0, 1) for t, how in USUAL.items()}
     assert len({name for name, _ in seen.cases}) == len(seen.cases) == 6
-    assert "a worker process of the suite died" in seen.said
+    assert "a worker process of the suite died" in seen.output
 
 
 def test_workers_that_die_at_the_same_time_are_both_replaced(base: Base, tmp_path: Path) -> None:

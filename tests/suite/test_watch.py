@@ -30,7 +30,7 @@ class Command:
     def __init__(self, *, done: bool, code: int, said: str) -> None:
         self.done, self.code, self._said = done, code, said
 
-    def said(self) -> str:
+    def output(self) -> str:
         return self._said
 
 
@@ -47,7 +47,7 @@ def station(tmp_path: Path) -> Any:
 
 def watched(station: Any) -> Watched:
     """Return what there is to see of a test with little patience."""
-    told = trouble.Testimony(heard=True, said="sysrq: told")
+    told = trouble.Testimony(heard=True, output="sysrq: told")
     little = Patience(test=0.3, silence=0.15, settle=0.1)
     return watch.watch(station, ("x",), 1.0, harmless=False, patience=little, question=lambda *_, **__: told)
 
@@ -69,7 +69,7 @@ def test_silence_is_a_hang_of_which_the_guest_is_asked(station: Any) -> None:
     assert bad is not None
     assert bad.kind == "hang"
     assert bad.title == "the console said nothing for 0 s; SSH does not answer, its console hears SysRq"
-    assert bad.testimony.said == "sysrq: told"
+    assert bad.testimony.output == "sysrq: told"
 
 
 def test_a_test_that_goes_on_and_on_is_a_hang(station: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,14 +80,14 @@ class Rig:
                 if begun and machine.state.owner and self.process.pid in (machine.state.owner, _parent(machine.state.owner)):
                     return machine
             time.sleep(0.02)
-        raise AssertionError(f"no VM: {self.said}")
+        raise AssertionError(f"no VM: {self.output}")
 
     def wait(self) -> int:
         """Return its exit code."""
         return self.process.wait(300)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """What it printed."""
         return self.log.read_text()
 
