@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -48,9 +49,9 @@ class Qemu(TomlTable, frozen=True):
     binary: str
     machine: str
     cpu: str
-    memory: int
+    memory: Annotated[int, msgspec.Meta(gt=0)]
     """MiB"""
-    cpus: int
+    cpus: Annotated[int, msgspec.Meta(gt=0)]
     """virtual CPUs under the wall clock; icount always has one"""
     console: str
     """the kernel's name of the serial console"""
@@ -150,6 +151,11 @@ def load_machine(name: str) -> Machine:
     if name not in machine_names():
         raise UsageError(f"There is no machine '{name}' in qemu_configs/; {toml.closest(name, machine_names())}")
     machine = msgspec.structs.replace(toml.load(paths.MACHINES / f"{name}.toml", Machine), name=name)
+    if any(name.endswith(f"-{profile}") for profile in PROFILES):
+        raise UsageError(
+            f"qemu_configs/{name}.toml: a machine's name must not end like a profile, since its kernel configuration would be read"
+            " as that of another machine's profile; rename it."
+        )
     for extra in machine.qemu.extra:
         if extra.profile not in PROFILES:
             raise UsageError(

@@ -144,7 +144,7 @@ class Finding(DuringTest, frozen=True):
     """A problem that a kernel or the test module reported."""
 
     trouble: Trouble
-    """report of a kind of kernlog's, or of ``test-failed``, ``load-failed``, ``hang``, ``died``, ``not-seen``"""
+    """report of a kind of kernlog's, or of one of the rig's own"""
     expected: str
     """reason of the known bug that explains it; empty if it is unexpected"""
     log: str

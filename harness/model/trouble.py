@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Literal, get_args
 
 import msgspec
 
@@ -106,5 +107,7 @@ def framed(of: Frame) -> str:
     return f"{'' if of.sure else '? '}{of.function}{place}{module}{' (inlined)' if of.inlined else ''}"
 
 
-OWN = frozenset({"test-failed", "load-failed", "hang", "died", "not-seen"})
-"""kinds that the rig itself reports: their fingerprint depends on the kind alone, not on the cause"""
+OwnKind = Literal["test-failed", "load-failed", "hang", "died", "not-seen"]
+"""a kind that the rig itself reports, and no kernel"""
+OWN: frozenset[str] = frozenset(get_args(OwnKind))
+"""their fingerprint depends on the kind alone, not on the cause"""

@@ -15,7 +15,7 @@ from harness.model import catalog, trouble
 from harness.model.known_bugs import NOT_SEEN, explanation
 from harness.model.matrix import STOCK, Base, Cell
 from harness.model.records import Finding
-from harness.model.trouble import Frame, Severity, Testimony, Trouble
+from harness.model.trouble import Frame, OwnKind, Severity, Testimony, Trouble
 from harness.suite import guest_script, ktap
 from harness.suite.extract import Observed, Reading
 from harness.suite.plan import Plan, Session, Step
@@ -197,7 +197,7 @@ def _words(testimony: Testimony) -> str:
     return "\n\n".join(part for part in (*cpus, testimony.output.strip()) if part)
 
 
-def _own(kind: str, title: str, first: int, text: str) -> Trouble:
+def _own(kind: OwnKind, title: str, first: int, text: str) -> Trouble:
     """Return a trouble that the rig saw and the kernel did not report."""
     last = first + max(len(text.splitlines()) - 1, 0)
     return Trouble(kind, Severity.ERROR, title, first, last, text, fingerprint=kind)

@@ -12,7 +12,7 @@ import msgspec
 from harness.errors import VmLost
 from harness.host import deadline
 from harness.host.deadline import POLL, Deadline
-from harness.model.trouble import Testimony
+from harness.model.trouble import OwnKind, Testimony
 from harness.suite import guest_script
 from harness.suite.vm_pool import Station
 from harness.vm import hang
@@ -41,8 +41,7 @@ _PATIENCE = Patience()
 class Bad(msgspec.Struct, frozen=True):
     """An end that is not a good one."""
 
-    kind: str
-    """``died``, ``hang`` or ``load-failed``"""
+    kind: OwnKind
     title: str
     testimony: Testimony = Testimony(heard=False)
     """of a guest that was up but of no use"""
@@ -127,7 +126,7 @@ class _Watching:
             return self.bad("died", "its SSH broke off in the middle of the test")
         return self.bad("hang", f"{_silence(seconds)} at the end of the test")
 
-    def bad(self, kind: str, title: str) -> Watched:
+    def bad(self, kind: OwnKind, title: str) -> Watched:
         """Return the end of a command in a guest that is up but of no use, with the guest's testimony."""
         self._log += self._console.rest()
         self._check()

@@ -37,6 +37,24 @@ def test_a_machine_is_a_name_and_not_a_path(name: str) -> None:
         load_machine(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("board-debug", "", "", "must not end like a profile"),
+        ("board", "cpus = 4", "cpus = 0", "`int` >= 1"),
+        ("board", "memory = 1024", "memory = -1", "`int` >= 1"),
+        ("board", "cpus = 4", "cpu_count = 4", "cpu_count"),
+    ],
+)
+def test_a_machine_that_makes_no_sense_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, old: str, new: str, message: str
+) -> None:
+    (tmp_path / f"{name}.toml").write_text((paths.MACHINES / "x86_64.toml").read_text().replace(old, new))
+    monkeypatch.setattr(paths, "MACHINES", tmp_path)
+    with pytest.raises(UsageError, match=rf"{name}\.toml.*{message}"):
+        load_machine(name)
+
+
 def test_an_unknown_base_gets_a_hint(shipped: Base) -> None:
     with pytest.raises(UsageError, match=r"no kernel '4\.8' in kernel_patches/; did you mean '4\.18'\?"):
         load_base("4.8")

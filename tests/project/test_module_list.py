@@ -21,6 +21,13 @@ def test_the_list_is_read_whole() -> None:
     assert LISTED[0][0] == "le_fit_alloc_test", "what is in use of mask= keeps its meaning"
 
 
+def test_each_test_is_a_function_of_a_file_of_tests() -> None:
+    folders = ("stress", "perf", "sweep")
+    sources = [file.read_text() for folder in folders for file in (paths.TEST_MODULE / folder).glob("*.c")]
+    functions = [name for source in sources for name in re.findall(r"^int (\w+)\(struct vmt_thread \*t\)", source, re.M)]
+    assert sorted(functions) == sorted(name for name, _ in LISTED)
+
+
 def test_the_suite_has_each_test_of_the_module_once() -> None:
     assert sorted(test.name for test in suite().tests) == sorted(name for name, _ in LISTED)
 

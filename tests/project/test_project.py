@@ -13,6 +13,7 @@ import pytest
 
 from harness import paths
 from harness.commands import check
+from harness.model import matrix
 
 SCRIPTS = (paths.PROJECT / "bootstrap", paths.PROJECT / ".ci/run")
 REQUIREMENTS = (paths.PROJECT / "requirements.txt").read_text()
@@ -32,6 +33,16 @@ def test_scripts_stop_at_the_first_error(script: Path) -> None:
     assert text.startswith("#!/bin/sh\n# SPDX-License-Identifier: GPL-2.0-only\n")
     assert "\nset -eu\n" in text
     assert script.stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("name", matrix.machine_names())
+def test_bootstrap_installs_what_machines_run(name: str) -> None:
+    machine = matrix.load_machine(name)
+    bootstrap = SCRIPTS[0].read_text()
+    for program in (machine.qemu.binary, machine.build.compiler):
+        file = Path(shutil.which(program) or pytest.skip(f"{program} is MISSING; ./bootstrap installs it"))
+        owner = subprocess.run(("dpkg", "-S", file), capture_output=True, text=True, check=False).stdout.partition(":")[0]
+        assert re.search(rf"[\s\"]{re.escape(owner)}[\s\"]", bootstrap), f"{program} is in the package {owner}"
 
 
 def test_ci_runs_the_command_of_the_readme() -> None:

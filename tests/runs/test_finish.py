@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -12,9 +13,11 @@ from harness import paths
 from harness.errors import RigError
 from harness.model.clock import Clock
 from harness.model.run_folder import Run
+from harness.report import page
+from harness.report.contents import Content
 from harness.runs import conclude, lifecycle
 from harness.stats.outcome import ExitCode, exit_code
-from tests.support import make
+from tests.support import content, make
 
 
 @pytest.fixture
@@ -35,6 +38,20 @@ def test_records_become_an_outcome_and_a_page(run: Run) -> None:
     assert len(outcome.results) == 2
     assert exit_code(outcome) == ExitCode.FINDING
     assert "+50.0 %" in (run.folder / "report.html").read_text()
+
+
+def test_a_report_has_all_records_of_a_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = content.full()
+    for of in (records.histograms, records.sections, records.memory, records.points, records.changes):
+        run.add(of[:9])
+    run.add([make.booted()])
+    run.change(patches={"stock": (), "mine": ("0001-a.patch",), "mine@1": ("0001-a.patch",)})
+    run.add([make.sample(50.0, variant="mine@1")])
+    reported = Mock(return_value="")
+    monkeypatch.setattr(page, "html", reported)
+    conclude.conclude(run)
+    empty = {name for name in Content.__struct_fields__ if not getattr(reported.call_args.args[0], name)}
+    assert empty == {"before", "looks", "slopes"}, "a run that is not compared with another, and no soak"
 
 
 def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Run) -> None:

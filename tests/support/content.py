@@ -20,6 +20,22 @@ MACHINES = ("x86_64", "aarch64")
 VARIANTS = ("stock", "mine", "mine@1")
 TESTS = ("le_fit_alloc_test", "b_fit_alloc_test", "ne_fit_alloc_test", "long_busy_list_alloc_test", "random_size_alloc_test")
 BUG = "[    3.1] kernel BUG at mm/vmalloc.c:512!"
+SECTIONS = {
+    "known": "Known bugs of stock",
+    "changes": "What the series changes",
+    "comparison": "mine against stock, x86_64",
+    "distributions": "",
+    "patches": "mine patch by patch",
+    "latency": "Latency in",
+    "sections": "Longest stretch with preemption off",
+    "growth": "Growth exponents",
+    "published": "Published (",
+    "memory": "",
+    "findings": "Findings",
+    "tests": "",
+    "provenance": "Provenance",
+}
+"""ids of the sections of the page of `full()`, in order, with the first words of each in the mail; empty for one not in the mail"""
 WORKLOADS = ("none", "long", "sizes", "alignments", "windows", "churn", "merging", "apart", "percpu")
 
 
