@@ -16,8 +16,10 @@ from invoke.tasks import task
 from rich.console import Console
 from rich.table import Table
 
+from harness import text
 from harness.commands import attach, options, pipeline
 from harness.commands import audit as audits
+from harness.commands import cache as caches
 from harness.commands import check as checks
 from harness.commands import kernlog as kernel_logs
 from harness.commands import mutants as mutation_runs
@@ -31,6 +33,7 @@ from harness.model.clock import Clock
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.report import audit as audit_tables
+from harness.report import cache as cache_tables
 from harness.report import kernlog as log_tables
 from harness.report import mutants as mutant_tables
 from harness.report import sensitivity, terminal, trend
@@ -246,11 +249,32 @@ def check(_: Context, fast: bool = False, all: bool = False) -> None:  # noqa: A
         raise Exit(f"kernel-patch-rig: failed: {', '.join(failed)}", code=ExitCode.RIG_FAILED)
 
 
-def _nightly(wanted: Selection, keep_runs: str | None, keep_size: str | None, no_audit: bool | None) -> None:
+@task(
+    help={
+        "prune": "remove what was not used for the longest time, until no more than --keep is left",
+        "keep": f"GiB to keep (default: {Limits().cache >> 30}); what a run needs, and what was used in the last day, stays",
+    },
+    auto_shortflags=False,
+)
+def cache(_: Context, prune: bool = False, keep: str = "") -> None:
+    """Show what the cache holds, and how much of it may go."""
+    with options.errors():
+        if keep and not prune:
+            raise UsageError("--keep says how much --prune leaves; give both.")
+        limit = int(options.number("keep", keep) * (1 << 30)) if keep else Limits().cache
+        for entry in caches.prune(limit) if prune else ():
+            _say(f"removed: {entry.path}, {text.size(entry.size)}")
+        _CONSOLE.print(cache_tables.tables(caches.entries()))
+
+
+def _nightly(
+    wanted: Selection, keep_runs: str | None, keep_size: str | None, keep_cache: str | None, no_audit: bool | None
+) -> None:
     """Build and test everything unattended, keep it in the history, and hold it against the baseline."""
     limits = Limits(
         runs=int(options.number("keep-runs", keep_runs, least=1)) if keep_runs else Limits().runs,
         size=int(options.number("keep-size", keep_size) * (1 << 30)) if keep_size else Limits().size,
+        cache=int(options.number("keep-cache", keep_cache) * (1 << 30)) if keep_cache else Limits().cache,
     )
     parts = nights.Parts(
         pipeline.build,
@@ -271,6 +295,7 @@ nightly = options.boots(
         {
             "keep_runs": f"nights whose folders to keep (default: {Limits().runs})",
             "keep_size": f"GiB of nights' folders to keep (default: {Limits().size >> 30})",
+            "keep_cache": f"GiB of the cache to keep (default: {Limits().cache >> 30})",
             "no_audit": "do not build one cell again without any cache to compare (a night audits one in turn)",
         },
         ("no_audit",),

@@ -13,12 +13,14 @@ import msgspec
 
 from harness import paths, text
 from harness.build import cells
+from harness.commands import cache
 from harness.commands.transcript import Transcript
 from harness.errors import RigError
 from harness.host import files
 from harness.host.shell import Line
 from harness.model import catalog, matrix, selection
 from harness.model.audit import Audit
+from harness.model.cache import Entry
 from harness.model.matrix import STOCK, Base
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
@@ -60,6 +62,8 @@ class Parts(msgspec.Struct, frozen=True):
     stop_own: Callable[[], None] = vms.stop_own
     make_room: Callable[[Limits], Sequence[Removed]] = history.make_room
     """removes old nights"""
+    prune: Callable[[int], Sequence[Entry]] = cache.prune
+    """removes entries of the cache above a number of bytes"""
 
 
 def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = None) -> int:
@@ -193,14 +197,22 @@ def _audited(planned: Plan, wanted: Selection, parts: Parts) -> _Audited:
 
 
 def _make_room(limits: Limits, parts: Parts) -> None:
-    """Remove old nights. An error is only reported, since the verdict of this night stands."""
+    """Remove old nights and entries of the cache. An error is only reported, since the verdict of this night stands."""
     try:
-        removed = parts.make_room(limits)
+        nights = parts.make_room(limits)
+        if nights:
+            number = phrases.number(len(nights), "old night")
+            parts.say(f"{number} removed, {_size(nights)}; the history keeps samples and findings")
     except RigError as error:
         parts.say(f"Note: old nights were not removed: {error}")
-        return
-    if removed:
-        size = text.size(sum(old.size for old in removed))
-        parts.say(
-            f"{len(removed)} old night{'s' if len(removed) > 1 else ''} removed, {size}; the history keeps samples and findings"
-        )
+    try:
+        entries = parts.prune(limits.cache)
+        if entries:
+            number = phrases.number(len(entries), "folder")
+            parts.say(f"{number} of the cache removed, {_size(entries)}, not used for the longest time")
+    except RigError as error:
+        parts.say(f"Note: the cache was not made smaller: {error}")
+
+
+def _size(removed: Iterable[Removed | Entry]) -> str:
+    return text.size(sum(one.size for one in removed))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -18,7 +19,10 @@ from filelock import FileLock, Timeout
 from harness import paths
 from harness.errors import RigError, UsageError
 
-_SEAL = "seal.json"
+SEAL = "seal.json"
+"""file of a sealed folder with the checksums of the others; its time is that of the last check"""
+_GOING = ".removing-"
+"""begins the name of a folder whose removal has begun, so that a half-removed one is never taken for a whole one"""
 _NAME = ""
 """key of the folder's own name in a seal"""
 _LARGE = 64 << 20
@@ -65,18 +69,50 @@ def seal(folder: Path, name: str = "") -> None:
 
     `name` is the name that the folder will get later, if that is another one: the seal holds for this name only.
     """
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != _SEAL]
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != SEAL]
     sums = {_NAME: name or folder.name, **{str(file.relative_to(folder)): _state(file) for file in files}}
-    write(folder / _SEAL, msgspec.json.encode(sums))
+    write(folder / SEAL, msgspec.json.encode(sums))
 
 
 def whole(folder: Path) -> bool:
     """Return True if `folder` was sealed under its name, and no file of it is missing, truncated or changed."""
     try:
-        sums = msgspec.json.decode((folder / _SEAL).read_bytes(), type=dict[str, str])
-        return sums.pop(_NAME, "") == folder.name and all(_state(folder / name) == state for name, state in sums.items())
+        sums = msgspec.json.decode((folder / SEAL).read_bytes(), type=dict[str, str])
+        good = sums.pop(_NAME, "") == folder.name and all(_state(folder / name) == state for name, state in sums.items())
+        if good:
+            os.utime(folder / SEAL)
+        return good
     except (OSError, msgspec.DecodeError):
         return False
+
+
+def size(path: Path) -> int:
+    """Return the bytes of a file, or of all files of a folder, without following links."""
+    total = 0
+    for parent, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):  # gone since it was listed
+                total += Path(parent, name).lstat().st_size
+    return total if path.is_dir() else path.lstat().st_size
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder; one that is removed in part has another name. Raises RigError if that is not possible."""
+    going = path.with_name(_GOING + path.name)
+    try:
+        path.rename(going)
+        shutil.rmtree(going) if going.is_dir() else going.unlink()
+    except OSError as error:
+        raise RigError(f"{path} cannot be removed: {error.strerror}; remove it by hand.") from error
+
+
+def finish_removals(folder: Path) -> None:
+    """Finish removals in `folder` that were cut short."""
+    for path in folder.glob(f"{_GOING}*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _state(file: Path) -> str:

@@ -19,6 +19,7 @@ from harness.commands import nightly
 from harness.commands.nightly import Parts
 from harness.errors import BuildError, RigError, UsageError
 from harness.model.audit import Audit, Compared, Difference
+from harness.model.cache import Entry
 from harness.model.matrix import Base
 from harness.model.records import Sample
 from harness.model.run_folder import Run
@@ -55,7 +56,10 @@ class Night:
         self.seen: list[object] = []
         self.keep: Callable[[Run], object] = archive.keep
         self.outcome: Callable[[Run], Outcome] = concluded
-        self.parts = Parts(self.build, self.test, self.show, lambda outcome: f"# Report of {outcome.run.name}", print)
+        self.kept: list[int] = []
+        self.parts = Parts(
+            self.build, self.test, self.show, lambda outcome: f"# Report of {outcome.run.name}", print, prune=self.prune
+        )
 
     def build(self, wanted: Selection) -> Plan:
         self.seen.append(wanted)
@@ -70,6 +74,10 @@ class Night:
             run.add([make.finding()])
         self.keep(run)
         return self.outcome(run)
+
+    def prune(self, limit: int) -> list[Entry]:
+        self.kept.append(limit)
+        return [Entry("kernel", Path(f"/cache/kernels/{number}"), 3 << 20, 0.0) for number in range(2)]
 
     def show(self, outcome: Outcome) -> None:
         Console(force_terminal=True).print(f"[red]table[/red] of {outcome.run.name}")
@@ -236,7 +244,7 @@ def test_what_somebody_ran_by_hand_stays_and_makes_no_night_go(night: Night) -> 
     earlier(LAST_NIGHT)
     night.run(runs=2)
     assert folders() == [*OLD, LAST_NIGHT, TONIGHT]
-    assert "removed" not in night.log
+    assert "old night" not in night.log
 
 
 def test_what_the_history_has_not_stays(night: Night) -> None:
@@ -258,8 +266,25 @@ def test_the_verdict_is_said_before_anything_is_removed(night: Night, summary: P
     assert night.run(runs=1) == ExitCode.GOOD
     heading = f"Nightly run {TONIGHT}: nothing unexpected, no regression (exit code 0)"
     told = re.sub(r"^\S+ ", "", night.log, flags=re.M).splitlines()
-    assert told[-2:] == [heading, "Note: old nights were not removed: The old run cannot be removed: Operation not permitted."]
+    assert told[-3:] == [
+        heading,
+        "Note: old nights were not removed: The old run cannot be removed: Operation not permitted.",
+        "2 folders of the cache removed, 6 MiB, not used for the longest time",
+    ]
     assert summary.read_text().startswith(f"earlier\n## {heading}\n")
+
+
+def test_the_cache_is_held_to_its_size(night: Night) -> None:
+    night.run(cache=7 << 30)
+    night.run()
+    assert night.kept == [7 << 30, 30 << 30]
+
+    def refused(_: int) -> NoReturn:
+        raise RigError("/cache/kernels/1 cannot be removed: Operation not permitted; remove it by hand.")
+
+    night.parts = msgspec.structs.replace(night.parts, prune=refused)
+    assert night.run() == ExitCode.GOOD
+    assert "Note: the cache was not made smaller: /cache/kernels/1 cannot be removed" in night.log
 
 
 def test_a_baseline_whose_folder_is_gone_is_still_the_measure(night: Night) -> None:
