@@ -194,7 +194,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def invoke(results: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "RIG_RESULTS": str(results)}
+    # A cache of its own: `invoke down` and `invoke cache --prune` must not touch what the user has.
+    env = {**os.environ, "RIG_RESULTS": str(results), "RIG_CACHE": str(results / "cache")}
     command = (sys.executable, "-m", "invoke", *words)
     return subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, text=True, check=False)
 
