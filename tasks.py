@@ -34,6 +34,7 @@ from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.report import audit as audit_tables
 from harness.report import cache as cache_tables
+from harness.report import catalog as catalog_tables
 from harness.report import kernlog as log_tables
 from harness.report import mutants as mutant_tables
 from harness.report import sensitivity, terminal, trend
@@ -247,6 +248,13 @@ def check(_: Context, fast: bool = False, all: bool = False) -> None:  # noqa: A
         failed = checks.run(checks.commands(fast=fast, everything=all), _say)
     if failed:
         raise Exit(f"kernel-patch-rig: failed: {', '.join(failed)}", code=ExitCode.RIG_FAILED)
+
+
+@task(help={"tests": options.HELP["tests"]}, auto_shortflags=False)
+def tests(_: Context, tests: str = "performance,stress,sweep") -> None:  # noqa: PT028 - no test
+    """Show the tests, with what one operation of each is."""
+    with options.errors():
+        _CONSOLE.print(catalog_tables.tables(catalog.choose(tests)))
 
 
 @task(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import re
 from typing import Literal
 
 import msgspec
@@ -21,6 +22,8 @@ SCALE = "default"
 TestKind = Literal["performance", "stress", "sweep"]
 Axis = Literal["busy", "holes"]
 _FILE = paths.TEST_MODULE / "suite.toml"
+_ROW = re.compile(r"^\| \d+ \| `(\w+)` \| \w+ \| (.+) \|$", re.M)
+"""a row of the table of tests in the module's README: name and operation"""
 
 
 class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,6 +122,11 @@ def suite() -> _Suite:
 def digest() -> str:
     """Return a digest of test_module/suite.toml that identifies its version."""
     return files.digest(_FILE)[:16]
+
+
+def operations() -> dict[str, str]:
+    """Return what one operation of each test is, as the table in test_module/README.md has it, in its Markdown."""
+    return dict(_ROW.findall((paths.TEST_MODULE / "README.md").read_text()))
 
 
 def performance() -> list[str]:

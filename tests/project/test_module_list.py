@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import re
 
+from rich.console import Console
+
 from harness import paths
-from harness.model.catalog import suite
+from harness.model.catalog import choose, operations, suite
+from harness.report.catalog import tables
 
 LISTED: list[tuple[str, str]] = re.findall(
     r"^VMT_TEST\((\w+),\s*([\w\s|]+)\)", (paths.TEST_MODULE / "test_list.h").read_text(), re.MULTILINE
@@ -41,3 +44,13 @@ def test_the_readme_has_a_row_for_each_test() -> None:
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (\w+) \| \S", (paths.TEST_MODULE / "README.md").read_text(), re.MULTILINE)
     kinds = {test.name: test.kind for test in suite().tests}
     assert rows == [(str(bit), name, kinds[name]) for bit, (name, _) in enumerate(LISTED)]
+    assert list(operations()) == [name for name, _ in LISTED]
+
+
+def test_the_tests_are_listed_with_their_operations() -> None:
+    console = Console(width=100, color_system=None)
+    with console.capture() as captured:
+        console.print(tables(choose("performance,window_test")))
+    assert re.search(r"^ *le_fit_alloc_test +performance +3 pages: allocate, touch one byte, free *$", captured.get(), re.M)
+    assert re.search(r"^ *window_test +stress +an area in a window", captured.get(), re.M)
+    assert "sweep" not in captured.get()
