@@ -27,10 +27,11 @@ from harness import paths
 from harness.build import cells
 from harness.commands import audit, mutants, options, soak
 from harness.errors import UsageError
-from harness.model import matrix, selection
+from harness.model import catalog, matrix, selection
 from harness.model.selection import Selection
 from harness.stats.outcome import ExitCode
 from harness.suite.extract import Observed
+from harness.suite.vm_pool import MODULE
 from tests.support import make
 
 PAGES = [paths.PROJECT / "README.md", *sorted((paths.PROJECT / "docs").glob("*.md"))]
@@ -254,6 +255,12 @@ def test_every_command_is_one(command: Command, home: Path) -> None:
             assert (paths.PROJECT / path).exists()
         case ["python", "-m", module, *_]:
             assert (paths.PROJECT / f"{module.replace('.', '/')}.py").is_file()
+        case ["insmod", module, *words]:
+            assert module == MODULE
+            given = dict(word.rstrip(";").split("=") for word in words if "=" in word)
+            source = (paths.TEST_MODULE / "main.c").read_text()
+            assert all(re.search(rf"^module_param(_named)?\({name}, ", source, re.M) for name in given)
+            catalog.choose(given["tests"])
         case [".", path]:
             assert path == ".venv/bin/activate"
         case _:
