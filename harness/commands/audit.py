@@ -50,7 +50,7 @@ _PARTS = Parts()
 
 
 def run(planned: Plan, wanted: Selection, parts: Parts = _PARTS) -> Iterator[Audit]:
-    """Audit the cells of `made`, which the selection `wanted` led to, and yield the result of each when it is known.
+    """Audit the cells of `planned`, which the selection `wanted` led to, and yield the result of each when it is known.
 
     Raises BuildError if one cannot be built again, RigError if the source changed meanwhile.
     """
@@ -59,7 +59,7 @@ def run(planned: Plan, wanted: Selection, parts: Parts = _PARTS) -> Iterator[Aud
 
 
 def in_turn(planned: Plan, wanted: Selection, parts: Parts = _PARTS) -> Audit:
-    """Audit the one cell of `made` whose turn it is; raises as `run` does."""
+    """Audit the one cell of `planned` whose turn it is; raises as `run` does."""
     cells = {built.cell.name: built for built in planned.cells}
     return _audit(planned, cells[audit.turn(tuple(cells), trust.last_audits())], wanted, parts)
 

@@ -72,7 +72,7 @@ _PARTS = Parts()
 
 
 def run(planned: Plan, wanted: Selection, command: str, hours: float, seed: int = 0, parts: Parts = _PARTS) -> Outcome:
-    """Soak every cell of `made` for `hours`, and write the run's folder in results/.
+    """Soak every cell of `planned` for `hours`, and write the run's folder in results/.
 
     The rounds follow from `seed`; 0 draws one. Ctrl-C ends it early, with a report of the rounds so far. Raises
     UsageError where the cells' VMs do not fit into memory, RigError where nothing can be recorded.

@@ -46,7 +46,7 @@ def conclude(run: Run) -> Outcome:
     )
     shown, judged = results, tuple(slopes.slopes(run.looks()))
     if provenance.hours:
-        base = plan.load(run.folder / "plan.json").base
+        base = plan.base_of(run.folder / "plan.json")
         findings = (*map(functools.partial(_as_kept, run), leaks.distinct(findings)), *leaks.findings(judged, base))
         results += leaks.results(judged, findings)
         shown = leaks.condensed(results)

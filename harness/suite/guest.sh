@@ -4,7 +4,8 @@
 #
 #     guest.sh NAME "PASS..." MODULE PARAMETER...
 #
-# A pass is one of the functions below, with its argument behind a colon. A pass that fails ends the script.
+# A pass is one of the functions below, with its argument behind a colon. The script ends at once, with code 1, if the module
+# cannot be inserted or removed, or if a tracer or kmemleak is not there.
 # harness/suite/guest_script.py chooses the passes, and harness/suite/extract.py reads what they print.
 
 # Prints a line that begins or ends a part of the output.

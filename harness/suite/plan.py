@@ -177,5 +177,19 @@ def load(file: Path) -> Plan:
         raise UsageError(f"The plan {file} cannot be read ({error}); run `invoke build` again.") from error
 
 
+class _OfABase(msgspec.Struct, frozen=True):
+    """The field of a plan that all versions of the rig have."""
+
+    base: Base
+
+
+def base_of(file: Path) -> Base:
+    """Return the base of a stored plan, also of one from an older version of the rig; UsageError if there is none."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=_OfABase).base
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"{file} cannot be read ({error}); without it nobody knows which bugs of stock are known.") from error
+
+
 def _path(kind: type[Any], value: Any) -> Any:
     return kind(value)

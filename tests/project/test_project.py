@@ -42,6 +42,8 @@ def test_bootstrap_installs_what_machines_run(name: str) -> None:
     for program in (machine.qemu.binary, machine.build.compiler):
         file = Path(shutil.which(program) or pytest.skip(f"{program} is MISSING; ./bootstrap installs it"))
         owner = subprocess.run(("dpkg", "-S", file), capture_output=True, text=True, check=False).stdout.partition(":")[0]
+        if not owner:
+            pytest.skip(f"{file} is of no Debian package, so nobody knows what ./bootstrap has to install")
         assert re.search(rf"[\s\"]{re.escape(owner)}[\s\"]", bootstrap), f"{program} is in the package {owner}"
 
 

@@ -10,13 +10,15 @@ import msgspec
 import pytest
 
 from harness import paths
-from harness.errors import RigError
+from harness.errors import RigError, UsageError
 from harness.model.clock import Clock
+from harness.model.matrix import Base
 from harness.model.run_folder import Run
 from harness.report import page
 from harness.report.contents import Content
 from harness.runs import conclude, lifecycle
 from harness.stats.outcome import ExitCode, exit_code
+from harness.suite import plan
 from tests.support import content, make
 
 
@@ -52,6 +54,18 @@ def test_a_report_has_all_records_of_a_run(run: Run, monkeypatch: pytest.MonkeyP
     conclude.conclude(run)
     empty = {name for name in Content.__struct_fields__ if not getattr(reported.call_args.args[0], name)}
     assert empty == {"before", "looks", "slopes"}, "a run that is not compared with another, and no soak"
+
+
+def test_a_soak_of_an_older_rig_is_still_reported(run: Run, base: Base) -> None:
+    run.change(hours=1.0)
+    plan.save(make.plan(base), run.folder / "plan.json")
+    older = msgspec.json.decode((run.folder / "plan.json").read_bytes())
+    older |= {"scale": "quick", "clock": "icount", "settings": None}
+    (run.folder / "plan.json").write_bytes(msgspec.json.encode(older))
+    assert any("This soak was ended after 0.00 of 1 hours." in note for note in conclude.conclude(run).provenance.notes)
+    (run.folder / "plan.json").unlink()
+    with pytest.raises(UsageError, match=r"plan\.json cannot be read .*which bugs of stock are known"):
+        conclude.conclude(run)
 
 
 def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Run) -> None:

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -131,6 +134,87 @@ def test_a_sweep_grows_one_thing_at_a_time(made: Plan) -> None:
         "holes": "5000",
     }
     assert parameters(guest_script.command(swept, *first(swept, "sweep_churn@busy=1000")))["busy"] == "1000"
+
+
+class Guest:
+    """The guest's files in a folder of the host, and programs that only write down how they were called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("failslab", "fail_page_alloc", "kmemleak"):
+            (folder / "sys/debug" / name).mkdir(parents=True) if "fail" in name else (folder / "sys/debug" / name).touch()
+        for program in ("insmod", "rmmod", "dmesg", "mount", "sleep", "grep", "head"):
+            self.has(program)
+        (folder / "programs/cat").symlink_to(shutil.which("cat") or "cat")
+
+    def has(self, program: str, code: int = 0) -> None:
+        """Have a program that ends with `code`."""
+        file = self.folder / "programs" / program
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f'#!/bin/sh\necho "{program} $*" >> {self.folder}/calls\nexit {code}\n')
+        file.chmod(0o755)
+
+    def run(self, *words: str) -> tuple[int, list[str]]:
+        """Run a command of the guest; return its exit code and how programs were called."""
+        script = words[2].replace("/dev/kmsg", f"{self.folder}/calls").replace("/sys/kernel", f"{self.folder}/sys")
+        script = script.replace(f"> {self.folder}/calls", f">> {self.folder}/calls")
+        env = {"PATH": str(self.folder / "programs")}
+        shell = shutil.which("sh") or "sh"
+        done = subprocess.run((shell, "-c", script, *words[3:]), env=env, capture_output=True, check=False)
+        return done.returncode, (self.folder / "calls").read_text().splitlines()
+
+    def setting(self, name: str) -> str:
+        return (self.folder / "sys/debug" / name).read_text().strip()
+
+
+def test_the_script_loads_the_module_and_unloads_it(made: Plan, tmp_path: Path) -> None:
+    step = first(made, "fragmentation_test")
+    words = guest_script.command(made, *step)
+    code, calls = Guest(tmp_path).run(*words)
+    assert code == 0
+    assert calls == [
+        "dmesg -c",
+        f"{guest_script.BEGIN}: fragmentation_test",
+        f"insmod {' '.join(words[words.index(vm_pool.MODULE) :])}",
+        "rmmod vmalloc_test",
+        "dmesg ",
+        guest_script.END,
+    ]
+
+
+@pytest.mark.parametrize("program", ["insmod", "rmmod"])
+def test_a_module_that_does_not_load_or_unload_ends_the_script(made: Plan, tmp_path: Path, program: str) -> None:
+    guest = Guest(tmp_path)
+    guest.has(program, code=1)
+    code, calls = guest.run(*guest_script.command(made, *first(made, "fragmentation_test")))
+    assert code == 1
+    assert calls[-1].split()[0] == program, "no end is marked"
+
+
+def test_errors_on_demand_are_switched_on_for_marked_tasks_alone(
+    made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.suite_with(monkeypatch, fragmentation_test={"faults": True})
+    guest = Guest(tmp_path)
+    words = guest_script.command(made, *first(made, "fragmentation_test"))
+    assert words[2].index("/task-filter") < words[2].index("/probability"), "allocations of others would fail"
+    assert guest.run(*words)[0] == 0
+    assert (guest.setting("failslab/task-filter"), guest.setting("failslab/probability")) == ("Y", "0"), "put back"
+    assert (guest.setting("failslab/ignore-gfp-wait"), guest.setting("fail_page_alloc/ignore-gfp-wait")) == ("Y", "Y")
+
+
+def test_leaks_are_cleared_before_and_scanned_for_afterwards(made: Plan, tmp_path: Path) -> None:
+    debug = with_profile(made, "debug")
+    guest = Guest(tmp_path)
+    code, calls = guest.run(*guest_script.command(debug, *first(debug, "mix_stress_test")))
+    assert code == 0
+    assert guest.setting("kmemleak") == "scan"
+    order = [call.split()[0] for call in calls]
+    assert order.index("insmod") < order.index("grep") < order.index("rmmod") < order.index("sleep")
+    (tmp_path / "sys/debug/kmemleak").unlink()
+    (tmp_path / "sys/debug/kmemleak").mkdir()
+    (tmp_path / "calls").unlink()
+    assert guest.run(*guest_script.command(debug, *first(debug, "mix_stress_test")))[0] == 1, "it has switched itself off"
 
 
 def test_the_script_has_every_pass_and_every_mark(made: Plan) -> None:
