@@ -95,12 +95,12 @@ def _listen(machine: Vm, start: int, line: socket.socket | None = None) -> str:
 
     A connected `line` has to be read meanwhile: otherwise the guest blocks when the socket is full.
     """
-    last, quiet = start, Deadline(_HEARS_WITHIN * machine.pace)
+    last, quiet = start, Deadline(_HEARS_WITHIN * machine.pace, machine.time)
     while machine.alive and not quiet.over:
         if line:
             _drain(line)
         if machine.console.size > last:
-            last, quiet = machine.console.size, Deadline(_QUIET)
+            last, quiet = machine.console.size, Deadline(_QUIET, machine.time)
         time.sleep(POLL)
     if machine.console.size <= start:
         return ""

@@ -22,6 +22,7 @@ from harness.model.trouble import Testimony
 from harness.vm import qemu_args, qmp
 from harness.vm.console import Console
 from harness.vm.qemu_args import Boot
+from harness.vm.vm_time import VmTime
 
 BOOT_SECONDS = 90.0
 """maximum seconds of a boot on a loaded host under emulation; usual are one to three"""
@@ -76,6 +77,8 @@ class Vm:
         self.folder = folder
         self.state = state
         self.console = Console(folder / qemu_args.LOG)
+        self.time = VmTime(state.cell, state.pid)
+        """time that its guest's deadlines count"""
         self._claim = FileLock(folder / "claim", timeout=0)
         self._next_look = 0.0
         self._halted = False

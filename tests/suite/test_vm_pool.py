@@ -25,6 +25,7 @@ from harness.suite.vm_pool import Hosting, Lab
 from harness.vm import launch
 from harness.vm.vms import GuestDied
 from tests.support import make
+from tests.support.times import RealTime
 
 
 class FakeVm:
@@ -34,6 +35,7 @@ class FakeVm:
         self.folder = folder
         self.alive = True
         self.pace = 1.0
+        self.time = RealTime()
         self.released = self.stopped = False
         folder.mkdir()
         self.state = SimpleNamespace(owner=owner, port=1, clock=Clock.ICOUNT, kept="")
