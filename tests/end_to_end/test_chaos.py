@@ -27,7 +27,7 @@ from harness.model.selection import Selection
 from harness.stats.outcome import ExitCode
 from harness.suite import vm_pool
 from harness.suite.plan import Plan
-from harness.vm import launch, qmp, vms
+from harness.vm import launch, qmp, sockets, vms
 from harness.vm.ssh import Guest
 from harness.vm.vms import Vm
 from tests import provoke
@@ -120,8 +120,10 @@ HARMS = {
     "hang with interrupts off": Harm(provoking("hang_all"), "hang", "does not hear SysRq", evidence="busy"),
     "killed QEMU": Harm(signalled(signal.SIGKILL), "died", "QEMU ended by signal 9 (Killed)"),
     "stopped QEMU": Harm(signalled(signal.SIGSTOP), "hang", "the console said nothing for"),
-    "QEMU that exits": Harm(lambda machine, _: qmp.execute(machine.folder / "qmp", "quit"), "died", "the VM ended in the middle"),
-    "paused guest": Harm(lambda machine, _: qmp.execute(machine.folder / "qmp", "stop"), "hang", "SSH does not answer"),
+    "QEMU that exits": Harm(
+        lambda machine, _: qmp.execute(machine.sockets / sockets.QMP, "quit"), "died", "the VM ended in the middle"
+    ),
+    "paused guest": Harm(lambda machine, _: qmp.execute(machine.sockets / sockets.QMP, "stop"), "hang", "SSH does not answer"),
     "SSH that breaks off": Harm(telling("killall", "-9", "dropbear"), "died", "SSH", evidence="Show backtrace of all active CPUs"),
     "flood": Harm(provoking("flood"), "died", f"reached its limit of {vms.LONGEST_LOG >> 20} MiB", patience=4 * PATIENCE),
     "no memory in the guest": Harm(provoking("eat_memory"), "out-of-memory"),
