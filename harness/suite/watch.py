@@ -21,6 +21,8 @@ from harness.vm.vm_time import StoodStill
 
 _ROOM = 1 << 20
 """free bytes that the console's file system needs; QEMU does not report a full one"""
+_STOPPED = ("paused", "debug")
+"""states of a QEMU that was told to stop its guest, as by QMP or gdb; it never comes to them by itself"""
 _ANSWER = 5.0
 """seconds that a guest which hangs has to answer SSH"""
 
@@ -135,6 +137,7 @@ class _Watching:
         """Return the end of a command in a guest that is up but of no use, with the guest's testimony."""
         self._log += self._console.rest()
         self._check()
+        self._check_status()
         if not self._vm.alive:
             return self._ended(title)
         answers = self._station.guest.answers(_ANSWER * self._vm.pace)
@@ -147,6 +150,7 @@ class _Watching:
         return Deadline(seconds, self._vm.time)
 
     def _ended(self, title: str) -> Watched:
+        self._check_status()
         return Watched(self._log, bad=Bad("died", self._vm.ended(title)))
 
     def _check(self) -> None:
@@ -155,6 +159,18 @@ class _Watching:
             raise VmLost(f"{folder}, where the VM's console was written to, is gone; leave the cache alone while the rig runs.")
         if shutil.disk_usage(folder).free < _ROOM:
             raise VmLost(f"The file system of {folder}, where the VM's console is written to, is full; make room.")
+
+    def _check_status(self) -> None:
+        """Raise VmLost if QEMU has been told to stop its guest, which then can do nothing."""
+        try:
+            status = self._vm.status() if self._vm.running else ""
+        except VmLost:
+            return
+        if status in _STOPPED:
+            raise VmLost(
+                f"{self._vm.folder}: somebody has stopped this VM's guest by QMP or gdb (its state is '{status}'), which says"
+                " nothing of its kernel; test it again, and leave its VM alone."
+            )
 
 
 def _silence(seconds: float) -> str:

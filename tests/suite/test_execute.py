@@ -46,7 +46,7 @@ class FakeLab:
         log = folder / "serial.log"
         log.touch()
         machine = SimpleNamespace(
-            folder=folder, console=Console(log), alive=True, pace=1.0, time=RealTime(), ended=lambda what: what
+            folder=folder, console=Console(log), alive=True, running=False, pace=1.0, time=RealTime(), ended=lambda what: what
         )
 
         def begun(*words: str) -> Any:

@@ -45,6 +45,8 @@ def station(tmp_path: Path) -> Any:
         folder=tmp_path,
         console=Console(tmp_path / "serial.log"),
         alive=True,
+        running=True,
+        status=lambda: "running",
         pace=1.0,
         time=RealTime(),
         ended=lambda what: f"{what}: killed",
@@ -151,6 +153,15 @@ def test_a_guest_that_does_not_start_a_command_because_qemu_is_stopped_has_not_d
     station.guest.start = start
     with pytest.raises(StoodStill):
         watched(station)
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_guest_that_somebody_has_stopped_neither_hangs_nor_died(station: Any, alive: bool) -> None:
+    station.guest.start = lambda *_: Command(done=False, code=0, said="")
+    station.vm.alive, station.vm.status = alive, lambda: "paused"
+    with pytest.raises(VmLost, match=r"stopped this VM's guest .*'paused'") as caught:
+        watched(station)
+    assert not isinstance(caught.value, GuestDied)
 
 
 def test_a_console_that_is_gone_or_has_no_room_is_the_rigs_failure(station: Any, monkeypatch: pytest.MonkeyPatch) -> None:
