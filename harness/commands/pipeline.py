@@ -162,14 +162,12 @@ def _resumable(run: Run) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"interrupted; what was recorded so far is kept in {run.folder}, and `invoke test --resume {_named(run)}` goes on."
-        ) from None
+        raise Interrupted(f"interrupted; what was recorded so far is kept in {run.folder}{_goes_on(run)}.") from None
 
 
-def _named(run: Run) -> str:
-    """Return a run's name for `--resume`: that of its folder if it lies in results/, else its path."""
-    return run.folder.name if run.folder.parent == paths.RESULTS else str(run.folder)
+def _goes_on(run: Run) -> str:
+    """Return how a run goes on that did not come to its end; nothing for one outside of results/, which is part of a whole."""
+    return f"; `invoke test --resume {run.folder.name}` goes on" if run.folder.parent == paths.RESULTS else ""
 
 
 def _suite(run: Run, planned: Plan, jobs: int) -> Outcome:
@@ -196,7 +194,7 @@ def _suite(run: Run, planned: Plan, jobs: int) -> Outcome:
             vms.stop_own()
             vms.sweep()  # VMs of a worker that did not end as it should
     if shown.stopped:
-        raise RigError(f"{shown.stopped} What was recorded before is kept; `invoke test --resume {_named(run)}` goes on.")
+        raise RigError(f"{shown.stopped} What was recorded before is kept in {run.folder}{_goes_on(run)}.")
     if code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):

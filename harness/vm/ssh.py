@@ -43,7 +43,7 @@ _SLOW = {
     ]
 }
 
-Result = TypeVar("Result")
+_T = TypeVar("_T")
 
 
 class Command:
@@ -125,7 +125,7 @@ class Guest:
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise VmLost(f"The guest does not answer SSH at 127.0.0.1:{port}: {error or type(error).__name__}.") from error
 
-    def _again(self, act: Callable[[], Result], late: Deadline) -> Result:
+    def _again(self, act: Callable[[], _T], late: Deadline) -> _T:
         """Return what `act` returns; do it again if it fails after nothing could run for a while, until it is `late`.
 
         Paramiko's own timeouts count the time in which the host or QEMU stood still as the guest's.

@@ -27,8 +27,8 @@ def test_an_interrupt_names_the_run_and_how_it_goes_on(
     with pytest.raises(Interrupted) as caught:
         pipeline.test(make.plan(base), 1, "invoke test", parent)
     (folder,) = [made for made in (parent or results).iterdir() if made.is_dir() and not made.is_symlink()]
-    named = folder if elsewhere else folder.name
-    told = f"interrupted; what was recorded so far is kept in {folder}, and `invoke test --resume {named}` goes on."
+    more = "" if elsewhere else f"; `invoke test --resume {folder.name}` goes on"
+    told = f"interrupted; what was recorded so far is kept in {folder}{more}."
     assert str(caught.value) == told
     with pytest.raises(Exit) as ended, options.errors():
         raise caught.value
