@@ -23,6 +23,10 @@ class BuildError(RigError):
     """A kernel, a module or a root filesystem did not build."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """The user interrupted the rig; the message says what is kept and how to go on."""
+
+
 class Mismatch(RigError):
     """A guest does not run the kernel and module that were built for it, or not with the options asked for.
 

@@ -32,6 +32,13 @@ def cache() -> Path:
     return Path(home) / "kernel-patch-rig"
 
 
+def runtime() -> tuple[Path, ...]:
+    """Return folders for the sockets of VMs, the best one first; a cache folder's path may be too long for a socket."""
+    own = os.environ.get("XDG_RUNTIME_DIR", "")
+    usual = (Path(tempfile.gettempdir()).absolute(), Path("/tmp"))  # noqa: S108 - folders are made there that nobody else can open
+    return (Path(own), *usual) if own.startswith("/") else usual
+
+
 def shown(text: str) -> str:
     """Return `text` without this host's folders: a path begins at the project's folder, at results/, or at cache/.
 

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.host import toml
 from harness.model.clock import Clock
 from harness.suite import plan
-from harness.vm import gdb, vms
+from harness.vm import gdb, sockets, vms
 from harness.vm import ssh as guest
 
 
@@ -38,7 +38,7 @@ def debug(cell: str, clock: str, script: Sequence[str]) -> tuple[str, ...]:
         raise UsageError(
             f"The VM of {cell} runs a kernel that is not the last one built; run `invoke build` with the options of that VM first."
         )
-    socket = machine.folder / "gdb"
+    socket = machine.sockets / sockets.GDB
     machine.monitor(f"gdbserver unix:{socket},server=on,wait=off")
     return gdb.command(
         built.kernel.vmlinux, built.kernel.debug_module, socket, kbuild.tree_of(made.base, built.cell.variant), script

@@ -99,7 +99,8 @@ class errors:  # noqa: N801 - reads as a statement
             where = f"{error.filename} cannot be used" if error.filename else "the system refuses"
             raise Exit(f"kernel-patch-rig: {where}: {error.strerror or error}.", code=ExitCode.RIG_FAILED) from error
         if isinstance(error, KeyboardInterrupt):
-            raise Exit("kernel-patch-rig: interrupted; what was recorded so far is kept.", code=130) from error
+            told = str(error) or "interrupted; what was recorded so far is kept."
+            raise Exit(text.plain(f"kernel-patch-rig: {told}"), code=130) from error
 
 
 def number(option: str, given: str, least: float = 0) -> float:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from harness.build.jobserver import Jobserver
 from harness.build.kbuild import Kernel
 from harness.build.rootfs import Rootfs
 from harness.commands.progress import Progress, SuiteProgress
-from harness.errors import RigError, UsageError
+from harness.errors import Interrupted, RigError, UsageError
 from harness.host import deadline, files, parallel
 from harness.model import catalog, run_folder
 from harness.model.matrix import Cell, Machine, Variant
@@ -121,7 +122,7 @@ def test(planned: Plan, jobs: int, command: str, parent: Path | None = None) -> 
     `command` is the one that repeats the run. Raises RigError when pytest itself fails.
     """
     run = Run(run_folder.new_folder(parent))
-    with run.alone():
+    with run.alone(), _resumable(run):
         lifecycle.begin(run, planned, command)
         return _suite(run, planned, jobs)
 
@@ -150,9 +151,23 @@ def resume(name: str, jobs: int, build_id: Callable[[Path], str] = identity.buil
         ids = (build_id(kernel.vmlinux), build_id(kernel.module))
         if ids != (kernel.build_id, kernel.module_build_id):
             raise UsageError(f"{run.folder.name} cannot be resumed: {kernel.folder} was built anew meanwhile; start a new run.")
-    with run.alone():
+    with run.alone(), _resumable(run):
         lifecycle.resume(run, planned)
         return _suite(run, planned, jobs)
+
+
+@contextlib.contextmanager
+def _resumable(run: Run) -> Iterator[None]:
+    """Say of an interrupt in the with block where the run's records are, and how the run goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; what was recorded so far is kept in {run.folder}{_goes_on(run)}.") from None
+
+
+def _goes_on(run: Run) -> str:
+    """Return how a run goes on that did not come to its end; nothing for one outside of results/, which is part of a whole."""
+    return f"; `invoke test --resume {run.folder.name}` goes on" if run.folder.parent == paths.RESULTS else ""
 
 
 def _suite(run: Run, planned: Plan, jobs: int) -> Outcome:
@@ -179,7 +194,7 @@ def _suite(run: Run, planned: Plan, jobs: int) -> Outcome:
             vms.stop_own()
             vms.sweep()  # VMs of a worker that did not end as it should
     if shown.stopped:
-        raise RigError(f"{shown.stopped} What was recorded before is kept; `invoke test --resume {run.folder.name}` goes on.")
+        raise RigError(f"{shown.stopped} What was recorded before is kept in {run.folder}{_goes_on(run)}.")
     if code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):

@@ -9,9 +9,11 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import msgspec
 
 from harness.errors import VmLost
 from harness.host.deadline import POLL, Deadline
@@ -49,6 +51,34 @@ def alive(pid: int, started: int) -> bool:
     return pid > 0 and started > 0 and start_time(pid) == started
 
 
+def stopped(pid: int) -> bool:
+    """Return True if a process is stopped, by a signal or by a debugger."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+    except (OSError, IndexError):
+        return False
+
+
+class CpuTime(msgspec.Struct, frozen=True):
+    """Time of a process's threads on CPUs."""
+
+    used: float = 0.0
+    """seconds of all its threads on a CPU"""
+    waits: Mapping[int, float] = {}
+    """seconds by thread in which it could have run but had no CPU"""
+
+
+def cpu_time(pid: int) -> CpuTime:
+    """Return the time of a process's threads on CPUs so far; none if the kernel does not count it."""
+    used, waits = 0, {}
+    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError, ValueError):  # the thread has ended meanwhile
+            ran, waited, _ = map(int, file.read_text().split())
+            used += ran
+            waits[int(file.parent.name)] = waited / 1e9
+    return CpuTime(used / 1e9, waits)
+
+
 def kill(pid: int, started: int) -> None:
     """End a process at once, and wait until it is gone."""
     if alive(pid, started):
@@ -67,10 +97,11 @@ def end(pid: int) -> str:
     process = _started.get(pid)
     if process is None or start_time(pid):
         return ""
-    try:
-        code = process.wait(_LAST_THREADS)
-    except subprocess.TimeoutExpired:
-        return ""
+    last = Deadline(_LAST_THREADS)
+    while (code := process.poll()) is None:
+        if last.over:
+            return ""
+        time.sleep(POLL)
     return f"by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with exit code {code}"
 
 

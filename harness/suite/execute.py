@@ -9,9 +9,11 @@ import msgspec
 
 from harness import kernlog, paths
 from harness.build.kbuild import tree_of
-from harness.errors import RigError
+from harness.errors import RigError, VmLost
 from harness.kernlog import excerpt, symbols
+from harness.kernlog.kinds import STALLS
 from harness.model import catalog, trouble
+from harness.model.clock import Clock
 from harness.model.known_bugs import NOT_SEEN, explanation
 from harness.model.matrix import STOCK, Base, Cell
 from harness.model.records import Finding
@@ -19,12 +21,14 @@ from harness.model.trouble import Frame, OwnKind, Severity, Testimony, Trouble
 from harness.suite import guest_script, ktap
 from harness.suite.extract import Observed, Reading
 from harness.suite.plan import Plan, Session, Step
-from harness.suite.vm_pool import Lab
+from harness.suite.vm_pool import Lab, Station
 from harness.suite.watch import Bad, watch
 from harness.vm.vms import GuestDied
 
 _TAIL = 40
 """lines of the console that are evidence when the kernel itself reported nothing"""
+_PAUSE = 1.0
+"""seconds in which the host or QEMU stood still that count as a pause"""
 
 
 Judge = Callable[[Observed], None]
@@ -84,7 +88,9 @@ def boot(lab: Lab, plan: Plan, session: Session) -> Observed:
         return trial.died(died, lab.last_log(session))
     log = station.vm.console.log.read_bytes().decode(errors="replace")
     station.vm.console.read()
-    return Observed(findings=trial.findings(kernlog.find(log.partition(guest_script.BEGIN)[0]), station.log_name))
+    troubles = kernlog.find(log.partition(guest_script.BEGIN)[0])
+    _check_time(lab, session, station, troubles)
+    return Observed(findings=trial.findings(troubles, station.log_name))
 
 
 def end(lab: Lab, plan: Plan, session: Session) -> Observed:
@@ -97,6 +103,7 @@ def end(lab: Lab, plan: Plan, session: Session) -> Observed:
     log = station.vm.console.read() if alive else station.vm.console.rest()
     gone = Bad("died", station.vm.ended("the VM ended after the last test"))
     troubles = kernlog.find(log, first) if alive else autopsy(log, first, gone)
+    _check_time(lab, session, station, troubles)
     findings = trial.findings(troubles, station.log_name)
     return Observed(findings=_leave(lab, plan, session, "end", findings, lost=False))
 
@@ -105,7 +112,8 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     """Do `step` in its session's VM.
 
     A kernel that dies, hangs or reports a problem is a finding, also if that was between the test before and this one.
-    Raises VmLost only when QEMU cannot be started, or its VM's folder is gone.
+    Raises VmLost only when QEMU cannot be started, its VM's folder is gone, or nothing can be said because the host or
+    QEMU stood still; then the VM is ended.
     """
     trial = _Trial(session, plan.base, step.name)
     try:
@@ -114,15 +122,22 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         return trial.died(died, lab.last_log(session))
     first = station.vm.console.line
     patience = plan.patience(step) + catalog.profile_use(session.built.cell.profile).leaks
-    watched = watch(station, guest_script.command(plan, session, step), patience, harmless=bool(plan.settings.on_failure))
+    try:
+        watched = watch(station, guest_script.command(plan, session, step), patience, harmless=bool(plan.settings.on_failure))
+    except VmLost:
+        lab.lose(session)
+        raise
     reading = Reading(plan, session, step)
+    timed = not step.test.stress or bool(catalog.profile_use(session.built.cell.profile).tracer)
     if watched.bad:
-        findings = trial.findings(autopsy(watched.log, first, watched.bad), station.log_name)
-        findings = _with_evidence(findings, watched.bad.testimony)
+        ends = autopsy(watched.log, first, watched.bad)
+        _check_time(lab, session, station, ends)
+        findings = _with_evidence(trial.findings(ends, station.log_name), watched.bad.testimony)
         findings = _leave(lab, plan, session, step.name, findings, lost=True)
         return Observed(samples=reading.samples(ktap.parse(watched.log)), findings=findings)
     report = ktap.parse(watched.output)
     reported = kernlog.find(watched.log, first)
+    _check_time(lab, session, station, reported, timed=timed)
     troubles = reading.troubles(reported, watched.output, first) + failures(step, report, first, watched.log)
     if troubles:
         station.keep()
@@ -135,6 +150,24 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         memory=reading.memory(report, watched.output),
         looks=reading.looks(report, watched.output),
         skipped=next((o.reason for o in report.outcomes if o.skipped), ""),
+    )
+
+
+def _check_time(lab: Lab, session: Session, station: Station, troubles: Sequence[Trouble], *, timed: bool = False) -> None:
+    """End the VM and raise VmLost if the host stood still, or QEMU did, and that may explain what the guest shows.
+
+    Under the wall clock the guest's time goes on meanwhile. To its kernel that is a stall, and a time that is measured
+    is too long; `timed` if there are such times.
+    """
+    seconds = station.stood_still()
+    stalled = next((trouble.title for trouble in troubles if trouble.kind in STALLS), "")
+    if session.clock is not Clock.WALL or seconds < _PAUSE or not (timed or stalled):
+        return
+    lab.lose(session)
+    shows = f"it reported '{stalled}'" if stalled else "its times are too long"
+    raise VmLost(
+        f"{session.name}: the host or QEMU stood still for {seconds:.0f} s while the guest's clock went on, and {shows}, which"
+        " says nothing of the kernel; test it again."
     )
 
 

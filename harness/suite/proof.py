@@ -10,7 +10,7 @@ from harness.build import identity, rootfs
 from harness.errors import Mismatch, VmLost
 from harness.model.records import Booted
 from harness.suite.plan import Session
-from harness.vm import qmp
+from harness.vm import qmp, sockets
 from harness.vm.qemu_args import Boot, command_line
 from harness.vm.ssh import Guest
 from harness.vm.vms import Vm
@@ -102,7 +102,7 @@ def _build_id(notes: str) -> str:
 
 def _version(machine: Vm) -> str:
     try:
-        answer = qmp.execute(machine.folder / "qmp", "query-version")
+        answer = qmp.execute(machine.sockets / sockets.QMP, "query-version")
         number = answer["qemu"] if isinstance(answer, dict) else {}
         return ".".join(str(number[part]) for part in ("major", "minor", "micro"))
     except (VmLost, LookupError):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -12,6 +11,7 @@ import msgspec
 
 from harness.build.built import BuiltCell
 from harness.errors import Mismatch, VmLost
+from harness.host import deadline
 from harness.model.catalog import SuiteTest
 from harness.model.clock import Clock
 from harness.model.known_bugs import explanation
@@ -31,8 +31,14 @@ _KMEMLEAK = "memory-leak"
 _DEATHS = 3
 """VMs that a test may end unexpectedly before it is left out, and boots that may fail one after the other"""
 
+
 Record = Callable[[Observed, Result], None]
 """keeps the records of a step; may be called from any thread"""
+
+
+def _ran() -> float:
+    """Return the seconds in which this process could run: a soak is not over because its host was suspended."""
+    return deadline.own_time().ran
 
 
 class Soak:
@@ -46,7 +52,7 @@ class Soak:
         record: Record,
         say: Callable[[str, str], None],
         steps: Steps = STEPS,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = _ran,
     ) -> None:
         """Begin the soak of `plan` `now`, in seconds, with `slots` tests under way at a time; `say` shows where a cell is."""
         self.plan = plan
@@ -111,7 +117,7 @@ class CellSoak:
         """Have a VM up; return whether there is one."""
         if self._lab.current(self._session):
             return True
-        began = time.monotonic()
+        began = _ran()
         self._soak.say(self._session.built.cell.name, "booting")
         step = Step(self._soak.tests[0])
         try:
@@ -119,7 +125,7 @@ class CellSoak:
         except (VmLost, Mismatch) as lost:
             self._lost(step, "boot", lost)
             return False
-        self._record(step, "boot", seen, time.monotonic() - began)
+        self._record(step, "boot", seen, _ran() - began)
         if self._lab.current(self._session):
             self._failed_boots = 0
             return True
@@ -136,7 +142,7 @@ class CellSoak:
             if self._soak.over:
                 return
             self._soak.say(cell.name, f"round {step.round + 1}: {step.name}, {left:.2f} h left")
-            began, self._fresh = time.monotonic(), False
+            began, self._fresh = _ran(), False
             try:
                 seen = self._soak.steps.run(self._lab, self._soak.plan, self._session, step)
             except (VmLost, Mismatch) as lost:
@@ -147,7 +153,7 @@ class CellSoak:
             seen = msgspec.structs.replace(seen, findings=tuple(f for f in seen.findings if f.trouble.kind != "not-seen"))
         findings, looks = tuple(map(self._attributed, seen.findings)), tuple(map(self._kept, seen.looks))
         seen = msgspec.structs.replace(seen, samples=(), memory=(), findings=findings, looks=looks)
-        self._record(step, step.name, seen, time.monotonic() - began)
+        self._record(step, step.name, seen, _ran() - began)
         if not self._lab.current(self._session):
             self._died(step, seen)
             return

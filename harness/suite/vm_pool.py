@@ -15,7 +15,7 @@ from harness.build import rootfs
 from harness.build.built import BuiltCell
 from harness.errors import Mismatch, VmLost
 from harness.host import files
-from harness.host.deadline import POLL, Deadline
+from harness.host.deadline import POLL, Deadline, Timed
 from harness.model.clock import Clock
 from harness.model.records import Booted
 from harness.model.run_folder import COMPRESSED
@@ -24,6 +24,7 @@ from harness.suite.plan import Session
 from harness.vm import core, hang, launch, vms
 from harness.vm.qemu_args import Boot
 from harness.vm.ssh import Guest
+from harness.vm.vm_time import StoodStill
 from harness.vm.vms import GuestDied, Vm
 
 MODULE = "/vmalloc_test.ko"
@@ -38,8 +39,8 @@ class Hosting(msgspec.Struct, frozen=True):
     start: Callable[..., Vm] = launch.start
     find: Callable[[str, Boot], Vm | None] = vms.find
     running: Callable[[], Iterator[Vm]] = vms.running
-    connect: Callable[[int, float], Guest] = Guest
-    """to a VM's port, at its pace"""
+    connect: Callable[[int, float, Timed], Guest] = Guest
+    """to a VM's port, at its pace, with deadlines in its time"""
     prove: Callable[[Guest, Session, Vm, Boot, str], Booted] = proof.prove
     """asks a guest what it runs, and raises Mismatch if that is not what was built for it"""
 
@@ -60,10 +61,16 @@ class Station:
         self._log = log
         self.symbols = session.built.kernel.folder / "System.map"
         """of its kernel"""
-        self.guest = hosting.connect(machine.state.port, machine.pace)
+        self.guest = hosting.connect(machine.state.port, machine.pace, machine.time)
         self.guest.put(session.built.kernel.module.read_bytes(), MODULE)
         self.clocksource = self.guest.run("cat", _CLOCKSOURCE).strip()
         self.booted = hosting.prove(self.guest, session, machine, boot, MODULE)
+        self._stood = 0.0
+
+    def stood_still(self) -> float:
+        """Return the seconds in which the host or QEMU stood still since this was last asked, or since the VM's start."""
+        before, self._stood = self._stood, self.vm.time.stood
+        return self._stood - before
 
     def keep(self) -> None:
         """Save the console's log so far: it is evidence if the rig is killed."""
@@ -234,21 +241,24 @@ class Lab:
         except GuestDied as died:
             files.write(self._logs / name, died.log)
             raise
-        except VmLost as lost:
-            if machine is None:
+        except BaseException as error:
+            try:
+                if machine and isinstance(error, VmLost) and not isinstance(error, StoodStill):
+                    raise self._dead(session, machine, error) from error
                 raise
-            _settle(machine)
-            log = machine.console.log.read_bytes().decode(errors="replace")
-            files.write(self._logs / name, log)
-            dead = GuestDied(str(lost), log)
-            if machine.alive:
-                dead.testimony = self._asking(session)(machine)
-            machine.stop()
-            raise dead from lost
-        except BaseException:
-            if machine:
-                machine.stop()
-            raise
+            finally:
+                if machine:
+                    machine.stop()
+
+    def _dead(self, session: Session, machine: Vm, lost: VmLost) -> GuestDied:
+        """Return the death of a guest of which SSH was `lost`, with its log and its testimony."""
+        _settle(machine)
+        log = machine.console.log.read_bytes().decode(errors="replace")
+        files.write(self._logs / self._log_names[session.name], log)
+        dead = GuestDied(str(lost), log)
+        if machine.alive:
+            dead.testimony = self._asking(session)(machine)
+        return dead
 
     def _asking(self, session: Session) -> launch.Ask:
         symbols = session.built.kernel.folder / "System.map"
@@ -281,6 +291,6 @@ def booting(built: BuiltCell, clock: Clock, *, memory: int = 0, pauses: bool) ->
 
 def _settle(machine: Vm) -> None:
     """Give a kernel whose SSH broke off the time to say why."""
-    deadline = Deadline(_LAST_WORDS)
-    while machine.alive and not deadline.over:
+    last = Deadline(_LAST_WORDS, machine.time)
+    while machine.alive and not last.over:
         time.sleep(POLL)

@@ -15,11 +15,14 @@ from harness.host.deadline import POLL, Deadline
 from harness.model.trouble import OwnKind, Testimony
 from harness.suite import guest_script
 from harness.suite.vm_pool import Station
-from harness.vm import hang
+from harness.vm import hang, ssh
 from harness.vm.ssh import Command
+from harness.vm.vm_time import StoodStill
 
 _ROOM = 1 << 20
 """free bytes that the console's file system needs; QEMU does not report a full one"""
+_STOPPED = ("paused", "debug")
+"""states of a QEMU that was told to stop its guest, as by QMP or gdb; it never comes to them by itself"""
 _ANSWER = 5.0
 """seconds that a guest which hangs has to answer SSH"""
 
@@ -70,11 +73,14 @@ def watch(
 
     The console is followed rather than SSH, because traffic to the guest would cost instructions in the middle of a
     measurement. A guest that hangs is asked what it does by `question`; `harmless` if it has to stay as it is.
-    Raises VmLost when the VM's folder is gone.
+    Its seconds are those in which the host and QEMU could run. Raises VmLost when the VM's folder is gone, or QEMU stood
+    still for too long.
     """
     watching = _Watching(station, lambda: question(station.vm, station.symbols, harmless=harmless))
     try:
         command = station.guest.start(*words)
+    except StoodStill:
+        raise
     except VmLost as lost:
         return watching.bad("died", str(lost))
     pace = station.vm.pace
@@ -94,11 +100,11 @@ class _Watching:
 
     def until_late(self, command: Command, whole: float, silence: float) -> Watched | None:
         """Follow the console until the command or the VM has ended; return what hangs if that takes too many seconds."""
-        late, silent = Deadline(whole), Deadline(silence)
+        late, silent = self._deadline(whole), self._deadline(silence)
         while not command.done and self._vm.alive:
             new = self._console.read()
             self._log += new
-            silent = Deadline(silence) if new else silent
+            silent = self._deadline(silence) if new else silent
             if late.over:
                 return self.bad("hang", f"the test was not over after {whole:.0f} s")
             if silent.over:
@@ -110,7 +116,7 @@ class _Watching:
     def settled(self, command: Command, seconds: float) -> Watched:
         """Return how the command ended, once the console shows its end, for which it has `seconds`."""
         code = command.code if command.done and self._vm.alive else -1
-        settle = Deadline(seconds)
+        settle = self._deadline(seconds)
         while self._vm.alive and not settle.over and (code < 0 or (code == 0 and guest_script.END not in self._log)):
             self._log += self._console.read()
             time.sleep(POLL / 4)
@@ -123,22 +129,28 @@ class _Watching:
         if not self._vm.alive:
             return self._ended("the VM ended in the middle of the test")
         if code < 0:
-            return self.bad("died", "its SSH broke off in the middle of the test")
+            end = f"the test had printed {ssh.FLOODED}" if command.flooded else "its SSH broke off in the middle of the test"
+            return self.bad("died", end)
         return self.bad("hang", f"{_silence(seconds)} at the end of the test")
 
     def bad(self, kind: OwnKind, title: str) -> Watched:
         """Return the end of a command in a guest that is up but of no use, with the guest's testimony."""
         self._log += self._console.rest()
         self._check()
+        self._check_status()
         if not self._vm.alive:
             return self._ended(title)
         answers = self._station.guest.answers(_ANSWER * self._vm.pace)
         testimony = self._ask()
-        ssh = "answers" if answers else "does not answer"
-        title += f"; SSH {ssh}, its console {'hears' if testimony.heard else 'does not hear'} SysRq"
+        said = "answers" if answers else "does not answer"
+        title += f"; SSH {said}, its console {'hears' if testimony.heard else 'does not hear'} SysRq"
         return Watched(self._log, bad=Bad(kind, title, testimony))
 
+    def _deadline(self, seconds: float) -> Deadline:
+        return Deadline(seconds, self._vm.time)
+
     def _ended(self, title: str) -> Watched:
+        self._check_status()
         return Watched(self._log, bad=Bad("died", self._vm.ended(title)))
 
     def _check(self) -> None:
@@ -147,6 +159,18 @@ class _Watching:
             raise VmLost(f"{folder}, where the VM's console was written to, is gone; leave the cache alone while the rig runs.")
         if shutil.disk_usage(folder).free < _ROOM:
             raise VmLost(f"The file system of {folder}, where the VM's console is written to, is full; make room.")
+
+    def _check_status(self) -> None:
+        """Raise VmLost if QEMU has been told to stop its guest, which then can do nothing."""
+        try:
+            status = self._vm.status() if self._vm.running else ""
+        except VmLost:
+            return
+        if status in _STOPPED:
+            raise VmLost(
+                f"{self._vm.folder}: somebody has stopped this VM's guest by QMP or gdb (its state is '{status}'), which says"
+                " nothing of its kernel; test it again, and leave its VM alone."
+            )
 
 
 def _silence(seconds: float) -> str:

@@ -18,6 +18,7 @@ from harness.model.clock import Clock
 from harness.model.matrix import Machine
 from harness.vm import launch
 from harness.vm.qemu_args import Boot
+from harness.vm.vm_time import StoodStill
 
 _SECONDS = 5
 """seconds within which a kernel under KVM has to be ready"""
@@ -47,10 +48,12 @@ def choose(machine: Machine, kernel: Path, initramfs: Rootfs) -> str:
 
 
 def _probe(machine: Machine, kernel: Path, initramfs: Rootfs) -> bool:
-    """Boot `kernel` under KVM, and return True if SSH listens in time."""
+    """Boot `kernel` under KVM, and return True if SSH listens in time; raises StoodStill if that cannot be said."""
     boot = Boot(machine, Clock.WALL, kernel, initramfs.image, "kvm", 0, rootfs.ADDRESS)
     try:
         launch.start(boot, f"probe of KVM for {machine.name}", keep=False, seconds=_SECONDS).stop()
+    except StoodStill:
+        raise  # nothing is known of KVM then, and the verdict would be kept
     except VmLost:
         return False
     return True

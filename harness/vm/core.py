@@ -21,7 +21,7 @@ from harness.build.kbuild import Kernel
 from harness.errors import RigError
 from harness.host import process
 from harness.kernlog import symbols
-from harness.vm import qmp
+from harness.vm import qmp, sockets
 from harness.vm.vms import Vm
 
 _NAME = b"VMCOREINFO\0"
@@ -91,7 +91,7 @@ def dump(machine: Vm, file: Path, size: int, kernel: Kernel) -> str:
     try:
         process.unlimited(machine.state.pid)
         arguments = {"paging": False, "protocol": f"file:{raw}"}
-        qmp.execute(machine.folder / "qmp", "dump-guest-memory", arguments, deadline=_DUMP_SECONDS)
+        qmp.execute(machine.sockets / sockets.QMP, "dump-guest-memory", arguments, deadline=_DUMP_SECONDS)
         convert(raw, whole, kernel.vmlinux, kernel.config)
         whole.replace(file)
     except (RigError, OSError) as error:

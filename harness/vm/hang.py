@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.errors import VmLost
 from harness.host.deadline import POLL, Deadline
 from harness.model.trouble import Cpu, Frame, Testimony
-from harness.vm import qemu_args, qmp
+from harness.vm import qemu_args, qmp, sockets
 from harness.vm.vms import Vm
 
 _HEARD = re.compile(r"^.*\bsysrq: ", re.M)
@@ -45,7 +45,7 @@ def question(machine: Vm, symbols: Path, *, harmless: bool) -> Testimony:
     if not heard and not harmless:
         with contextlib.suppress(VmLost):  # a machine without NMIs
             start = machine.console.size
-            qmp.execute(machine.folder / "qmp", "inject-nmi")
+            qmp.execute(machine.sockets / sockets.QMP, "inject-nmi")
             output += _listen(machine, start)
     return Testimony(heard, cpus, output)
 
@@ -80,10 +80,10 @@ def _press(machine: Vm, key: str) -> str:
     """Send SysRq and `key` on the guest's serial line; return the kernel's answer."""
     try:
         with socket.socket(socket.AF_UNIX) as line:
-            line.connect(str(machine.folder / qemu_args.CONSOLE_SOCKET))
+            line.connect(str(machine.sockets / sockets.CONSOLE))
             line.setblocking(False)
             start = machine.console.size
-            qmp.execute(machine.folder / "qmp", "chardev-send-break", {"id": qemu_args.CONSOLE})
+            qmp.execute(machine.sockets / sockets.QMP, "chardev-send-break", {"id": qemu_args.CONSOLE})
             line.send(key.encode())
             return _listen(machine, start, line)
     except (OSError, VmLost):
@@ -95,12 +95,12 @@ def _listen(machine: Vm, start: int, line: socket.socket | None = None) -> str:
 
     A connected `line` has to be read meanwhile: otherwise the guest blocks when the socket is full.
     """
-    last, quiet = start, Deadline(_HEARS_WITHIN * machine.pace)
+    last, quiet = start, Deadline(_HEARS_WITHIN * machine.pace, machine.time)
     while machine.alive and not quiet.over:
         if line:
             _drain(line)
         if machine.console.size > last:
-            last, quiet = machine.console.size, Deadline(_QUIET)
+            last, quiet = machine.console.size, Deadline(_QUIET, machine.time)
         time.sleep(POLL)
     if machine.console.size <= start:
         return ""

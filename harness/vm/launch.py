@@ -17,10 +17,10 @@ import msgspec
 from harness import paths
 from harness.build import rootfs
 from harness.errors import RigError, VmLost
-from harness.host import process, shell
+from harness.host import deadline, process, shell
 from harness.host.deadline import POLL, Deadline
 from harness.model.trouble import Testimony
-from harness.vm import qemu_args, vms
+from harness.vm import qemu_args, sockets, vms
 from harness.vm.qemu_args import Boot
 from harness.vm.vms import GuestDied, State, Vm
 
@@ -60,7 +60,7 @@ def start(
     root = paths.cache() / "vms"
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="vm-", dir=root))
-    began = time.monotonic()
+    began = deadline.own_time().ran
     try:
         vm = _launch(boot, folder, cell, port, keep=keep)
     except BaseException:
@@ -70,13 +70,12 @@ def start(
         raise
     try:
         ready = _ready(vm, began, seconds)
-    except GuestDied as died:
-        if ask and vm.alive:
-            died.testimony = ask(vm)
-        vm.stop()
-        raise
-    except BaseException:
-        vm.stop()
+    except BaseException as error:
+        try:
+            if isinstance(error, GuestDied) and ask and vm.alive:
+                error.testimony = ask(vm)
+        finally:
+            vm.stop()
         raise
     vm.state = msgspec.structs.replace(vm.state, boot_seconds=round(ready, 3))
     vms.save(vm)
@@ -85,6 +84,7 @@ def start(
 
 def _launch(boot: Boot, folder: Path, cell: str, port: Callable[[], int], *, keep: bool) -> Vm:
     output = ""
+    sockets.make(folder)
     for _ in range(_PORTS):
         boot = msgspec.structs.replace(boot, port=port())
         command = qemu_args.command(boot, folder)
@@ -105,8 +105,8 @@ def _launch(boot: Boot, folder: Path, cell: str, port: Callable[[], int], *, kee
         )
         vms.save(vm := Vm(folder, state))
         vm.claim()
-        deadline = Deadline(_SILENT_SECONDS)
-        while qemu.poll() is None and not vm.console.size and not deadline.over:
+        silence = Deadline(_SILENT_SECONDS, vm.time)
+        while qemu.poll() is None and not vm.console.size and not silence.over:
             time.sleep(POLL / 2)
         if vm.console.size or not qemu.poll():
             return vm
@@ -118,19 +118,19 @@ def _launch(boot: Boot, folder: Path, cell: str, port: Callable[[], int], *, kee
 
 
 def _ready(vm: Vm, began: float, seconds: float) -> float:
-    deadline, silence = Deadline(seconds), Deadline(_SILENT_SECONDS - (time.monotonic() - began))
+    late, silence = Deadline(seconds, vm.time), Deadline(_SILENT_SECONDS - (deadline.own_time().ran - began), vm.time)
     log = ""
     while True:
         alive = vm.alive
         new = vm.console.read() if alive else vm.console.rest()
         if new:
-            silence = Deadline(_SILENT_SECONDS)
+            silence = Deadline(_SILENT_SECONDS, vm.time)
         log += new
         if rootfs.READY in log:
-            return time.monotonic() - began
+            return deadline.own_time().ran - began
         if not alive:
             raise GuestDied(f"{vm.ended(f'{vm.state.cell}: the guest ended while it booted')}.", log)
-        if deadline.over:
+        if late.over:
             raise GuestDied(f"{vm.state.cell}: the guest was not ready {seconds:.0f} s after its start.", log)
         if silence.over:
             raise GuestDied(f"{vm.state.cell}: the guest said nothing for {_SILENT_SECONDS:.0f} s while it booted.", log)

@@ -9,6 +9,7 @@ import msgspec
 
 from harness.model.clock import ICOUNT_SHIFT, Clock
 from harness.model.matrix import Machine
+from harness.vm import sockets
 
 _CMDLINE = (
     # An oops ends the VM at once: the rig sees QEMU exit and need not wait for a timeout.
@@ -21,8 +22,6 @@ _CMDLINE = (
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 CONSOLE = "console"
 """QEMU's name of the character device behind the guest's serial line"""
-CONSOLE_SOCKET = "serial"
-"""socket in a VM's folder that is connected to the serial line"""
 PIDFILE = "pid"
 """file in a VM's folder with QEMU's pid, for a VM whose rig died before it stored the state"""
 LOG = "serial.log"
@@ -57,8 +56,9 @@ class Boot(msgspec.Struct, frozen=True):
 
 
 def command(boot: Boot, folder: Path) -> tuple[str, ...]:
-    """Return the command that starts `boot` with its socket and its console's log in `folder`."""
+    """Return the command that starts `boot` with its console's log in `folder`, and its sockets where `folder` says."""
     qemu = boot.machine.qemu
+    channels = sockets.of(folder)
     log = folder / LOG
     icount = ("-icount", f"shift={ICOUNT_SHIFT}") if boot.clock is Clock.ICOUNT else ()
     return (
@@ -78,9 +78,9 @@ def command(boot: Boot, folder: Path) -> tuple[str, ...]:
         *("-kernel", str(boot.kernel)),
         *("-initrd", str(boot.initramfs)),
         *("-append", command_line(boot)),
-        *("-chardev", f"socket,id={CONSOLE},path={_escaped(folder / CONSOLE_SOCKET)},server=on,wait=off,{_escaped_log(log)}"),
+        *("-chardev", f"socket,id={CONSOLE},path={_escaped(channels / sockets.CONSOLE)},server=on,wait=off,{_escaped_log(log)}"),
         *("-serial", f"chardev:{CONSOLE}"),
-        *("-qmp", f"unix:{_escaped(folder / 'qmp')},server=on,wait=off"),
+        *("-qmp", f"unix:{_escaped(channels / sockets.QMP)},server=on,wait=off"),
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{boot.port}-{boot.address}:22"),
         *("-device", "virtio-net-pci,netdev=net,romfile="),
         *("-device", "virtio-rng-pci"),

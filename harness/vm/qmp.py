@@ -13,7 +13,10 @@ from qemu.qmp import ConnectError, ExecuteError, QMPClient
 from qemu.qmp.error import QMPError
 
 from harness.errors import VmLost
+from harness.host.deadline import Deadline
 
+_LOOK = 0.1
+"""seconds between two looks at the deadline; an answer does not wait for them"""
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # it logs a traceback for every QEMU that quits
 
 
@@ -33,7 +36,14 @@ def execute(socket: Path, command: str, arguments: Mapping[str, object] | None =
                 await client.disconnect()
 
     async def in_time() -> object:
-        return await asyncio.wait_for(talk(), deadline)
+        # Not asyncio's own timeout, which counts the time in which the host stood still.
+        talking, late = asyncio.create_task(talk()), Deadline(deadline)
+        while not (await asyncio.wait({talking}, timeout=_LOOK))[0]:
+            if late.over:
+                talking.cancel()
+                await asyncio.wait({talking})
+                raise TimeoutError
+        return talking.result()
 
     try:
         return asyncio.run(in_time())

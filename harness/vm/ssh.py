@@ -4,20 +4,33 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import shlex
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import fabric
 import paramiko
 
 from harness.build import keys
 from harness.errors import VmLost
-from harness.host import files
-from harness.host.deadline import POLL, Deadline
+from harness.host import deadline, files
+from harness.host.deadline import POLL, Deadline, Timed
+from harness.vm.vm_time import StoodStill
 
 _CONNECT_SECONDS = 30.0
+LONGEST_OUTPUT = 64 << 20
+"""maximum bytes that a command may print; one that prints more is given up"""
+FLOODED = f"{LONGEST_OUTPUT >> 20} MiB over SSH, which is the limit"
+_PAUSE = 0.5
+"""seconds in which nothing could run that are no ordinary delay of a busy host"""
+_CHUNK = 1 << 16
+"""bytes that are read from a channel at a time"""
+_CHUNKS = 16
+"""maximum number of chunks that are read before deadlines are looked at again"""
 # Leaves the key exchange that is fastest on an emulated CPU, among those of both Dropbear and Paramiko.
 _SLOW = {
     "kex": [
@@ -30,6 +43,8 @@ _SLOW = {
     ]
 }
 
+_T = TypeVar("_T")
+
 
 class Command:
     """A command that runs in the guest."""
@@ -37,7 +52,7 @@ class Command:
     def __init__(self, channel: paramiko.Channel) -> None:
         """Wrap the SSH channel that it runs in."""
         self._channel = channel
-        self._output = b""
+        self._output = bytearray()
 
     @property
     def done(self) -> bool:
@@ -48,27 +63,42 @@ class Command:
     @property
     def code(self) -> int:
         """The exit code of a command that is done; -1 if the connection ended first."""
-        return self._channel.recv_exit_status()
+        return -1 if self.flooded else self._channel.recv_exit_status()
+
+    @property
+    def flooded(self) -> bool:
+        """True if it has printed more than the limit, after which it was given up."""
+        return len(self._output) >= LONGEST_OUTPUT
 
     def output(self) -> str:
         """Return the output so far."""
-        self._drain()
+        while self._drain():
+            pass
         return self._output.decode(errors="replace")
 
-    def _drain(self) -> None:
-        while self._channel.recv_ready():
-            self._output += self._channel.recv(1 << 16)
+    def _drain(self) -> bool:
+        """Take what has arrived, up to a limit, because a guest may never stop; return whether there may be more."""
+        for _ in range(_CHUNKS):
+            if self.flooded:
+                self._channel.close()
+                return False
+            if not self._channel.recv_ready():
+                return False
+            self._output += self._channel.recv(min(_CHUNK, LONGEST_OUTPUT - len(self._output)))
+        return True
 
 
 class Guest:
     """An SSH connection to a guest, as root."""
 
-    def __init__(self, port: int, pace: float = 1.0) -> None:
+    def __init__(self, port: int, pace: float = 1.0, vm_time: Timed | None = None) -> None:
         """Connect to the guest at `port` of 127.0.0.1, which is `pace` times slower than usual.
 
-        Raises VmLost if it does not answer, or has another host key.
+        Its deadlines count `vm_time`, by default the time of this process. Raises VmLost if it does not answer,
+        or has another host key.
         """
         pair = keys.ensure()
+        self._time = vm_time or deadline.own_time()
         self._patience = _CONNECT_SECONDS * pace
         self._connection = fabric.Connection(
             "127.0.0.1",
@@ -89,10 +119,24 @@ class Guest:
         client = self._connection.client
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
         client.get_host_keys().add(f"[127.0.0.1]:{port}", kind, paramiko.Ed25519Key(data=base64.b64decode(encoded)))
+        late = Deadline(self._patience, self._time)
         try:
-            self._connection.open()
+            self._again(self._connection.open, late)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise VmLost(f"The guest does not answer SSH at 127.0.0.1:{port}: {error or type(error).__name__}.") from error
+
+    def _again(self, act: Callable[[], _T], late: Deadline) -> _T:
+        """Return what `act` returns; do it again if it fails after nothing could run for a while, until it is `late`.
+
+        Paramiko's own timeouts count the time in which the host or QEMU stood still as the guest's.
+        """
+        while True:
+            lost = self._time.lost
+            try:
+                return act()
+            except (paramiko.SSHException, OSError, EOFError):
+                if late.over or self._time.lost - lost < _PAUSE:
+                    raise
 
     def close(self) -> None:
         """End the connection."""
@@ -102,6 +146,8 @@ class Guest:
         """Return whether it still does a command, within `seconds`."""
         try:
             self.run("true", seconds=seconds)
+        except StoodStill:
+            raise
         except VmLost:
             return False
         return True
@@ -112,21 +158,17 @@ class Guest:
         Raises VmLost when the guest has not started it within `seconds`, by default those of a connection.
         """
         most = seconds or self._patience
+        late = Deadline(most, self._time)
         try:
-            channel = self._connection.transport.open_session(timeout=most)
-            channel.settimeout(most)
+            channel: paramiko.Channel = self._again(lambda: self._connection.transport.open_session(timeout=most), late)
             channel.set_combine_stderr(True)
-            # Paramiko waits for the answer to this one for ever, unless the channel is closed.
-            late = threading.Timer(most, channel.close)
-            late.start()
-            try:
+            with _closed_when(late, channel):
                 channel.exec_command(shlex.join(words))
-            finally:
-                late.cancel()
-            channel.sendall(stdin)
-            channel.shutdown_write()
+                channel.sendall(stdin)
+                channel.shutdown_write()
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise VmLost(f"The guest's SSH broke off: {error or type(error).__name__}.") from error
+            why = "it did not answer in time" if late.over else str(error) or type(error).__name__
+            raise VmLost(f"The guest's SSH broke off: {why}.") from error
         return Command(channel)
 
     def run(self, *words: str, stdin: bytes = b"", seconds: float | None = None) -> str:
@@ -135,12 +177,14 @@ class Guest:
         Raises VmLost when it fails, or is not done after `seconds`.
         """
         most = seconds or self._patience
-        deadline = Deadline(most)
+        late = Deadline(most, self._time)
         command = self.start(*words, stdin=stdin, seconds=most)
         while not command.done:
-            if deadline.over:
+            if late.over:
                 raise VmLost(f"`{shlex.join(words)}` was not done in the guest after {most:.0f} s.")
             time.sleep(POLL / 2)
+        if command.flooded:
+            raise VmLost(f"`{shlex.join(words)}` was given up: it printed {FLOODED}.")
         if command.code:
             raise VmLost(f"`{shlex.join(words)}` failed in the guest with exit code {command.code}: {command.output().strip()}")
         return command.output()
@@ -148,6 +192,26 @@ class Guest:
     def put(self, content: bytes, path: str) -> None:
         """Write a file in the guest; Dropbear has no SFTP."""
         self.run("sh", "-c", f"cat > {shlex.quote(path)}", stdin=content)
+
+
+@contextlib.contextmanager
+def _closed_when(late: Deadline, channel: paramiko.Channel) -> Iterator[None]:
+    """Close the channel if the deadline passes in the with block: Paramiko waits there for ever, or by the host's clock."""
+    done = threading.Event()
+
+    def close() -> None:
+        while not done.wait(POLL):
+            with contextlib.suppress(StoodStill):
+                if not late.over:
+                    continue
+            channel.close()
+            return
+
+    threading.Thread(target=close, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def command(port: int, folder: Path) -> tuple[str, ...]:

@@ -19,9 +19,10 @@ from harness.host import files, process
 from harness.host.deadline import POLL, Deadline
 from harness.model.clock import Clock
 from harness.model.trouble import Testimony
-from harness.vm import qemu_args, qmp
+from harness.vm import qemu_args, qmp, sockets
 from harness.vm.console import Console
 from harness.vm.qemu_args import Boot
+from harness.vm.vm_time import VmTime
 
 BOOT_SECONDS = 90.0
 """maximum seconds of a boot on a loaded host under emulation; usual are one to three"""
@@ -72,10 +73,14 @@ class Vm:
     """A running virtual machine."""
 
     def __init__(self, folder: Path, state: State) -> None:
-        """Wrap the VM whose sockets and log are in `folder`."""
+        """Wrap the VM whose state and log are in `folder`."""
         self.folder = folder
         self.state = state
+        self.sockets = sockets.of(folder)
+        """folder of its sockets"""
         self.console = Console(folder / qemu_args.LOG)
+        self.time = VmTime(state.cell, state.pid)
+        """time that its guest's deadlines count"""
         self._claim = FileLock(folder / "claim", timeout=0)
         self._next_look = 0.0
         self._halted = False
@@ -117,7 +122,7 @@ class Vm:
         state = load(self.folder)
         if state is None:  # it was stopped meanwhile; only the lock's file is left
             self.release()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._remove()
             return False
         self.state = state
         return True
@@ -128,21 +133,21 @@ class Vm:
 
     def status(self) -> str:
         """Return the state that QEMU reports, such as ``running``."""
-        answer = qmp.execute(self.folder / "qmp", "query-status")
+        answer = qmp.execute(self.sockets / sockets.QMP, "query-status")
         return str(answer["status"]) if isinstance(answer, dict) else "unknown"
 
     def monitor(self, line: str) -> str:
         """Return the answer of QEMU's monitor to `line`; raises VmLost if it does not answer."""
-        return str(qmp.execute(self.folder / "qmp", "human-monitor-command", {"command-line": line})).replace("\r", "")
+        return str(qmp.execute(self.sockets / sockets.QMP, "human-monitor-command", {"command-line": line})).replace("\r", "")
 
     @contextlib.contextmanager
     def standing_still(self) -> Iterator[None]:
         """Stop its CPUs during the with block, so that it writes nothing; raises VmLost if QEMU does not answer."""
-        qmp.execute(self.folder / "qmp", "stop")
+        qmp.execute(self.sockets / sockets.QMP, "stop")
         try:
             yield
         finally:
-            qmp.execute(self.folder / "qmp", "cont")
+            qmp.execute(self.sockets / sockets.QMP, "cont")
 
     def keep(self, test: str) -> None:
         """Leave the VM running after the failure of `test`, for the user to examine."""
@@ -154,13 +159,17 @@ class Vm:
         """End the VM, by QMP or else by SIGKILL, and remove its folder."""
         if self.running:
             with contextlib.suppress(VmLost):
-                qmp.execute(self.folder / "qmp", "quit", deadline=2.0)
+                qmp.execute(self.sockets / sockets.QMP, "quit", deadline=2.0)
             deadline = Deadline(2.0)
             while self.running and not deadline.over:
                 time.sleep(POLL)
         process.kill(self.state.pid, self.state.started)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._remove()
         self.release()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self.sockets, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def identity(boot: Boot) -> str:
@@ -225,6 +234,7 @@ def remove(folder: Path) -> None:
         pid = int((folder / qemu_args.PIDFILE).read_text())
         if str(folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
             process.kill(pid, process.start_time(pid))
+    shutil.rmtree(sockets.of(folder), ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 

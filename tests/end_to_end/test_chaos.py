@@ -27,7 +27,7 @@ from harness.model.selection import Selection
 from harness.stats.outcome import ExitCode
 from harness.suite import vm_pool
 from harness.suite.plan import Plan
-from harness.vm import launch, qmp, vms
+from harness.vm import launch, qmp, sockets, vms
 from harness.vm.ssh import Guest
 from harness.vm.vms import Vm
 from tests import provoke
@@ -119,9 +119,9 @@ HARMS = {
     "oops": Harm(provoking("null_read"), "null-dereference", "NULL pointer", "provoke_null_read"),
     "hang with interrupts off": Harm(provoking("hang_all"), "hang", "does not hear SysRq", evidence="busy"),
     "killed QEMU": Harm(signalled(signal.SIGKILL), "died", "QEMU ended by signal 9 (Killed)"),
-    "stopped QEMU": Harm(signalled(signal.SIGSTOP), "hang", "the console said nothing for"),
-    "QEMU that exits": Harm(lambda machine, _: qmp.execute(machine.folder / "qmp", "quit"), "died", "the VM ended in the middle"),
-    "paused guest": Harm(lambda machine, _: qmp.execute(machine.folder / "qmp", "stop"), "hang", "SSH does not answer"),
+    "QEMU that exits": Harm(
+        lambda machine, _: qmp.execute(machine.sockets / sockets.QMP, "quit"), "died", "the VM ended in the middle"
+    ),
     "SSH that breaks off": Harm(telling("killall", "-9", "dropbear"), "died", "SSH", evidence="Show backtrace of all active CPUs"),
     "flood": Harm(provoking("flood"), "died", f"reached its limit of {vms.LONGEST_LOG >> 20} MiB", patience=4 * PATIENCE),
     "no memory in the guest": Harm(provoking("eat_memory"), "out-of-memory"),
@@ -146,6 +146,41 @@ def test_a_guest_in_trouble_is_a_finding_and_the_suite_goes_on(
     assert finding.trouble.title in rig.output
     assert len(list(rig.run.folder.glob("*.serial.log"))) == 2, "the log of the guest in trouble stays beside the fresh one's"
     is_whole(rig.run, finding)
+
+
+@pytest.mark.parametrize("machine", machines(0))
+def test_a_host_that_paused_accuses_no_kernel(built: Plan, tmp_path: Path, machine: str) -> None:
+    rig = Rig(machine, tmp_path / "results")
+    stopped = [rig.vm().state.pid, *map(int, _started_with(tmp_path))]
+    for number, seconds in ((signal.SIGSTOP, 30.0), (signal.SIGCONT, 0.0)):
+        for pid in stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        time.sleep(seconds)
+    assert rig.wait() == ExitCode.GOOD, rig.output
+    assert rig.run.findings() == []
+    assert outcomes(rig.run.results()) == WHOLE
+    is_whole(rig.run)
+
+
+STOPS = {
+    "stopped QEMU": (signalled(signal.SIGSTOP), "it is stopped, as by SIGSTOP"),
+    "paused guest": (lambda machine, _: qmp.execute(machine.sockets / sockets.QMP, "stop"), "its state is 'paused'"),
+}
+"""what stops a guest without its kernel's doing, and what the rig says of it"""
+
+
+@pytest.mark.parametrize(("name", "machine"), each_on_machines(STOPS))
+def test_a_guest_that_is_stopped_from_outside_accuses_no_kernel(built: Plan, tmp_path: Path, machine: str, name: str) -> None:
+    stop, said = STOPS[name]
+    rig = Rig(machine, tmp_path / "results")
+    stop(rig.vm(), {})
+    assert rig.wait() == ExitCode.RIG_FAILED, rig.output
+    assert said in rig.output
+    assert rig.run.findings() == []
+    assert outcomes(rig.run.results()) == [(test, "error" if test == LONG else outcome) for test, outcome in WHOLE]
+    assert rig.again("test", "--resume") == ExitCode.GOOD, rig.output
+    assert outcomes(rig.run.results()) == WHOLE
 
 
 @pytest.mark.alone

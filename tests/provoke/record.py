@@ -26,7 +26,7 @@ from harness.model.matrix import STOCK, Variant
 from harness.model.selection import Selection
 from harness.suite import vm_pool
 from harness.suite.plan import Plan
-from harness.vm import launch, qmp
+from harness.vm import launch, qmp, sockets
 from harness.vm.ssh import Guest
 from harness.vm.vms import Vm
 from tests import provoke
@@ -90,7 +90,7 @@ def _provoke(made: Plan, built: BuiltCell, booted: Vm, provocation: Provocation)
         time.sleep(POLL)
     if provocation.monitor:
         with contextlib.suppress(VmLost):  # QEMU may end of it before it answers
-            qmp.execute(booted.folder / "qmp", "human-monitor-command", {"command-line": provocation.monitor})
+            qmp.execute(booted.sockets / sockets.QMP, "human-monitor-command", {"command-line": provocation.monitor})
     log = _follow(booted, provocation.wait)
     with contextlib.suppress(VmLost, OSError):
         guest.close()

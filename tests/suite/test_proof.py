@@ -45,7 +45,7 @@ def prove(session: Session, said: dict[str, str], sent: str = make.MODULE_BUILD_
         assert words[-1] == MODULE
         return printed
 
-    guest, machine = SimpleNamespace(run=run), SimpleNamespace(folder=Path("/no/vm"))
+    guest, machine = SimpleNamespace(run=run), SimpleNamespace(sockets=Path("/no/vm"))
     return proof.prove(guest, session, machine, boot, MODULE, lambda _: sent)  # type: ignore[arg-type]
 
 

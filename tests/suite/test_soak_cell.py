@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from harness.errors import Mismatch, RigError, VmLost
+from harness.host import deadline
 from harness.model import catalog
 from harness.model.catalog import SuiteTest
 from harness.model.known_bugs import KnownBug
@@ -24,6 +25,7 @@ from harness.suite.plan import Plan, Session, Step
 from harness.suite.soak_cell import CellSoak, Soak
 from tests.stats.test_slopes import look
 from tests.support import make
+from tests.support.times import FakeTime
 
 TESTS = soak_rounds.fit([test for test in catalog.suite().tests if test.name in ("pcpu_alloc_test", "align_shift_alloc_test")])
 KNOWN = KnownBug("align_shift_alloc_test", "bug", "^kernel BUG", "an overflow")
@@ -327,3 +329,13 @@ def test_findings_that_repeat_are_told_once(bench: Bench) -> None:
 def test_results_are_told_once_with_their_number(bench: Bench) -> None:
     told = leaks.condensed([make.result(round=n) for n in range(9)] + [make.result("failed", reason="bug: x")])
     assert [(r.outcome, r.reason, r.seconds) for r in told] == [("passed", "9 times", 9 * 1.25), ("failed", "bug: x", 1.25)]
+
+
+def test_the_hours_of_a_soak_are_those_in_which_it_could_run(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = FakeTime()
+    monkeypatch.setattr(deadline, "own_time", lambda: ran)
+    soak = Soak(make.plan(base, hours=1.0), TESTS, 1, lambda *_: None, lambda *_: None)
+    ran.lost = 7200.0
+    assert not soak.over
+    ran.ran = 3600.0
+    assert soak.over

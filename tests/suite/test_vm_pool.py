@@ -23,8 +23,10 @@ from harness.suite import vm_pool as labs
 from harness.suite.plan import Plan, Session
 from harness.suite.vm_pool import Hosting, Lab
 from harness.vm import launch
+from harness.vm.vm_time import StoodStill
 from harness.vm.vms import GuestDied
 from tests.support import make
+from tests.support.times import RealTime
 
 
 class FakeVm:
@@ -34,6 +36,7 @@ class FakeVm:
         self.folder = folder
         self.alive = True
         self.pace = 1.0
+        self.time = RealTime()
         self.released = self.stopped = False
         folder.mkdir()
         self.state = SimpleNamespace(owner=owner, port=1, clock=Clock.ICOUNT, kept="")
@@ -76,9 +79,10 @@ class Hosts:
     def find(self, cell: str, boot: object) -> FakeVm | None:
         return self.up
 
-    def lab(self, tmp_path: Path, *, prove: Any = None, running: Any = lambda: iter(()), **other: Any) -> Lab:
+    def lab(self, tmp_path: Path, *, prove: Any = None, running: Any = lambda: iter(()), connect: Any = None, **other: Any) -> Lab:
         """Return a lab whose VMs are these."""
-        fakes: Any = {"start": self.start, "find": self.find, "connect": lambda *_: FakeGuest(self.clocksource)}
+        connect = connect or (lambda *_: FakeGuest(self.clocksource))
+        fakes: Any = {"start": self.start, "find": self.find, "connect": connect}
         hosting = Hosting(**fakes, running=running, prove=prove or proven)
         return Lab(tmp_path / "run", **{"keep": False, "hosting": hosting, **other})
 
@@ -274,6 +278,22 @@ def test_a_vm_whose_module_is_gone_does_not_stay(hosts: Hosts, made: Plan, tmp_p
     with pytest.raises(FileNotFoundError):
         hosts.lab(tmp_path).station(made.sessions[0])
     assert hosts.started[0].stopped
+
+
+def test_a_guest_that_cannot_be_reached_because_qemu_is_stopped_has_not_died(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    def connect(*_: object) -> None:
+        raise StoodStill("QEMU is stopped")
+
+    with pytest.raises(StoodStill) as caught:
+        hosts.lab(tmp_path, connect=connect).station(made.sessions[0])
+    assert not isinstance(caught.value, GuestDied)
+    assert hosts.started[0].stopped
+
+
+def test_a_pause_is_told_once(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    station = hosts.lab(tmp_path).station(made.sessions[0])
+    hosts.started[0].time.stood = 30.0
+    assert [station.stood_still() for _ in range(2)] == [30.0, 0.0]
 
 
 class Part:

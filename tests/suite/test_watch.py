@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
-from harness.errors import UsageError, VmLost
-from harness.host import deadline
+from harness.errors import VmLost
+from harness.host.deadline import OwnTime
+from harness.host.process import CpuTime
 from harness.model import trouble
 from harness.model.trouble import Cpu, Frame, Severity
 from harness.suite import execute, guest_script, watch
 from harness.suite.watch import Bad, Patience, Watched
 from harness.vm.console import Console
+from harness.vm.vm_time import Observed, StoodStill, VmTime
 from harness.vm.vms import GuestDied
+from tests.support.times import FakeTime, RealTime
 
 WARNED = "[    1.0] vmap allocation for size 8192 failed: use vmalloc=<size> to increase size\n"
 DIED = "[    1.0] kernel BUG at mm/vmalloc.c:512!\n[    1.1] Kernel panic - not syncing: Fatal exception\n"
@@ -27,8 +30,8 @@ DIED = "[    1.0] kernel BUG at mm/vmalloc.c:512!\n[    1.1] Kernel panic - not 
 class Command:
     """A command in the guest that prints what it is told to, and ends when it is told to."""
 
-    def __init__(self, *, done: bool, code: int, said: str) -> None:
-        self.done, self.code, self._said = done, code, said
+    def __init__(self, *, done: bool, code: int, said: str, flooded: bool = False) -> None:
+        self.done, self.code, self.flooded, self._said = done, code, flooded, said
 
     def output(self) -> str:
         return self._said
@@ -39,7 +42,14 @@ def station(tmp_path: Path) -> Any:
     """A VM with a console, whose guest does what a test tells it."""
     (tmp_path / "serial.log").touch()
     machine = SimpleNamespace(
-        folder=tmp_path, console=Console(tmp_path / "serial.log"), alive=True, pace=1.0, ended=lambda what: f"{what}: killed"
+        folder=tmp_path,
+        console=Console(tmp_path / "serial.log"),
+        alive=True,
+        running=True,
+        status=lambda: "running",
+        pace=1.0,
+        time=RealTime(),
+        ended=lambda what: f"{what}: killed",
     )
     guest = SimpleNamespace(start=lambda *_: Command(done=True, code=0, said="all well"), answers=lambda _: False)
     return SimpleNamespace(vm=machine, guest=guest, symbols=tmp_path / "System.map")
@@ -96,6 +106,64 @@ def test_the_last_line_says_why_a_module_could_not_be_loaded(station: Any) -> No
     assert watched(station).bad == Bad("load-failed", "insmod: can't insert")
 
 
+def test_a_guest_that_prints_without_end_over_ssh_is_given_up_and_that_is_said(station: Any) -> None:
+    station.guest.start = lambda *_: Command(done=True, code=-1, said="", flooded=True)
+    bad = watched(station).bad
+    assert bad is not None
+    assert bad.kind == "died"
+    assert bad.title.startswith("the test had printed 64 MiB over SSH, which is the limit; ")
+
+
+def test_a_pause_of_the_host_is_no_hang(station: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    station.vm.time = OwnTime(lambda: now)
+    command = Command(done=False, code=0, said="all well")
+    station.guest.start = lambda *_: command
+
+    def sleep(_: float) -> None:
+        nonlocal now
+        now += 30.0 if not now else 0.01
+        if now > 30.05:
+            say(station, f"{guest_script.END}\n")
+            command.done = True
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    told = trouble.Testimony(heard=True)
+    usual = Patience(test=6.0, silence=3.0, settle=0.5)
+    assert watch.watch(station, ("x",), 1.0, harmless=False, patience=usual, question=lambda *_, **__: told).bad is None
+
+
+def test_a_qemu_that_stays_stopped_is_the_rigs_failure(station: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = FakeTime()
+    station.vm.time = VmTime("vm", 4711, now, Observed(lambda _: True, lambda _: CpuTime()))
+    station.guest.start = lambda *_: Command(done=False, code=0, said="")
+
+    def sleep(_: float) -> None:
+        now.ran += 1.0
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    with pytest.raises(StoodStill, match="it is stopped"):
+        watched(station)
+
+
+def test_a_guest_that_does_not_start_a_command_because_qemu_is_stopped_has_not_died(station: Any) -> None:
+    def start(*_: str) -> None:
+        raise StoodStill("it is stopped")
+
+    station.guest.start = start
+    with pytest.raises(StoodStill):
+        watched(station)
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_guest_that_somebody_has_stopped_neither_hangs_nor_died(station: Any, alive: bool) -> None:
+    station.guest.start = lambda *_: Command(done=False, code=0, said="")
+    station.vm.alive, station.vm.status = alive, lambda: "paused"
+    with pytest.raises(VmLost, match=r"stopped this VM's guest .*'paused'") as caught:
+        watched(station)
+    assert not isinstance(caught.value, GuestDied)
+
+
 def test_a_console_that_is_gone_or_has_no_room_is_the_rigs_failure(station: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     station.guest.start = lambda *_: Command(done=False, code=0, said="")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
@@ -105,13 +173,6 @@ def test_a_console_that_is_gone_or_has_no_room_is_the_rigs_failure(station: Any,
     station.vm.console.log.unlink()
     with pytest.raises(VmLost, match="is gone; leave the cache alone"):
         watched(station)
-
-
-@pytest.mark.parametrize("told", ["0", "-1", "inf", "nan", "soon", ""])
-def test_patience_has_to_be_a_number(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
-    monkeypatch.setenv("RIG_PATIENCE", told)
-    with pytest.raises(UsageError, match=f"RIG_PATIENCE .*above 0.*'{told}'"):
-        deadline.patience()
 
 
 def test_a_report_that_ends_the_kernel_explains_the_end() -> None:

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from harness.host import deadline as clocks
 from harness.model import clock
 from harness.model.clock import Clock
 from harness.model.matrix import load_machine, machine_names
@@ -131,15 +129,6 @@ def test_instructions_are_not_called_seconds() -> None:
     assert clock.per_operation(Clock.WALL, 5000, 10) == (500.0, "ns/op")
     value, unit = clock.per_operation(Clock.ICOUNT, 5000, 10)
     assert (value, unit) == (5000 / 2**clock.ICOUNT_SHIFT / 10, "instructions/op")
-
-
-def test_a_deadline_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    deadline = clocks.Deadline(2.0)
-    assert not deadline.over
-    now = 103.0
-    assert deadline.over
 
 
 def test_a_profile_has_kernel_parameters_of_its_own() -> None:

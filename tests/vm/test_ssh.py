@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from harness.build import keys
 from harness.errors import VmLost
+from harness.vm import ssh
 from harness.vm.ssh import Guest
 
 
@@ -37,22 +39,43 @@ class Mute(paramiko.ServerInterface):
         return False
 
 
-@pytest.fixture
-def port(cache: Path) -> Iterator[int]:
-    """The port of a server with the rig's host key that lets in, and answers nothing."""
+class Talker(Mute):
+    """Answers every command with output without end."""
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        def talk() -> None:
+            with contextlib.suppress(OSError):
+                while not self.let_go.is_set():
+                    channel.sendall(b"x" * 65536)
+
+        threading.Thread(target=talk, daemon=True).start()
+        return True
+
+
+@contextlib.contextmanager
+def serving(cache: Path, server: Mute, refused: int = 0) -> Iterator[int]:
+    """Serve with the rig's host key, after so many connections that are closed at once; yield the port."""
     listening = socket.create_server(("127.0.0.1", 0))
-    mute = Mute()
+    key = paramiko.Ed25519Key.from_private_key_file(str(host_key(cache)))
 
     def serve() -> None:
-        connection, _ = listening.accept()
-        transport = paramiko.Transport(connection)
-        transport.add_server_key(paramiko.Ed25519Key.from_private_key_file(str(host_key(cache))))
-        transport.start_server(server=mute)
+        for _ in range(refused):
+            listening.accept()[0].close()
+        transport = paramiko.Transport(listening.accept()[0])
+        transport.add_server_key(key)
+        transport.start_server(server=server)
 
     threading.Thread(target=serve, daemon=True).start()
     yield listening.getsockname()[1]
-    mute.let_go.set()
+    server.let_go.set()
     listening.close()
+
+
+@pytest.fixture
+def port(cache: Path) -> Iterator[int]:
+    """The port of a server that lets in, and answers nothing."""
+    with serving(cache, Mute()) as number:
+        yield number
 
 
 def host_key(cache: Path) -> Path:
@@ -72,6 +95,60 @@ def test_a_guest_that_opens_a_channel_and_does_nothing_is_given_up(port: int, ca
         guest.start("true", seconds=0.5)
     assert time.monotonic() - began < 5
     guest.close()
+
+
+def test_a_guest_that_never_stops_talking_is_held_to_its_deadline(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "LONGEST_OUTPUT", 1 << 40)
+    with serving(cache, Talker()) as port:
+        guest = Guest(port)
+        began = time.monotonic()
+        with pytest.raises(VmLost, match="was not done in the guest after 1 s"):
+            guest.run("yes", seconds=1.0)
+        assert time.monotonic() - began < 5
+        guest.close()
+
+
+def test_a_guest_that_never_stops_talking_is_given_up_before_it_fills_the_memory(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "LONGEST_OUTPUT", 1 << 20)
+    with serving(cache, Talker()) as port:
+        guest = Guest(port)
+        with pytest.raises(VmLost, match="`yes` was given up: it printed 64 MiB over SSH, which is the limit"):
+            guest.run("yes")
+        command = guest.start("yes")
+        while not command.done:
+            time.sleep(0.01)
+        assert (command.flooded, command.code) == (True, -1)
+        assert len(command.output()) == 1 << 20
+        guest.close()
+
+
+class Paused:
+    """A time of which a second was lost at each of the first looks at it."""
+
+    def __init__(self, times: int) -> None:
+        self._times, self._lost = times, 0.0
+
+    @property
+    def ran(self) -> float:
+        return time.monotonic()
+
+    @property
+    def lost(self) -> float:
+        self._times -= 1
+        self._lost += self._times >= 0
+        return self._lost
+
+
+def test_a_connection_that_fails_because_the_host_stood_still_is_tried_again(cache: Path) -> None:
+    with serving(cache, Mute(), refused=2) as port:
+        Guest(port, vm_time=Paused(4)).close()
+
+
+def test_a_connection_that_fails_by_itself_is_not(cache: Path) -> None:
+    with serving(cache, Mute(), refused=1) as port, pytest.raises(VmLost, match="does not answer SSH"):
+        Guest(port)
 
 
 def test_nobody_at_the_port_is_said() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,12 +16,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness import paths
 from harness.build import rootfs
 from harness.errors import VmLost
 from harness.host import process
 from harness.model.clock import Clock
 from harness.model.matrix import Qemu
-from harness.vm import launch, vms
+from harness.vm import launch, vm_time, vms
 from harness.vm.qemu_args import Boot
 from harness.vm.vms import GuestDied, State
 from tests.support import make
@@ -213,6 +216,7 @@ def test_a_port_that_somebody_else_took_is_not_the_end(fake: Fake, pids: Path) -
     made = launch.start(fake(body + f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", keep=False)
     assert made.alive
     assert len(pids.read_text().split()) == 3
+    made.stop()
 
 
 def test_missing_qemu_is_named_with_what_to_do(cache: Path) -> None:
@@ -244,6 +248,63 @@ def test_a_guest_that_says_nothing_is_ended(cache: Path, fake: Fake, monkeypatch
     with pytest.raises(GuestDied, match=r"cell: .*nothing for 0 s"):
         launch.start(fake('touch "$qmp"; exec sleep 60'), "cell", keep=False)
     assert list((cache / "vms").iterdir()) == []
+
+
+def test_a_guest_whose_qemu_is_stopped_for_a_while_is_not_ended(fake: Fake, pids: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_SILENT_SECONDS", 1.0)
+    boot = fake(f'touch "$qmp"; echo hello > "$log"; kill -STOP $$; echo "{rootfs.READY}" >> "$log"; exec sleep 60')
+
+    def go_on() -> None:
+        wait_for(lambda: pids.exists() and process.stopped(int(pids.read_text())))
+        time.sleep(2.5)
+        os.kill(int(pids.read_text()), signal.SIGCONT)
+
+    later = threading.Thread(target=go_on)
+    later.start()
+    made = launch.start(boot, "cell", keep=False)
+    later.join()
+    assert made.alive
+    assert made.time.stood > 1.0
+    made.stop()
+
+
+def test_a_guest_whose_qemu_stays_stopped_has_not_died(cache: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vm_time, "_LONGEST", 0.5)
+    with pytest.raises(VmLost, match="it is stopped, as by SIGSTOP") as caught:
+        launch.start(fake('touch "$qmp"; echo hello > "$log"; kill -STOP $$'), "cell", keep=False)
+    assert not isinstance(caught.value, GuestDied)
+    assert list((cache / "vms").iterdir()) == []
+
+
+@pytest.fixture
+def deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder with a path that is too long for a socket below it."""
+    monkeypatch.setenv("RIG_CACHE", str(tmp_path / ("deep-" * 20)))
+    return paths.cache()
+
+
+def test_the_path_of_the_cache_may_be_long_and_nothing_of_a_vm_is_left(deep: Path, fake: Fake) -> None:
+    made = launch.start(fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", keep=False)
+    assert (made.sockets / "qmp").exists(), "QEMU was told where"
+    assert len(str(made.sockets / "serial")) <= 107
+    assert next(vms.every()).sockets == made.sockets, "others find it"
+    made.stop()
+    assert not made.sockets.exists()
+    assert list((deep / "vms").iterdir()) == []
+
+
+def test_the_sockets_of_a_vm_are_swept_even_if_its_folder_is_gone_by_then(cache: Path, fake: Fake) -> None:
+    body = f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'
+    swept, gone = (launch.start(fake(body), "cell", keep=True) for _ in range(2))
+    for made in (swept, gone):
+        os.kill(made.state.pid, signal.SIGKILL)
+    wait_for(lambda: not swept.running and not gone.running)
+    shutil.rmtree(gone.folder)
+    gone.stop()
+    swept.release()
+    assert vms.sweep() == 1
+    assert not swept.sockets.exists()
+    assert not gone.sockets.exists()
 
 
 def test_a_guest_that_floods_its_console_is_ended_and_that_is_said(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run that is interrupted: the user is told where it is and how it goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from invoke.exceptions import Exit
+
+from harness.commands import options, pipeline
+from harness.errors import Interrupted
+from harness.model.matrix import Base
+from harness.runs import lifecycle
+from tests.support import make
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_interrupt_names_the_run_and_how_it_goes_on(
+    results: Path, base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    def begin(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lifecycle, "begin", begin)
+    parent = tmp_path / "other" if elsewhere else None
+    with pytest.raises(Interrupted) as caught:
+        pipeline.test(make.plan(base), 1, "invoke test", parent)
+    (folder,) = [made for made in (parent or results).iterdir() if made.is_dir() and not made.is_symlink()]
+    more = "" if elsewhere else f"; `invoke test --resume {folder.name}` goes on"
+    told = f"interrupted; what was recorded so far is kept in {folder}{more}."
+    assert str(caught.value) == told
+    with pytest.raises(Exit) as ended, options.errors():
+        raise caught.value
+    assert (ended.value.code, str(ended.value)) == (130, f"kernel-patch-rig: {told}")
+
+
+def test_an_interrupt_without_a_run_is_said_as_before() -> None:
+    with pytest.raises(Exit, match=r"interrupted; what was recorded so far is kept\.") as ended, options.errors():
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
