@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 
 from harness import paths
-from harness.build import apt, download, git
+from harness.build import apt, checkout, download, git
 from harness.errors import RigError, SourceUnavailable, UsageError
 from harness.host import files, shell
+from harness.host.deadline import patience
 from harness.host.shell import Line
 from harness.model import matrix
 from harness.model.matrix import STOCK, Base
@@ -24,6 +25,11 @@ _WAYS = (
     "Supply it with --source or RIG_SOURCE (a folder, a tarball, or URL#REF of a git repository),"
     " unpack it to {folder}, or put {tarball} into {folder.parent}."
 )
+_TRANSPORTS = ("file", "git", "http", "https", "ssh")
+"""ways to fetch from a git repository"""
+_TRANSPORT = re.compile(r"([\w.+-]+)(::|://)")
+_SILENCE = 60.0
+"""seconds without a byte of progress after which a fetch is given up; RIG_PATIENCE makes it longer"""
 _HOST_DEBIAN = ("dpkg", "--print-architecture")
 
 
@@ -74,7 +80,7 @@ def _wanted(base: Base, wanted: str, say: Line) -> Tree:
     local = Path(url).expanduser()
     if mark and (local / ".git").exists():
         return _from_git(base, "file://" + str(local.resolve()), ref, say)
-    if "://" in url or url.endswith(".git") or mark:
+    if _TRANSPORT.match(url) or url.endswith(".git") or mark:
         return _from_git(base, url, ref or "HEAD", say)
     raise UsageError(f"There is no source at {wanted}; name a folder, a tarball, or a git URL with a ref as URL#REF.")
 
@@ -164,19 +170,34 @@ def _import(base: Base, folder: Path, origin: str, say: Line) -> Tree:
 
 def _from_git(base: Base, url: str, ref: str, say: Line) -> Tree:
     if Path(url).is_dir():
-        if shell.output(("git", "-C", url, "status", "--porcelain", "--untracked-files=no"), error=UsageError):
+        ref = checkout.head(Path(url))
+        if checkout.changed(Path(url), ref):
             raise UsageError(f"{url} has changes that are not committed; commit or stash them, so that the run can be repeated.")
-        ref = shell.output(("git", "-C", url, "rev-parse", ref), error=UsageError)
         url = "file://" + str(Path(url).resolve())
+    _check_transport(url)
     say(f"fetching {ref} from {url}")
     mine = f"refs/rig/fetched/{os.getpid()}"
-    git.run("fetch", "--quiet", "--depth=1", "--no-tags", "--", url, f"+{ref}:{mine}", error=UsageError)
+    # Progress tells a slow server from a mute one.
+    options = ("--progress", "--depth=1", "--no-tags", "--no-recurse-submodules")
+    transports = {"GIT_ALLOW_PROTOCOL": ":".join(_TRANSPORTS)}
+    silence = _SILENCE * patience()
+    git.run("fetch", *options, "--", url, f"+{ref}:{mine}", env=transports, silence=silence, error=UsageError)
     fetched = git.run("rev-parse", mine)
     makefile = git.blob(fetched, "Makefile")
     if makefile is None:
         raise UsageError(f"{ref} of {url} holds no kernel source: it has no Makefile.")
     _check_version(base, makefile.decode(errors="replace"), f"{ref} of {url}")
     return _tree(base, git.commit(git.tree_of(fetched), f"Linux {base.name}"), f"{url}#{ref}")
+
+
+def _check_transport(url: str) -> None:
+    """Raise UsageError for a URL of a transport that runs a program, waits on a file descriptor, or is unknown."""
+    named = _TRANSPORT.match(url)
+    if named and (named[2] == "::" or named[1] not in _TRANSPORTS):
+        known = ", ".join(_TRANSPORTS)
+        raise UsageError(
+            f"The rig does not fetch from {url} by '{named[1]}'; name a folder, a tarball, or a URL with one of {known}."
+        )
 
 
 def _tree(base: Base, commit: str, origin: str) -> Tree:
