@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def resolve(base: Base, wanted: str | None, say: Line, origins: Origins = _ORIGI
     """
     if wanted:
         return _wanted(base, wanted, say)
-    folder = paths.cache() / "sources" / f"linux-{base.name}"
+    folder = _sources() / f"linux-{base.name}"
     if not folder.is_dir():
         _fetch(base, folder, say, origins)
     return _import(base, folder, str(folder), say)
@@ -94,8 +93,8 @@ def _from_file(base: Base, tarball: Path, say: Line) -> Tree:
             _check_version(base, (git.blob(commit, "Makefile") or b"").decode(errors="replace"), str(tarball))
             return _tree(base, commit, str(tarball))
     say(f"unpacking {tarball}")
-    with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
-        unpacked = _unpack(tarball, Path(scratch), UsageError)
+    with files.scratch(_sources()) as scratch:
+        unpacked = _unpack(tarball, scratch, UsageError)
         tree = _import(base, unpacked, str(tarball), say)
         git.forget(unpacked)
     files.write(memory, tree.commit)
@@ -124,25 +123,28 @@ def _from_tarball(base: Base, tarball: Path, folder: Path, say: Line, origins: O
     if base.source.url:
         origins.fetch(base.source.url, base.source.sha256, tarball, say)
     say(f"unpacking {tarball.name}")
-    with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
-        _unpack(tarball, Path(scratch), RigError).rename(folder)
+    with files.scratch(_sources()) as scratch:
+        _settle(_unpack(tarball, scratch, RigError), folder)
 
 
 def _from_apt(package: str, folder: Path, say: Line, origins: Origins) -> None:
     say(f"fetching Debian's {package}")
-    with tempfile.TemporaryDirectory(dir=_scratch()) as name:
-        scratch = Path(name)
+    with files.scratch(_sources()) as scratch:
         (deb,) = origins.packages(shell.output(_HOST_DEBIAN), [package], scratch / "packages", dependencies=False)
         apt.unpack(deb, scratch / "unpacked")
         (tarball,) = (scratch / "unpacked/usr/src").glob("*.tar.*")
         say(f"unpacking {tarball.name}")
-        _unpack(tarball, scratch / "source", RigError).rename(folder)
+        _settle(_unpack(tarball, scratch / "source", RigError), folder)
 
 
-def _scratch() -> Path:
-    folder = paths.cache() / "sources"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _sources() -> Path:
+    return paths.cache() / "sources"
+
+
+def _settle(unpacked: Path, folder: Path) -> None:
+    """Give an unpacked source its name, once all of it is on the disk: after a power loss files would be empty."""
+    os.sync()
+    unpacked.rename(folder)
 
 
 def _unpack(tarball: Path, into: Path, error: type[RigError]) -> Path:
