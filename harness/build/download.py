@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -22,16 +23,25 @@ def fetch(url: str, sha256: str, target: Path, say: Line = lambda text: None) ->
     """Download `url` to `target` and check its hash `sha256`.
 
     `say` is called with a progress bar. An incomplete download is kept beside the target, and the next call resumes it.
+    A target or a beginning with another content, such as a power loss leaves, is downloaded again.
     Raises RigError if the download fails or the hash differs.
     """
     with files.locked(target):
         if target.exists():
-            _check(target, sha256, url)
-            return
+            if files.file_sha256(target) == sha256:
+                return
+            say(f"{target} has another content than {url}; fetching it again")
+            target.unlink()
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(target.name + ".part")
         try:
-            _receive(url, partial, say)
+            if partial.exists():
+                _receive(url, partial, say)
+                if files.file_sha256(partial) != sha256:
+                    say(f"{partial} has a wrong beginning; fetching all of it again")
+                    partial.unlink()
+            if not partial.exists():
+                _receive(url, partial, say)
         except (http.client.HTTPException, ValueError, OSError) as error:
             reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise RigError(f"{url}: {reason}.") from error
@@ -56,6 +66,8 @@ def _receive(url: str, partial: Path, say: Line) -> None:
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
                 say(f"fetching {partial.stem} {_bar(file.tell(), total)}")
+            file.flush()
+            os.fsync(file.fileno())
     if total is not None and partial.stat().st_size < total:
         raise OSError(f"broke off after {partial.stat().st_size} of {total} bytes; call again to go on from there")
 

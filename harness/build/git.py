@@ -3,45 +3,43 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from harness import paths
-from harness.errors import RigError
+from harness.build import leftovers
+from harness.build.git_settings import environment
+from harness.errors import RigError, UsageError
 from harness.host import files, shell
 
-_WHO = {
-    # Fixed, so that the same tree always gives the same commit.
-    "GIT_AUTHOR_NAME": "kernel-patch-rig",
-    "GIT_AUTHOR_EMAIL": "rig@kernel-patch-rig.invalid",
-    "GIT_AUTHOR_DATE": "2018-08-12T00:00:00Z",
-    "GIT_COMMITTER_NAME": "kernel-patch-rig",
-    "GIT_COMMITTER_EMAIL": "rig@kernel-patch-rig.invalid",
-    "GIT_COMMITTER_DATE": "2018-08-12T00:00:00Z",
-    # The user's own settings, such as line ends and hooks, must not apply to this repository.
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_NOSYSTEM": "1",
-}
+_PATIENCE = 120.0
+"""seconds to wait for other gits if a lock is in the way; the import of a source takes a minute"""
 _TRIES = 20
 """maximum number of checkouts of a work tree, while builds of other sources check out theirs in it"""
 _BUILT = "/build-*"
 """build folders in a work tree, which are not part of the source"""
-_SETTINGS = {"core.looseCompression": "1", "core.autocrlf": "false", "gc.auto": "0", "core.logAllRefUpdates": "false"}
+_ready: set[Path] = set()
+"""repositories that this process has found in order"""
 
 
 def repository() -> Path:
     """Return the path of the bare repository; it is created if it does not exist."""
     path = paths.cache() / "linux.git"
+    if path in _ready and path.exists():
+        return path
     with files.locked(path):
+        # If others are at work there, what is in the way is removed when it is.
+        with contextlib.suppress(UsageError):
+            leftovers.remove(path)
         if not path.exists():
             with files.folder(path) as bare:
-                shell.output(("git", "init", "--quiet", "--bare", bare))
-                for key, value in _SETTINGS.items():
-                    shell.output(("git", "--git-dir", bare, "config", key, value))
+                plain("init", "--quiet", "--bare", "--template=", bare, cwd=bare)
+    _ready.add(path)
     return path
 
 
@@ -50,11 +48,41 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: bytes | None = None,
+    silence: float | None = None,
     error: type[RigError] = RigError,
 ) -> str:
-    """Run git on the rig's repository and return what it printed."""
-    git = ("git", "--git-dir", repository())
-    return shell.output((*git, *arguments), env={**_WHO, **(env or {})}, cwd=cwd, stdin=stdin, error=error)
+    """Run git on the rig's repository and return what it printed; see `shell.output` for the arguments.
+
+    If a lock of a git that was cut off is in the way, it is removed, and git runs again.
+    """
+    whole = ("--git-dir", repository(), *arguments)
+    return _call(whole, env=env, cwd=cwd, stdin=stdin, silence=silence, error=error)
+
+
+def _in_tree(path: Path, *arguments: str | Path) -> str:
+    """Run git in a work tree of the repository and return what it printed."""
+    return _call(("-C", path, *arguments))
+
+
+def _call(arguments: Sequence[str | Path], *, env: Mapping[str, str] | None = None, **options: Any) -> str:
+    path, own = repository(), {**environment(), **(env or {})}
+
+    def call() -> str:
+        with leftovers.in_use(path):
+            return shell.output(("git", *arguments), env=own, **options)
+
+    try:
+        return call()
+    except RigError as trouble:
+        if not leftovers.blocked(trouble):
+            raise
+    leftovers.remove(path, _PATIENCE)
+    return call()
+
+
+def plain(*arguments: str | Path, cwd: Path, stdin: bytes | None = None, error: type[RigError] = RigError) -> str:
+    """Run git outside of the rig's repository, and return what it printed."""
+    return shell.output(("git", *arguments), env=environment(), cwd=cwd, stdin=stdin, error=error)
 
 
 def commit(tree: str, message: str, parent: str = "") -> str:
@@ -114,14 +142,15 @@ def scratch_index(commit_id: str) -> Iterator[dict[str, str]]:
 def worktree(path: Path, commit_id: str) -> None:
     """Check out `commit_id` in the work tree at `path`; writes only files that differ, and keeps build folders."""
     if _known(path):
-        shell.output(("git", "-C", path, "checkout", "--quiet", "--force", "--detach", commit_id), env=_WHO)
-        shell.output(("git", "-C", path, "clean", "-ffdxq", f"--exclude={_BUILT}"), env=_WHO)
+        _in_tree(path, "checkout", "--quiet", "--force", "--detach", commit_id)
+        _in_tree(path, "clean", "-ffdxq", f"--exclude={_BUILT}")
         return
-    if (path / ".git").exists():
-        shutil.rmtree(path)  # its repository was deleted and created again
+    if path.exists():
+        shutil.rmtree(path)  # its repository was deleted and created again, or it was cut off while it was created
     path.parent.mkdir(parents=True, exist_ok=True)
     run("worktree", "prune")
-    run("worktree", "add", "--quiet", "--force", "--detach", path, commit_id)
+    # Once is enough for a folder that is gone; twice is for one that was locked because it was being created.
+    run("worktree", "add", "--quiet", "--force", "--force", "--detach", path, commit_id)
 
 
 @contextmanager
@@ -145,15 +174,13 @@ def is_at(path: Path, commit_id: str) -> bool:
     """Return True if the work tree at `path` is at `commit_id` without changes."""
     if not _known(path):
         return False
-    git = ("git", "-C", path)
-    at = shell.output((*git, "rev-parse", "HEAD"), env=_WHO)
-    return at == commit_id and not shell.output((*git, "diff-index", "--name-only", "HEAD"), env=_WHO)
+    return _in_tree(path, "rev-parse", "HEAD") == commit_id and not _in_tree(path, "diff-index", "--name-only", "HEAD")
 
 
 def _has_others(path: Path) -> bool:
     """Return True if the work tree at `path` has untracked files, which a build would use."""
     others = ("ls-files", "--others", "--directory", "--no-empty-directory", f"--exclude={_BUILT}")
-    return bool(shell.output(("git", "-C", path, *others), env=_WHO))
+    return bool(_in_tree(path, *others))
 
 
 def _known(path: Path) -> bool:
@@ -161,7 +188,7 @@ def _known(path: Path) -> bool:
     if not (path / ".git").exists():
         return False
     try:
-        shell.output(("git", "-C", path, "rev-parse", "HEAD"), env=_WHO)
+        _in_tree(path, "rev-parse", "HEAD")
     except RigError:
         return False
     return True

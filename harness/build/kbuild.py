@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness import paths
-from harness.build import buildlog, compiled, functions, git, identity, kconfig, toolchain
+from harness.build import build_folder, buildlog, compiled, functions, git, identity, kconfig, toolchain
 from harness.build.jobserver import Jobserver
 from harness.build.patches import Patched
 from harness.build.toolchain import CCACHE, COMPILER, IDENTITY, MODULE_NAMES, OBJECTS, SOURCE_NAMES
@@ -20,12 +20,10 @@ from harness.host.shell import Line
 from harness.model.matrix import Base, Cell, Machine, Variant
 
 MODULE = "vmalloc_test"
-_KEPT = ("System.map", "vmlinux", "build.log")
+_KEPT = ("System.map", "vmlinux", build_folder.LOG)
 """files of the build folder that are kept, besides image, configuration and the files in `_TOLD`"""
 _TOLD = ("build.json", f"functions.json {functions.FORMAT}", "sources.json")
 """files that describe a kernel, with versions of their formats"""
-_SKEW = 5.0
-"""seconds by which the clock may go back before a build starts from scratch"""
 
 
 class Kernel(msgspec.Struct, frozen=True):
@@ -139,10 +137,12 @@ class KernelBuild(msgspec.Struct, frozen=True):
 
     def build_kernel(self) -> None:
         """Build the kernel, and put it into the cache."""
+        with build_folder.building(self.folder, self.say):
+            self._build()
+
+    def _build(self) -> None:
         started = time.monotonic()
-        cell, folder, log = self.cell, self.folder, self.folder / "build.log"
-        drop_build_from_the_future(folder, log, self.say)
-        folder.mkdir(exist_ok=True)
+        cell, folder, log = self.cell, self.folder, self.folder / build_folder.LOG
         (folder / "rig-key").unlink(missing_ok=True)
         log.unlink(missing_ok=True)
         self._configure(log)
@@ -209,8 +209,8 @@ class KernelBuild(msgspec.Struct, frozen=True):
             return target / f"{MODULE}.ko"
         with git.held(self.tree, self.patched.commit, self.say), files.folder(target) as work:
             last = self.folder / "rig-key"
-            if not last.exists() or last.read_text() != self.kernel.name:
-                # Another kernel was built in the folder since; build this one again, so that the module fits.
+            if not last.exists() or last.read_text() != self.kernel.name or build_folder.distrust(self.folder):
+                # Another kernel was built in the folder since, or it is damaged; build this one again, so that the module fits.
                 self.build_kernel()
             self.say("building the test module")
             for name, source in sources:
@@ -287,16 +287,6 @@ def folder_of(tree: Path, cell: Cell) -> Path:
     needs to find the objects of one variant in the build of another.
     """
     return tree / f"build-{cell.machine.name}-{cell.profile}"
-
-
-def drop_build_from_the_future(folder: Path, log: Path, say: Line) -> None:
-    """Remove a build folder whose last `log` is from the future: the clock was set back.
-
-    Make compares times: the old objects would count as newer than any source.
-    """
-    if log.exists() and log.stat().st_mtime > time.time() + _SKEW:
-        say("the clock was set back; building from scratch")
-        shutil.rmtree(folder)
 
 
 def module_sources(folder: Path) -> list[str]:

@@ -13,7 +13,6 @@ import msgspec
 from harness.build import git
 from harness.build.source import Tree
 from harness.errors import UsageError
-from harness.host import shell
 from harness.model.matrix import Variant
 
 _DIFF = re.compile(r"^diff --git a/(\S+) b/(\S+)$")
@@ -169,7 +168,7 @@ def _mbox(file: Path) -> list[Patch]:
     if not whole.data.startswith(b"From "):
         return [whole]
     with tempfile.TemporaryDirectory() as folder:
-        shell.output(("git", "mailsplit", "--keep-cr", f"-o{folder}", str(file)), error=UsageError)
+        git.plain("mailsplit", "--keep-cr", f"-o{folder}", file.resolve(), cwd=Path(folder), error=UsageError)
         mails = sorted(Path(folder).iterdir())
         return [patch for number, mail in enumerate(mails, 1) if _has_diff(patch := _mail(mail, f"{file.name}:{number}"))]
 
@@ -177,7 +176,7 @@ def _mbox(file: Path) -> list[Patch]:
 def _mail(file: Path, name: str) -> Patch:
     """Return the patch in a mail, decoded from its transfer encoding."""
     message, diff = file.with_suffix(".message"), file.with_suffix(".diff")
-    headers = shell.output(("git", "mailinfo", message, diff), stdin=file.read_bytes(), error=UsageError)
+    headers = git.plain("mailinfo", message, diff, cwd=file.parent, stdin=file.read_bytes(), error=UsageError)
     subject = re.search(r"^Subject: (.*)$", headers, re.M)
     return Patch(subject[1] if subject else name, diff.read_bytes())
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from harness import paths
-from harness.build import apt, download, git
+from harness.build import apt, checkout, download, git
 from harness.errors import RigError, SourceUnavailable, UsageError
 from harness.host import files, shell
+from harness.host.deadline import patience
 from harness.host.shell import Line
 from harness.model import matrix
 from harness.model.matrix import STOCK, Base
@@ -24,6 +24,11 @@ _WAYS = (
     "Supply it with --source or RIG_SOURCE (a folder, a tarball, or URL#REF of a git repository),"
     " unpack it to {folder}, or put {tarball} into {folder.parent}."
 )
+_TRANSPORTS = ("file", "git", "http", "https", "ssh")
+"""ways to fetch from a git repository"""
+_TRANSPORT = re.compile(r"([\w.+-]+)(::|://)")
+_SILENCE = 60.0
+"""seconds without a byte of progress after which a fetch is given up; RIG_PATIENCE makes it longer"""
 _HOST_DEBIAN = ("dpkg", "--print-architecture")
 
 
@@ -56,7 +61,7 @@ def resolve(base: Base, wanted: str | None, say: Line, origins: Origins = _ORIGI
     """
     if wanted:
         return _wanted(base, wanted, say)
-    folder = paths.cache() / "sources" / f"linux-{base.name}"
+    folder = _sources() / f"linux-{base.name}"
     if not folder.is_dir():
         _fetch(base, folder, say, origins)
     return _import(base, folder, str(folder), say)
@@ -74,7 +79,7 @@ def _wanted(base: Base, wanted: str, say: Line) -> Tree:
     local = Path(url).expanduser()
     if mark and (local / ".git").exists():
         return _from_git(base, "file://" + str(local.resolve()), ref, say)
-    if "://" in url or url.endswith(".git") or mark:
+    if _TRANSPORT.match(url) or url.endswith(".git") or mark:
         return _from_git(base, url, ref or "HEAD", say)
     raise UsageError(f"There is no source at {wanted}; name a folder, a tarball, or a git URL with a ref as URL#REF.")
 
@@ -88,8 +93,8 @@ def _from_file(base: Base, tarball: Path, say: Line) -> Tree:
             _check_version(base, (git.blob(commit, "Makefile") or b"").decode(errors="replace"), str(tarball))
             return _tree(base, commit, str(tarball))
     say(f"unpacking {tarball}")
-    with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
-        unpacked = _unpack(tarball, Path(scratch), UsageError)
+    with files.scratch(_sources()) as scratch:
+        unpacked = _unpack(tarball, scratch, UsageError)
         tree = _import(base, unpacked, str(tarball), say)
         git.forget(unpacked)
     files.write(memory, tree.commit)
@@ -118,25 +123,28 @@ def _from_tarball(base: Base, tarball: Path, folder: Path, say: Line, origins: O
     if base.source.url:
         origins.fetch(base.source.url, base.source.sha256, tarball, say)
     say(f"unpacking {tarball.name}")
-    with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
-        _unpack(tarball, Path(scratch), RigError).rename(folder)
+    with files.scratch(_sources()) as scratch:
+        _settle(_unpack(tarball, scratch, RigError), folder)
 
 
 def _from_apt(package: str, folder: Path, say: Line, origins: Origins) -> None:
     say(f"fetching Debian's {package}")
-    with tempfile.TemporaryDirectory(dir=_scratch()) as name:
-        scratch = Path(name)
+    with files.scratch(_sources()) as scratch:
         (deb,) = origins.packages(shell.output(_HOST_DEBIAN), [package], scratch / "packages", dependencies=False)
         apt.unpack(deb, scratch / "unpacked")
         (tarball,) = (scratch / "unpacked/usr/src").glob("*.tar.*")
         say(f"unpacking {tarball.name}")
-        _unpack(tarball, scratch / "source", RigError).rename(folder)
+        _settle(_unpack(tarball, scratch / "source", RigError), folder)
 
 
-def _scratch() -> Path:
-    folder = paths.cache() / "sources"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _sources() -> Path:
+    return paths.cache() / "sources"
+
+
+def _settle(unpacked: Path, folder: Path) -> None:
+    """Give an unpacked source its name, once all of it is on the disk: after a power loss files would be empty."""
+    os.sync()
+    unpacked.rename(folder)
 
 
 def _unpack(tarball: Path, into: Path, error: type[RigError]) -> Path:
@@ -164,19 +172,34 @@ def _import(base: Base, folder: Path, origin: str, say: Line) -> Tree:
 
 def _from_git(base: Base, url: str, ref: str, say: Line) -> Tree:
     if Path(url).is_dir():
-        if shell.output(("git", "-C", url, "status", "--porcelain", "--untracked-files=no"), error=UsageError):
+        ref = checkout.head(Path(url))
+        if checkout.changed(Path(url), ref):
             raise UsageError(f"{url} has changes that are not committed; commit or stash them, so that the run can be repeated.")
-        ref = shell.output(("git", "-C", url, "rev-parse", ref), error=UsageError)
         url = "file://" + str(Path(url).resolve())
+    _check_transport(url)
     say(f"fetching {ref} from {url}")
     mine = f"refs/rig/fetched/{os.getpid()}"
-    git.run("fetch", "--quiet", "--depth=1", "--no-tags", "--", url, f"+{ref}:{mine}", error=UsageError)
+    # Progress tells a slow server from a mute one.
+    options = ("--progress", "--depth=1", "--no-tags", "--no-recurse-submodules")
+    transports = {"GIT_ALLOW_PROTOCOL": ":".join(_TRANSPORTS)}
+    silence = _SILENCE * patience()
+    git.run("fetch", *options, "--", url, f"+{ref}:{mine}", env=transports, silence=silence, error=UsageError)
     fetched = git.run("rev-parse", mine)
     makefile = git.blob(fetched, "Makefile")
     if makefile is None:
         raise UsageError(f"{ref} of {url} holds no kernel source: it has no Makefile.")
     _check_version(base, makefile.decode(errors="replace"), f"{ref} of {url}")
     return _tree(base, git.commit(git.tree_of(fetched), f"Linux {base.name}"), f"{url}#{ref}")
+
+
+def _check_transport(url: str) -> None:
+    """Raise UsageError for a URL of a transport that runs a program, waits on a file descriptor, or is unknown."""
+    named = _TRANSPORT.match(url)
+    if named and (named[2] == "::" or named[1] not in _TRANSPORTS):
+        known = ", ".join(_TRANSPORTS)
+        raise UsageError(
+            f"The rig does not fetch from {url} by '{named[1]}'; name a folder, a tarball, or a URL with one of {known}."
+        )
 
 
 def _tree(base: Base, commit: str, origin: str) -> Tree:

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,10 @@ _GOING = ".removing-"
 """begins the name of a folder whose removal has begun, so that a half-removed one is never taken for a whole one"""
 _NAME = ""
 """key of the folder's own name in a seal"""
+_RANDOM = 8
+"""random characters in the name of a temporary folder, as tempfile makes them"""
+_YOUNG = 60.0
+"""seconds for which a temporary folder may be without its lock, because it was just made"""
 _LARGE = 64 << 20
 """bytes above which only a file's size is checked: to read it each time would take too long"""
 
@@ -123,18 +129,47 @@ def _state(file: Path) -> str:
 @contextmanager
 def folder(path: Path) -> Iterator[Path]:
     """Yield a new folder to fill; it is renamed to `path` unless an exception is raised."""
-    _mkdir(path.parent)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.chmod(0o755)
-        temporary.rename(path)
+        with scratch(path.parent, path.name) as temporary:
+            yield temporary
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.chmod(0o755)
+            temporary.rename(path)
     except OSError as error:
         raise RigError(f"{path} cannot be made: {error.strerror}.") from error
+
+
+@contextmanager
+def scratch(place: Path, name: str = "scratch") -> Iterator[Path]:
+    """Yield a temporary folder in `place`, which is removed in the end; so are those of rigs that were killed."""
+    _mkdir(place)
+    for left in place.glob(f".{glob.escape(name)}.{'?' * _RANDOM}"):
+        if left.is_dir() and left.stat().st_mtime < time.time() - _YOUNG:
+            with _lock(left) as free:
+                if free:
+                    shutil.rmtree(left, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(dir=place, prefix=f".{name}."))
+    try:
+        with _lock(temporary):
+            yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[bool]:
+    """Hold a lock of the folder itself, which follows it if it is renamed; yield False if another holds it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    free = True
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            free = False
+        yield free
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

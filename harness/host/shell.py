@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.errors import RigError
 
@@ -16,6 +18,11 @@ Line = Callable[[str], None]
 """takes lines of text one by one, such as progress messages or a command's output"""
 _LAST_WORDS = 4
 """lines of a failed command's output that its error quotes; the last line alone often gives no reason"""
+_GRACE = 10.0
+"""seconds that a command has to end after SIGTERM, for example to remove its locks"""
+_WITH_THE_RIG = ("setpriv", "--pdeathsig", "TERM")
+"""makes a command end with the rig; the signal is tied to the thread that starts it, which waits for it here"""
+_NOT_STARTED = "setpriv: failed to execute "
 _running: set[subprocess.Popen[bytes]] = set()
 
 
@@ -28,31 +35,33 @@ def output(
     command: Sequence[str | Path],
     *,
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     stdin: bytes | None = None,
+    silence: float | None = None,
     error: type[RigError] = RigError,
 ) -> str:
     """Run `command` and return what it printed, stripped.
 
-    `env` is added to the environment. Raises `error` if the command cannot be started or fails, with the command and
+    `env` is added to the environment; a name with None is removed from it. If the rig dies, the command gets SIGTERM.
+    Raises `error` if the command cannot be started, fails, or prints nothing for `silence` seconds, with the command and
     the last lines that it printed.
     """
+    asked = {**os.environ, "LC_ALL": "C", **(env or {})}
+    whole = {name: value for name, value in asked.items() if value is not None}
+    process = _start(command, whole, error, cwd=cwd, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE)
     try:
-        done = subprocess.run(
-            [str(word) for word in command],
-            cwd=cwd,
-            env={**os.environ, "LC_ALL": "C", **(env or {})},
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            check=False,
-        )
-    except OSError as trouble:
-        raise error(f"`{command[0]}` cannot be run: {trouble.strerror}; ./bootstrap installs what the rig needs.") from trouble
-    if done.returncode:
-        last = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-_LAST_WORDS:]
-        raise error(f"`{quote(command)}` failed with exit code {done.returncode}: {'; '.join(last) or 'it said nothing'}")
-    return done.stdout.decode(errors="replace").strip()
+        printed, complaint = _listen(process, stdin, silence)
+    except subprocess.TimeoutExpired as mute:
+        raise error(f"`{quote(command)}` was ended: it said nothing for {mute.timeout:.0f} seconds; try again later.") from mute
+    finally:
+        _stop(process)
+    if process.returncode:
+        text = (complaint or printed).decode(errors="replace").strip()
+        if text.startswith(_NOT_STARTED):
+            raise error(f"`{command[0]}` cannot be run: {text.rpartition(': ')[2]}; ./bootstrap installs what the rig needs.")
+        last = "; ".join(text.splitlines()[-_LAST_WORDS:]) or "it said nothing"
+        raise error(f"`{quote(command)}` failed with exit code {process.returncode}: {last}")
+    return printed.decode(errors="replace").strip()
 
 
 def follow(
@@ -69,20 +78,7 @@ def follow(
     """
     with log.open("ab") as sink:
         sink.write(f"$ {quote(command)}\n".encode())
-        try:
-            process = subprocess.Popen(
-                # PDEATHSIG is tied to the thread that starts the command; this thread waits for it, so it lives as long.
-                ["setpriv", "--pdeathsig", "TERM", *(str(word) for word in command)],
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=pass_fds,
-                start_new_session=True,
-            )
-        except OSError as trouble:
-            raise RigError(f"`setpriv` cannot be run: {trouble.strerror}; ./bootstrap installs what the rig needs.") from trouble
-        _running.add(process)
+        process = _start(command, env, RigError, stderr=subprocess.STDOUT, pass_fds=pass_fds)
         assert process.stdout is not None
         try:
             for raw in process.stdout:
@@ -92,16 +88,57 @@ def follow(
             return process.wait()
         finally:
             _stop(process)
-            _running.discard(process)
 
 
 def stop_all() -> None:
-    """End every command that `follow` runs in other threads."""
+    """End every command that runs in other threads."""
     for process in list(_running):
-        _stop(process)
+        _end(process)
+
+
+def _start(command: Sequence[str | Path], env: Mapping[str, str], error: type[RigError], **streams: Any) -> subprocess.Popen[bytes]:
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    words = (*_WITH_THE_RIG, *(str(word) for word in command))
+    try:
+        # In a session of its own it cannot wait for somebody to type a password, and all that it starts is one group.
+        process = subprocess.Popen(words, env=env, start_new_session=True, **streams)
+    except OSError as trouble:
+        what = f"`{trouble.filename or words[0]}` cannot be run: {trouble.strerror}"
+        raise error(f"{what}; ./bootstrap installs what the rig needs.") from trouble
+    _running.add(process)
+    return process
+
+
+def _listen(process: subprocess.Popen[bytes], stdin: bytes | None, silence: float | None) -> tuple[bytes, bytes]:
+    """Return what a command prints and complains of; TimeoutExpired if nothing comes for `silence` seconds."""
+    heard = 0
+    while True:
+        try:
+            return process.communicate(stdin, silence)
+        except subprocess.TimeoutExpired as waited:
+            total = len(waited.output or b"") + len(waited.stderr or b"")
+            if total == heard:
+                raise
+            heard, stdin = total, None
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
+    _end(process)
+    _running.discard(process)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream:
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a command and what it started; it has some time to put its things in order."""
+    if process.poll() is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +30,8 @@ class Server(ThreadingHTTPServer):
         self.asked: list[str | None] = []
         self.sent = len(BODY)
         """bytes of the body after which it breaks off"""
+        self.stays = 0.0
+        """seconds for which it says nothing after that"""
         self.knows_range = True
         self.chunked = False
 
@@ -66,6 +70,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(sent)
+        time.sleep(self.server.stays)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's name
         """Say nothing on the terminal."""
@@ -114,12 +119,14 @@ def test_a_file_that_is_there_is_not_asked_for(server: Server, target: Path) -> 
     assert server.asked == []
 
 
-def test_a_damaged_file_that_is_there_is_deleted(server: Server, target: Path) -> None:
+@pytest.mark.parametrize("left", [b"", BODY[:-1], bytes(len(BODY))], ids=["empty", "cut short", "zeros"])
+def test_a_damaged_file_that_is_there_is_fetched_again(server: Server, target: Path, left: bytes) -> None:
+    said: list[str] = []
     target.parent.mkdir()
-    target.write_bytes(BODY[:-1])
-    with pytest.raises(RigError, match=r"linux\.tar\.xz from http.* has the SHA-256"):
-        download.fetch(server.url, SHA256, target)
-    assert not target.exists()
+    target.write_bytes(left)
+    download.fetch(server.url, SHA256, target, said.append)
+    assert target.read_bytes() == BODY
+    assert said[0] == f"{target} has another content than {server.url}; fetching it again"
 
 
 def test_what_breaks_off_goes_on_from_there(server: Server, target: Path) -> None:
@@ -162,11 +169,29 @@ def test_another_content_is_deleted(server: Server, target: Path) -> None:
     assert not part(target).exists()
 
 
-def test_a_wrong_beginning_is_not_kept_for_ever(server: Server, target: Path) -> None:
+@pytest.mark.parametrize("left", [b"x" * 1000, bytes(len(BODY)), BODY + b"more"], ids=["wrong", "zeros", "too long"])
+def test_a_wrong_beginning_is_not_gone_on_with(server: Server, target: Path, left: bytes) -> None:
     target.parent.mkdir()
-    part(target).write_bytes(b"x" * 1000)
-    with pytest.raises(RigError, match="it was deleted"):
+    part(target).write_bytes(left)
+    download.fetch(server.url, SHA256, target)
+    assert target.read_bytes() == BODY
+    assert server.asked == [f"bytes={len(left)}-", None]
+
+
+def test_a_mute_server_is_given_up(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "_SILENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/linux.tar.xz"
+        with pytest.raises(RigError, match=f"{url}: timed out"):
+            download.fetch(url, SHA256, target)
+
+
+def test_a_server_that_falls_silent_is_given_up(server: Server, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "_SILENCE", 0.2)
+    server.sent, server.stays = 300_000, 2.0
+    with pytest.raises(RigError, match="timed out"):
         download.fetch(server.url, SHA256, target)
+    server.sent, server.stays = len(BODY), 0.0
     download.fetch(server.url, SHA256, target)
     assert target.read_bytes() == BODY
 

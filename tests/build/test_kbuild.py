@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 
 import msgspec
@@ -172,17 +170,3 @@ def test_what_guests_are_sent_has_no_debug_information(tmp_path: Path, machine: 
     assert b".debug_info\0" in whole
     assert b".debug" not in module.read_bytes()
     assert b"\0tested\0" in module.read_bytes()
-
-
-@pytest.mark.parametrize(("seconds", "stays"), [(-60, True), (0, True), (3600, False)])
-def test_a_build_from_the_future_is_dropped(tmp_path: Path, seconds: int, stays: bool) -> None:
-    folder, said = tmp_path / "build", list[str]()
-    folder.mkdir()
-    log = folder / "build.log"
-    kbuild.drop_build_from_the_future(folder, log, said.append)
-    assert folder.exists(), "a folder without a log has not been built in"
-    log.touch()
-    os.utime(log, (time.time() + seconds,) * 2)
-    kbuild.drop_build_from_the_future(folder, log, said.append)
-    assert folder.exists() == stays
-    assert said == ([] if stays else ["the clock was set back; building from scratch"])

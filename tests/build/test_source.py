@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import msgspec
@@ -118,6 +121,55 @@ def test_a_missing_ref_or_repository_is_named(base: Base, checkout: Path, tmp_pa
 def test_an_option_is_no_ref(base: Base, checkout: Path, tmp_path: Path) -> None:
     refused(base, f"file://{checkout}#--upload-pack=touch {tmp_path}/evil")
     assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    "url", ["fd::17", "fd::17#HEAD", "ext::sh -c touch% {}", "ext::x", "foo://bar/x.git", "ftp://kernel.invalid/x"]
+)
+def test_a_transport_that_makes_no_sense_is_refused(base: Base, tmp_path: Path, url: str) -> None:
+    said = refused(base, url.format(tmp_path / "evil"))
+    assert f"does not fetch from {url.format(tmp_path / 'evil').partition('#')[0]} by '{url.partition(':')[0]}'" in said
+    assert "file, git, http, https, ssh" in said
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("scheme", ["git", "http"])
+def test_a_mute_server_is_given_up(base: Base, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("RIG_PATIENCE", "0.01")
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        said = refused(base, f"{scheme}://127.0.0.1:{mute.getsockname()[1]}/linux.git#v4.18")
+    assert f"{scheme}://127.0.0.1" in said
+    assert "said nothing for 1 seconds" in said
+
+
+def test_nobody_is_asked_for_a_password(base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="kernel"')
+            self.end_headers()
+
+    asked = tmp_path / "asked"
+    script = tmp_path / "ask"
+    script.write_text(f"#!/bin/sh\ntouch {asked}\nsleep 60\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("GIT_ASKPASS", str(script))
+    monkeypatch.setenv("SSH_ASKPASS", str(script))
+    with HTTPServer(("127.0.0.1", 0), Closed) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert "could not read Username" in refused(base, f"http://127.0.0.1:{server.server_port}/linux.git")
+        server.shutdown()
+    assert not asked.exists()
+
+
+def test_variables_that_a_git_hook_leaves_do_not_matter(
+    base: Base, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    found = source.resolve(base, str(checkout), print)
+    assert git.blob(found.commit, "mm/vmalloc.c") == b"later"
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_another_version_is_refused(base: Base, kernel_source: Path) -> None:

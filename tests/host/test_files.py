@@ -8,6 +8,8 @@ import hashlib
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -111,6 +113,40 @@ def test_a_folder_that_fails_leaves_the_older_one(tmp_path: Path) -> None:
         full()
     assert names(tmp_path) == ["made"]
     assert names(tmp_path / "made") == ["old"]
+
+
+def kill_while_it_fills(target: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from harness.host import files\n"
+        "with files.folder(Path(sys.argv[1])) as made: (made / 'a').touch(); print('filling', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen((sys.executable, "-c", code, target), stdout=subprocess.PIPE) as rig:
+        assert rig.stdout
+        rig.stdout.readline()
+        rig.kill()
+
+
+def test_what_a_killed_rig_was_filling_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill_while_it_fills(tmp_path / "made[1]")
+    (left,) = names(tmp_path)
+    with files.folder(tmp_path / "made[1]"):
+        assert left in names(tmp_path), "it could be one that was just made"
+    os.utime(tmp_path / left, (0, 0))
+    with files.folder(tmp_path / "other"):
+        assert left in names(tmp_path)
+    with files.folder(tmp_path / "made[1]"):
+        assert left not in names(tmp_path)
+
+
+def test_what_is_being_filled_stays(tmp_path: Path) -> None:
+    with files.folder(tmp_path / "made") as first:
+        (first / "one").touch()
+        os.utime(first, (0, 0))
+        with files.folder(tmp_path / "made") as second:
+            (second / "two").touch()
+        assert (first / "one").exists()
+    assert names(tmp_path) == ["made"]
+    assert names(tmp_path / "made") == ["one"]
 
 
 def test_a_digest_tells_its_parts_apart(tmp_path: Path) -> None:

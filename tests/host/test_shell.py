@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,6 +71,72 @@ def test_an_interruption_ends_the_whole_group(tmp_path: Path) -> None:
             break
         time.sleep(0.01)
     assert not _runs(pids[0])
+
+
+def test_a_mute_command_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(BuildError, match=r"`sh -c .*` was ended: it said nothing for 0 seconds"):
+        shell.output(("sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid; wait"), silence=0.4, error=BuildError)
+    assert time.monotonic() - started < 20
+    assert not _runs(int((tmp_path / "pid").read_text()))
+
+
+def test_a_command_that_goes_on_talking_is_not_mute() -> None:
+    assert (
+        shell.output(("sh", "-c", "cat; for n in 1 2 3 4; do sleep 0.5; echo $n >&2; done; echo end"), stdin=b"in ", silence=1.5)
+        == "in end"
+    )
+
+
+def test_a_command_that_does_not_heed_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "_GRACE", 0.1)
+    with pytest.raises(RigError, match="said nothing"):
+        shell.output(("sh", "-c", "trap '' TERM; sleep 60; sleep 60"), silence=0.3)
+
+
+def test_a_variable_of_the_user_can_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    assert shell.output(("sh", "-c", "echo ${GIT_DIR-unset}"), env={"GIT_DIR": None}) == "unset"
+
+
+@pytest.mark.parametrize("call", ["output(command)", "follow(command, log=Path(sys.argv[1]), env=dict(os.environ))"])
+def test_a_command_ends_with_the_rig(tmp_path: Path, call: str) -> None:
+    code = f"""
+import os, sys
+from pathlib import Path
+from harness.host import shell
+command = ("sh", "-c", f"echo $$ > {{sys.argv[2]}}.new; mv {{sys.argv[2]}}.new {{sys.argv[2]}}; exec sleep 60")
+shell.{call}
+"""
+    pid = tmp_path / "pid"
+    with subprocess.Popen((sys.executable, "-c", code, tmp_path / "log", pid)) as rig:
+        _wait(pid.exists)
+        rig.kill()
+    _wait(lambda: not _runs(int(pid.read_text())))
+
+
+def test_stop_all_ends_what_other_threads_wait_for() -> None:
+    ended: list[str] = []
+
+    def work() -> None:
+        with pytest.raises(RigError, match="exit code -15"):
+            shell.output(("sleep", "60"))
+        ended.append("ended")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    _wait(lambda: bool(shell._running))
+    shell.stop_all()
+    thread.join(20)
+    assert ended == ["ended"]
+
+
+def _wait(done: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if done():
+            return
+        time.sleep(0.02)
+    pytest.fail("it does not come to pass")
 
 
 def _runs(pid: int) -> bool:

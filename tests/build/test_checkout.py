@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A user's checkout is read, and none of the programs that its configuration names is run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.build import checkout, git, source
+from harness.errors import UsageError
+from harness.model.matrix import Base
+
+_WHO = {f"GIT_{role}_{what}": "a@kernel.invalid" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+
+
+def run_git(folder: Path, *arguments: str) -> str:
+    env = {**os.environ, **_WHO, "GIT_CONFIG_GLOBAL": os.devnull}
+    return subprocess.run(("git", "-C", folder, *arguments), env=env, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def cloned(kernel_source: Path) -> Path:
+    run_git(kernel_source, "init", "--quiet")
+    run_git(kernel_source, "add", ".")
+    run_git(kernel_source, "commit", "--quiet", "-m", "Linux 4.18")
+    return kernel_source
+
+
+def trap(folder: Path, ran: Path) -> None:
+    """Let a repository name a program wherever one can be named; each leaves a file in `ran`."""
+    ran.mkdir()
+
+    def program(name: str) -> str:
+        script = ran.with_name(f"{ran.name}-{name}")
+        script.write_text(f"#!/bin/sh\ntouch {ran}/{name}\ncat\n")
+        script.chmod(0o755)
+        return str(script)
+
+    run_git(folder, "config", "filter.evil.clean", program("clean"))
+    run_git(folder, "config", "filter.evil.smudge", program("smudge"))
+    run_git(folder, "config", "filter.long=name.process", program("process"))
+    run_git(folder, "config", "diff.evil.textconv", program("textconv"))
+    run_git(folder, "config", "diff.external", program("external"))
+    run_git(folder, "config", "core.fsmonitor", program("fsmonitor"))
+    run_git(folder, "config", "core.alternateRefsCommand", program("alternates"))
+    run_git(folder, "config", "uploadpack.packObjectsHook", program("pack"))
+    hooks = ("post-index-change", "post-checkout", "reference-transaction", "pre-commit", "pre-auto-gc", "fsmonitor-watchman")
+    for hook in hooks:
+        (folder / ".git/hooks").mkdir(exist_ok=True)
+        shutil.copy(program(hook), folder / ".git/hooks" / hook)
+
+
+def with_attributes(folder: Path) -> None:
+    (folder / ".gitattributes").write_text("*.c filter=evil diff=evil\nMakefile filter=long=name\n")
+    run_git(folder, "add", ".")
+    run_git(folder, "commit", "--quiet", "-m", "Attributes")
+
+
+def test_the_trap_works(cloned: Path, tmp_path: Path) -> None:
+    with_attributes(cloned)
+    trap(cloned, tmp_path / "ran")
+    soil(cloned)
+    run_git(cloned, "status")
+    assert {"fsmonitor", "clean"} <= {path.name for path in (tmp_path / "ran").iterdir()}
+
+
+def soil(folder: Path) -> None:
+    """Make git read the files again: another time and another inode, but the same content."""
+    for file in (folder / "mm/vmalloc.c", folder / "Makefile"):
+        content = file.read_bytes()
+        file.unlink()
+        file.write_bytes(content)
+        os.utime(file, (time.time() - 1000,) * 2)
+
+
+def test_nothing_of_a_checkout_is_run(base: Base, cloned: Path, tmp_path: Path) -> None:
+    with_attributes(cloned)
+    trap(cloned, tmp_path / "ran")
+    soil(cloned)
+    found = source.resolve(base, str(cloned), print)
+    assert found.tree == run_git(cloned, "rev-parse", "HEAD^{tree}")
+    git.worktree(tmp_path / "tree", found.commit)
+    named = source.resolve(base, f"{cloned}#HEAD", print)
+    assert named.tree == found.tree
+    (cloned / "mm/vmalloc.c").write_text("changed\n")
+    with pytest.raises(UsageError, match="changes that are not committed"):
+        source.resolve(base, str(cloned), print)
+    assert list((tmp_path / "ran").iterdir()) == []
+
+
+def test_nothing_of_the_users_configuration_is_run(
+    base: Base, kernel_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, ran = tmp_path / "home", tmp_path / "ran"
+    (home / "template/hooks").mkdir(parents=True)
+    run_git(tmp_path, "init", "--quiet", str(tmp_path / "mine"))
+    trap(tmp_path / "mine", ran)
+    shutil.copy(tmp_path / "mine/.git/config", home / ".gitconfig")
+    shutil.copytree(tmp_path / "mine/.git/hooks", home / "template/hooks", dirs_exist_ok=True)
+    with (home / ".gitconfig").open("a") as file:
+        file.write(f"[init]\n\ttemplateDir = {home}/template\n[core]\n\tbare = false\n\thooksPath = {home}/template/hooks\n")
+    monkeypatch.setenv("HOME", str(home))
+    (kernel_source / ".gitattributes").write_text("*.c filter=evil\nMakefile filter=long=name\n")
+    found = source.resolve(base, str(kernel_source), print)
+    git.worktree(tmp_path / "tree", found.commit)
+    assert (tmp_path / "tree/mm/vmalloc.c").read_bytes() == (kernel_source / "mm/vmalloc.c").read_bytes()
+    assert list(ran.iterdir()) == []
+
+
+def test_a_file_that_was_only_touched_is_not_changed(cloned: Path) -> None:
+    soil(cloned)
+    assert not checkout.changed(cloned, checkout.head(cloned))
+    index = (cloned / ".git/index").read_bytes()
+    assert not checkout.changed(cloned, checkout.head(cloned))
+    assert (cloned / ".git/index").read_bytes() == index, "the checkout itself is only read"
+
+
+@pytest.mark.parametrize("how", ["edited", "of the same length", "removed", "staged", "mode"])
+def test_every_change_is_seen(cloned: Path, how: str) -> None:
+    file = cloned / "mm/vmalloc.c"
+    if how == "edited":
+        file.write_text("other\n")
+    elif how == "of the same length":
+        file.write_text(file.read_text().replace("line 1\n", "line X\n"))
+    elif how == "removed":
+        file.unlink()
+    elif how == "mode":
+        file.chmod(0o755)
+    else:
+        (cloned / "mm/new.c").write_text("new\n")
+        run_git(cloned, "add", "mm/new.c")
+    assert checkout.changed(cloned, checkout.head(cloned))
+
+
+def test_files_that_git_does_not_know_do_not_count(cloned: Path) -> None:
+    (cloned / "notes.txt").write_text("mine\n")
+    assert not checkout.changed(cloned, checkout.head(cloned))
+
+
+def test_modes_do_not_count_where_the_checkout_has_none(cloned: Path) -> None:
+    run_git(cloned, "config", "core.fileMode", "false")
+    (cloned / "mm/vmalloc.c").chmod(0o755)
+    assert not checkout.changed(cloned, checkout.head(cloned))
+
+
+def test_line_ends_are_those_of_the_checkout(cloned: Path) -> None:
+    run_git(cloned, "config", "core.autocrlf", "true")
+    (cloned / "mm/vmalloc.c").unlink()
+    run_git(cloned, "checkout", "--", ".")
+    assert (cloned / "mm/vmalloc.c").read_bytes().startswith(b"line 1\r\n")
+    soil(cloned)
+    assert not checkout.changed(cloned, checkout.head(cloned))
+
+
+def test_a_work_tree_with_a_split_index(base: Base, cloned: Path, tmp_path: Path) -> None:
+    run_git(cloned, "worktree", "add", "--quiet", str(tmp_path / "linked"))
+    run_git(tmp_path / "linked", "update-index", "--split-index")
+    assert not checkout.changed(tmp_path / "linked", checkout.head(tmp_path / "linked"))
+    assert source.resolve(base, str(tmp_path / "linked"), print).tree == run_git(cloned, "rev-parse", "HEAD^{tree}")
+
+
+def test_a_checkout_without_a_commit(tmp_path: Path) -> None:
+    run_git(tmp_path, "init", "--quiet")
+    with pytest.raises(UsageError, match="HEAD"):
+        checkout.head(tmp_path)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_a_checkout_of_another_user_is_refused(base: Base, cloned: Path) -> None:
+    for path in (cloned, cloned / ".git"):
+        os.chown(path, 12345, 12345)
+    with pytest.raises(UsageError, match=f"{cloned} belongs to another user; name a copy of your own"):
+        source.resolve(base, str(cloned), print)
