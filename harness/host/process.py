@@ -94,15 +94,23 @@ def kill(pid: int, started: int) -> None:
 
 def end(pid: int) -> str:
     """Return how a process of this rig ended, such as ``by signal 9 (Killed)``; empty if it runs or is not this rig's."""
+    code = exit_code(pid)
+    if code is None:
+        return ""
+    return f"by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with exit code {code}"
+
+
+def exit_code(pid: int) -> int | None:
+    """Return the exit code of a process of this rig, or the negative number of a signal; None if it runs or is not this rig's."""
     process = _started.get(pid)
     if process is None or start_time(pid):
-        return ""
+        return None
     last = Deadline(_LAST_THREADS)
     while (code := process.poll()) is None:
         if last.over:
-            return ""
+            return None
         time.sleep(POLL)
-    return f"by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with exit code {code}"
+    return code
 
 
 def unlimited(pid: int) -> None:

@@ -121,7 +121,7 @@ class Lab:
         """Return the VM of `session`, booting it if it is not up.
 
         Raises GuestDied when the kernel does not come up, or ended since it was last used;
-        VmLost when QEMU does not start; Mismatch, again and again, if it runs another kernel than was built for it.
+        VmLost when QEMU does not start, or was killed; Mismatch, again and again, if it runs another kernel than was built for it.
         """
         key = session.name
         if key in self._refused:
@@ -131,8 +131,10 @@ class Lab:
             return held
         if held:
             first, log = held.vm.console.line, held.vm.console.rest()
-            end = held.vm.ended(f"{session.built.cell.name}: the VM ended between two tests")
-            self.lose(session)
+            try:
+                end = held.vm.ended(f"{session.built.cell.name}: the VM ended between two tests")
+            finally:
+                self.lose(session)
             raise GuestDied(f"{end}.", log, first)
         self._make_room()
         fresh = key not in self._log_names

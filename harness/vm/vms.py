@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,8 @@ _USUAL_BOOT = 2.0
 """seconds of a usual boot; if a boot takes longer, all deadlines are longer by the same factor"""
 LONGEST_LOG = 8 << 20
 """maximum bytes of a guest's console log; a guest that reaches it is not used any more"""
+_TERMINATED = "terminating on signal"
+"""in QEMU's own messages, when it was told to end"""
 _LOOK = 0.2
 """seconds between two queries of QEMU's state"""
 
@@ -100,11 +103,26 @@ class Vm:
         return self.running and not self._halted and self.console.size < LONGEST_LOG
 
     def ended(self, what: str) -> str:
-        """Return the message `what`, with QEMU's exit status if it is known and not 0."""
+        """Return the message `what`, with QEMU's exit status if it is known and not 0.
+
+        Raises VmLost if a signal ended QEMU that no guest can send, which says nothing of the guest.
+        """
         if self.console.size >= LONGEST_LOG:
             return f"{what}: its console's log had reached its limit of {LONGEST_LOG >> 20} MiB"
         status = process.end(self.state.pid)
+        if process.exit_code(self.state.pid) == -signal.SIGKILL or _TERMINATED in self._messages:
+            raise VmLost(
+                f"{self.state.cell}: QEMU was killed, by somebody or by a host that ran out of memory. Its kernel cannot be judged:"
+                " test it again."
+            )
         return f"{what}: QEMU ended {status}" if status and status != "with exit code 0" else what
+
+    @property
+    def _messages(self) -> str:
+        try:
+            return (self.folder / "qemu.log").read_text(errors="replace")
+        except OSError:
+            return ""
 
     @property
     def pace(self) -> float:

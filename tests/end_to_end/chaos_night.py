@@ -100,9 +100,7 @@ HARMS = {
     "interrupted": Harm(lambda rig, _: rig.process.send_signal(signal.SIGINT), codes=(130, ExitCode.RIG_FAILED)),
     "host paused": Harm(paused),
     "starved": Harm(starved),
-    "QEMU killed": Harm(
-        of_qemu(signal.SIGKILL), codes=(ExitCode.GOOD, ExitCode.FINDING, ExitCode.RIG_FAILED), findings=("died", "boot")
-    ),
+    "QEMU killed": Harm(of_qemu(signal.SIGKILL), codes=(ExitCode.RIG_FAILED,)),
 }
 
 

@@ -118,7 +118,7 @@ HARMS = {
     "panic": Harm(provoking("panic"), "panic", "Kernel panic", "provoke_panic"),
     "oops": Harm(provoking("null_read"), "null-dereference", "NULL pointer", "provoke_null_read"),
     "hang with interrupts off": Harm(provoking("hang_all"), "hang", "does not hear SysRq", evidence="busy"),
-    "killed QEMU": Harm(signalled(signal.SIGKILL), "died", "QEMU ended by signal 9 (Killed)"),
+    "QEMU that crashes": Harm(signalled(signal.SIGSEGV), "died", "QEMU ended by signal 11 (Segmentation fault)"),
     "QEMU that exits": Harm(
         lambda machine, _: qmp.execute(machine.sockets / sockets.QMP, "quit"), "died", "the VM ended in the middle"
     ),
@@ -164,10 +164,12 @@ def test_a_host_that_paused_accuses_no_kernel(built: Plan, tmp_path: Path, machi
 
 
 STOPS = {
+    "killed QEMU": (signalled(signal.SIGKILL), "QEMU was killed, by somebody or by a host that ran out of memory"),
+    "QEMU told to end": (signalled(signal.SIGTERM), "QEMU was killed, by somebody"),
     "stopped QEMU": (signalled(signal.SIGSTOP), "it is stopped, as by SIGSTOP"),
     "paused guest": (lambda machine, _: qmp.execute(machine.sockets / sockets.QMP, "stop"), "its state is 'paused'"),
 }
-"""what stops a guest without its kernel's doing, and what the rig says of it"""
+"""what stops or ends a guest without its kernel's doing, and what the rig says of it"""
 
 
 @pytest.mark.parametrize(("name", "machine"), each_on_machines(STOPS))

@@ -317,10 +317,29 @@ def test_a_guest_that_floods_its_console_is_ended_and_that_is_said(fake: Fake, m
 def test_how_qemu_ended_is_told(fake: Fake) -> None:
     made = launch.start(fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; exec sleep 60'), "cell", keep=False)
     assert made.ended("it ended") == "it ended"
-    os.kill(made.state.pid, signal.SIGKILL)
+    os.kill(made.state.pid, signal.SIGSEGV)
     wait_for(lambda: not made.alive)
-    assert made.ended("it ended") == "it ended: QEMU ended by signal 9 (Killed)"
+    assert made.ended("it ended") == "it ended: QEMU ended by signal 11 (Segmentation fault)"
     made.stop()
+
+
+_TOLD_TO_END = """trap 'echo "qemu: terminating on signal 15 from pid 1 (kill)" >&2; exit 0' TERM; while :; do sleep 0.05; done"""
+
+
+@pytest.mark.parametrize(("number", "qemu"), [(signal.SIGKILL, "exec sleep 60"), (signal.SIGTERM, _TOLD_TO_END)])
+def test_a_qemu_that_somebody_killed_accuses_no_kernel(fake: Fake, number: signal.Signals, qemu: str) -> None:
+    made = launch.start(fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; {qemu}'), "cell", keep=False)
+    os.kill(made.state.pid, number)
+    wait_for(lambda: not made.alive)
+    with pytest.raises(VmLost, match=r"cell: QEMU was killed, .* Its kernel cannot be judged: test it again"):
+        made.ended("it ended")
+    made.stop()
+
+
+def test_a_qemu_that_is_killed_while_it_boots_accuses_no_kernel(fake: Fake) -> None:
+    with pytest.raises(VmLost, match="QEMU was killed") as caught:
+        launch.start(fake('touch "$qmp"; sleep 1; kill -9 $$'), "cell", keep=False)
+    assert not isinstance(caught.value, GuestDied)
 
 
 def test_a_kept_vm_is_up_but_nobody_runs_tests_in_it(fake: Fake) -> None:
