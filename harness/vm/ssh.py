@@ -25,6 +25,7 @@ _CONNECT_SECONDS = 30.0
 LONGEST_OUTPUT = 64 << 20
 """maximum bytes that a command may print; one that prints more is given up"""
 FLOODED = f"{LONGEST_OUTPUT >> 20} MiB over SSH, which is the limit"
+"""words for the output of a command that was given up"""
 _PAUSE = 0.5
 """seconds in which nothing could run that are no ordinary delay of a busy host"""
 _CHUNK = 1 << 16

@@ -59,8 +59,8 @@ class VmTime:
         if self._still > _LONGEST * max(1.0, deadline.patience()):
             why = "it is stopped, as by SIGSTOP" if self._observed.stopped(self._pid) else "it waits for a CPU"
             raise StoodStill(
-                f"{self._name}: QEMU (process {self._pid}) has not run for {self._still:.0f} s: {why}. Its kernel cannot be"
-                " judged: test it again when nothing stops QEMU and a CPU is free."
+                f"{self._name}: QEMU (process {self._pid}) has not run for {self._still:.0f} s because {why}, so nothing"
+                " can be said of its kernel; test it again when nothing stops QEMU and a CPU is free."
             )
         return self._ran
 

@@ -54,7 +54,9 @@ def test_time_waits_for_a_qemu_that_is_stopped_up_to_a_bound() -> None:
         assert own.ran == 0.0
     assert own.stood == 60.0
     of.ran += 1.0
-    with pytest.raises(StoodStill, match=r"x86_64/stock/perf: QEMU \(process 4711\) has not run for 61 s: it is stopped") as caught:
+    with pytest.raises(
+        StoodStill, match=r"x86_64/stock/perf: QEMU \(process 4711\) has not run for 61 s because it is stopped"
+    ) as caught:
         own.ran  # noqa: B018
     assert isinstance(caught.value, VmLost)
 
