@@ -338,7 +338,7 @@ def test_a_qemu_that_somebody_killed_accuses_no_kernel(fake: Fake, number: signa
 
 def test_a_qemu_that_is_killed_while_it_boots_accuses_no_kernel(fake: Fake) -> None:
     with pytest.raises(VmLost, match="QEMU was killed") as caught:
-        launch.start(fake('touch "$qmp"; sleep 1; kill -9 $$'), "cell", keep=False)
+        launch.start(fake('touch "$qmp"; echo Linux > "$log"; sleep 1; kill -9 $$'), "cell", keep=False)
     assert not isinstance(caught.value, GuestDied)
 
 
