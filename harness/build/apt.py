@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from harness import paths
 from harness.errors import RigError
 from harness.host import files, shell
 
+_SILENCE = 30
+"""seconds without a byte after which apt gives up a server, or tries it again"""
 _CONFIGURATION = """\
 APT::Architecture "{architecture}";
 #clear APT::Architectures;
@@ -20,8 +23,14 @@ APT::Install-Suggests "false";
 Dir::State "{folder}/state";
 Dir::State::status "{folder}/status";
 Dir::Cache "{folder}/cache";
+// A file of these that was cut off would be read for ever.
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
 Acquire::Languages "none";
 Acquire::Retries "3";
+Acquire::http::Timeout "{silence}";
+Acquire::https::Timeout "{silence}";
+Acquire::ftp::Timeout "{silence}";
 // Hooks of the host's configuration would change the host's own files.
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
@@ -39,13 +48,17 @@ def download(architecture: str, packages: Sequence[str], into: Path, *, dependen
     """
     folder = paths.cache() / "apt" / architecture
     with files.locked(folder):
+        if not files.whole(folder / "state"):
+            # apt was killed, or the host lost its power: apt reads no lists, nor replaces them, if one is incomplete.
+            shutil.rmtree(folder / "state", ignore_errors=True)
         for name in ("state/lists/partial", "cache/archives/partial"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         files.write(folder / "status", "")
         configuration = folder / "apt.conf"
-        files.write(configuration, _CONFIGURATION.format(architecture=architecture, folder=folder))
+        files.write(configuration, _CONFIGURATION.format(architecture=architecture, folder=folder, silence=_SILENCE))
         apt = ("apt-get", "--quiet", "-c", configuration)
         shell.output((*apt, "update"), error=_unavailable(architecture))
+        files.seal(folder / "state")
         command = ("install", "--yes", "--download-only") if dependencies else ("download",)
         archive = "Dir::Cache::archives=" + str(into)
         (into / "partial").mkdir(parents=True, exist_ok=True)

@@ -74,6 +74,9 @@ def _call(arguments: Sequence[str | Path], *, env: Mapping[str, str] | None = No
     try:
         return call()
     except RigError as trouble:
+        if leftovers.corrupt(trouble) and "fetch" not in arguments:  # or the other repository is corrupt
+            leftovers.doubt(path)
+            raise type(trouble)(f"{trouble}; call again: then the rig makes {path} anew.") from trouble
         if not leftovers.blocked(trouble):
             raise
     leftovers.remove(path, _PATIENCE)

@@ -24,6 +24,8 @@ _TEMPORARY = ("objects/??/tmp_obj_*", "objects/pack/tmp_*", "objects/pack/.tmp-*
 """names that git gives to objects and packs until they are complete"""
 _CHECKED = "rig-checked"
 """file in the repository with the boot of the host in which its objects were checked"""
+_CORRUPT = ("is corrupt", "is empty", "bad object", "unable to read sha1", "unable to read tree", "invalid object")
+"""texts of git's errors about an object that is damaged or missing"""
 _BLOCKED = ("remove the file manually", "File exists")
 """texts of git's errors about a lock that it did not get"""
 
@@ -36,6 +38,16 @@ def in_use(repository: Path) -> AbstractContextManager[None]:
 def blocked(error: RigError) -> bool:
     """Return True if git failed because of a lock."""
     return any(text in str(error) for text in _BLOCKED)
+
+
+def corrupt(error: RigError) -> bool:
+    """Return True if git failed because of an object that is damaged or missing."""
+    return any(text in str(error) for text in _CORRUPT)
+
+
+def doubt(repository: Path) -> None:
+    """Let the next process that uses the repository make it again."""
+    files.write(repository / _CHECKED, "")
 
 
 def remove(repository: Path, patience: float = 0.0) -> None:
@@ -109,9 +121,11 @@ def _check_after_a_boot(repository: Path) -> None:
     except OSError:
         return
     stamp = repository / _CHECKED
-    if not repository.exists() or (stamp.exists() and stamp.read_text() == boot):
+    checked = stamp.read_text() if stamp.exists() else "never"
+    if not repository.exists() or checked == boot:
         return
-    if any(map(_lost, repository.glob("objects/[0-9a-f][0-9a-f]/*"))) or any(map(_empty, repository.glob("objects/pack/*"))):
+    objects = repository.glob("objects/[0-9a-f][0-9a-f]/*")
+    if not checked or any(map(_lost, objects)) or any(map(_empty, repository.glob("objects/pack/*"))):
         # The indexes and the memory of tarballs say what need not be imported.
         for path in (repository, *(paths.cache() / name for name in ("index", "tarballs"))):
             shutil.rmtree(path, ignore_errors=True)

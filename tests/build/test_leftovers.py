@@ -176,6 +176,37 @@ def test_an_object_that_ends_at_a_page_is_read(base: Base, kernel_source: Path, 
     assert large.stat().st_size > 4 * 4096
 
 
+@pytest.mark.parametrize("harm", ["empty", "cut short", "gone"])
+def test_a_repository_that_git_finds_damaged_is_made_again_by_the_next_process(
+    base: Base, kernel_source: Path, place: Path, tree: Tree, harm: str
+) -> None:
+    blob = git.run("rev-parse", f"{tree.commit}:mm/vmalloc.c")
+    lost = git.repository() / "objects" / blob[:2] / blob[2:]
+    content = lost.read_bytes()
+    lost.unlink()
+    if harm != "gone":
+        lost.write_bytes(content[:40] if harm == "cut short" else b"")
+    (place / "mm/vmalloc.c").unlink()
+    with pytest.raises(RigError, match=rf"{blob}.*; call again: then the rig makes {git.repository()} anew"):
+        git.worktree(place, tree.commit)
+    another_process()
+    assert source.resolve(base, str(kernel_source), print) == tree
+    git.worktree(place, tree.commit)
+    assert git.is_at(place, tree.commit)
+
+
+def test_a_damaged_repository_of_a_user_does_not_count(base: Base, kernel_source: Path, tree: Tree) -> None:
+    for arguments in (("init", "--quiet"), ("add", "."), ("-c", "user.name=a", "commit", "--quiet", "-m", "Linux 4.18")):
+        git.plain(*arguments, cwd=kernel_source)
+    for path in (kernel_source / ".git/objects").glob("??/*"):
+        path.chmod(0o644)
+        path.write_bytes(b"")
+    with pytest.raises(UsageError):
+        source.resolve(base, f"{kernel_source}#HEAD", print)
+    another_process()
+    assert git.tree_of(tree.commit) == tree.tree
+
+
 def test_a_whole_repository_stays_after_a_boot(tree: Tree) -> None:
     before = git.run("for-each-ref")
     another_boot()
