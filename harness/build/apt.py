@@ -11,8 +11,8 @@ from harness import paths
 from harness.errors import RigError
 from harness.host import files, shell
 
-_SILENCE = 30
-"""seconds without a byte after which apt gives up a server, or tries it again"""
+_SILENCE = 20
+"""seconds without a byte after which apt gives up a server; it tries each of some lists twice, which makes minutes"""
 _CONFIGURATION = """\
 APT::Architecture "{architecture}";
 #clear APT::Architectures;
@@ -27,7 +27,8 @@ Dir::Cache "{folder}/cache";
 Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
 Acquire::Languages "none";
-Acquire::Retries "3";
+Acquire::Retries "1";
+APT::Update::Error-Mode "any";
 Acquire::http::Timeout "{silence}";
 Acquire::https::Timeout "{silence}";
 Acquire::ftp::Timeout "{silence}";
@@ -57,12 +58,22 @@ def download(architecture: str, packages: Sequence[str], into: Path, *, dependen
         configuration = folder / "apt.conf"
         files.write(configuration, _CONFIGURATION.format(architecture=architecture, folder=folder, silence=_SILENCE))
         apt = ("apt-get", "--quiet", "-c", configuration)
-        shell.output((*apt, "update"), error=_unavailable(architecture))
-        files.seal(folder / "state")
+        error = _unavailable(architecture)
+        stale: RigError | None = None
+        try:
+            shell.output((*apt, "update"), error=error)
+            files.seal(folder / "state")
+        except RigError as trouble:  # perhaps of a source that has none of the packages
+            stale = trouble
         command = ("install", "--yes", "--download-only") if dependencies else ("download",)
         archive = "Dir::Cache::archives=" + str(into)
         (into / "partial").mkdir(parents=True, exist_ok=True)
-        shell.output((*apt, "-o", archive, *command, *packages), cwd=into, error=_unavailable(architecture))
+        try:
+            shell.output((*apt, "-o", archive, *command, *packages), cwd=into, error=error)
+        except RigError as trouble:
+            if stale:
+                raise stale from trouble
+            raise
     return sorted(into.glob("*.deb"))
 
 

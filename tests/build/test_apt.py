@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.build import apt
+from harness.errors import RigError
 
 APT = """\
 #!/bin/sh
@@ -53,3 +54,14 @@ def test_lists_that_apt_was_killed_over_are_begun_anew(lists: Path, tmp_path: Pa
     lists.mkdir(parents=True)
     (lists / "amd64_Packages").write_text("comp")
     assert apt.download("amd64", ["busybox"], tmp_path / "into")
+
+
+def test_a_source_that_cannot_be_reached_is_the_reason(lists: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin/apt-get").write_text("#!/bin/sh\necho \"E: no answer to $*\" | sed 's/-c [^ ]*//' >&2\nexit 100\n")
+    with pytest.raises(RigError, match=r"Debian's packages for amd64 cannot be had: .*no answer to --quiet +update"):
+        apt.download("amd64", ["busybox"], tmp_path / "into")
+
+
+def test_a_source_that_is_not_needed_may_be_out_of_reach(lists: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin/apt-get").write_text('#!/bin/sh\ncase "$*" in *update) exit 100;; *) touch new.deb;; esac\n')
+    assert [deb.name for deb in apt.download("amd64", ["busybox"], tmp_path / "into")] == ["new.deb"]
