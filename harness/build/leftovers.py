@@ -108,10 +108,11 @@ def _concerns(pid: int, repository: Path) -> bool:
     places = [repository, *(tree for tree in trees if tree.name)]
     try:
         folder = Path(f"/proc/{pid}/cwd").resolve(strict=True)
-        words = Path(f"/proc/{pid}/cmdline").read_bytes() + b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words += [word for word in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if word.startswith(b"GIT_")]
     except OSError:  # it has ended, or is another user's, who has a cache of his own
         return False
-    return any(folder.is_relative_to(place) or os.fsencode(place) in words for place in places)
+    return any(folder.is_relative_to(place) or any(os.fsencode(place) in word for word in words) for place in places)
 
 
 def _check_after_a_boot(repository: Path) -> None:

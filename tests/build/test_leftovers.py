@@ -103,10 +103,22 @@ def test_the_lock_of_a_living_git_stays(cache: Path, tree: Tree, place: Path, tm
     assert not lock.exists()
 
 
-def test_a_git_that_works_elsewhere_is_not_waited_for(tree: Tree, kernel_source: Path) -> None:
+def test_a_git_that_works_elsewhere_is_not_waited_for(
+    place: Path, tree: Tree, kernel_source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLDPWD", str(place))
     git.plain("init", "--quiet", kernel_source, cwd=kernel_source)
     with living(kernel_source):
         leftovers.remove(git.repository())
+
+
+def test_a_git_that_was_told_where_to_work_by_its_environment_is_waited_for(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = git.repository()
+    monkeypatch.setenv("GIT_DIR", str(repository))
+    with living(tmp_path), pytest.raises(UsageError, match=r"\(git\) still works with"):
+        leftovers.remove(repository)
 
 
 def test_locks_stay_while_another_rig_works(tree: Tree) -> None:
