@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from harness import paths
 from harness.errors import RigError
 from harness.host import files, shell
 
+_SILENCE = 20
+"""seconds without a byte after which apt gives up a server; it tries each of some lists twice, which makes minutes"""
 _CONFIGURATION = """\
 APT::Architecture "{architecture}";
 #clear APT::Architectures;
@@ -20,8 +23,15 @@ APT::Install-Suggests "false";
 Dir::State "{folder}/state";
 Dir::State::status "{folder}/status";
 Dir::Cache "{folder}/cache";
+// A file of these that was cut off would be read for ever.
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
 Acquire::Languages "none";
-Acquire::Retries "3";
+Acquire::Retries "1";
+APT::Update::Error-Mode "any";
+Acquire::http::Timeout "{silence}";
+Acquire::https::Timeout "{silence}";
+Acquire::ftp::Timeout "{silence}";
 // Hooks of the host's configuration would change the host's own files.
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
@@ -39,17 +49,31 @@ def download(architecture: str, packages: Sequence[str], into: Path, *, dependen
     """
     folder = paths.cache() / "apt" / architecture
     with files.locked(folder):
+        if not files.whole(folder / "state"):
+            # apt was killed, or the host lost its power: apt reads no lists, nor replaces them, if one is incomplete.
+            shutil.rmtree(folder / "state", ignore_errors=True)
         for name in ("state/lists/partial", "cache/archives/partial"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         files.write(folder / "status", "")
         configuration = folder / "apt.conf"
-        files.write(configuration, _CONFIGURATION.format(architecture=architecture, folder=folder))
+        files.write(configuration, _CONFIGURATION.format(architecture=architecture, folder=folder, silence=_SILENCE))
         apt = ("apt-get", "--quiet", "-c", configuration)
-        shell.output((*apt, "update"), error=_unavailable(architecture))
+        error = _unavailable(architecture)
+        stale: RigError | None = None
+        try:
+            shell.output((*apt, "update"), error=error)
+            files.seal(folder / "state")
+        except RigError as trouble:  # perhaps of a source that has none of the packages
+            stale = trouble
         command = ("install", "--yes", "--download-only") if dependencies else ("download",)
         archive = "Dir::Cache::archives=" + str(into)
         (into / "partial").mkdir(parents=True, exist_ok=True)
-        shell.output((*apt, "-o", archive, *command, *packages), cwd=into, error=_unavailable(architecture))
+        try:
+            shell.output((*apt, "-o", archive, *command, *packages), cwd=into, error=error)
+        except RigError as trouble:
+            if stale:
+                raise stale from trouble
+            raise
     return sorted(into.glob("*.deb"))
 
 

@@ -21,6 +21,8 @@ _PATIENCE = 120.0
 """seconds to wait for other gits if a lock is in the way; the import of a source takes a minute"""
 _TRIES = 20
 """maximum number of checkouts of a work tree, while builds of other sources check out theirs in it"""
+_REPOSITORY = "160000 "
+"""git's mode of another repository"""
 _BUILT = "/build-*"
 """build folders in a work tree, which are not part of the source"""
 _ready: set[Path] = set()
@@ -74,6 +76,9 @@ def _call(arguments: Sequence[str | Path], *, env: Mapping[str, str] | None = No
     try:
         return call()
     except RigError as trouble:
+        if leftovers.corrupt(trouble) and "fetch" not in arguments:  # or the other repository is corrupt
+            leftovers.doubt(path)
+            raise type(trouble)(f"{trouble}; call again: then the rig makes {path} anew.") from trouble
         if not leftovers.blocked(trouble):
             raise
     leftovers.remove(path, _PATIENCE)
@@ -112,11 +117,19 @@ def import_folder(folder: Path) -> str:
     """Return the tree of all files below `folder`.
 
     The index is kept, so that the next import reads only files that changed.
+    Raises UsageError for a git repository below `folder`: git would leave out its files.
     """
     index = _index(folder)
     with files.locked(index):
         env = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(folder)}
         run("add", "--all", "--force", "--", ".", env=env, cwd=folder)
+        for entry in run("ls-files", "--stage", "-z", env=env).split("\0"):
+            if entry.startswith(_REPOSITORY):
+                index.unlink()  # git would keep the entry even if the repository is gone
+                inner = folder / entry.partition("\t")[2]
+                raise UsageError(
+                    f"{inner} is a git repository inside of the source, which git leaves out; remove its .git, or move it."
+                )
         return run("write-tree", env=env)
 
 

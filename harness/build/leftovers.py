@@ -24,6 +24,8 @@ _TEMPORARY = ("objects/??/tmp_obj_*", "objects/pack/tmp_*", "objects/pack/.tmp-*
 """names that git gives to objects and packs until they are complete"""
 _CHECKED = "rig-checked"
 """file in the repository with the boot of the host in which its objects were checked"""
+_CORRUPT = ("is corrupt", "is empty", "bad object", "unable to read sha1", "unable to read tree", "invalid object")
+"""texts of git's errors about an object that is damaged or missing"""
 _BLOCKED = ("remove the file manually", "File exists")
 """texts of git's errors about a lock that it did not get"""
 
@@ -36,6 +38,16 @@ def in_use(repository: Path) -> AbstractContextManager[None]:
 def blocked(error: RigError) -> bool:
     """Return True if git failed because of a lock."""
     return any(text in str(error) for text in _BLOCKED)
+
+
+def corrupt(error: RigError) -> bool:
+    """Return True if git failed because of an object that is damaged or missing."""
+    return any(text in str(error) for text in _CORRUPT)
+
+
+def doubt(repository: Path) -> None:
+    """Let the next process that uses the repository make it again."""
+    files.write(repository / _CHECKED, "")
 
 
 def remove(repository: Path, patience: float = 0.0) -> None:
@@ -96,10 +108,11 @@ def _concerns(pid: int, repository: Path) -> bool:
     places = [repository, *(tree for tree in trees if tree.name)]
     try:
         folder = Path(f"/proc/{pid}/cwd").resolve(strict=True)
-        words = Path(f"/proc/{pid}/cmdline").read_bytes() + b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words += [word for word in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if word.startswith(b"GIT_")]
     except OSError:  # it has ended, or is another user's, who has a cache of his own
         return False
-    return any(folder.is_relative_to(place) or os.fsencode(place) in words for place in places)
+    return any(folder.is_relative_to(place) or any(os.fsencode(place) in word for word in words) for place in places)
 
 
 def _check_after_a_boot(repository: Path) -> None:
@@ -109,9 +122,11 @@ def _check_after_a_boot(repository: Path) -> None:
     except OSError:
         return
     stamp = repository / _CHECKED
-    if not repository.exists() or (stamp.exists() and stamp.read_text() == boot):
+    checked = stamp.read_text() if stamp.exists() else "never"
+    if not repository.exists() or checked == boot:
         return
-    if any(map(_lost, repository.glob("objects/[0-9a-f][0-9a-f]/*"))) or any(map(_empty, repository.glob("objects/pack/*"))):
+    objects = repository.glob("objects/[0-9a-f][0-9a-f]/*")
+    if not checked or any(map(_lost, objects)) or any(map(_empty, repository.glob("objects/pack/*"))):
         # The indexes and the memory of tarballs say what need not be imported.
         for path in (repository, *(paths.cache() / name for name in ("index", "tarballs"))):
             shutil.rmtree(path, ignore_errors=True)

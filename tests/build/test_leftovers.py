@@ -103,10 +103,22 @@ def test_the_lock_of_a_living_git_stays(cache: Path, tree: Tree, place: Path, tm
     assert not lock.exists()
 
 
-def test_a_git_that_works_elsewhere_is_not_waited_for(tree: Tree, kernel_source: Path) -> None:
+def test_a_git_that_works_elsewhere_is_not_waited_for(
+    place: Path, tree: Tree, kernel_source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLDPWD", str(place))
     git.plain("init", "--quiet", kernel_source, cwd=kernel_source)
     with living(kernel_source):
         leftovers.remove(git.repository())
+
+
+def test_a_git_that_was_told_where_to_work_by_its_environment_is_waited_for(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = git.repository()
+    monkeypatch.setenv("GIT_DIR", str(repository))
+    with living(tmp_path), pytest.raises(UsageError, match=r"\(git\) still works with"):
+        leftovers.remove(repository)
 
 
 def test_locks_stay_while_another_rig_works(tree: Tree) -> None:
@@ -174,6 +186,37 @@ def test_an_object_that_ends_at_a_page_is_read(base: Base, kernel_source: Path, 
     another_boot()
     assert source.resolve(base, str(kernel_source), print) == made
     assert large.stat().st_size > 4 * 4096
+
+
+@pytest.mark.parametrize("harm", ["empty", "cut short", "gone"])
+def test_a_repository_that_git_finds_damaged_is_made_again_by_the_next_process(
+    base: Base, kernel_source: Path, place: Path, tree: Tree, harm: str
+) -> None:
+    blob = git.run("rev-parse", f"{tree.commit}:mm/vmalloc.c")
+    lost = git.repository() / "objects" / blob[:2] / blob[2:]
+    content = lost.read_bytes()
+    lost.unlink()
+    if harm != "gone":
+        lost.write_bytes(content[:40] if harm == "cut short" else b"")
+    (place / "mm/vmalloc.c").unlink()
+    with pytest.raises(RigError, match=rf"{blob}.*; call again: then the rig makes {git.repository()} anew"):
+        git.worktree(place, tree.commit)
+    another_process()
+    assert source.resolve(base, str(kernel_source), print) == tree
+    git.worktree(place, tree.commit)
+    assert git.is_at(place, tree.commit)
+
+
+def test_a_damaged_repository_of_a_user_does_not_count(base: Base, kernel_source: Path, tree: Tree) -> None:
+    for arguments in (("init", "--quiet"), ("add", "."), ("-c", "user.name=a", "commit", "--quiet", "-m", "Linux 4.18")):
+        git.plain(*arguments, cwd=kernel_source)
+    for path in (kernel_source / ".git/objects").glob("??/*"):
+        path.chmod(0o644)
+        path.write_bytes(b"")
+    with pytest.raises(UsageError):
+        source.resolve(base, f"{kernel_source}#HEAD", print)
+    another_process()
+    assert git.tree_of(tree.commit) == tree.tree
 
 
 def test_a_whole_repository_stays_after_a_boot(tree: Tree) -> None:

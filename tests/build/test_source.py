@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import tarfile
@@ -85,6 +86,19 @@ def test_files_that_git_would_ignore_are_part_of_the_source(base: Base, kernel_s
     (kernel_source / ".gitignore").write_text("*.c\n")
     found = source.resolve(base, str(kernel_source), print)
     assert git.blob(found.commit, "mm/vmalloc.c") is not None
+
+
+def test_a_repository_inside_of_the_source_is_not_left_out(base: Base, kernel_source: Path) -> None:
+    inner = kernel_source / "drivers/mine"
+    inner.mkdir(parents=True)
+    (inner / "a.c").write_text("mine\n")
+    run_git(inner, "init", "--quiet")
+    run_git(inner, "add", ".")
+    run_git(inner, "commit", "--quiet", "-m", "Mine")
+    for _ in range(2):
+        assert f"{inner} is a git repository inside of the source" in refused(base, kernel_source)
+    shutil.rmtree(inner / ".git")
+    assert git.blob(source.resolve(base, str(kernel_source), print).commit, "drivers/mine/a.c") == b"mine"
 
 
 def test_a_checkout_is_taken_as_it_was_committed(base: Base, checkout: Path) -> None:
