@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from harness.errors import RigError
 
@@ -16,12 +19,22 @@ Line = Callable[[str], None]
 """takes lines of text one by one, such as progress messages or a command's output"""
 _LAST_WORDS = 4
 """lines of a failed command's output that its error quotes; the last line alone often gives no reason"""
+_OF_THE_HOST = re.compile(
+    r"No space left on device|Disk quota exceeded|Read-only file system|Input/output error|Too many open files"
+    r"|Cannot allocate memory|virtual memory exhausted|\bKilled\b"
+)
+"""words by which a program says that the host lacks something, and that it is not to blame itself"""
 _running: set[subprocess.Popen[bytes]] = set()
 
 
 def quote(command: Sequence[str | Path]) -> str:
     """Return `command` as a person would type it."""
     return shlex.join(str(word) for word in command)
+
+
+def host_reason(lines: Iterable[str]) -> str:
+    """Return the first line by which a program says that the host lacks something, such as space; empty if none does."""
+    return next((line.strip() for line in lines if _OF_THE_HOST.search(line)), "")
 
 
 def output(
@@ -50,7 +63,10 @@ def output(
     except OSError as trouble:
         raise error(f"`{command[0]}` cannot be run: {trouble.strerror}; ./bootstrap installs what the rig needs.") from trouble
     if done.returncode:
-        last = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-_LAST_WORDS:]
+        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        last, reason = said[-_LAST_WORDS:], host_reason(said)
+        if reason and not host_reason(last):
+            last = [reason, *last]
         raise error(f"`{quote(command)}` failed with exit code {done.returncode}: {'; '.join(last) or 'it said nothing'}")
     return done.stdout.decode(errors="replace").strip()
 
@@ -67,7 +83,7 @@ def follow(
 
     `env` is its whole environment. `line` is called with each line of the output. If the rig dies, the command gets SIGTERM.
     """
-    with log.open("ab") as sink:
+    with _appended(log) as sink:
         sink.write(f"$ {quote(command)}\n".encode())
         try:
             process = subprocess.Popen(
@@ -93,6 +109,16 @@ def follow(
         finally:
             _stop(process)
             _running.discard(process)
+
+
+@contextlib.contextmanager
+def _appended(log: Path) -> Iterator[BinaryIO]:
+    """Open a log to append to it; RigError if it cannot be written, then or later."""
+    try:
+        with log.open("ab") as sink:
+            yield sink
+    except OSError as trouble:
+        raise RigError(f"{log} cannot be written: {trouble.strerror}.") from trouble
 
 
 def stop_all() -> None:
