@@ -80,7 +80,7 @@ def _test(wanted: Selection, resume: str | bool | None) -> None:
     elif msgspec.structs.replace(wanted, jobs=0) != Selection():
         raise UsageError("--resume finishes a run as it was begun; of the other options only --jobs goes with it.")
     else:
-        outcome = pipeline.resume("" if resume is True else str(resume), wanted.jobs)
+        outcome = pipeline.resume("" if resume is True else str(resume), wanted.jobs, _say)
     _show(outcome)
 
 
@@ -390,6 +390,6 @@ def history(_: Context, test: str = "") -> None:
         seen = histories.look(test)
     _CONSOLE.print(trend.runs(seen.runs))
     _CONSOLE.print(trend.terminal(seen.trends))
-    if seen.unread:
-        _say(f"{len(seen.unread)} of the runs in results/ cannot be read, the first of them: {seen.unread[0]}")
+    for sentence in seen.unread:
+        _say(f"note: not in the history: {sentence}")
     _say(f"Page: {seen.page}")

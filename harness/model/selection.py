@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
 
@@ -17,6 +18,7 @@ PROFILE = "perf"
 ON_FAILURE = ("keep", "core")
 MARGINS = {Clock.ICOUNT: 1.0, Clock.WALL: 5.0}
 """per cent: a smaller difference does not matter, even if it is real"""
+Percent = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,9 +27,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = Clock.ICOUNT
     """of the performance tests; a stress test has its own"""
     scale: str = catalog.SCALE
-    loops: float = 1.0
+    loops: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     """share of the scale's operations that each test does"""
-    boots: int = 0
+    boots: Annotated[int, msgspec.Meta(ge=0)] = 0
     """of each cell for the performance tests; 0 for as many as the scale says"""
     unsettled: bool = False
     """True if memory is not settled between samples, whatever the scale says"""
@@ -35,10 +37,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """leave up the first VM of each cell that the suite boots"""
     on_failure: str = ""
     """for a VM after a test that failed: ``keep`` it, or save its memory as a ``core``; if empty, boot a fresh one"""
-    threshold: float = 5.0
+    threshold: Percent = 5.0
     """per cent: a change that slows down by at least this is a regression"""
-    margins: dict[Clock, float] = msgspec.field(default_factory=MARGINS.copy)
+    margins: dict[Clock, Percent] = msgspec.field(default_factory=MARGINS.copy)
     """per cent by clock: a smaller difference counts as the same"""
+
+    def __post_init__(self) -> None:
+        """Refuse settings without a margin for each clock."""
+        if missing := [clock.value for clock in Clock if clock not in self.margins]:
+            raise ValueError(f"`margins` has no entry for {', '.join(missing)}")
 
 
 class Selection(msgspec.Struct, frozen=True):
