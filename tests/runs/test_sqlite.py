@@ -108,6 +108,8 @@ def test_a_file_that_was_cut_off_is_named(file: Path, results: Path) -> None:
         "UPDATE subjects SET test = CAST(x'ff' AS TEXT)",
         "UPDATE samples SET value = 'much'",
         "UPDATE samples SET boot = 'first'",
+        "UPDATE samples SET value = 9e999",
+        "UPDATE samples SET value = -1",
     ],
 )
 def test_a_damaged_row_is_told_of_in_a_sentence(file: Path, results: Path, damage: str) -> None:
