@@ -87,12 +87,47 @@ class Selection(msgspec.Struct, frozen=True):
         return Clock(self.clock or Clock.ICOUNT)
 
 
-def refine(wanted: Selection, given: Mapping[str, object]) -> Selection:
-    """Return `wanted` with the options in `given`, which are text; UsageError for one that is not a number."""
+def number(option: str, given: str, least: float = 0, most: float = math.inf) -> float:
+    """Return the value of an option; UsageError if it is not a finite number from `least` to `most`."""
     try:
-        return msgspec.convert({**msgspec.structs.asdict(wanted), **given}, Selection, strict=False)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"An option has a value of the wrong kind: {str(error).replace('$.', '--')}.") from error
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most or value == math.inf:
+        limit = f" and at most {most:g}" if most < math.inf else ""
+        raise UsageError(f"--{option} has to be a number of at least {least:g}{limit}, not '{given}'.")
+    return value
+
+
+def whole(option: str, given: str, least: int = 0) -> int:
+    """Return the value of an option that can be kept as an integer of 32 bits; UsageError if it cannot, or is below `least`."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not value.is_integer():
+        raise UsageError(f"--{option} has to be a whole number, not '{given}'.")
+    if not least <= value < 1 << 32:
+        raise UsageError(f"--{option} has to be a whole number from {least} to 2 to the power of 32, not '{given}'.")
+    return int(value)
+
+
+def refine(wanted: Selection, given: Mapping[str, object]) -> Selection:
+    """Return `wanted` with the options in `given`, of which numbers are text; UsageError for one that is not a number."""
+    return msgspec.structs.replace(wanted, **{name: _value(name, value) for name, value in given.items()})
+
+
+def _value(name: str, given: object) -> object:
+    """Return the value of an option. A number of 0 is refused where 0 is how a selection has that nothing was said."""
+    option, default = name.replace("_", "-"), getattr(Selection(), name)
+    if isinstance(given, str) and isinstance(default, float):
+        value = number(option, given)
+        if not value and not default:
+            raise UsageError(f"--{option} has to be above 0, not '{given}'.")
+        return value
+    if isinstance(given, str) and isinstance(default, int) and not isinstance(default, bool):
+        return whole(option, given, least=1)
+    return given
 
 
 def check(wanted: Selection) -> None:
