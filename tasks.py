@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from harness.commands import uncaught
+
+uncaught.install()  # before the other imports, which can fail as well
+
 import functools
 import os
 import sys
@@ -17,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import text
-from harness.commands import attach, options, pipeline
+from harness.commands import attach, options, output, pipeline
 from harness.commands import audit as audits
 from harness.commands import cache as caches
 from harness.commands import check as checks
@@ -31,7 +35,7 @@ from harness.host import shell
 from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.run_folder import Run
-from harness.model.selection import Selection
+from harness.model.selection import Selection, number, whole
 from harness.report import audit as audit_tables
 from harness.report import cache as cache_tables
 from harness.report import catalog as catalog_tables
@@ -49,6 +53,10 @@ from harness.vm import vms
 _WIDTH = 110
 """columns where no terminal has a say: enough for a table without broken lines"""
 _CONSOLE = Console() if sys.stdout.isatty() else Console(width=_WIDTH, soft_wrap=True)
+_LONGEST = 24.0 * 365
+"""hours of a soak"""
+_LARGEST = float(1 << 30)
+"""GiB that nights may keep"""
 _built = functools.lru_cache(pipeline.build)
 
 
@@ -84,7 +92,7 @@ def _test(wanted: Selection, resume: str | bool | None) -> None:
     elif msgspec.structs.replace(wanted, jobs=0) != Selection():
         raise UsageError("--resume finishes a run as it was begun; of the other options only --jobs goes with it.")
     else:
-        outcome = pipeline.resume("" if resume is True else str(resume), wanted.jobs)
+        outcome = pipeline.resume("" if resume is True else str(resume), wanted.jobs, _say)
     _show(outcome)
 
 
@@ -111,7 +119,10 @@ def _soak(wanted: Selection, hours: str | None, seed: str | None) -> None:
     vms.sweep()
     wanted = msgspec.structs.replace(wanted, tests=wanted.tests or "stress")
     soaks.check(wanted)
-    lasts, chosen = options.number("hours", hours or "1", least=0.001), options.whole("seed", seed or "0")
+    lasts, chosen = (
+        number("hours", "1" if hours is None else hours, least=0.001, most=_LONGEST),
+        whole("seed", "0" if seed is None else seed),
+    )
     _show(soaks.run(_built(wanted), wanted, _command(), lasts, chosen))
 
 
@@ -130,7 +141,7 @@ def _selfcheck(wanted: Selection, experiments: str | None) -> None:
     """Measure the rig itself: twins of stock must be the same, and kernels slowed down on purpose slower."""
     vms.sweep()
     clocks = (wanted.timed,) if wanted.clock else tuple(Clock)
-    result = selfchecks.run(wanted, clocks, int(options.number("experiments", experiments or "3", least=1)), _command())
+    result = selfchecks.run(wanted, clocks, whole("experiments", "3" if experiments is None else experiments, least=1), _command())
     _CONSOLE.print(sensitivity.tables(result))
     alarms = [trial for trial in result.trials if trial.false_alarm]
     if alarms:
@@ -269,7 +280,7 @@ def cache(_: Context, prune: bool = False, keep: str = "") -> None:
     with options.errors():
         if keep and not prune:
             raise UsageError("--keep says how much --prune leaves; give both.")
-        limit = int(options.number("keep", keep) * (1 << 30)) if keep else Limits().cache
+        limit = int(number("keep", keep, most=_LARGEST) * (1 << 30)) if keep else Limits().cache
         for entry in caches.prune(limit) if prune else ():
             _say(f"removed: {entry.path}, {text.size(entry.size)}")
         _CONSOLE.print(cache_tables.tables(caches.entries()))
@@ -280,9 +291,9 @@ def _nightly(
 ) -> None:
     """Build and test everything unattended, keep it in the history, and hold it against the baseline."""
     limits = Limits(
-        runs=int(options.number("keep-runs", keep_runs, least=1)) if keep_runs else Limits().runs,
-        size=int(options.number("keep-size", keep_size) * (1 << 30)) if keep_size else Limits().size,
-        cache=int(options.number("keep-cache", keep_cache) * (1 << 30)) if keep_cache else Limits().cache,
+        runs=whole("keep-runs", keep_runs, least=1) if keep_runs is not None else Limits().runs,
+        size=int(number("keep-size", keep_size, most=_LARGEST) * (1 << 30)) if keep_size is not None else Limits().size,
+        cache=int(number("keep-cache", keep_cache, most=_LARGEST) * (1 << 30)) if keep_cache is not None else Limits().cache,
     )
     parts = nights.Parts(
         pipeline.build,
@@ -331,7 +342,7 @@ def compare(_: Context, before: str, after: str, threshold: str = "") -> None:
     """Compare two runs, cell by cell."""
     with options.errors():
         old, new = lifecycle.find(before), lifecycle.find(after)
-        outcome = conclude.across(old, new, options.number("threshold", threshold) if threshold else None)
+        outcome = conclude.across(old, new, number("threshold", threshold) if threshold else None)
         _show(outcome, conclude.report_name(old))
 
 
@@ -348,7 +359,7 @@ def _kernlog(
     with options.errors(), kernel_logs.opened(log) as file:
         given = kernel_logs.debug(vmlinux, module, source)
         if jsonl:
-            code = kernel_logs.convert(file, given, sys.stdout.write, lambda error: print(error, file=sys.stderr))
+            code = kernel_logs.convert(file, given, output.write, lambda error: print(error, file=sys.stderr))
         else:
             troubles = kernel_logs.look(file, given)
             code = ExitCode.FINDING if troubles else ExitCode.GOOD
@@ -423,6 +434,6 @@ def history(_: Context, test: str = "") -> None:
         seen = histories.look(test)
     _CONSOLE.print(trend.runs(seen.runs))
     _CONSOLE.print(trend.terminal(seen.trends))
-    if seen.unread:
-        _say(f"{len(seen.unread)} of the runs in results/ cannot be read, the first of them: {seen.unread[0]}")
+    for sentence in seen.unread:
+        _say(f"note: not in the history: {sentence}")
     _say(f"Page: {seen.page}")

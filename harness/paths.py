@@ -8,6 +8,26 @@ import re
 import tempfile
 from pathlib import Path
 
+from harness.errors import UsageError
+
+
+def expanded(named: str, by: str) -> Path:
+    """Return the absolute path that an option or a variable `by` names; UsageError if there can be none of that name."""
+    try:
+        return Path(named).expanduser().resolve()
+    except RuntimeError as error:
+        raise UsageError(
+            f"{by} has '{named}', but there is no such user, or no home of that user; name the path itself."
+        ) from error
+    except (ValueError, OSError) as error:
+        raise UsageError(f"{by} has '{named}', which cannot be a path: {error}.") from error
+
+
+def _folder(variable: str) -> Path | None:
+    named = os.environ.get(variable)
+    return expanded(named, variable) if named else None
+
+
 PROJECT = Path(__file__).resolve().parent.parent
 MACHINES = PROJECT / "qemu_configs"
 FRAGMENTS = MACHINES / "kconfig"
@@ -16,7 +36,7 @@ TEST_MODULE = PROJECT / "test_module"
 ROOTFS = PROJECT / "rootfs"
 TOOLS = PROJECT / "harness" / "build" / "tools"
 """scripts that a build calls by name"""
-RESULTS = Path(os.environ.get("RIG_RESULTS") or PROJECT / "results").expanduser().resolve()
+RESULTS = _folder("RIG_RESULTS") or PROJECT / "results"
 """folder of all runs: ``RIG_RESULTS``, or results/"""
 
 
@@ -25,11 +45,19 @@ def cache() -> Path:
 
     Everything below it can be deleted; the rig makes it again when it is needed.
     """
-    chosen = os.environ.get("RIG_CACHE")
+    chosen = _folder("RIG_CACHE")
     if chosen:
-        return Path(chosen).expanduser().resolve()
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "kernel-patch-rig"
+        return chosen
+    # The XDG Base Directory Specification says of a relative path here that it is to be ignored.
+    home = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (home if home.is_absolute() else _home() / ".cache") / "kernel-patch-rig"
+
+
+def _home() -> Path:
+    try:
+        return Path.home().absolute()
+    except RuntimeError as error:
+        raise UsageError(f"There is no home folder for the rig's cache: {error} RIG_CACHE can name another place.") from error
 
 
 def runtime() -> tuple[Path, ...]:

@@ -4,6 +4,15 @@
 from __future__ import annotations
 
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_SPELT = str.maketrans(
+    {"±": "+-", "−": "-", "×": "x", "…": "...", "·": ".", "–": "-", "—": "-", "“": '"', "”": '"', "’": "'", "µ": "u"}
+    | {bar: str(number) for number, bar in enumerate("▁▂▃▄▅▆▇█", 1)}
+)
+
+
+def spelt(text: str) -> str:
+    """Return text in ASCII, for a terminal that has no more: bars of a sparkline are digits, and the rest is escaped."""
+    return text.translate(_SPELT).encode("ascii", "backslashreplace").decode()
 
 
 def plain(text: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.host import files
+from harness.host import files, shell
 from harness.host.shell import Line
 
 _OBJECT = re.compile(r"^\s+(CC|AS|LDS)\s+(\[M\]\s+)?\S+$")
@@ -14,9 +14,15 @@ _ERROR = re.compile(r"^(\S+?):(\d+)(:\d+)?: (?:fatal )?[Ee]rror: |^make.*\*\*\*|
 
 
 def first_error(log: Path) -> str:
-    """Return the first line with an error in a build's log; its last line if there is none."""
-    last = "the log is empty"
-    for line in log.read_text(errors="replace").splitlines():
+    """Return the first line with an error in a build's log; its last line if there is none.
+
+    A line that says what the host lacks goes before all others, for they follow from it: a compiler that finds the disk full
+    may have left an object that the next one calls damaged.
+    """
+    last, lines = "the log is empty", log.read_text(errors="replace").splitlines()
+    if reason := shell.host_reason(lines):
+        return reason
+    for line in lines:
         if _ERROR.search(line):
             return line.strip()
         last = line.strip() or last

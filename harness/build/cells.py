@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness import paths
 from harness.build import patches
 from harness.errors import UsageError
 from harness.model import catalog, matrix, selection
@@ -25,7 +26,7 @@ def check(wanted: Selection) -> None:
 
 def cells(wanted: Selection, base: Base, variants: tuple[Variant, ...] = ()) -> tuple[Cell, ...]:
     """Return the selected cells of `base`; `variants` take the place of those that `wanted` names."""
-    series = Path(wanted.series).expanduser() if wanted.series else None
+    series = paths.expanded(wanted.series, "--series") if wanted.series else None
     name = matrix.series_name(series) if series else base.default_series
     if wanted.each_patch and not name:
         raise UsageError(f"--each-patch needs a series, and Linux {base.name} has no default one; name one with --series.")

@@ -20,7 +20,7 @@ import msgspec
 
 from harness.build.references import RelocatableKernel, plain
 from harness.errors import UsageError
-from harness.host import elf
+from harness.host import elf, stored
 from harness.model.changes import KernelContents, Symbol
 
 FORMAT = 1
@@ -75,7 +75,7 @@ def loaded(linked: Path) -> str:
 def load(file: Path) -> KernelContents:
     """Read a kernel's functions.json; UsageError if it is missing or damaged."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=KernelContents)
+        return stored.decode(stored.content(file), KernelContents)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}; run `invoke build` again.") from error
     except msgspec.DecodeError as error:

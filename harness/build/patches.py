@@ -14,6 +14,7 @@ from harness.build import git
 from harness.build.source import Tree
 from harness.errors import UsageError
 from harness.model.matrix import Variant
+from harness.text import plain
 
 _DIFF = re.compile(r"^diff --git a/(\S+) b/(\S+)$")
 _NULL = "0" * 40
@@ -143,6 +144,8 @@ def _quilt(folder: Path) -> list[Patch]:
         words = line.split("#", 1)[0].split()
         if not words:
             continue
+        if "\0" in words[0]:
+            raise UsageError(f"{folder / 'series'} names '{plain(words[0])}', with a NUL in it, which no file's name can have.")
         file = (folder / words[0]).resolve()
         if not _may_name(folder.resolve(), file):
             where = "which lies outside of the folder; patches have to lie in it, or in a series beside it"

@@ -68,7 +68,7 @@ def resolve(base: Base, wanted: str | None, say: Line, origins: Origins = _ORIGI
 
 
 def _wanted(base: Base, wanted: str, say: Line) -> Tree:
-    path = Path(wanted).expanduser()
+    path = _path(wanted)
     if path.is_dir():
         if (path / ".git").exists():
             return _from_git(base, str(path.resolve()), "HEAD", say)
@@ -76,7 +76,7 @@ def _wanted(base: Base, wanted: str, say: Line) -> Tree:
     if path.is_file():
         return _from_file(base, path.resolve(), say)
     url, mark, ref = wanted.partition("#")
-    local = Path(url).expanduser()
+    local = _path(url)
     if mark and (local / ".git").exists():
         return _from_git(base, "file://" + str(local.resolve()), ref, say)
     if _TRANSPORT.match(url) or url.endswith(".git") or mark:
@@ -222,6 +222,11 @@ def _check_version(base: Base, makefile: str, origin: str) -> None:
 
 FALLBACK = "6.1"
 """the base whose source is a package of Debian's"""
+
+
+def _path(wanted: str) -> Path:
+    # A URL is no path, and stays as it is.
+    return paths.expanded(wanted, "--source or RIG_SOURCE") if wanted.startswith("~") else Path(wanted)
 
 
 class Sources(msgspec.Struct, frozen=True):

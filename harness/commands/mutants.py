@@ -19,7 +19,7 @@ from harness.commands import pipeline
 from harness.commands.mutant_bench import APART, TOOLS, Bench, Tools
 from harness.commands.progress import Progress
 from harness.errors import RigError, UsageError
-from harness.host import files, parallel, shell, toml
+from harness.host import files, parallel, shell, stored, toml
 from harness.host.shell import Line
 from harness.model import catalog, matrix, mutants, records, run_folder, selection
 from harness.model.matrix import Base, Variant
@@ -203,7 +203,7 @@ def file() -> Path:
 def last() -> MutationRun | None:
     """Return the last result, if it can be read."""
     try:
-        return msgspec.json.decode(file().read_bytes(), type=MutationRun)
+        return stored.decode(stored.content(file()), MutationRun)
     except (OSError, msgspec.DecodeError):
         return None
 

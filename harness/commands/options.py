@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,8 @@ from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
 from harness import text
-from harness.errors import RigError, UsageError
+from harness.commands import uncaught
+from harness.errors import RigError
 from harness.model.selection import Selection, refine
 from harness.stats.outcome import ExitCode
 
@@ -93,30 +93,8 @@ class errors:  # noqa: N801 - reads as a statement
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
-        if isinstance(error, RigError):
-            raise Exit(text.plain(f"kernel-patch-rig: {error}"), code=ExitCode.RIG_FAILED) from error
-        if isinstance(error, OSError):
-            where = f"{error.filename} cannot be used" if error.filename else "the system refuses"
-            raise Exit(f"kernel-patch-rig: {where}: {error.strerror or error}.", code=ExitCode.RIG_FAILED) from error
+        if isinstance(error, RigError | OSError):
+            raise Exit(uncaught.sentence(error), code=ExitCode.RIG_FAILED) from error
         if isinstance(error, KeyboardInterrupt):
             told = str(error) or "interrupted; what was recorded so far is kept."
             raise Exit(text.plain(f"kernel-patch-rig: {told}"), code=130) from error
-
-
-def number(option: str, given: str, least: float = 0) -> float:
-    """Return the value of an option; UsageError if it is none."""
-    try:
-        value = float(given)
-    except ValueError:
-        value = math.nan
-    if not least <= value < math.inf:
-        raise UsageError(f"--{option} has to be a number of at least {least:g}, not '{given}'.")
-    return value
-
-
-def whole(option: str, given: str) -> int:
-    """Return the value of an option that can be kept as an integer of 32 bits; UsageError if it cannot."""
-    value = number(option, given)
-    if value != int(value) or value >= 1 << 32:
-        raise UsageError(f"--{option} has to be a whole number below 2 to the power of 32, not '{given}'.")
-    return int(value)

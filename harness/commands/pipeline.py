@@ -20,6 +20,7 @@ from harness.build.rootfs import Rootfs
 from harness.commands.progress import Progress, SuiteProgress
 from harness.errors import Interrupted, RigError, UsageError
 from harness.host import deadline, files, parallel
+from harness.host.shell import Line
 from harness.model import catalog, run_folder
 from harness.model.matrix import Cell, Machine, Variant
 from harness.model.run_folder import Run
@@ -127,17 +128,15 @@ def test(planned: Plan, jobs: int, command: str, parent: Path | None = None) -> 
         return _suite(run, planned, jobs)
 
 
-def resume(name: str, jobs: int, build_id: Callable[[Path], str] = identity.build_id) -> Outcome:
+def resume(name: str, jobs: int, say: Line, build_id: Callable[[Path], str] = identity.build_id) -> Outcome:
     """Finish the run `name`, or the newest one that was interrupted: make the boots again that were not finished.
 
-    `build_id` reads that of a kernel or a module. Raises UsageError if there is no such run, it is finished, or its kernels
-    are no longer in the cache, or are others by now.
+    `say` gets a sentence for each run that is passed over since it cannot be read. `build_id` reads that of a kernel or a
+    module. Raises UsageError if there is no such run, it is finished, or its kernels are no longer in the cache, or are
+    others by now.
     """
-    run = lifecycle.find(name) if name else lifecycle.interrupted()
-    try:
-        planned = plan.load(run.folder / "plan.json")
-    except UsageError as error:
-        raise UsageError(f"{run.folder.name} cannot be resumed: its plan.json cannot be read; start a new run.") from error
+    run = lifecycle.find(name) if name else lifecycle.interrupted(say)
+    planned = lifecycle.plan_of(run)
     for built in planned.cells:
         gone = [file for file in (built.kernel.image, built.kernel.module, built.rootfs.image) if not file.exists()]
         if gone:

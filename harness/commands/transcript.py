@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import re
 import sys
@@ -29,6 +30,8 @@ class Transcript:
         self._started = ""
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
+            if file.exists() and not file.is_file():
+                raise OSError(errno.EINVAL, "it is not a regular file")  # a pipe without a reader would be waited for
             self._log = file.open("w", buffering=1)
         except OSError as error:
             raise RigError(f"{file} cannot be written: {error.strerror}.") from error

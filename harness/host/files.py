@@ -137,7 +137,7 @@ def folder(path: Path) -> Iterator[Path]:
             temporary.chmod(0o755)
             temporary.rename(path)
     except OSError as error:
-        raise RigError(f"{path} cannot be made: {error.strerror}.") from error
+        raise RigError(f"{path} cannot be made: {error.strerror or error}.") from error
 
 
 @contextmanager

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from harness.errors import RigError
 
@@ -23,12 +24,22 @@ _GRACE = 10.0
 _WITH_THE_RIG = ("setpriv", "--pdeathsig", "TERM")
 """makes a command end with the rig; the signal is tied to the thread that starts it, which waits for it here"""
 _NOT_STARTED = "setpriv: failed to execute "
+_OF_THE_HOST = re.compile(
+    r"No space left on device|Disk quota exceeded|Read-only file system|Input/output error|Too many open files"
+    r"|Cannot allocate memory|virtual memory exhausted|\bKilled\b"
+)
+"""words by which a program says that the host lacks something, and that it is not to blame itself"""
 _running: set[subprocess.Popen[bytes]] = set()
 
 
 def quote(command: Sequence[str | Path]) -> str:
     """Return `command` as a person would type it."""
     return shlex.join(str(word) for word in command)
+
+
+def host_reason(lines: Iterable[str]) -> str:
+    """Return the first line by which a program says that the host lacks something, such as space; empty if none does."""
+    return next((line.strip() for line in lines if _OF_THE_HOST.search(line)), "")
 
 
 def output(
@@ -59,9 +70,16 @@ def output(
         text = (complaint or printed).decode(errors="replace").strip()
         if text.startswith(_NOT_STARTED):
             raise error(f"`{command[0]}` cannot be run: {text.rpartition(': ')[2]}; ./bootstrap installs what the rig needs.")
-        last = "; ".join(text.splitlines()[-_LAST_WORDS:]) or "it said nothing"
-        raise error(f"`{quote(command)}` failed with exit code {process.returncode}: {last}")
+        raise error(f"`{quote(command)}` failed with exit code {process.returncode}: {_last_words(text.splitlines())}")
     return printed.decode(errors="replace").strip()
+
+
+def _last_words(lines: Sequence[str]) -> str:
+    """Return the end of what a failed command printed, behind the reason if the host was the reason."""
+    last, reason = list(lines[-_LAST_WORDS:]), host_reason(lines)
+    if reason and not host_reason(last):
+        last = [reason, *last]
+    return "; ".join(last) or "it said nothing"
 
 
 def follow(
@@ -76,7 +94,7 @@ def follow(
 
     `env` is its whole environment. `line` is called with each line of the output. If the rig dies, the command gets SIGTERM.
     """
-    with log.open("ab") as sink:
+    with _appended(log) as sink:
         sink.write(f"$ {quote(command)}\n".encode())
         process = _start(command, env, RigError, stderr=subprocess.STDOUT, pass_fds=pass_fds)
         assert process.stdout is not None
@@ -88,6 +106,16 @@ def follow(
             return process.wait()
         finally:
             _stop(process)
+
+
+@contextlib.contextmanager
+def _appended(log: Path) -> Iterator[BinaryIO]:
+    """Open a log to append to it; RigError if it cannot be written, then or later."""
+    try:
+        with log.open("ab") as sink:
+            yield sink
+    except OSError as trouble:
+        raise RigError(f"{log} cannot be written: {trouble.strerror}.") from trouble
 
 
 def stop_all() -> None:

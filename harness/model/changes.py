@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from harness.model.matrix import STOCK
+from harness.model.matrix import STOCK, patch_count
 
 ChangeKind = Literal["changed", "added", "removed"]
 
@@ -117,9 +117,11 @@ def predecessor(variant: str, variants: Collection[str]) -> str | None:
     """
     if variant == STOCK:
         return None
-    series, _, count = variant.partition("@")
-    prefixes = {int(other[len(series) + 1 :]): other for other in variants if other.startswith(f"{series}@")}
-    shorter = [number for number in prefixes if not count or number < int(count)]
+    series, _, _ = variant.partition("@")
+    whole = patch_count(variant)
+    counts = {other: patch_count(other) for other in variants if other.startswith(f"{series}@")}
+    prefixes = {number: other for other, number in counts.items() if number is not None}
+    shorter = [number for number in prefixes if whole is None or number < whole]
     if shorter:
         return prefixes[max(shorter)]
     return STOCK if STOCK in variants else None

@@ -18,6 +18,8 @@ from harness.host.toml import TomlTable
 from harness.model.known_bugs import KnownBug
 
 STOCK = "stock"
+_DIGITS = 10
+"""of a number of patches: fewer than this"""
 PROFILES = tuple(sorted(p.stem.removeprefix("profile-") for p in paths.FRAGMENTS.glob("profile-*.config")))
 
 
@@ -197,8 +199,15 @@ def variant_order(name: str) -> tuple[bool, str, float, str]:
 
     ``stock < a@1 < a@2 < a@10 < a < b``.
     """
-    series, _, count = name.partition("@")
-    return name != STOCK, series, int(count) if count.isdecimal() else math.inf, name
+    series, _, _ = name.partition("@")
+    count = patch_count(name)
+    return name != STOCK, series, math.inf if count is None else count, name
+
+
+def patch_count(name: str) -> int | None:
+    """Return the number of patches that a variant's name has after ``@``; None if it has none, or is no name of ours."""
+    _, _, count = name.partition("@")
+    return int(count) if count.isdecimal() and len(count) < _DIGITS else None
 
 
 def prefixes(series: str, count: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from typing import Annotated
 
 import msgspec
 
@@ -15,6 +16,15 @@ from harness.model.trouble import Trouble
 
 _AS_TUPLE = re.compile(r"""\('.*?', \d+, (['"])(?:Skipped: )?(.*)\1\)""", re.S)
 """a skipped test's reason as older runs have it: behind the place in the suite where tests are skipped"""
+
+
+# A number beyond these is none that a rig measured or a guest can mean; a line that has one is damaged.
+MOST = (1 << 63) - 1
+"""highest whole number of a record: the history's database keeps no higher one"""
+Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
+Signed = Annotated[int, msgspec.Meta(ge=-MOST, le=MOST)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=float(1 << 64))]
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -30,14 +40,14 @@ class DuringTest(Place, frozen=True):
     """The test and the boot that a record belongs to."""
 
     test: str
-    boot: int
+    boot: Count
     """number of the boot among those of the cell under its clock in this run, from 0"""
 
 
 class Booted(Place, frozen=True):
     """A boot that proved, before its first test, that it runs the kernel and module that were built for its cell."""
 
-    boot: int
+    boot: Count
     build_id: str
     """build-id that the guest's kernel reports"""
     vmlinux_build_id: str
@@ -56,12 +66,12 @@ class Booted(Place, frozen=True):
 class Sample(DuringTest, frozen=True):
     """One measured value."""
 
-    repeat: int
-    thread: int
-    value: float
+    repeat: Count
+    thread: Count
+    value: Amount
     unit: str
     """``instructions/op`` or ``ns/op``"""
-    operations: int
+    operations: AtLeastOne
     """number of operations that the value is the mean of"""
     warmup: bool = False
     """True if no statistic uses it: the first sample after a module load pays for cold caches and page tables"""
@@ -72,18 +82,18 @@ class Histogram(DuringTest, frozen=True):
 
     unit: str
     """``instructions`` or ``ns``"""
-    overhead: float
+    overhead: Amount
     """cost of reading the clock, which is part of every value"""
-    highest: float
+    highest: Amount
     """exact value of the longest operation"""
-    buckets: tuple[tuple[float, int], ...]
+    buckets: Annotated[tuple[tuple[Amount, AtLeastOne], ...], msgspec.Meta(min_length=1)]
     """lower bound, ascending, and count; values in the same bucket agree in their first three digits"""
 
 
 class CriticalSection(DuringTest, frozen=True):
     """The longest section without preemption in a test's timed loop, as the kernel's preemptoff tracer reports it."""
 
-    microseconds: float
+    microseconds: Amount
     """guest time, which under icount is derived from the number of instructions: see model/clock.py"""
     began: str
     """function that disabled preemption"""
@@ -91,7 +101,7 @@ class CriticalSection(DuringTest, frozen=True):
     """function that enabled it again"""
     stack: tuple[str, ...]
     """call trace at the end, innermost first"""
-    repeat: int = 0
+    repeat: Count = 0
     """number of the round in the boot"""
 
 
@@ -100,9 +110,9 @@ class Memory(DuringTest, frozen=True):
 
     at: str
     """``before``, ``during`` or ``after``"""
-    seconds: float
+    seconds: Amount
     """guest time since the test began"""
-    values: dict[str, int]
+    values: dict[str, Signed]
     """bytes, but ``areas`` is a count; ``fragmented`` is the free space outside of the largest hole, and
     ``slab:NAME`` the size of the objects of a slab cache"""
 
@@ -110,19 +120,19 @@ class Memory(DuringTest, frozen=True):
 class Look(DuringTest, frozen=True):
     """State of a guest's memory after a test of a soak, once the module is unloaded and the kernel at rest."""
 
-    round: int
+    round: Count
     """number of the round of the cell, from 0"""
-    seed: int
+    seed: Count
     """seed of the test's pseudo random numbers; 0 for the module's default"""
-    share: float
+    share: Amount
     """share of the scale's operations that the test did"""
-    uptime: float
+    uptime: Amount
     """seconds since the guest's boot"""
-    values: dict[str, int]
+    values: dict[str, Signed]
     """bytes, but ``areas`` is a count; see meminfo.at_rest()"""
-    caches: dict[str, int]
+    caches: dict[str, Signed]
     """bytes of the objects of slab caches: the largest caches, and those that grew most since the first look of the boot"""
-    hours: float = 0.0
+    hours: Amount = 0.0
     """host time since the soak began"""
 
 
@@ -132,12 +142,12 @@ class Point(Place, frozen=True):
     workload: str
     axis: str
     """name of the number that grows: ``busy`` areas or free ``holes``"""
-    size: int
-    boot: int
-    repeat: int
-    value: float
+    size: Count
+    boot: Count
+    repeat: Count
+    value: Amount
     unit: str
-    operations: int
+    operations: AtLeastOne
 
 
 class Finding(DuringTest, frozen=True):
@@ -158,10 +168,10 @@ class Finding(DuringTest, frozen=True):
 class Result(DuringTest, frozen=True):
     """Result of one test of one cell."""
 
-    round: int
+    round: Count
     outcome: str
     """passed, failed, xfailed (a known bug was seen), skipped or error (of the rig)"""
-    seconds: float
+    seconds: Amount
     """host time"""
     reason: str = ""
     """in one line, without paths of the host that it ran on"""
@@ -187,7 +197,7 @@ class Provenance(Settings, frozen=True, kw_only=True):
     scale: str
     """name of the scale, followed by ``unsettled`` if lazy frees were not purged before each sample: such runs do not compare
     with others"""
-    planned: int
+    planned: Count
     """number of results of a complete run"""
     host: str
     tools: dict[str, str]
@@ -202,12 +212,14 @@ class Provenance(Settings, frozen=True, kw_only=True):
     finished: str = ""
     resumed: tuple[str, ...] = ()
     """times at which it was resumed after an interruption"""
-    hours: float = 0.0
+    hours: Amount = 0.0
     """planned duration of a soak; 0 for a run that is not a soak"""
-    seed: int = 0
+    seed: Count = 0
     """seed of a soak, from which its rounds are derived"""
     proven: bool = False
     """True if each boot with a measurement or a passed test proved that it runs the kernel and module built for it"""
+    left_out: Count = 0
+    """number of records that could not be read when the report was made; 0 in run.json"""
     selfcheck: str = ""
     """result of the last check of the rig's own precision, with host and date"""
     audited: dict[str, str] = msgspec.field(default_factory=dict)

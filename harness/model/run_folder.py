@@ -15,12 +15,13 @@ import msgspec
 
 from harness import paths
 from harness.errors import RigError, UsageError
-from harness.host import files
+from harness.host import files, stored
 from harness.model.changes import CellChanges
 from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample
 
 COMPRESSED = ".gz"
 """suffix of a compressed console log"""
+_TORN = "the line has no end"
 Record = TypeVar("Record", bound=msgspec.Struct)
 PROVENANCE = "run.json"
 """file that each run's folder has"""
@@ -130,7 +131,7 @@ class Run:
         """Return the provenance of the run; UsageError if the folder is not a run's."""
         file = self.folder / PROVENANCE
         try:
-            return msgspec.json.decode(file.read_bytes(), type=Provenance)
+            return stored.decode(stored.content(file), Provenance)
         except OSError as error:
             raise UsageError(f"{self.folder} is not a run: {file.name} cannot be read ({error.strerror}).") from error
         except msgspec.DecodeError as error:
@@ -144,15 +145,34 @@ class Run:
         """Change `fields` of the stored provenance."""
         self.describe(msgspec.structs.replace(self.provenance(), **fields))
 
+    def left_out(self) -> list[str]:
+        """Return the places of lines that cannot be read, such as ``samples.jsonl:3``, each with the reason.
+
+        The methods that return records leave these lines out. Whoever judges by the records has to say so. A last line
+        without an end counts if the run is finished; else it is of the test in whose middle the run was killed.
+        """
+        finished = bool(self.provenance().finished)
+        return [line for record in FILES for line in self._lines(record)[1] if finished or not line.endswith(_TORN)]
+
     def _read(self, record: type[Record]) -> list[Record]:
+        return self._lines(record)[0]
+
+    def _lines(self, record: type[Record]) -> tuple[list[Record], list[str]]:
+        """Return the records of a file, and the places of its lines that are none; UsageError if the file cannot be read."""
         file = self.folder / FILES[record]
         if not file.exists():
-            return []
-        lines = file.read_bytes().split(b"\n")
+            return [], []
         try:
-            return [msgspec.json.decode(line, type=record) for line in lines[:-1]]
-        except msgspec.DecodeError as error:
-            raise UsageError(f"{file} is damaged: {error}.") from error
+            *lines, torn = stored.content(file).split(b"\n")
+        except OSError as error:
+            raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
+        records, left_out = [], [f"{file.name}:{len(lines) + 1}: {_TORN}"] if torn else []
+        for number, line in enumerate(lines, 1):
+            try:
+                records.append(stored.decode(line, record))
+            except msgspec.DecodeError as error:
+                left_out.append(f"{file.name}:{number}: {error}")
+        return records, left_out
 
 
 def _ends_a_line(file: BinaryIO) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
 
@@ -17,6 +18,7 @@ PROFILE = "perf"
 ON_FAILURE = ("keep", "core")
 MARGINS = {Clock.ICOUNT: 1.0, Clock.WALL: 5.0}
 """per cent: a smaller difference does not matter, even if it is real"""
+Percent = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,9 +27,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = Clock.ICOUNT
     """of the performance tests; a stress test has its own"""
     scale: str = catalog.SCALE
-    loops: float = 1.0
+    loops: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     """share of the scale's operations that each test does"""
-    boots: int = 0
+    boots: Annotated[int, msgspec.Meta(ge=0)] = 0
     """of each cell for the performance tests; 0 for as many as the scale says"""
     unsettled: bool = False
     """True if memory is not settled between samples, whatever the scale says"""
@@ -35,10 +37,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """leave up the first VM of each cell that the suite boots"""
     on_failure: str = ""
     """for a VM after a test that failed: ``keep`` it, or save its memory as a ``core``; if empty, boot a fresh one"""
-    threshold: float = 5.0
+    threshold: Percent = 5.0
     """per cent: a change that slows down by at least this is a regression"""
-    margins: dict[Clock, float] = msgspec.field(default_factory=MARGINS.copy)
+    margins: dict[Clock, Percent] = msgspec.field(default_factory=MARGINS.copy)
     """per cent by clock: a smaller difference counts as the same"""
+
+    def __post_init__(self) -> None:
+        """Refuse settings without a margin for each clock."""
+        if missing := [clock.value for clock in Clock if clock not in self.margins]:
+            raise ValueError(f"`margins` has no entry for {', '.join(missing)}")
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -80,12 +87,47 @@ class Selection(msgspec.Struct, frozen=True):
         return Clock(self.clock or Clock.ICOUNT)
 
 
-def refine(wanted: Selection, given: Mapping[str, object]) -> Selection:
-    """Return `wanted` with the options in `given`, which are text; UsageError for one that is not a number."""
+def number(option: str, given: str, least: float = 0, most: float = math.inf) -> float:
+    """Return the value of an option; UsageError if it is not a finite number from `least` to `most`."""
     try:
-        return msgspec.convert({**msgspec.structs.asdict(wanted), **given}, Selection, strict=False)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"An option has a value of the wrong kind: {str(error).replace('$.', '--')}.") from error
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most or value == math.inf:
+        limit = f" and at most {most:g}" if most < math.inf else ""
+        raise UsageError(f"--{option} has to be a number of at least {least:g}{limit}, not '{given}'.")
+    return value
+
+
+def whole(option: str, given: str, least: int = 0) -> int:
+    """Return the value of an option that can be kept as an integer of 32 bits; UsageError if it cannot, or is below `least`."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not value.is_integer():
+        raise UsageError(f"--{option} has to be a whole number, not '{given}'.")
+    if not least <= value < 1 << 32:
+        raise UsageError(f"--{option} has to be a whole number from {least} to 2 to the power of 32, not '{given}'.")
+    return int(value)
+
+
+def refine(wanted: Selection, given: Mapping[str, object]) -> Selection:
+    """Return `wanted` with the options in `given`, of which numbers are text; UsageError for one that is not a number."""
+    return msgspec.structs.replace(wanted, **{name: _value(name, value) for name, value in given.items()})
+
+
+def _value(name: str, given: object) -> object:
+    """Return the value of an option. A number of 0 is refused where 0 is how a selection has that nothing was said."""
+    option, default = name.replace("_", "-"), getattr(Selection(), name)
+    if isinstance(given, str) and isinstance(default, float):
+        value = number(option, given)
+        if not value and not default:
+            raise UsageError(f"--{option} has to be above 0, not '{given}'.")
+        return value
+    if isinstance(given, str) and isinstance(default, int) and not isinstance(default, bool):
+        return whole(option, given, least=1)
+    return given
 
 
 def check(wanted: Selection) -> None:

@@ -51,6 +51,8 @@ def why(headline: Headline) -> str:
         parts.append(f"{failure}, first in {first.test} ({first.machine}): {first.reason}")
     if headline.results < headline.planned:
         parts.append(f"{headline.results} of {headline.planned} results are there")
+    if headline.left_out:
+        parts.append(f"{phrases.number(headline.left_out, 'record')} could not be read")
     if not headline.proven:
         parts.append("not all boots proved what they ran")
     parts += _figures(headline) if headline.comparisons else _uncompared(headline)

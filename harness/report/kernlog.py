@@ -100,5 +100,5 @@ def converted(lines: Iterable[bytes], find: Callable[[str], Sequence[Trouble]]) 
         if not isinstance(given, dict) or "id" not in given or not isinstance(given.get("log"), str):
             yield "", 0, f'line {number} is not an object with "id" and, a string, "log"'
             continue
-        findings = find(given["log"])
+        findings = find(given["log"].encode(errors="replace").decode())  # JSON may have halves of characters
         yield f'{{"id":{json.dumps(given["id"])},"findings":{msgspec.json.encode(findings).decode()}}}', len(findings), ""

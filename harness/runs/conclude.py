@@ -42,7 +42,10 @@ def conclude(run: Run) -> Outcome:
     provenance = run.provenance()
     findings, results = tuple(run.findings()), tuple(run.results())
     provenance = msgspec.structs.replace(
-        provenance, notes=(*provenance.notes, *_limits(run, provenance)), proven=run.proven() or not results
+        provenance,
+        notes=(*provenance.notes, *_limits(run, provenance)),
+        proven=run.proven() or not results,
+        left_out=len(run.left_out()),
     )
     shown, judged = results, tuple(slopes.slopes(run.looks()))
     if provenance.hours:
@@ -78,8 +81,20 @@ def conclude(run: Run) -> Outcome:
     return outcome
 
 
+def _damage(run: Run) -> tuple[str, ...]:
+    """Return a sentence that counts and names the lines that could not be read; none for a run without such."""
+    lines = run.left_out()
+    if not lines:
+        return ()
+    more = f"; and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+    count = "1 record" if len(lines) == 1 else f"{len(lines)} records"
+    named = "; ".join(lines[:_NAMED])
+    return (f"{count} of {run.folder.name} could not be read, and left out here: {named}{more}.",)
+
+
 def _limits(run: Run, provenance: Provenance) -> Iterator[str]:
-    """Yield sentences about what the run lacks: proofs, tests, hours, or an uninterrupted course."""
+    """Yield sentences about what the run lacks: records, proofs, tests, hours, or an uninterrupted course."""
+    yield from _damage(run)
     results = run.results()
     if results and not run.proven():
         yield UNPROVEN
@@ -107,6 +122,9 @@ def across(before: Run, after: Run, threshold: float | None) -> Outcome:
     old, provenance = before.provenance(), after.provenance()
     if unlike := baseline.unlike(old, provenance):
         raise UsageError(f"{old.run} and {provenance.run} cannot be compared: {', '.join(unlike)}.")
+    damage = [sentence for run in (before, after) for sentence in _damage(run)]
+    left_out = sum(len(run.left_out()) for run in (before, after))
+    provenance = msgspec.structs.replace(provenance, notes=(*provenance.notes, *damage), left_out=left_out)
     if unproven := [run.folder.name for run in (before, after) if not run.proven()]:
         notes = (*provenance.notes, f"{' and '.join(unproven)}: {UNPROVEN[0].lower()}{UNPROVEN[1:]}")
         provenance = msgspec.structs.replace(provenance, notes=notes)
@@ -140,6 +158,8 @@ def _point(link: Path, target: str) -> None:
     temporary.replace(link)
 
 
+_NAMED = 5
+"""lines that cannot be read and that a report names; it counts the others"""
 UNPROVEN = (
     "Not all boots proved that they ran what was built for them: these figures may be of another kernel."
     " Older runs had no such check; repeat them."

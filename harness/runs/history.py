@@ -55,11 +55,13 @@ def take_up(kept: History) -> list[str]:
     """Put the runs of results/ that the history lacks into it; return a sentence for each that could not be."""
     unread = []
     for run in map(Run, retention.folders(paths.RESULTS)):
-        if not kept.has(run):
-            try:
+        try:
+            if not kept.has(run):
                 kept.store(run)
-            except UsageError as error:
-                unread.append(str(error))
+        except UsageError as error:
+            unread.append(str(error))
+        except OSError as error:
+            unread.append(f"{run.folder} cannot be read: {error.strerror}.")
     return unread
 
 

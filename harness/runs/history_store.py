@@ -11,7 +11,7 @@ from types import TracebackType
 import msgspec
 
 from harness.errors import UsageError
-from harness.host import toml
+from harness.host import stored, toml
 from harness.model import run_folder
 from harness.model.records import Finding, Result, Sample
 from harness.model.run_folder import Run
@@ -89,10 +89,13 @@ class History:
     def store(self, run: Run) -> None:
         """Store a run, and replace an earlier version of it; it stays the baseline if it was.
 
-        Raises UsageError for a folder whose records cannot be read.
+        Raises UsageError for a folder of which a record cannot be read: what the history has outlives the folder, and then
+        nobody can tell any more what is missing.
         """
         stamp = _stamp(run)  # before the records are read: records that are added meanwhile are stored the next time
         provenance, samples, findings, results = run.provenance(), run.samples(), run.findings(), run.results()
+        if lines := run.left_out():
+            raise UsageError(f"{run.folder} is damaged: {lines[0]}{f'; and {len(lines) - 1} more' if lines[1:] else ''}.")
         with self.database.writing() as database:
             number = database.execute(_STORE, (stamp, _json(provenance))).fetchone()["id"]
             for table in ("samples", "findings", "results"):
@@ -110,7 +113,7 @@ class History:
     def runs(self) -> list[RunRow]:
         """Return all runs, oldest first."""
         with self.database.reading() as database:
-            return [msgspec.json.decode(row, type=RunRow) for (row,) in database.execute(_RUNS)]
+            return [stored.decode(row, RunRow) for (row,) in database.execute(_RUNS)]
 
     def trend(self, tests: Sequence[str] = ()) -> list[Trend]:
         """Return the figures of `tests`, or of all, from run to run, for each cell and each amount of work.

@@ -18,13 +18,14 @@ from harness import paths
 from harness.build import effect, patches
 from harness.build.built import BuiltCell
 from harness.errors import RigError, UsageError
-from harness.host import files, shell
+from harness.host import files, shell, stored
+from harness.host.shell import Line
 from harness.model import catalog, records, run_folder
 from harness.model.changes import CellChanges
 from harness.model.clock import Clock
 from harness.model.records import Place, Provenance
 from harness.model.run_folder import Run
-from harness.runs import trust
+from harness.runs import retention, trust
 from harness.suite import plan
 from harness.suite.plan import Plan, Session
 
@@ -110,8 +111,10 @@ def resume(run: Run, planned: Plan) -> None:
     again = {_place(session) for session in undone(run, planned)}
     for name in (name for record, name in run_folder.FILES.items() if issubclass(record, Place)):
         file = run.folder / name
-        lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
-        lines = [line for line in lines if line.endswith(b"\n")]
+        whole, end, torn = (stored.content(file) if file.exists() else b"").rpartition(b"\n")
+        lines = (whole + end).splitlines(keepends=True) if end else []
+        if torn:
+            files.write(file, whole + end)
         old = [line for line in lines if _place_of(line) in again]
         if old:
             Run(run.folder / "interrupted").append(name, b"".join(old))
@@ -131,21 +134,44 @@ def _place(session: Session) -> tuple[str, str, str, Clock, int]:
     return cell.machine.name, cell.variant.name, cell.profile, session.clock, session.boot
 
 
-def _place_of(line: bytes) -> tuple[str, str, str, Clock, int]:
-    place = msgspec.json.decode(line, type=_OfABoot)
+def _place_of(line: bytes) -> tuple[str, str, str, Clock, int] | None:
+    """Return the boot that a record belongs to; None for a line that cannot be read, which stays where it is."""
+    try:
+        place = stored.decode(line, _OfABoot)
+    except msgspec.DecodeError:
+        return None
     return place.machine, place.variant, place.profile, place.clock, place.boot
 
 
-def interrupted() -> Run:
-    """Return the newest run of results/ that is not finished, or in which the rig failed; UsageError if there is none."""
-    for file in sorted(paths.RESULTS.glob("*/run.json"), reverse=True):
-        run = Run(file.parent)
-        provenance = run.provenance()
-        if file.parent.name == "latest" or provenance.hours:  # a soak cannot be resumed
-            continue
-        if not provenance.finished or any(result.outcome == "error" for result in run.results()):
-            return run
+def interrupted(say: Line) -> Run:
+    """Return the newest run of results/ that is not finished, or in which the rig failed; UsageError if there is none.
+
+    A run that cannot be read is passed over, and `say` gets a sentence that names it.
+    """
+    for folder in reversed(retention.folders(paths.RESULTS)):
+        run = Run(folder)
+        try:
+            if _is_open(run):
+                plan_of(run)
+                return run
+        except UsageError as error:
+            say(f"{folder.name} is passed over: {error}")
     raise UsageError(f"There is nothing to resume in {paths.RESULTS}: no run was interrupted, and the rig failed in none.")
+
+
+def plan_of(run: Run) -> Plan:
+    """Return the plan of a run that is to be resumed; UsageError if it cannot be read."""
+    try:
+        return plan.load(run.folder / "plan.json")
+    except UsageError as error:
+        raise UsageError(f"{run.folder.name} cannot be resumed: its plan.json cannot be read; start a new run.") from error
+
+
+def _is_open(run: Run) -> bool:
+    provenance = run.provenance()
+    if provenance.hours:  # a soak cannot be resumed
+        return False
+    return not provenance.finished or any(result.outcome == "error" for result in run.results())
 
 
 def find(name: str) -> Run:

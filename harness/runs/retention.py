@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -36,11 +37,14 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 def folders(results: Path) -> list[Path]:
-    """Return the runs' folders in `results`, oldest first: by their names, with a run.json, and no links to elsewhere."""
+    """Return the runs' folders in `results`, oldest first: by their names, with a run.json, and no links to elsewhere.
+
+    That of a damaged run may be anything, such as a pipe.
+    """
     if not results.is_dir():
         return []
     named = [path for path in results.iterdir() if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()]
-    return sorted(path for path in named if (path / run_folder.PROVENANCE).is_file())
+    return sorted(path for path in named if os.path.lexists(path / run_folder.PROVENANCE))
 
 
 def prune(results: Path, limits: Limits, stored: Collection[str]) -> list[Removed]:

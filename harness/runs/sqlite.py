@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from harness.errors import RigError, UsageError
 
 Migration = Sequence[str]
@@ -15,11 +17,13 @@ Migration = Sequence[str]
 _PATIENCE = 60.0
 """seconds that one writer waits for the others"""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_UNREADABLE = ("malformed JSON", "Could not decode")
+"""words of errors in a row's content, which have no code of their own"""
 _TAKEN = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class Database:
-    """An open file; every failure of SQLite raises a RigError that names the file.
+    """An open file; every failure of SQLite, and a row that cannot be decoded, raises a RigError that names the file.
 
     It keeps a rollback journal rather than a write-ahead log, so that between two transactions the
     one file is all there is and can be copied from one machine to another.
@@ -77,14 +81,17 @@ class Database:
             yield
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            if code in _DAMAGED:
-                raise RigError(
-                    f"{self.path} is damaged ({error}); move it away and call again: runs that still have their folder are"
-                    " taken up again."
-                ) from error
+            if code in _DAMAGED or any(words in str(error) for words in _UNREADABLE):
+                raise self._damaged(error) from error
             if code in _TAKEN:
                 raise RigError(f"{self.path} is in use by another process; call again when that has ended.") from error
             raise RigError(f"{self.path} cannot be used: {error}; see that there is space and that it may be written.") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> RigError:
+        hint = "move it away and call again: runs that still have their folder are taken up again"
+        return RigError(f"{self.path} is damaged ({error}); {hint}.")
 
     def _version(self) -> int:
         with self._errors():

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness import paths
+from harness.host import stored
 from harness.model import audit
 from harness.model.audit import Audit
 from harness.stats.sensitivity import Sensitivity
@@ -22,7 +23,7 @@ def selfcheck_file() -> Path:
 def last_selfcheck() -> Sensitivity | None:
     """Return the last self check, if there was one."""
     try:
-        return msgspec.json.decode(selfcheck_file().read_bytes(), type=Sensitivity)
+        return stored.decode(stored.content(selfcheck_file()), Sensitivity)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -35,7 +36,7 @@ def audit_file() -> Path:
 def last_audits() -> dict[str, Audit]:
     """Return the newest audit of each cell that had one; none if they cannot be read."""
     try:
-        return msgspec.json.decode(audit_file().read_bytes(), type=dict[str, Audit])
+        return stored.decode(stored.content(audit_file()), dict[str, Audit])
     except (OSError, msgspec.DecodeError):
         return {}
 

@@ -29,7 +29,7 @@ class Word(enum.StrEnum):
     MIXED = "MIXED"
     """slower in some tests, and faster in others"""
     UNPROVEN = "UNPROVEN"
-    """tests are missing, kernels are not proven, nothing was compared, or it is undecided: not checked is never a pass"""
+    """tests or records are missing, kernels not proven, nothing was compared, or it is undecided: not checked is never a pass"""
 
 
 class Headline(msgspec.Struct, frozen=True):
@@ -57,6 +57,8 @@ class Headline(msgspec.Struct, frozen=True):
     """number of machines that the run has"""
     proven: bool = True
     """True if the run's boots proved what they ran"""
+    left_out: int = 0
+    """number of the run's records that could not be read"""
 
     @property
     def compared(self) -> tuple[Comparison, ...]:
@@ -113,6 +115,7 @@ def _headline(
         slopes=tuple(s for s in slopes if s.variant == variant and s.judged),
         machines=len(provenance.machines),
         proven=provenance.proven,
+        left_out=provenance.left_out,
     )
     return msgspec.structs.replace(headline, word=_word(headline))
 
@@ -124,7 +127,7 @@ def _bad(mine: Sequence[Cause]) -> tuple[str, ...]:
 def _word(of: Headline) -> Word:
     if of.causes:
         return Word.BROKEN
-    if of.failed or of.results < of.planned or not of.proven:
+    if of.failed or of.results < of.planned or not of.proven or of.left_out:
         return Word.UNPROVEN
     slower, faster = of.judged("slower"), of.judged("faster")
     if slower or faster:

@@ -76,7 +76,8 @@ def curve(histograms: Iterable[Histogram]) -> list[tuple[float, float]]:
     for lower, count in buckets[:-1]:
         seen += count
         points.append((100 * seen / total, lower))
-    return [*points, (100 * (total - 0.5) / total, _highest(merged))] if total else []
+    points += [(100 * (total - 0.5) / total, _highest(merged))] if total else []
+    return [point for point in points if point[0] < 100]  # of more than 2**53 operations the last rounds to 100
 
 
 def longest(sections: Iterable[CriticalSection]) -> list[CriticalSection]:

@@ -57,7 +57,7 @@ class ExitCode:
 
 def exit_code(outcome: Outcome) -> int:
     """Return the exit code for a run."""
-    if outcome.errors or not outcome.complete:
+    if outcome.errors or not outcome.complete or outcome.provenance.left_out:
         return ExitCode.RIG_FAILED
     if outcome.unexpected:
         return ExitCode.FINDING

@@ -10,6 +10,7 @@ import msgspec
 
 from harness.model.clock import Clock
 from harness.model.matrix import variant_order
+from harness.model.records import Amount, Count
 from harness.stats.compare import Summary
 
 
@@ -129,8 +130,8 @@ class Value(msgspec.Struct, frozen=True):
     run: str
     started: str
     baseline: bool
-    boot: int
-    value: float
+    boot: Count
+    value: Amount
 
 
 def trends(values: Iterable[Value]) -> list[Trend]:

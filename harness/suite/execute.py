@@ -239,9 +239,10 @@ def _own(kind: OwnKind, title: str, first: int, text: str) -> Trouble:
 def failures(step: Step, report: ktap.Report, first: int, log: str) -> list[Trouble]:
     """Return the failures of the test of `step`, with their lines of the console's log; `first` is the log's first line."""
     failed = [(o.test, o.reason or "the test failed") for o in report.outcomes if not o.ok]
+    failed += [(step.test.name, f"the module printed a number that cannot be: {line}") for line in report.impossible]
     if not report.complete:
         failed.append((step.test.name, "the module did not report a result for every test"))
-    elif not failed and not any(o.skipped for o in report.outcomes) and not report.timings:
+    elif not failed and not any(o.skipped for o in report.outcomes) and not any(t.operations for t in report.timings):
         failed.append((step.test.name, f"{step.test.name} reported no sample"))
     troubles = []
     for test, reason in failed:

@@ -115,6 +115,7 @@ class Reading:
                 **self._cost(timing),  # type: ignore[arg-type]
             )
             for timing in report.timings
+            if timing.operations  # none is a size at which nothing could be measured
         )
 
     def _cost(self, timing: ktap.Timing) -> dict[str, object]:
@@ -187,7 +188,7 @@ class Reading:
                 seed=self._step.seed,
                 share=self._step.share,
                 uptime=rest.uptime,
-                values={**rest.values, "lazy_most": most * _PAGE},
+                values={**rest.values, "lazy_most": min(most * _PAGE, ktap.MOST)},
                 caches=rest.caches,
             ),
         )

@@ -9,7 +9,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from harness.model import records
+
 _PREFIX = "vmalloc_test: "
+MOST = records.MOST
+"""highest number that a line may have; it is also what a record can hold"""
 _RESULT = re.compile(r"^(ok|not ok) (\d{1,20}) (\w+)(?: # ?(.*))?$")
 _PLAN = re.compile(r"^1\.\.(\d{1,20})$")
 _LATENCY = re.compile(r"^# latency test=(\w+) pass=(\d{1,20}) ops=(\d{1,20}) overhead_ns=(\d{1,20}) max_ns=(\d{1,20})$")
@@ -19,6 +23,9 @@ _MEMORY = re.compile(
     r"^# memory test=(\w+) at=(before|during|after) ns=(\d{1,20})(" + "".join(rf" {name}=\d{{1,20}}" for name in _SIZES) + ")$"
 )
 _NOTE = re.compile(r"^# note test=(\w+) thread=(\d{1,20})((?: \w+=\d{1,20})+)$")
+_FIGURES = re.compile(r"^# (?:latency|buckets|memory|note|sample) test=")
+_NUMBER = re.compile(r"(?<=[=:, ])\d{19,}(?=[ ,:]|$)")
+"""a number of so many digits that it may be above MOST"""
 _SAMPLE = re.compile(r"^# sample test=(\w+) repeat=(\d{1,20}) thread=(\d{1,20}) cpu=\d{1,20} ops=(\d{1,20}) ns=(\d{1,20})$")
 
 
@@ -84,6 +91,8 @@ class Report(msgspec.Struct, frozen=True):
     latencies: tuple[Latency, ...] = ()
     looks: tuple[MemoryLine, ...] = ()
     notes: tuple[Note, ...] = ()
+    impossible: tuple[str, ...] = ()
+    """lines that have a number above MOST, which no guest can mean; nothing is taken from them"""
 
     @property
     def complete(self) -> bool:
@@ -93,32 +102,57 @@ class Report(msgspec.Struct, frozen=True):
 
 def parse(log: str) -> Report:
     """Return the lines of the module in a kernel log; other lines are left out."""
-    planned: int | None = None
-    outcomes: list[ResultLine] = []
-    timings: list[Timing] = []
-    latencies: list[Latency] = []
-    looks: list[MemoryLine] = []
-    notes: list[Note] = []
+    read = _Read()
     for text in _lines(log):
+        if _FIGURES.match(text) and any(_is_impossible(number) for number in _NUMBER.findall(text)):
+            read.impossible.append(text)
+        else:
+            read.line(text)
+    return read.report()
+
+
+def _is_impossible(number: str) -> bool:
+    digits = number.lstrip("0")
+    return len(digits) > len(str(MOST)) or int(digits or "0") > MOST
+
+
+class _Read:
+    """Takes the lines of a load one by one."""
+
+    def __init__(self) -> None:
+        self.impossible: list[str] = []
+        self._planned: int | None = None
+        self._outcomes: list[ResultLine] = []
+        self._timings: list[Timing] = []
+        self._latencies: list[Latency] = []
+        self._looks: list[MemoryLine] = []
+        self._notes: list[Note] = []
+
+    def line(self, text: str) -> None:
+        """Take a line of the module's, if it is of a kind that is known."""
         if plan := _PLAN.match(text):
-            planned = int(plan[1])
+            self._planned = int(plan[1])
         elif sample := _SAMPLE.match(text):
-            timings.append(Timing(sample[1], *(int(sample[number]) for number in range(2, 6))))
+            self._timings.append(Timing(sample[1], *(int(sample[number]) for number in range(2, 6))))
         elif latency := _LATENCY.match(text):
             repeat, operations, overhead, longest = (int(latency[number]) for number in range(2, 6))
-            latencies.append(Latency(latency[1], repeat, operations, overhead, longest, ()))
+            self._latencies.append(Latency(latency[1], repeat, operations, overhead, longest, ()))
         elif buckets := _BUCKETS.match(text):
-            _extend(latencies, buckets[1], int(buckets[2]), buckets[3])
+            _extend(self._latencies, buckets[1], int(buckets[2]), buckets[3])
         elif memory := _MEMORY.match(text):
-            looks.append(MemoryLine(memory[1], memory[2], int(memory[3]), _values(memory[4])))
+            self._looks.append(MemoryLine(memory[1], memory[2], int(memory[3]), _values(memory[4])))
         elif note := _NOTE.match(text):
-            notes.append(Note(note[1], int(note[2]), _values(note[3])))
+            self._notes.append(Note(note[1], int(note[2]), _values(note[3])))
         elif result := _RESULT.match(text):
             reason = result[4] or ""
             skipped = reason.upper().startswith("SKIP")
-            outcomes.append(ResultLine(result[3], result[1] == "ok", skipped, reason))
-    whole = tuple(latency for latency in latencies if _is_whole(latency))
-    return Report(planned, tuple(outcomes), tuple(timings), whole, tuple(looks), tuple(notes))
+            self._outcomes.append(ResultLine(result[3], result[1] == "ok", skipped, reason))
+
+    def report(self) -> Report:
+        """Return all that was read."""
+        whole = tuple(latency for latency in self._latencies if _is_whole(latency))
+        parts = (tuple(part) for part in (self._looks, self._notes, self.impossible))
+        return Report(self._planned, tuple(self._outcomes), tuple(self._timings), whole, *parts)  # type: ignore[arg-type]
 
 
 def _lines(log: str) -> Iterator[str]:
@@ -144,7 +178,8 @@ def _extend(latencies: list[Latency], test: str, repeat: int, text: str) -> None
 
 
 def _is_whole(latency: Latency) -> bool:
-    """Return whether all lines with buckets are there, whole and once."""
+    """Return whether all lines with buckets are there, whole and once, and no bucket is empty."""
     bounds = [lower for lower, _ in latency.buckets]
     ascending = all(lower < upper for lower, upper in itertools.pairwise(bounds))
-    return ascending and sum(count for _, count in latency.buckets) == latency.operations
+    counted = bool(latency.buckets) and all(count for _, count in latency.buckets)
+    return ascending and counted and sum(count for _, count in latency.buckets) == latency.operations

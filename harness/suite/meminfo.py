@@ -8,11 +8,12 @@ import re
 import msgspec
 
 _ALL = re.compile(r"^(\w+):\s+(\d{1,15}) kB$", re.M)
-_UPTIME = re.compile(r"^(\d+\.\d+) \d+\.\d+$", re.M)
-_AREAS = re.compile(r"^areas (\d+) (\d+) lazy (\d+)$", re.M)
+_UPTIME = re.compile(r"^(\d{1,12}\.\d{1,9}) \d{1,12}\.\d{1,9}$", re.M)
+_AREAS = re.compile(r"^areas (\d{1,18}) (\d{1,18}) lazy (\d{1,18})$", re.M)
 _REST = ("MemFree", "MemAvailable", "Slab", "SUnreclaim", "PageTables", "KernelStack")
 _MEMINFO = re.compile(r"^(SUnreclaim|VmallocUsed):\s+(\d{1,15}) kB$", re.M)
-_SLAB = re.compile(r"^(\S+)\s+(\d{1,12}) +\d{1,12} +(\d{1,9}) +\d+ +\d+ : ", re.M)
+# Digits are bounded so that no product, nor their sum, is more than a record holds.
+_SLAB = re.compile(r"^(\S+)\s+(\d{1,9}) +\d{1,12} +(\d{1,6}) +\d+ +\d+ : ", re.M)
 
 
 def before_and_after(before: str, after: str) -> tuple[dict[str, int], dict[str, int]]:

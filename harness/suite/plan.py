@@ -11,7 +11,7 @@ import msgspec
 
 from harness.build.built import BuiltCell
 from harness.errors import UsageError
-from harness.host import files
+from harness.host import files, stored
 from harness.model import catalog
 from harness.model.catalog import ProfileUse, Scale, SuiteTest
 from harness.model.clock import Clock
@@ -170,7 +170,7 @@ def save(plan: Plan, file: Path) -> None:
 def load(file: Path) -> Plan:
     """Read a stored plan; UsageError if there is none or it is from another version of the rig."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Plan, dec_hook=_path)
+        return stored.decode(stored.content(file), Plan, dec_hook=_path)
     except OSError as error:
         raise UsageError(f"There is no plan at {file} ({error.strerror}); run `invoke build` first.") from error
     except msgspec.DecodeError as error:

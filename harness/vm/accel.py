@@ -13,7 +13,7 @@ from harness import paths
 from harness.build import rootfs
 from harness.build.rootfs import Rootfs
 from harness.errors import VmLost
-from harness.host import files
+from harness.host import files, stored
 from harness.model.clock import Clock
 from harness.model.matrix import Machine
 from harness.vm import launch
@@ -36,7 +36,7 @@ def choose(machine: Machine, kernel: Path, initramfs: Rootfs) -> str:
     with files.locked(verdicts):
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         try:
-            known = msgspec.json.decode(verdicts.read_bytes(), type=dict[str, bool])
+            known = stored.decode(stored.content(verdicts), dict[str, bool])
         except (OSError, msgspec.DecodeError):
             known = {}
         key = f"{boot_id} {machine.name}"

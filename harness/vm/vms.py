@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from harness import paths
 from harness.errors import VmLost
-from harness.host import files, process
+from harness.host import files, process, stored
 from harness.host.deadline import POLL, Deadline
 from harness.model.clock import Clock
 from harness.model.trouble import Testimony
@@ -267,7 +267,7 @@ def every() -> Iterator[Vm]:
 def load(folder: Path) -> State | None:
     """Return the state of the VM in `folder`; None if it is missing or cannot be read."""
     try:
-        return msgspec.json.decode((folder / "state.json").read_bytes(), type=State)
+        return stored.decode(stored.content(folder / "state.json"), State)
     except (OSError, msgspec.DecodeError):
         return None
 

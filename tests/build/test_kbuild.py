@@ -40,6 +40,23 @@ def test_the_first_error_is_found(tmp_path: Path, error: str) -> None:
     assert buildlog.first_error(tmp_path / "log") == error
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "/tmp/ccXYZ.s: Fatal error: can't write 12 bytes to section .text of mm/vmalloc.o: 'No space left on device'",
+        "ld: final link failed: No space left on device",
+        "cc1: out of memory allocating 65536 bytes: Cannot allocate memory",
+        "gcc: fatal error: Killed signal terminated program cc1",
+        "/bin/sh: 1: cannot create x: Disk quota exceeded",
+    ],
+)
+def test_what_the_host_lacks_is_the_reason(tmp_path: Path, reason: str) -> None:
+    (tmp_path / "log").write_text(
+        LOG.format(error=f"mm/slab.o: error: file truncated\nmm/x.c:1:1: error: 'y' undeclared\n{reason}")
+    )
+    assert buildlog.first_error(tmp_path / "log") == reason
+
+
 def test_without_a_compilers_error_it_is_makes(tmp_path: Path) -> None:
     (tmp_path / "log").write_text(LOG.format(error=""))
     assert buildlog.first_error(tmp_path / "log").startswith("make[2]: ***")

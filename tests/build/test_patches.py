@@ -292,6 +292,12 @@ def test_a_series_may_not_name_files_outside_of_its_folder(tree: Tree, series: P
     assert f"'{name}', which lies outside of the folder" in said
 
 
+def test_a_name_with_a_nul_is_refused(tree: Tree, series: Path) -> None:
+    (series / "series").write_bytes(b"a\0b.patch\n")
+    said = refused(tree, series)
+    assert f"{series / 'series'} names 'ab.patch', with a NUL in it" in said
+
+
 def test_a_series_that_names_a_missing_patch(tree: Tree, series: Path) -> None:
     (series / "series").write_text("missing.patch\n")
     assert "missing.patch cannot be read: No such file" in refused(tree, series)

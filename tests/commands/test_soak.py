@@ -173,7 +173,7 @@ def test_a_soak_is_not_resumed(results: Path, base: Base) -> None:
     with pytest.raises(UsageError, match="is a soak, which cannot be resumed"):
         lifecycle.resume(run, make.plan(base))
     with pytest.raises(UsageError, match=r"There is nothing to resume in .*: no run was interrupted"):
-        lifecycle.interrupted()
+        lifecycle.interrupted(print)
 
 
 def test_a_log_that_was_compressed_is_named_as_it_is(results: Path, base: Base) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
@@ -60,6 +61,12 @@ def test_what_cannot_be_written_or_moved_is_named(tmp_path: Path) -> None:
             transcript.move(tmp_path / "none/log")
         transcript.note("goes on")
     assert lines(tmp_path / "log") == ["goes on"]
+
+
+def test_a_pipe_in_the_place_of_the_log_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    with pytest.raises(RigError, match=r"log cannot be written: it is not a regular file"):
+        Transcript(tmp_path / "log")
 
 
 def test_threads_do_not_tear_each_others_lines(tmp_path: Path) -> None:

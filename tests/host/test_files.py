@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -15,9 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness import paths
-from harness.errors import RigError
+from harness.errors import RigError, UsageError
 from harness.host import files
 
 
@@ -202,6 +205,35 @@ def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert paths.cache() == tmp_path / "home/.cache/kernel-patch-rig"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert paths.cache() == tmp_path / "home/.cache/kernel-patch-rig", "a relative one is to be ignored"
+
+
+def test_a_cache_that_is_not_absolute_is_where_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RIG_CACHE", "mine")
+    assert paths.cache() == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("name", ["~no-such-user", "~no-such-user/cache", "a\0b"])
+def test_a_path_that_cannot_be_is_a_mistake_of_the_user(name: str) -> None:
+    with pytest.raises(UsageError, match=r"RIG_CACHE has '"):
+        paths.expanded(name, "RIG_CACHE")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["RIG_CACHE", "XDG_CACHE_HOME", "HOME"]), st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+    )
+)
+def test_no_environment_is_too_strange_for_the_cache(env: dict[str, str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("RIG_CACHE", "XDG_CACHE_HOME", "HOME"):
+            patch.delenv(name, raising=False)
+        for name, value in env.items():
+            patch.setenv(name, value)
+        with contextlib.suppress(UsageError):
+            assert paths.cache().is_absolute()
 
 
 @pytest.fixture

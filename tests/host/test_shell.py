@@ -29,6 +29,17 @@ def test_a_command_that_fails_is_named_with_its_last_words() -> None:
     assert "sh -c" in str(caught.value)
 
 
+def test_what_the_host_lacks_is_quoted_however_much_was_said_after_it() -> None:
+    script = "echo 'fatal: write error: No space left on device' >&2; seq 9 >&2; exit 1"
+    with pytest.raises(RigError, match=r"exit code 1: fatal: write error: No space left on device; 6; 7; 8; 9"):
+        shell.output(("sh", "-c", script))
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RigError, match=r"/dev/full cannot be written: No space left on device"):
+        shell.follow(("seq", "5"), log=Path("/dev/full"), env=dict(os.environ))
+
+
 def test_a_command_that_fails_in_silence(tmp_path: Path) -> None:
     with pytest.raises(RigError, match=r"`false` .*exit code 1"):
         shell.output(("false",))

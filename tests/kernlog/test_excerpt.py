@@ -47,6 +47,22 @@ def test_a_failed_tests_finding_has_the_lines_of_the_console() -> None:
     assert failures(Step(test), ktap.parse("vmalloc_test: 1..1\nvmalloc_test: ok 1 model_test # SKIP none\n"), 1, AFTER) == []
 
 
+def test_a_number_that_cannot_be_fails_the_test() -> None:
+    wrong = f"# note test=model_test thread=0 not_lowest={1 << 63}"
+    said = f"vmalloc_test: 1..1\nvmalloc_test: {wrong}\nvmalloc_test: ok 1 model_test # SKIP none\n"
+    (test,) = (test for test in catalog.suite().tests if test.name == "model_test")
+    (trouble,) = failures(Step(test), ktap.parse(said), 1, said)
+    assert trouble.title == f"the module printed a number that cannot be: {wrong}"
+
+
+def test_samples_of_no_operation_are_none() -> None:
+    (test,) = (test for test in catalog.suite().tests if test.name == "model_test")
+    sample = "# sample test=model_test repeat=0 thread=0 cpu=0 ops={} ns=5"
+    said = f"vmalloc_test: 1..1\nvmalloc_test: {sample}\nvmalloc_test: ok 1 model_test\n"
+    assert [t.title for t in failures(Step(test), ktap.parse(said.format(0)), 1, said)] == ["model_test reported no sample"]
+    assert failures(Step(test), ktap.parse(said.format(1)), 1, said) == []
+
+
 @pytest.mark.parametrize(
     ("title", "line"),
     [

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from harness.model.changes import Change, Changes, KernelContents, Symbol, changes, predecessor
+from harness.model.matrix import variant_order
 
 RUN = ("stock", "mine", "mine@1", "mine@3", "mine@10", "mine-too", "mine-too@2")
 
@@ -77,6 +78,12 @@ def test_three_cases_are_told_apart_in_words(after: KernelContents, said: str) -
 )
 def test_a_variant_is_held_against_the_next_shorter_prefix(variant: str, before: str | None) -> None:
     assert predecessor(variant, RUN) == before
+
+
+@pytest.mark.parametrize("odd", ["mine@x", "mine@", "mine@-1", "mine@" + "9" * 5000])
+def test_a_name_that_is_no_prefix_is_passed_over(odd: str) -> None:
+    assert predecessor("mine", (*RUN, odd)) == "mine@10"
+    assert sorted([odd, "mine@2", "stock"], key=variant_order) == ["stock", "mine@2", odd]
 
 
 def test_without_stock_the_first_has_nothing_before_it() -> None:

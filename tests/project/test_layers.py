@@ -23,7 +23,8 @@ ORDER = (
     {"model"},
     {"host"},
     {"text"},
-    {"errors", "paths"},
+    {"paths"},
+    {"errors"},
 )
 """folders of harness/, and the modules beside them, from the top down; those on one floor do not know each other"""
 PURE = ("model", "stats", "report")

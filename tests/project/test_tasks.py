@@ -23,24 +23,33 @@ from harness.stats.outcome import ExitCode
         (("sweep", "--tests", "all"), "--tests all has tests that are no sweep"),
         (("sweep", "--tests", "le_fit_alloc_test"), "--tests le_fit_alloc_test has tests that are no sweep"),
         (("sweep", "--profile", "latency"), "The profile 'latency' runs none of the chosen tests"),
-        (("selfcheck", "--experiments", "none"), "--experiments has to be a number of at least 1, not 'none'"),
+        (("selfcheck", "--experiments", "none"), "--experiments has to be a whole number, not 'none'"),
+        (("selfcheck", "--experiments", "2.5"), "--experiments has to be a whole number, not '2.5'"),
         (("selfcheck", "--variant", "stock"), "--variant has no meaning in a self check"),
         (("audit", "--boots", "2"), "--boots has no meaning in an audit"),
         (("audit", "--on-failure", "keep"), "--on-failure has no meaning in an audit"),
         (("mutants", "--only", "no-such-bug"), "There is no mutant 'no-such-bug'"),
         (("mutants", "--variant", "stock"), "--variant has no meaning for mutants"),
-        (("soak", "--hours", "0"), "--hours has to be a number of at least 0.001, not '0'"),
-        (("soak", "--seed", "1.5"), "--seed has to be a whole number below 2 to the power of 32, not '1.5'"),
+        (("soak", "--hours", "0"), "--hours has to be a number of at least 0.001 and at most 8760, not '0'"),
+        (("soak", "--seed", "1.5"), "--seed has to be a whole number, not '1.5'"),
         (("soak", "--seed", "1e20"), "--seed has to be a whole number"),
         (("soak", "--tests", "lazy_pages_test"), "None of the tests 'lazy_pages_test' can be part of a soak"),
         (("compare", "here", "there"), "There is no run 'here'"),
         (("baseline", "nowhere"), "There is no run 'nowhere'"),
         (("history", "--test", "no_such_test"), "no_such_test"),
-        (("nightly", "--keep-runs", "0"), "--keep-runs has to be a number of at least 1, not '0'"),
-        (("nightly", "--keep-cache", "much"), "--keep-cache has to be a number of at least 0, not 'much'"),
+        (("nightly", "--keep-cache", "much"), "--keep-cache has to be a number of at least 0 and at most 'much'"),
         (("cache", "--keep", "3"), "--keep says how much --prune leaves; give both"),
-        (("cache", "--prune", "--keep", "-1"), "--keep has to be a number of at least 0, not '-1'"),
-        (("build", "--boots", "many"), "An option has a value of the wrong kind"),
+        (("cache", "--prune", "--keep", "-1"), "--keep has to be a number of at least 0 and at most '-1'"),
+        (("nightly", "--keep-runs", "0"), "--keep-runs has to be a whole number from 1 to 2 to the power of 32, not '0'"),
+        (("nightly", "--keep-runs", "1.5"), "--keep-runs has to be a whole number, not '1.5'"),
+        (("nightly", "--keep-size", "1e300"), "--keep-size has to be a number of at least 0 and at most"),
+        (("build", "--boots", "many"), "--boots has to be a whole number, not 'many'"),
+        (("build", "--boots", "0"), "--boots has to be a whole number from 1 to 2 to the power of 32, not '0'"),
+        (("build", "--jobs", "0"), "--jobs has to be a whole number from 1"),
+        (("build", "--margin", "0"), "--margin has to be above 0, not '0'"),
+        (("build", "--loops", "x"), "--loops has to be a number of at least 0, not 'x'"),
+        (("build", "--series", "~no-such-user/x"), "--series has '~no-such-user/x', but there is no such user"),
+        (("build", "--source", "~no-such-user/x"), "--source or RIG_SOURCE has '~no-such-user/x', but there is no such user"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
 )
@@ -48,7 +57,30 @@ def test_a_mistake_is_said_in_a_sentence(words: tuple[str, ...], said: str, tmp_
     env = {**os.environ, "RIG_CACHE": str(tmp_path / "cache"), "RIG_RESULTS": str(tmp_path / "results")}
     command = (sys.executable, "-m", "invoke", *words)
     done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, text=True, check=False)
+    assert_a_sentence(done, said)
+
+
+def assert_a_sentence(done: subprocess.CompletedProcess[str], said: str) -> None:
     assert done.returncode == ExitCode.RIG_FAILED, done.stdout + done.stderr
     assert said in done.stderr
     assert done.stderr.startswith("kernel-patch-rig: ")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("RIG_RESULTS", "~no-such-user", "RIG_RESULTS has '~no-such-user', but there is no such user"),
+        ("RIG_CACHE", "~no-such-user/x", "RIG_CACHE has '~no-such-user/x', but there is no such user"),
+        ("RIG_CACHE", "x" * 300, "File name too long"),
+        ("PYTHONPATH", "shadow", "the Python module 'rich' is missing; ./bootstrap installs"),
+    ],
+)
+def test_an_environment_that_cannot_be_is_said_in_a_sentence(variable: str, value: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "shadow/rich").mkdir(parents=True)
+    (tmp_path / "shadow/rich/__init__.py").write_text("raise ModuleNotFoundError('gone', name='rich')\n")
+    value = str(tmp_path / value) if value == "shadow" else value
+    env = {**os.environ, "RIG_CACHE": str(tmp_path / "cache"), "RIG_RESULTS": str(tmp_path / "results"), variable: value}
+    command = (sys.executable, "-m", "invoke", "status")
+    done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, text=True, check=False)
+    assert_a_sentence(done, said)

@@ -16,7 +16,9 @@ from harness.model.matrix import Base
 from harness.model.run_folder import Run
 from harness.report import page
 from harness.report.contents import Content
+from harness.report.headlines import why
 from harness.runs import conclude, lifecycle
+from harness.stats.headline import Word, headlines
 from harness.stats.outcome import ExitCode, exit_code
 from harness.suite import plan
 from tests.support import content, make
@@ -66,6 +68,41 @@ def test_a_soak_of_an_older_rig_is_still_reported(run: Run, base: Base) -> None:
     (run.folder / "plan.json").unlink()
     with pytest.raises(UsageError, match=r"plan\.json cannot be read .*which bugs of stock are known"):
         conclude.conclude(run)
+
+
+def test_a_record_that_cannot_be_read_costs_no_report_and_is_not_lost_in_silence(run: Run) -> None:
+    run.add([make.booted(), make.booted(variant="mine")])
+    run.change(finished="2026-01-02T03:05:05+00:00")
+    for name, line in (("samples.jsonl", b'{"machine":"\xff"}\n'), ("findings.jsonl", b"[1]\n")):
+        whole = (run.folder / name).read_bytes()
+        (run.folder / name).write_bytes(line + whole)
+    (run.folder / "memory.jsonl").write_bytes(b"{}\n" * 7)
+    outcome = conclude.conclude(run)
+    assert [(c.test, c.variant) for c in outcome.comparisons] == [("le_fit_alloc_test", "mine")], "the others are there"
+    assert outcome.unexpected == (make.finding(),)
+    (note,) = (note for note in outcome.provenance.notes if "could not be read" in note)
+    assert note.startswith("9 records of 20260102-030405-abcd could not be read, and left out here: samples.jsonl:1: ")
+    assert "; findings.jsonl:1: " in note
+    assert note.endswith("; and 4 more.")
+    assert note in (run.folder / "report.html").read_text().replace("&#39;", "'")
+    assert exit_code(outcome) == ExitCode.RIG_FAILED, "a record that is not there may have been the one that decides"
+
+
+def test_a_run_with_records_left_out_is_unproven(run: Run) -> None:
+    of = {"patches": {"stock": (), "mine": ("0001-a.patch",)}, "left_out": 1}
+    (headline,) = headlines(make.provenance(**of), [content.comparison()], (), ())
+    assert (headline.word, why(headline)) == (
+        Word.UNPROVEN,
+        "1 record could not be read, 1 test faster (most: le_fit_alloc_test, 50.0 % fewer instructions)",
+    )
+
+
+def test_a_comparison_tells_of_records_of_either_side(results: Path) -> None:
+    before, after = (make.stored(results, f"2026010{day}-030405-abcd", [make.sample(float(day))]) for day in (3, 4))
+    (before.folder / "samples.jsonl").open("ab").write(b"nonsense\n")
+    outcome = conclude.across(before, after, None)
+    assert outcome.provenance.left_out == 1
+    assert any(note.startswith(f"1 record of {before.folder.name} could") for note in outcome.provenance.notes)
 
 
 def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Run) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -105,8 +106,24 @@ def test_a_run_that_cannot_be_kept_is_told_of_and_not_lost(results: Path, name: 
     run = make.stored(results, FIRST)
     (results / name).write_text("neither a database nor records, and long enough to be looked at as either of them\n" * 20)
     told = history.keep(run)
-    assert told.startswith(f"{FIRST} is not in the history: {results / name} is damaged")
+    named = f"{results / name} is damaged" if name == "history.sqlite" else f"{run.folder} is damaged: results.jsonl:1: "
+    assert told.startswith(f"{FIRST} is not in the history: {named}")
     assert run.provenance().run == FIRST
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"[1]", b"", None], ids=repr)
+def test_one_run_that_cannot_be_read_costs_the_others_nothing(results: Path, damage: bytes | None) -> None:
+    make.stored(results, FIRST, [make.sample()])
+    odd = make.stored(results, SECOND, [make.sample()]).folder / "run.json"
+    odd.unlink()
+    if damage is None:
+        os.mkfifo(odd)
+    else:
+        odd.write_bytes(damage)
+    seen = history.look()
+    assert [row.name for row in seen.runs] == [FIRST]
+    (sentence,) = seen.unread
+    assert str(odd.parent) in sentence
 
 
 def test_a_history_of_a_newer_rig_loses_no_run(results: Path) -> None:

@@ -295,7 +295,7 @@ def test_a_folder_that_cannot_be_read_changes_nothing(history: History, results:
     history.store(run)
     (run.folder / "findings.jsonl").write_text("nonsense\n")
     run.add([make.sample(1.0, boot=5)])
-    with pytest.raises(UsageError, match=r"findings\.jsonl is damaged"):
+    with pytest.raises(UsageError, match=rf"{FIRST} is damaged: findings\.jsonl:1: "):
         history.store(run)
     assert history.samples(FIRST) == SAMPLES
 

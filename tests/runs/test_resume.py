@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,6 +24,7 @@ from harness.suite import plan
 from harness.suite.plan import Plan
 from tests.support import make
 
+OPEN = msgspec.json.encode(make.provenance(finished=""))
 NAMES = ("boot under icount", "le_fit_alloc_test", "end under icount")
 
 
@@ -78,10 +81,52 @@ def test_a_torn_line_is_dropped(run: Run, made: Plan) -> None:
 def test_the_newest_interrupted_run_is_found(run: Run) -> None:
     done = make.stored(paths.RESULTS, "20260103-000000-aaaa")
     (paths.RESULTS / "latest").symlink_to(done.folder.name)
-    assert lifecycle.interrupted().folder == run.folder
+    assert lifecycle.interrupted(print).folder == run.folder
     finish(run, "passed", "failed", "passed")
     with pytest.raises(UsageError, match="interrupted"):
-        lifecycle.interrupted()
+        lifecycle.interrupted(print)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "run.json").write_bytes(b"\xff"),
+        lambda folder: os.mkfifo(folder / "run.json"),
+        lambda folder: (folder / "run.json").mkdir(),
+        lambda folder: (folder / "run.json").symlink_to("nowhere"),
+        lambda folder: [(folder / "run.json").write_bytes(OPEN), (folder / "plan.json").write_bytes(b"[]")],
+        lambda folder: [(folder / "run.json").write_bytes(OPEN), (folder / "results.jsonl").mkdir()],
+    ],
+    ids=["bytes", "pipe", "folder", "link", "plan", "results"],
+)
+def test_a_run_that_cannot_be_read_is_passed_over_by_name(run: Run, damage: Callable[[Path], object]) -> None:
+    newer = paths.RESULTS / "20260109-000000-aaaa"
+    newer.mkdir()
+    damage(newer)
+    said: list[str] = []
+    assert lifecycle.interrupted(said.append).folder == run.folder
+    (sentence,) = said
+    assert sentence.startswith(f"{newer.name} is passed over: ")
+    assert "json" in sentence
+
+
+def test_what_is_no_runs_folder_is_not_looked_into(run: Run) -> None:
+    os.mkfifo(paths.RESULTS / "20260109-000000-aaaa")
+    (paths.RESULTS / "20260109-000000-bbbb").write_text("")
+    (paths.RESULTS / "20260109-000000-cccc").symlink_to("20260109-000000-cccc")
+    said: list[str] = []
+    assert lifecycle.interrupted(said.append).folder == run.folder
+    assert said == []
+
+
+def test_a_line_that_cannot_be_read_stays_where_it_is(run: Run, made: Plan) -> None:
+    with (run.folder / "samples.jsonl").open("ab") as file:
+        file.write(b"\xff\n")
+    lifecycle.resume(run, made)
+    assert [sample.boot for sample in run.samples()] == [0]
+    run.change(finished="2026-01-02T03:05:05+00:00")
+    (named,) = run.left_out()
+    assert named.startswith("samples.jsonl:2: ")
 
 
 def finish(run: Run, *outcomes: str) -> None:
@@ -105,7 +150,7 @@ def test_a_finished_run_is_taken_up_again_for_what_the_rig_failed_in(made: Plan,
     run.add([make.result("error", test=NAMES[1], boot=1)])
     lines = (run.folder / "results.jsonl").read_text().splitlines(keepends=True)
     (run.folder / "results.jsonl").write_text("".join(line for number, line in enumerate(lines) if number != 4))
-    assert lifecycle.interrupted().folder == run.folder
+    assert lifecycle.interrupted(print).folder == run.folder
     lifecycle.resume(run, made)
     assert boots(run.results()) == [0, 0, 0, 2, 2, 2]
     assert not run.provenance().finished
@@ -121,12 +166,12 @@ def test_a_suite_that_changed_meanwhile_is_refused(run: Run, made: Plan) -> None
 def test_a_plan_of_another_version_is_said_so(run: Run) -> None:
     (run.folder / "plan.json").write_text('{"base": {}}')
     with pytest.raises(UsageError, match=r"plan\.json cannot be read"):
-        pipeline.resume(run.folder.name, 0)
+        pipeline.resume(run.folder.name, 0, print)
 
 
 def test_a_kernel_that_is_gone_is_said_so(run: Run) -> None:
     with pytest.raises(UsageError, match="/k/image is no longer there"):
-        pipeline.resume(run.folder.name, 0)
+        pipeline.resume(run.folder.name, 0, print)
 
 
 def test_a_run_that_another_rig_writes_is_not_resumed(run: Run, made: Plan, tmp_path: Path) -> None:
@@ -140,10 +185,10 @@ def test_a_run_that_another_rig_writes_is_not_resumed(run: Run, made: Plan, tmp_
     whole = msgspec.structs.replace(made, cells=(msgspec.structs.replace(built, kernel=kernel, rootfs=rootfs),))
     plan.save(whole, run.folder / "plan.json")
     with pytest.raises(UsageError, match="built is damaged"):
-        pipeline.resume(run.folder.name, 0)
+        pipeline.resume(run.folder.name, 0, print)
     files.seal(there.parent)
     with pytest.raises(UsageError, match="built anew"):
-        pipeline.resume(run.folder.name, 0, build_id=lambda _: "d4" * 20)
+        pipeline.resume(run.folder.name, 0, print, build_id=lambda _: "d4" * 20)
     with run.alone(), pytest.raises(UsageError, match="is in use by another rig"):
-        pipeline.resume(run.folder.name, 0, build_id=ids.__getitem__)
+        pipeline.resume(run.folder.name, 0, print, build_id=ids.__getitem__)
     assert len(run.results()) == 7

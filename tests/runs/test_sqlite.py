@@ -98,6 +98,32 @@ def test_a_file_that_was_cut_off_is_named(file: Path, results: Path) -> None:
         read(file)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE runs SET provenance = json_set(provenance, '$.tools', 5)",
+        "UPDATE findings SET record = '{'",
+        "UPDATE results SET record = CAST(x'ff' AS TEXT)",
+        "UPDATE subjects SET clock = 'sundial'",
+        "UPDATE subjects SET test = CAST(x'ff' AS TEXT)",
+        "UPDATE samples SET value = 'much'",
+        "UPDATE samples SET boot = 'first'",
+        "UPDATE samples SET value = 9e999",
+        "UPDATE samples SET value = -1",
+    ],
+)
+def test_a_damaged_row_is_told_of_in_a_sentence(file: Path, results: Path, damage: str) -> None:
+    run = make.stored(results, FIRST, SAMPLES)
+    run.add([make.finding()])
+    with History(file) as history:
+        history.store(run)
+    with sqlite3.connect(file) as connection:
+        connection.execute(damage)
+    connection.close()
+    with History(file) as history, pytest.raises(RigError, match=r"history\.sqlite is damaged \(.*\); move it away and call again"):
+        history.runs(), history.trend()
+
+
 def test_an_empty_file_becomes_a_history(file: Path) -> None:
     file.parent.mkdir()
     file.touch()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.suite.ktap import Latency, MemoryLine, Note, ResultLine, Timing, parse
+from harness.suite.ktap import Latency, MemoryLine, Note, Report, ResultLine, Timing, parse
 
 LOG = """\
 [    1.100000] vmalloc_test: loading out-of-tree module taints kernel.
@@ -16,7 +16,7 @@ LOG = """\
 [    1.200200][  T97] vmalloc_test: 1..4
 [    1.200300] vmalloc_test: # start test=le_fit_alloc_test
 [    1.300000] vmalloc_test: # sample test=le_fit_alloc_test repeat=0 thread=0 cpu=0 ops=1000 ns=1234567
-<6>[    1.400000] vmalloc_test: # sample test=le_fit_alloc_test repeat=1 thread=0 cpu=0 ops=1000 ns=18446744073709551615\r
+<6>[    1.400000] vmalloc_test: # sample test=le_fit_alloc_test repeat=1 thread=0 cpu=0 ops=1000 ns=9223372036854775807\r
 [    1.400100] vmalloc_test: ok 1 le_fit_alloc_test
 [    1.400200] vmalloc_test: # note test=b_fit_alloc_test thread=0 holes=1024 hits=1024
 [    1.400300] vmalloc_test: not ok 2 b_fit_alloc_test # overlap of [ffffc90000fe0000,ffffc90000ff3000) with [0,1)
@@ -32,7 +32,7 @@ def test_a_whole_report() -> None:
     assert report.complete
     assert report.timings == (
         Timing("le_fit_alloc_test", 0, 0, 1000, 1234567),
-        Timing("le_fit_alloc_test", 1, 0, 1000, 18446744073709551615),
+        Timing("le_fit_alloc_test", 1, 0, 1000, 9223372036854775807),
     )
     assert report.notes == (Note("b_fit_alloc_test", 0, {"holes": 1024, "hits": 1024}),)
     assert report.outcomes == (
@@ -81,6 +81,29 @@ def test_a_line_that_a_dying_guest_did_not_finish_is_no_sample(cut: int) -> None
 def test_a_number_that_is_too_long_is_no_sample() -> None:
     line = f"vmalloc_test: # sample test=a repeat=0 thread=0 cpu=0 ops=1 ns={'9' * 5000}\nvmalloc_test: 1..{'9' * 5000}\n"
     assert parse(line).timings == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# sample test=a repeat=0 thread=0 cpu=0 ops=1 ns=9223372036854775808",
+        "# sample test=a repeat=99999999999999999999 thread=0 cpu=0 ops=1 ns=1",
+        "# latency test=a pass=0 ops=18446744073709551615 overhead_ns=1 max_ns=1",
+        "# buckets test=a pass=0 1:1,2:99999999999999999999",
+        "# memory test=a at=before ns=1 areas=1 used=1 free=9999999999999999999 largest_hole=1 lazy=1 slab_unreclaimable=1",
+        "# note test=a thread=0 lazy_pages_max=18446744073709551615",
+        "# note test=a thread=0 lazy_pages_max=" + "9" * 5000,
+    ],
+)
+def test_a_number_that_no_guest_can_mean_is_not_taken_and_not_lost(line: str) -> None:
+    report = parse(f"vmalloc_test: {line}\n")
+    assert report == Report(None, (), (), impossible=(line,))
+
+
+def test_a_histogram_of_nothing_is_none() -> None:
+    line = "vmalloc_test: # latency test=a pass=0 ops=0 overhead_ns=1 max_ns=0\n"
+    assert parse(line).latencies == ()
+    assert parse(f"{line}vmalloc_test: # buckets test=a pass=0 5:0\n").latencies == ()
 
 
 @given(st.lists(st.one_of(st.text(max_size=30), st.sampled_from(LOG.splitlines())).map("vmalloc_test: ".__add__), max_size=20))
