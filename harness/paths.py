@@ -18,6 +18,10 @@ TOOLS = PROJECT / "harness" / "build" / "tools"
 """scripts that a build calls by name"""
 RESULTS = Path(os.environ.get("RIG_RESULTS") or PROJECT / "results").expanduser().resolve()
 """folder of all runs: ``RIG_RESULTS``, or results/"""
+_UNFIT = re.compile(r"[^\w./+@~-]")
+"""characters that a kernel is not built below: make, the shells that it calls or the compiler take them for something else"""
+_LONGEST = 84
+"""bytes of the cache's path that leave room for a VM's sockets below it: the kernel takes 107 of a socket's path"""
 
 
 def cache() -> Path:
@@ -28,8 +32,22 @@ def cache() -> Path:
     chosen = os.environ.get("RIG_CACHE")
     if chosen:
         return Path(chosen).expanduser().resolve()
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "kernel-patch-rig"
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    home = named if named.is_absolute() else Path.home() / ".cache"  # a relative one is to be ignored, says its specification
+    return home / "kernel-patch-rig"
+
+
+def unfit(folder: Path) -> str:
+    """Return the reason for which no kernel can be built and booted in a cache at `folder`; empty if there is none."""
+    name = str(folder)
+    if not name.isprintable():  # nor are bytes that are no UTF-8
+        return "its path has characters that cannot be written out"
+    if found := _UNFIT.search(name):
+        called = {" ": "a space", ":": "a colon", ",": "a comma"}.get(found[0], f"the character {found[0]}")
+        return f"its path has {called}, which a kernel's build does not take"
+    if len(name.encode()) > _LONGEST:
+        return f"its path is longer than {_LONGEST} bytes, and the sockets of VMs below it would be longer than the system takes"
+    return ""
 
 
 def shown(text: str) -> str:

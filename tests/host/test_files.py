@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import stat
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from harness import paths
 from harness.errors import RigError
 from harness.host import files
+from harness.vm import qemu_args
 
 
 def full(*_: object) -> None:
@@ -166,6 +168,36 @@ def test_the_cache_is_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert paths.cache() == tmp_path / "home/.cache/kernel-patch-rig"
+    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
+    assert paths.cache() == tmp_path / "home/.cache/kernel-patch-rig"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("with space", "a space"),
+        ("with:colon", "a colon"),
+        ("with,comma", "a comma"),
+        *((f"with{character}", f"the character {character}") for character in "#%$='\"\\;&|<>()*?[]{}!^`"),
+        ("with\nline", "characters that cannot be written out"),
+        ("with\udcff", "characters that cannot be written out"),
+        ("x" * 84, "longer than 84 bytes"),
+        ("é" * 42, "longer than 84 bytes"),
+    ],
+)
+def test_a_cache_in_which_no_kernel_builds_is_known(name: str, said: str) -> None:
+    assert said in paths.unfit(Path("/tmp") / name)
+
+
+@pytest.mark.parametrize("name", ["plain", "jenkins@2/a+b_c-d.e~", "größe", "x" * 79])
+def test_a_cache_in_which_kernels_build_is_taken(name: str) -> None:
+    assert paths.unfit(Path("/tmp") / name) == ""
+
+
+def test_a_socket_of_a_vm_fits_into_the_longest_cache(tmp_path: Path) -> None:
+    folder = Path(f"/{'x' * 83}/vms") / Path(tempfile.mkdtemp(prefix="vm-", dir=tmp_path)).name
+    assert not paths.unfit(folder.parent.parent)
+    assert len(str(folder / qemu_args.CONSOLE_SOCKET)) <= 107
 
 
 @pytest.fixture
