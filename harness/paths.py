@@ -38,6 +38,8 @@ TOOLS = PROJECT / "harness" / "build" / "tools"
 """scripts that a build calls by name"""
 RESULTS = _folder("RIG_RESULTS") or PROJECT / "results"
 """folder of all runs: ``RIG_RESULTS``, or results/"""
+_UNFIT = re.compile(r"[^\w./+@~-]")
+"""characters that a kernel is not built below: make, the shells that it calls or the compiler take them for something else"""
 
 
 def cache() -> Path:
@@ -65,6 +67,17 @@ def runtime() -> tuple[Path, ...]:
     own = os.environ.get("XDG_RUNTIME_DIR", "")
     usual = (Path(tempfile.gettempdir()).absolute(), Path("/tmp"))  # noqa: S108 - folders are made there that nobody else can open
     return (Path(own), *usual) if own.startswith("/") else usual
+
+
+def unfit(folder: Path) -> str:
+    """Return the reason for which no kernel can be built in a cache at `folder`; empty if there is none."""
+    name = str(folder)
+    if not name.isprintable():  # nor are bytes that are no UTF-8
+        return "its path has characters that cannot be written out"
+    if found := _UNFIT.search(name):
+        called = {" ": "a space", ":": "a colon", ",": "a comma"}.get(found[0], f"the character {found[0]}")
+        return f"its path has {called}, which a kernel's build does not take"
+    return ""
 
 
 def shown(text: str) -> str:

@@ -58,11 +58,11 @@ def _group(nodeid: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The rig's cache, empty and for one test alone; tests that build kernels share the user's."""
     if request.node.get_closest_marker("kernel"):
         return paths.cache()
-    folder = tmp_path / "cache"
+    folder = tmp_path_factory.mktemp("c") / "cache"  # a short path, since the rig takes no long one
     monkeypatch.setenv("RIG_CACHE", str(folder))
     for name in [*_LEFT_BY_OTHERS, *(name for name in os.environ if name.startswith("GIT_"))]:
         monkeypatch.delenv(name, raising=False)

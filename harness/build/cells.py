@@ -19,6 +19,7 @@ _EACH = "@*"
 
 def check(wanted: Selection) -> None:
     """Raise UsageError for a selection that is not valid, as far as can be checked before a download."""
+    _check_cache(paths.cache())
     selection.check(wanted)
     _check_profiles(wanted)
     cells(wanted, matrix.load_base(wanted.kernel or DEFAULT))
@@ -80,6 +81,11 @@ def _check_profiles(wanted: Selection) -> None:
 def _kinds(tests: str) -> set[catalog.TestKind]:
     chosen = catalog.choose(tests)
     return {test.kind for test in catalog.suite().tests if test.name in chosen}
+
+
+def _check_cache(folder: Path) -> None:
+    if reason := paths.unfit(folder):
+        raise UsageError(f"The cache {str(folder)!r} cannot be used: {reason}; name another place with RIG_CACHE.")
 
 
 def _words(text: str) -> list[str]:

@@ -236,6 +236,26 @@ def test_no_environment_is_too_strange_for_the_cache(env: dict[str, str]) -> Non
             assert paths.cache().is_absolute()
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("with space", "a space"),
+        ("with:colon", "a colon"),
+        ("with,comma", "a comma"),
+        *((f"with{character}", f"the character {character}") for character in "#%$='\"\\;&|<>()*?[]{}!^`"),
+        ("with\nline", "characters that cannot be written out"),
+        ("with\udcff", "characters that cannot be written out"),
+    ],
+)
+def test_a_cache_in_which_no_kernel_builds_is_known(name: str, said: str) -> None:
+    assert said in paths.unfit(Path("/tmp") / name)
+
+
+@pytest.mark.parametrize("name", ["plain", "jenkins@2/a+b_c-d.e~", "größe", "x" * 200])
+def test_a_cache_in_which_kernels_build_is_taken(name: str) -> None:
+    assert paths.unfit(Path("/tmp") / name) == ""
+
+
 @pytest.fixture
 def sealed(tmp_path: Path) -> Path:
     """A folder of the cache with two files."""

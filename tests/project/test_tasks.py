@@ -54,9 +54,20 @@ from harness.stats.outcome import ExitCode
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
 )
 def test_a_mistake_is_said_in_a_sentence(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    env = {**os.environ, "RIG_CACHE": str(tmp_path / "cache"), "RIG_RESULTS": str(tmp_path / "results")}
+    is_one_sentence(words, said, RIG_RESULTS=str(tmp_path / "results"))
+
+
+@pytest.mark.parametrize("task", ["build", "boot", "test", "sweep", "soak", "selfcheck", "mutants", "audit", "nightly"])
+def test_a_cache_that_cannot_be_built_in_is_said_before_all_else(task: str, tmp_path: Path) -> None:
+    unfit = tmp_path / "with space"
+    is_one_sentence((task,), "its path has a space", RIG_RESULTS=str(tmp_path / "results"), RIG_CACHE=str(unfit))
+    assert not list(unfit.glob("sources")), "nothing was fetched"
+
+
+def is_one_sentence(words: tuple[str, ...], said: str, **env: str) -> None:
+    """Hold that a command ends with one line that has the words `said`."""
     command = (sys.executable, "-m", "invoke", *words)
-    done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=paths.PROJECT, env={**os.environ, **env}, capture_output=True, text=True, check=False)
     assert_a_sentence(done, said)
 
 
