@@ -23,6 +23,7 @@ from harness.model.matrix import STOCK, Base
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.report import headlines, phrases
+from harness.report.markdown import escaped
 from harness.runs import history
 from harness.runs.retention import LOG, Limits, Removed
 from harness.stats.baseline import Baseline, Gate, gate
@@ -80,9 +81,8 @@ def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = N
             message = f"kernel-patch-rig: {error}" if isinstance(error, RigError) else traceback.format_exc()
             transcript.note(message)
             reason = str(error) if isinstance(error, RigError) else f"It ended with {type(error).__name__}."
-            page.insert(
-                0, f"## Nightly run: {_MEANING[ExitCode.RIG_FAILED]} (exit code {ExitCode.RIG_FAILED})\n\n{text.plain(reason)}"
-            )
+            heading = f"## Nightly run: {_MEANING[ExitCode.RIG_FAILED]} (exit code {ExitCode.RIG_FAILED})"
+            page.insert(0, f"{heading}\n\n{escaped(text.plain(reason))}")
             raise
         finally:
             parts.stop_own()
@@ -134,7 +134,7 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
     lines += audit.lines
     code = ExitCode.RIG_FAILED if audit.failed else code
     heading = f"Nightly run {outcome.provenance.run}: {_MEANING[code]} (exit code {code})"
-    page.insert(0, "\n\n".join((f"## {heading}", *lines)))
+    page.insert(0, "\n\n".join((f"## {escaped(heading)}", *map(escaped, lines))))
     parts.say(heading)
     _make_room(limits, parts)
     return code

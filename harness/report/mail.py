@@ -61,7 +61,7 @@ def _known(content: Content) -> Iterator[str]:
         for row in bugs:
             yield item(f"{row.reason} ({', '.join(row.tests)})")
             cells = [(s.variant, s.machine, s.words) for s in row.shown]
-            yield table(("variant", "machine", ""), _once(cells, 1), left=2)
+            yield table(("variant", "machine", ""), _once(cells, 1), left=2, under=True)
         yield paragraph(phrases.KNOWN)
 
 
@@ -71,7 +71,7 @@ def _changes(content: Content) -> Iterator[str]:
     for row in changes.rows(content.changes):
         yield item(f"{row.cell} against {row.against}: {row.sentence}")
         if row.functions:
-            yield table(("function", "file", "bytes", ""), [(f.name, f.file, f.size, f.kind) for f in row.shown])
+            yield table(("function", "file", "bytes", ""), [(f.name, f.file, f.size, f.kind) for f in row.shown], under=True)
         if row.more:
             yield paragraph(f"and {row.more} more, which report.html has", "  ", "  ")
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from harness import text
 from harness.model import mutants
 from harness.model.mutants import Attempt, Mutant, MutationRun
+from harness.report.markdown import code, escaped
 
 _ORDER: tuple[mutants.MutantOutcome | None, ...] = ("error", "survived", None, "caught")
 _LONGEST = 100
@@ -49,10 +50,10 @@ def markdown(results: MutationRun) -> str:
     lines = [
         "# Mutants",
         "",
-        results.sentence(),
+        escaped(results.sentence()),
         "",
-        f"{_about(results)}.",
-        f"{results.date}, {results.host}. `{results.command}`",
+        escaped(f"{_about(results)}."),
+        f"{escaped(f'{results.date}, {results.host}.')} {code(results.command)}",
         "",
     ]
     lines += _rows(
@@ -64,7 +65,7 @@ def markdown(results: MutationRun) -> str:
         lines += ["", "## Weaknesses of the published code", ""]
         lines += _rows(("", "weakness", "mutant", "found by"), _weaknesses(results))
     if results.control:
-        lines += ["", f"`{results.series}` without a bug: " + ", ".join(map(_control, results.control)) + "."]
+        lines += ["", f"{code(results.series)} without a bug: {escaped(', '.join(map(_control, results.control)))}."]
     return "\n".join(lines) + "\n"
 
 
@@ -116,5 +117,9 @@ def _short(title: str) -> str:
 
 
 def _rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [titles, ["---"] * len(titles), *rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    head, *body = ["| " + " | ".join(map(_cell, line)) + " |" for line in (titles, *rows)]
+    return [head, f"|{' --- |' * len(titles)}", *body]
+
+
+def _cell(words: str) -> str:
+    return escaped(" ".join(words.split())).replace("|", "\\|")

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import pytest
 from filelock import FileLock
+from markdown_it import MarkdownIt
 
 from harness import paths
 from harness.build import git, kbuild, patches, source
@@ -433,6 +434,17 @@ def test_the_page_has_survivors_first() -> None:
     assert "| 1 | gaps | lasting-one | NOTHING |" in page
     assert "| 8 | slow |  | sweeps |" in page
     assert max(map(len, page.splitlines())) < 300
+
+
+def test_what_a_kernel_said_is_text_in_the_page() -> None:
+    title = "a | `b` <img src=x onerror=alert(1)> [x](javascript:alert(1)) for @torvalds"
+    caught = Attempt("caught-one", "perf", "i", "caught", TESTS[1], "bug", title)
+    page = report.markdown(measured(caught))
+    assert "bug: a \\| `b` \\<img src=x onerror=alert(1)> [x\\](javascript:alert(1)) for `@torvalds` |" in page
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(page)
+    assert "<img" not in html
+    assert "<a " not in html
+    assert html.count("<td") == 6 * 3 + 3 * 1 + 4 * 3, "no cell more than there are columns"
 
 
 # For real

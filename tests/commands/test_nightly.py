@@ -474,3 +474,13 @@ def test_no_summary_is_written_where_none_is_asked_for(tmp_path: Path, monkeypat
     assert not list(tmp_path.iterdir())
     with pytest.raises(RigError, match=r"none/summary\.md, .*GITHUB_STEP_SUMMARY.* No such file"):
         nightly.summarise("page", str(tmp_path / "none/summary.md"))
+
+
+def test_what_others_wrote_is_text_in_the_summary(night: Night, summary: Path) -> None:
+    def failing(_: Selection) -> Plan:
+        raise RigError("0001-<img src=x onerror=alert(1)>.patch by @torvalds does not apply")
+
+    night.parts = msgspec.structs.replace(night.parts, build=failing)
+    with pytest.raises(RigError):
+        night.run()
+    assert "\n0001-\\<img src=x onerror=alert(1)>.patch by `@torvalds` does not apply\n" in summary.read_text()

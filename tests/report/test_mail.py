@@ -138,8 +138,8 @@ def test_the_publication_stands_beside_ours() -> None:
 def test_findings_have_the_lines_that_matter() -> None:
     many = "\n".join(("before", "kernel BUG at mm/vmalloc.c:512!", *(f"line {n}" for n in range(40))))
     made = mail(findings=(make.finding(text=many), make.finding(expected="an overflow", text="known lines")))
-    assert "    kernel BUG at mm/vmalloc.c:512!\n    line 0\n" in made
-    assert "    line 10\n" in made
+    assert "      kernel BUG at mm/vmalloc.c:512!\n      line 0\n" in made
+    assert "      line 10\n" in made
     assert "line 11" not in made
     assert "before" not in made
     assert "in align_shift_alloc_test, x 1 boot: an overflow" in " ".join(made.split())
