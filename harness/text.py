@@ -32,3 +32,10 @@ def size(number: float) -> str:
                 f"{number / (1 << power):.3g} {suffix}" if abs(number) < 1000 << power else f"{number / (1 << power):.0f} {suffix}"
             )
     return f"{number:.0f} B"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it, such as ``40 s``, ``3 min`` or ``1.5 h``."""
+    if seconds < 60:
+        return f"{max(10, round(seconds, -1)):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{round(seconds / 1800) / 2:g} h"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from types import TracebackType
 
 import pytest
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import text
+from harness.commands.share import Share
 from harness.stats.causes import alike
 from harness.suite.nodeid import name, why
 
@@ -32,6 +34,7 @@ class Progress:
         self._shown: dict[str, float] = {}
         self._lock = threading.Lock()
         self._started = time.monotonic()
+        self._overall = ""
         self._live = Live(console=self._console, get_renderable=self._table, refresh_per_second=4)
 
     def __enter__(self) -> Progress:
@@ -51,9 +54,19 @@ class Progress:
         """Show that `name` has ended, with `text`."""
         self._set(name, text, done=True)
 
+    def leave(self, name: str, text: str) -> None:
+        """Show that `name` has ended, with `text`, and no longer than that: there are more than fit on a screen."""
+        self._set(name, text, done=True)
+        with self._lock:
+            del self._rows[name]
+
+    def overall(self, text: str) -> None:
+        """Show `text` of all the work."""
+        self._overall = text
+
     def line(self, text: str) -> None:
-        """Print one line that stays."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        """Print one line that stays. A terminal would end its lines within words; a file has its own reader to do that."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=not self._console.is_terminal)
 
     def _set(self, name: str, text: str, *, done: bool) -> None:
         with self._lock:
@@ -64,7 +77,7 @@ class Progress:
             now = time.monotonic()
             if new or now - self._shown.get(name, 0.0) >= _EVERY:
                 self._shown[name] = now
-                self.line(f"{self._stage} {name}: {text}")
+                self.line(f"{self._stage} {name}: {text}{f'; in all {self._overall}' if self._overall else ''}")
 
     def _table(self) -> Table:
         with self._lock:
@@ -72,8 +85,11 @@ class Progress:
             for name, (text, done) in self._rows.items():
                 style = "dim" if done else ""
                 table.add_row(Text(self._stage, style="bold"), Text(name), Text(text), style=style)
-            table.add_row(f"[dim]{time.monotonic() - self._started:.0f} s[/dim]")
-            return table
+            whole = Table.grid()
+            whole.add_row(table)
+            so_far = f"{time.monotonic() - self._started:.0f} s"
+            whole.add_row(Text(f"{self._overall}; {so_far}" if self._overall else so_far, style="dim"))
+            return whole
 
 
 class Repeats:
@@ -97,8 +113,9 @@ class SuiteProgress:
     def __init__(self, progress: Progress) -> None:
         """Show on `progress`."""
         self._progress = progress
-        self._total: dict[str, int] = {}
+        self._share = Share()
         self._begun: dict[str, set[str]] = {}
+        self._known: Counter[str] = Counter()
         self._repeats = Repeats()
         self.stopped = ""
         """reason for which the suite was given up; empty if it was not"""
@@ -116,12 +133,10 @@ class SuiteProgress:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
-        """Count the tests of each VM."""
+        """Count the tests of each VM. All workers have the same ones, and one that takes the place of another is later."""
         del node
-        self._total = {}
-        for nodeid in ids:
-            vm = name(nodeid).vm
-            self._total[vm] = self._total.get(vm, 0) + 1
+        if not self._share.tests:
+            self._share = Share(ids)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, error: object | None) -> None:
@@ -133,17 +148,21 @@ class SuiteProgress:
         """Show the test that a VM is at."""
         of = name(nodeid)
         self._begun.setdefault(of.vm, set()).add(nodeid)
-        self._progress.say(of.vm, f"test {len(self._begun[of.vm])} of {self._total.get(of.vm, '?')}: {of.test}")
+        self._progress.say(of.vm, f"test {len(self._begun[of.vm])} of {self._share.tests[of.vm] or '?'}: {of.test}")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Print a failure as soon as it is known."""
         of = name(report.nodeid)
         self._begun.setdefault(of.vm, set()).add(report.nodeid)
-        where, variant = f"{of.vm} {of.test}", of.cell.split("/")[1]
+        self._share.spent(report.nodeid, report.duration)
         if report.failed:
-            self._progress.line(text.plain(f"FAILED {where}: {self._repeats.short(variant, why(report), where)}"))
+            where = f"{of.vm} {of.test}"
+            self._progress.line(text.plain(f"FAILED {where}: {self._repeats.short(of.cell.split('/')[1], why(report), where)}"))
         elif hasattr(report, "wasxfail") and report.skipped:
-            said = self._repeats.short(variant, report.wasxfail, where)
-            self._progress.line(text.plain(f"known bug seen, as expected: {where}: {said}"))
-        if len(self._begun[of.vm]) == self._total.get(of.vm) and report.when not in ("setup", "call"):
-            self._progress.done(of.vm, f"{self._total[of.vm]} tests done")
+            self._known[of.vm] += 1  # the table at the end says which
+        if report.when not in ("setup", "call"):
+            self._share.ended(report.nodeid)
+            self._progress.overall(str(self._share))
+            if len(self._begun[of.vm]) == self._share.tests[of.vm]:
+                known = f", {self._known[of.vm]} with a known bug" if self._known[of.vm] else ""
+                self._progress.leave(of.vm, f"{self._share.tests[of.vm]} tests done{known}")
