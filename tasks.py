@@ -350,7 +350,7 @@ def _show(outcome: Outcome, report: str = "report") -> None:
 
 def _print(outcome: Outcome, report: str = "report") -> None:
     _CONSOLE.print(terminal.headlines(outcome))
-    _CONSOLE.print(terminal.comparison(outcome.comparisons))
+    _CONSOLE.print(terminal.comparison(outcome.comparisons, outcome.results))
     _CONSOLE.print(terminal.patches(outcome))
     _CONSOLE.print(soak_tables.tables(outcome.slopes))
     _CONSOLE.print(terminal.growth(growth.fit(Run(outcome.run).points())))

@@ -10,6 +10,7 @@ from harness.kernlog import excerpt
 from harness.model.records import Provenance
 from harness.report import changes, findings, headlines, phrases, prefixes, rows, soak, verdicts, views
 from harness.report.contents import Content
+from harness.report.phrases import short_test
 from harness.report.plaintext import heading, item, paragraph, quoted, table
 from harness.report.plots.canvas import Palette
 from harness.stats import bug_table, latency
@@ -84,13 +85,17 @@ def _comparisons(content: Content) -> Iterator[str]:
             counts = "; ".join(dict.fromkeys(phrases.counts(c) for c in mine))
             yield heading(f"{variant} against {against}, {group.heading}" if variant else f"{against}, {group.heading}")
             if variant:
-                changes = [(_test(c), _bare(phrases.change(c)), phrases.interval(c), phrases.verdict(c) + _mark(c)) for c in mine]
+                names = [short_test(c.test) for c in mine]
+                judged = [(_bare(phrases.change(c)), phrases.interval(c), phrases.verdict(c) + _mark(c)) for c in mine]
+                changes = [(name, *words) for name, words in zip(names, judged, strict=True)]
                 yield table(("test", "change %", "95 % interval", "verdict"), changes)
                 if any(c.regression for c in mine):
                     yield paragraph(f"(R) is a regression: slower by more than {mine[0].threshold:g} %.", "    ", "    ")
             yield paragraph(f"Medians in {phrases.unit(mine[0])}, half the range of the samples in %, samples / boots {counts}:")
             sides = ([against, "+-%", variant, "+-%"]) if variant else [against, "+-%"]
-            yield table(("test", *sides), [(_test(c), *_sides(c, both=bool(variant))) for c in mine])
+            yield table(("test", *sides), [(short_test(c.test), *_sides(c, both=bool(variant))) for c in mine])
+    if gaps := views.gaps(content.comparisons, content.results):
+        yield "\n".join(map(item, gaps))
     if any(c.change is not None for c in content.comparisons):
         margins = sorted({(c.clock, c.margin) for c in content.comparisons})
         within = ", ".join(f"{margin:g} % ({clock})" for clock, margin in margins)
@@ -103,7 +108,7 @@ def _patches(content: Content) -> Iterator[str]:
     for series in prefixes.of(content):
         for matrix in series.matrices:
             yield heading(f"{series.name} patch by patch, change in %, {prefixes.heading(matrix)}")
-            figures = [(_short(row.test), *(prefixes.entry(e).replace(" %", "") for e in row.entries)) for row in matrix.rows]
+            figures = [(short_test(row.test), *(prefixes.entry(e).replace(" %", "") for e in row.entries)) for row in matrix.rows]
             yield table(("test", *(step.variant for step in matrix.steps)), figures)
         yield paragraph(f"{prefixes.conclusion(series)}.")
         yield paragraph(prefixes.ABOUT)
@@ -123,7 +128,7 @@ def _latencies(content: Content, palette: Palette) -> Iterator[str]:
             continue
         yield heading(f"Latency in {latencies[0].unit}, {group.heading}")
         figures = [
-            (_short(row.test), row.variant, *map(text.figure, (row.p50, row.p99, row.p99_9, row.highest))) for row in latencies
+            (short_test(row.test), row.variant, *map(text.figure, (row.p50, row.p99, row.p99_9, row.highest))) for row in latencies
         ]
         yield table(("test", "variant", "p50", "p99", "p99.9", "max"), _once(figures, 1), left=2)
         counts = dict.fromkeys(f"{row.operations:,} / {row.boots}" for row in latencies)
@@ -136,7 +141,7 @@ def _sections(content: Content, palette: Palette) -> Iterator[str]:
         yield heading(f"Longest stretch with preemption off, {group.heading}")
         longest = views.ordered(latency.longest(group.items), palette)
         unit = phrases.stretch(0, group.clock)[1]
-        cells = [(_short(s.test), s.variant, f"{phrases.stretch(s.microseconds, s.clock)[0]:,.0f}", s.ended) for s in longest]
+        cells = [(short_test(s.test), s.variant, f"{phrases.stretch(s.microseconds, s.clock)[0]:,.0f}", s.ended) for s in longest]
         yield table(("test", "variant", unit, "ended in"), _once(cells, 1), left=2)
 
     if content.sections:
@@ -164,7 +169,7 @@ def _published(content: Content) -> Iterator[str]:
         figures = [
             (
                 b.machine,
-                _short(b.test),
+                short_test(b.test),
                 phrases.percents(b.their_changes),
                 "-" if b.change is None else phrases.percent(b.change),
                 "-" if b.factor is None else f"{b.factor:.2f}",
@@ -241,14 +246,6 @@ def _facts(run: Provenance) -> Iterator[str]:
         yield f"{cell}: audited {audit}"
     for tool, version in run.tools.items():
         yield f"{tool}: {version}"
-
-
-def _test(of: Comparison) -> str:
-    return _short(of.test)
-
-
-def _short(test: str) -> str:
-    return test.removesuffix("_test").removesuffix("_alloc")
 
 
 def _once(cells: Sequence[tuple[str, ...]], columns: int) -> list[tuple[str, ...]]:

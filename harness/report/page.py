@@ -55,6 +55,7 @@ def html(content: Content) -> str:
         changes_title=changes.TITLE,
         most_changes=changes.MOST,
         comparisons=_comparisons(content, palette),
+        gaps=views.gaps(content.comparisons, content.results),
         latencies=_latencies(content, palette),
         sections=_sections(content, palette),
         growths=_growths(content, palette),

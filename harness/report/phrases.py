@@ -186,3 +186,8 @@ def of_the_clock(of: Clock) -> str:
     if of is not Clock.ICOUNT:
         return ""
     return f"1 ms of the guest's clock is {1e6 * worth:,.0f} {name}, {1 / worth:g} ns each"
+
+
+def short_test(test: str) -> str:
+    """Return the name of a test without the end that many have in common."""
+    return test.removesuffix("_test").removesuffix("_alloc")

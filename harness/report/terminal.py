@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -18,8 +19,9 @@ from harness.model.matrix import variant_order
 from harness.model.records import Finding, Provenance, Result
 from harness.report import findings as words
 from harness.report import headlines as heads
-from harness.report import phrases
+from harness.report import phrases, views
 from harness.report import prefixes as patchwise
+from harness.report.fitted import Fitted
 from harness.stats import bug_table, prefixes
 from harness.stats.causes import causes, reasons
 from harness.stats.compare import Comparison
@@ -29,34 +31,46 @@ from harness.stats.outcome import Outcome
 _KINDS = {"bad": "red", "open": "yellow", "good": "green", "": ""}
 _LINES = 8
 """of the log of a finding"""
+_STACKED = re.compile(r" (±|to |\+\d+ boot|>)")
+"""where a figure goes on in a line of its own"""
 _STYLES = {"faster": "green", "slower": "red", "undecided": "yellow"}
 
 
-def comparison(comparisons: Sequence[Comparison]) -> RenderableType:
-    """Return one table per machine, profile, variant and clock: the baseline beside the variant, regressions in red."""
+def comparison(comparisons: Sequence[Comparison], results: Sequence[Result] = ()) -> RenderableType:
+    """Return one table per machine, profile, variant and clock: the baseline beside the variant, regressions in red.
+
+    Where only stock has figures of a test, the `results` say why.
+    """
     groups: dict[tuple[str, ...], list[Comparison]] = {}
     for item in comparisons:
         groups.setdefault((item.machine, item.profile, item.variant, item.clock), []).append(item)
-    return Group(*(_table(items) for items in groups.values()))
+    tables = [
+        Fitted(_table(items, str), _table(items, phrases.short_test), _table(items, phrases.short_test, stacked=True))
+        for items in groups.values()
+    ]
+    return Group(*tables, *(Text(text.plain(gap), style="bold red") for gap in views.gaps(comparisons, results)))
 
 
-def _table(items: Sequence[Comparison]) -> Table:
+def _table(items: Sequence[Comparison], named: Callable[[str], str], *, stacked: bool = False) -> Table:
+    """Return a table with tests as they are `named`; if it is `stacked`, spreads and ends of intervals have lines of their own."""
     first = items[0]
     counts = "; ".join(dict.fromkeys(phrases.counts(item) for item in items))
     title = f"{first.machine}, {first.profile}, {first.clock}: median {phrases.unit(first)} ±spread, samples / boots {counts}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("test", no_wrap=True)
+    table.add_column("test")
     table.add_column(escape(first.against), justify="right")
     if first.variant:
         table.add_column(escape(first.variant), justify="right")
-        table.add_column("change", justify="right", no_wrap=True)
-        table.add_column("95 % interval", justify="right", no_wrap=True)
-        table.add_column("verdict", no_wrap=True)
+        table.add_column("change", justify="right")
+        table.add_column("95 %\ninterval" if stacked else "95 % interval", justify="right")
+        table.add_column("verdict")
     for item in items:
-        row = [escape(item.test), phrases.value(item.baseline)]
+        row = [phrases.value(item.baseline)]
         if first.variant:
             row += [phrases.value(item.measured), phrases.change(item), phrases.interval(item), phrases.verdict(item)]
-        table.add_row(*row, style="bold red" if item.regression else _STYLES.get(item.verdict, ""))
+        if stacked:
+            row = [_STACKED.sub(r"\n\1", cell) for cell in row]
+        table.add_row(escape(named(item.test)), *row, style="bold red" if item.regression else _STYLES.get(item.verdict, ""))
     return table
 
 
@@ -68,21 +82,26 @@ def growth(growths: Sequence[Growth]) -> RenderableType:
     tables = []
     for (machine, profile, clock, axis), items in groups.items():
         title = f"{machine}, {profile}, {clock}: median {items[0].unit} against {axis}"
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("workload", no_wrap=True)
-        table.add_column("variant", no_wrap=True)
-        sizes = sorted({size.size for item in items for size in item.sizes})
-        for size in sizes:
-            table.add_column(f"{size:,}", justify="right")
-        table.add_column("exponent (95 %)", justify="right")
-        table.add_column("")
-        for item in sorted(items, key=lambda item: (item.workload, variant_order(item.variant))):
-            costs = {size.size: text.figure(size.median) for size in item.sizes}
-            table.add_row(
-                item.workload, escape(item.variant), *(costs.get(size, "-") for size in sizes), phrases.exponent(item), item.kind
-            )
-        tables.append(table)
+        tables.append(Fitted(_grown(title, items), _grown(title, items, short=True)))
     return Group(*tables)
+
+
+def _grown(title: str, items: Sequence[Growth], *, short: bool = False) -> Table:
+    """Return the table of an axis; a `short` one leaves out what all names of sweeps begin with."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("workload")
+    table.add_column("variant")
+    sizes = sorted({size.size for item in items for size in item.sizes})
+    for size in sizes:
+        table.add_column(f"{size:,}", justify="right")
+    table.add_column("exponent (95 %)", justify="right")
+    table.add_column("")
+    for item in sorted(items, key=lambda item: (item.workload, variant_order(item.variant))):
+        costs = {size.size: text.figure(size.median) for size in item.sizes}
+        workload = item.workload.removeprefix("sweep_") if short else item.workload
+        cells = (costs.get(size, "-") for size in sizes)
+        table.add_row(escape(workload), escape(item.variant), *cells, phrases.exponent(item), item.kind)
+    return table
 
 
 def headlines(outcome: Outcome) -> RenderableType:
@@ -91,15 +110,15 @@ def headlines(outcome: Outcome) -> RenderableType:
     for each in heads.of_run(outcome):
         style = _KINDS[heads.KINDS[each.word]]
         lines.append(Text.assemble(text.plain(f"{each.variant}: "), (each.word, f"bold {style}"), f" - {heads.why(each)}"))
-    return Group(*lines, *(Text(patchwise.conclusion(series)) for series in _series(outcome)))
+    return Group(*lines, *(Text(text.plain(patchwise.conclusion(series))) for series in _series(outcome)))
 
 
 def patches(outcome: Outcome) -> RenderableType:
     """Return for each series with prefixes in the run its matrices of tests by patches, and the conclusion."""
     shown: list[RenderableType] = []
     for series in _series(outcome):
-        shown += [_matrix(matrix) for matrix in series.matrices]
-        shown.append(Text(patchwise.conclusion(series), style="bold red" if series.first_bad else ""))
+        shown += [Fitted(_matrix(matrix, str), _matrix(matrix, phrases.short_test)) for matrix in series.matrices]
+        shown.append(Text(text.plain(patchwise.conclusion(series)), style="bold red" if series.first_bad else ""))
     return Group(*shown)
 
 
@@ -107,14 +126,14 @@ def _series(outcome: Outcome) -> list[prefixes.Series]:
     return prefixes.series(outcome.provenance, outcome.steps, outcome.findings, outcome.results)
 
 
-def _matrix(matrix: prefixes.Matrix) -> Table:
+def _matrix(matrix: prefixes.Matrix, named: Callable[[str], str]) -> Table:
     title = f"{matrix.machine}, {matrix.profile}, {matrix.clock}: each patch against the one before"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("test", no_wrap=True)
+    table.add_column("test")
     for step in matrix.steps:
         table.add_column(escape(step.variant), justify="right")
     for row in matrix.rows:
-        table.add_row(escape(row.test), *(Text(patchwise.entry(e), style=_KINDS[patchwise.kind(e)]) for e in row.entries))
+        table.add_row(escape(named(row.test)), *(Text(patchwise.entry(e), style=_KINDS[patchwise.kind(e)]) for e in row.entries))
     return table
 
 
@@ -125,9 +144,12 @@ def summary(
     results: Sequence[Result],
 ) -> RenderableType:
     """Return all that belongs to a report besides the figures: notes, findings, counts."""
-    lines: list[RenderableType] = [Text(f"note: {note}", style="yellow") for note in provenance.notes]
+    lines: list[RenderableType] = [Text(text.plain(f"note: {note}"), style="yellow") for note in provenance.notes]
     shown = set()
+    bugs = bug_table.rows(provenance, findings, results)
     for cause in causes(findings):
+        if cause.expected in {bug.reason for bug in bugs}:
+            continue  # the table tells of it
         lines.append(Text(text.plain(words.sentence(cause)), style="" if cause.expected else "bold red"))
         lines += [Text(text.plain(f"  left to look at: {finding.left}")) for finding in cause.findings if finding.left]
         if not cause.expected and cause.key not in shown:
@@ -137,7 +159,7 @@ def summary(
     for reason in reasons(results, "error"):
         failed = f"RIG FAILED: {words.where(reason)}: {reason.first.reason}"
         lines.append(Text(text.plain(failed), style="bold red"))
-    if bugs := bug_table.rows(provenance, findings, results):
+    if bugs:
         lines.append(_known(bugs))
     counted = ", ".join(phrases.outcomes(Counter(result.outcome for result in results))) or "none"
     worse = sum(c.regression for c in comparisons)
@@ -152,17 +174,17 @@ def summary(
     return Group(*lines)
 
 
-def _known(bugs: Sequence[bug_table.BugRow]) -> Table:
+def _known(bugs: Sequence[bug_table.BugRow]) -> Fitted:
     """Return a table of stock's known bugs by variant. Machines have a line each where they differ."""
     table = Table(title="Known bugs of stock", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("bug", ratio=1)
+    table.add_column("bug")
     variants = dict.fromkeys(shown.variant for shown in bugs[0].shown)
     for variant in variants:
-        table.add_column(escape(variant), no_wrap=True)
+        table.add_column(escape(variant))
     for row in bugs:
         cells = [_shown([shown for shown in row.shown if shown.variant == variant]) for variant in variants]
         table.add_row(Text(text.plain(row.reason)), *cells)
-    return table
+    return Fitted(table)
 
 
 def _shown(of: Sequence[bug_table.Shown]) -> Text:

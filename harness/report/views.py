@@ -10,12 +10,16 @@ import msgspec
 
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK, variant_order
+from harness.model.records import Result
 from harness.report import phrases
 from harness.report.contents import Content
 from harness.report.plots.canvas import Palette
 from harness.stats import published
 from harness.stats.compare import Comparison
 from harness.stats.published import Beside
+
+_ENDED = {"error": "the rig failed", "failed": "it failed", "skipped": "it was skipped"}
+"""what became of a test without figures"""
 
 
 class _OfACell(Protocol):
@@ -142,3 +146,22 @@ def missing(content: Content) -> list[str]:
     if not content.memory:
         lines.append("Memory: no test looked at it.")
     return lines
+
+
+def gaps(comparisons: Iterable[Comparison], results: Sequence[Result]) -> list[str]:
+    """Return a sentence for each test of which stock has figures and another kernel, that ran it too, has none; with the reason."""
+    compared = [item for item in comparisons if item.against == STOCK and item.baseline]
+    measured = {(item.variant, _place(item)) for item in compared if item.measured}
+    lines = []
+    for place in dict.fromkeys(map(_place, compared)):
+        mine = [result for result in results if _place(result) == place and result.variant != STOCK]
+        for variant in dict.fromkeys(result.variant for result in mine if (result.variant, place) not in measured):
+            why = next((result for result in mine if result.variant == variant and result.outcome in _ENDED), None)
+            said = f"{_ENDED[why.outcome]}: {why.reason}" if why else "it was not measured after its warm-up"
+            machine, _, _, test = place
+            lines.append(f"{variant} has no figures of {test} on {machine}: {said}")
+    return lines
+
+
+def _place(of: Comparison | Result) -> tuple[str, str, Clock, str]:
+    return of.machine, of.profile, of.clock, of.test

@@ -11,7 +11,10 @@ from harness.model.known_bugs import NOT_SEEN
 from harness.model.matrix import STOCK, variant_order
 from harness.model.records import Finding, Provenance, Result
 
+NO_RESULT = "no result"
 _SOUND = ("passed", "xfailed")
+_UNSOUND = {"error": "the rig failed", "failed": "the test failed", "skipped": "the test was skipped"}
+"""reasons for which a test that was run tells nothing of a bug, the gravest first"""
 _Place = tuple[str, str]
 """a test and a profile"""
 _Column = tuple[str, str]
@@ -29,11 +32,14 @@ class Shown(msgspec.Struct, frozen=True):
     """True if it was not seen where stock shows it"""
     new: bool = False
     """True if it was seen where stock does not show it"""
+    why: str = ""
+    """reason for which there is no result"""
 
     @property
     def words(self) -> str:
-        """The word, with a remark if the bug is fixed."""
-        return f"{self.word}: fixed" if self.fixed else self.word
+        """The word, with a remark if the bug is fixed or there is no result."""
+        remark = "fixed" if self.fixed else self.why
+        return f"{self.word}: {remark}" if remark else self.word
 
 
 class BugRow(msgspec.Struct, frozen=True):
@@ -87,6 +93,7 @@ def _row(reason: str, faces: Sequence[Finding], results: Sequence[Result], colum
                 word,
                 fixed=word == "not seen" and stock == "seen" and variant != STOCK,
                 new=word == "seen" and stock == "not seen" and variant != STOCK,
+                why=_why((variant, machine), list(places), results) if word == NO_RESULT else "",
             )
         )
     return BugRow(reason, tuple(dict.fromkeys(test for test, _ in places)), tuple(shown))
@@ -107,5 +114,10 @@ def _word(column: _Column, places: Sequence[_Place], faces: Sequence[Finding], r
     if not run:
         return "not run"
     if not sound:
-        return "no result"
+        return NO_RESULT
     return "not seen" if len(sound) == len(places) else f"not seen in {len(sound)} of {len(places)}"
+
+
+def _why(column: _Column, places: Sequence[_Place], results: Sequence[Result]) -> str:
+    mine = {r.outcome for r in results if (r.variant, r.machine) == column and (r.test, r.profile) in places}
+    return next((words for outcome, words in _UNSOUND.items() if outcome in mine), "")

@@ -20,7 +20,7 @@ from harness.report import page as pages
 from harness.report import phrases, terminal
 from harness.report.contents import Content
 from harness.report.mail import mail
-from harness.stats import published
+from harness.stats import growth, published
 from harness.stats.compare import Comparison
 from harness.stats.outcome import Outcome
 from tests.support import content, make
@@ -492,6 +492,59 @@ def test_a_verdict_keeps_to_its_line_on_110_columns() -> None:
     assert line.split("  ")[1:] == ["612,345 ±82 %", "412,345 ±132 %", "+50.0 %", "-9770 to +99.9", "undecided, +771 boots "]
 
 
+def words_of(shown: str) -> set[str]:
+    return set(shown.split())
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_no_table_breaks_a_word(width: int) -> None:
+    swings = content.comparison(
+        test="long_busy_list_alloc_test",
+        variant="free-list",
+        baseline=content.summary((112345.0,), (612345.0,), (1112345.0,)),
+        interval=(0.001, 98.7),
+        verdict="undecided",
+        more=771,
+    )
+    shown = on_terminal(terminal.comparison([swings]), width=width)
+    assert max(map(len, shown.splitlines())) <= width
+    wanted = {"free-list", "612,345", "±82", "2,560", "-9770", "+99.9", "undecided,", "boots", "verdict"}
+    assert wanted <= words_of(shown)
+    assert "long_busy_list" in shown
+    assert "±82 %" in shown
+    grown = on_terminal(terminal.growth(growth.fit(content.points(workload="sweep_free_merge", variant="free-list"))), width=width)
+    assert max(map(len, grown.splitlines())) <= width
+    assert {"free-list", "50,000", "25,000", "exponent", "linear"} <= words_of(grown)
+    assert "free_merge" in grown
+    bugs = on_terminal(terminal.summary(make.provenance(), (), (make.leak(),), make.known_results()), width=width)
+    assert {"md_blocks", "seen:", "fixed"} <= words_of(bugs)
+
+
+def test_a_table_that_fits_nowhere_loses_nothing() -> None:
+    shown = on_terminal(terminal.comparison([content.comparison(variant="a_very_long_name_of_a_series")]), width=30)
+    assert "…" not in shown
+
+
+def test_a_known_bug_is_told_once_on_the_terminal() -> None:
+    told = on_terminal(terminal.summary(make.provenance(), (), (make.leak(),), make.known_results()))
+    assert told.count("md_blocks are left") == 1
+    assert "1 known bugs seen" in told
+
+
+def test_a_test_without_figures_of_the_series_says_why_everywhere() -> None:
+    test = {"test": "le_fit_alloc_test"}
+    alone = content.comparison(variant="", measured=None, ratio=None, interval=None, verdict="not compared")
+    lost = make.result("failed", variant="mine", reason="bug: kernel BUG at mm/vmalloc.c:512!", clock=Clock.ICOUNT, **test)
+    results = (make.result(clock=Clock.ICOUNT, **test), lost)
+    said = "mine has no figures of le_fit_alloc_test on x86_64: it failed: bug: kernel BUG at mm/vmalloc.c:512!"
+    assert said in on_terminal(terminal.comparison([alone], results))
+    assert said in Page(page(comparisons=(alone,), results=results)).text
+    assert said in " ".join(mail(Content(provenance=make.provenance(), comparisons=(alone,), results=results)).split())
+    other = content.comparison(variant="other")
+    assert said in on_terminal(terminal.comparison([other], results)), "also where another series has figures"
+    assert "no figures" not in on_terminal(terminal.comparison([content.comparison()], results))
+
+
 def test_a_regression_stands_out_on_the_terminal() -> None:
     file = io.StringIO()
     console = Console(file=file, width=200, force_terminal=True, color_system="standard")
@@ -516,7 +569,6 @@ def test_the_terminal_sums_up() -> None:
         "note: a note",
         "FINDING: stock on x86_64: bug: kernel BUG at mm/vmalloc.c:512! (in alloc_vmap_area, mm/vmalloc.c:512)"
         " in align_shift_alloc_test, x 1 boot",
-        "known bug: stock on x86_64: bug: ",
         "RIG FAILED: x86_64/stock/perf le_fit_alloc_test: QEMU did not start",
         "1 passed, 1 known bugs seen, 1 failed, 1 rig failures",
         "Regressions: 1 past the threshold of 5 %. Undecided: 1.",

@@ -52,8 +52,9 @@ def test_a_bug_is_fixed_machine_by_machine() -> None:
     [
         (make.result("passed", variant="mine", test="pcpu_alloc_test"), "not run"),
         (make.result("passed", variant="mine", **{**LEAK, "test": "mix_stress_test"}), "not run"),
-        (make.result("failed", variant="mine", **LEAK), "no result"),
-        (make.result("skipped", variant="mine", **LEAK), "no result"),
+        (make.result("failed", variant="mine", **LEAK), "no result: the test failed"),
+        (make.result("skipped", variant="mine", **LEAK), "no result: the test was skipped"),
+        (make.result("error", variant="mine", **LEAK), "no result: the rig failed"),
         (make.result("xfailed", variant="mine", **LEAK), "not seen: fixed"),
     ],
 )
