@@ -120,7 +120,7 @@ def test_a_verdict_has_the_colour_of_the_worst_in_it() -> None:
 def test_clocks_are_never_in_one_table() -> None:
     wall = content.comparison(clock=Clock.WALL, baseline=content.summary((777.0,), unit="ns/op"), measured=None, ratio=None)
     made = page(comparisons=(content.comparison(), wall))
-    tables = re.findall(r"<table>.*?</table>", made, re.DOTALL)
+    tables = re.findall(r"<table[^>]*>.*?</table>", made, re.DOTALL)
     (icount,) = (t for t in tables if "2,560" in t)
     assert "777" in made
     assert "777" not in icount
@@ -490,6 +490,15 @@ def test_a_verdict_keeps_to_its_line_on_110_columns() -> None:
     lines = on_terminal(terminal.comparison([swings, content.comparison()]), width=110).splitlines()
     (line,) = (line for line in lines if "long_busy_list_alloc_test" in line)
     assert line.split("  ")[1:] == ["612,345 ±82 %", "412,345 ±132 %", "+50.0 %", "-9770 to +99.9", "undecided, +771 boots "]
+
+
+def test_a_narrow_page_stacks_figures_under_their_names(whole: str) -> None:
+    """A phone would cut off the columns on the right, and these have the verdicts."""
+    (row,) = re.findall(r"<tr><td class=\"name\"><code>le_fit_alloc_test</code>.*?</tr>", page())
+    labels = ["stock", "variant", "samples / boots", "change", "95 % interval", "p", "verdict"]
+    assert re.findall(r'data-label="([^"]*)"', row) == labels
+    assert "@media (max-width: 40rem)" in whole
+    assert '<code class="test">' in page(findings=(make.leak(),), results=make.known_results())
 
 
 def words_of(shown: str) -> set[str]:

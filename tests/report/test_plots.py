@@ -15,6 +15,7 @@ from harness.model.records import Point
 from harness.report import svg
 from harness.report.plots import canvas, distributions, latency, memory, publication, sections
 from harness.report.plots import growth as growths
+from harness.report.plots import soak as soak_plot
 from harness.report.plots.canvas import Palette
 from harness.stats import growth, published
 from tests.support import content
@@ -221,11 +222,26 @@ def test_a_second_round_begins_a_second_line() -> None:
     assert lines[2] == lines[1], "no more than two"
 
 
-def test_what_is_large_and_moves_little_is_drawn_as_what_it_lost() -> None:
+def test_what_is_large_and_moves_little_is_drawn_from_its_lowest_on() -> None:
     looks = [content.look("during", t, values={"largest_hole": (1 << 45) - (t << 30)}) for t in range(4)]
     seen = words(memory.plot(looks, PALETTE, "m", "h"))
-    assert {"largest hole", "32 TiB"} <= set(seen)
-    assert any(word.endswith("GiB") for word in seen)
+    assert {"largest hole", "32 TiB", "+1 GiB", "+2 GiB"} <= set(seen)
+
+
+@pytest.mark.parametrize("span", [1 << 12, 3 << 20, 5 << 30])
+@pytest.mark.parametrize("base", [0, 7 << 20, 32 << 40])
+def test_no_size_on_an_axis_is_negative_and_its_steps_are_round(base: int, span: int) -> None:
+    looks = [content.look("during", t, values={"free": base + span * t // 3}) for t in range(4)]
+    sizes = [word for word in words(memory.plot(looks, PALETTE, "m", "h")) if re.search(r"B$", word)]
+    assert len(sizes) > 1
+    assert not [size for size in sizes if size.startswith(("-", "\N{MINUS SIGN}"))]
+    steps = [float(size.lstrip("+").split()[0]) for size in sizes[1:]]
+    assert all(step == int(step) for step in steps)
+
+
+@pytest.mark.parametrize(("y", "said"), [(-4096.0, ""), (0.0, "1 MiB"), (4096.0, "+4 KiB")])
+def test_a_soaks_axis_says_nothing_below_its_lowest(y: float, said: str) -> None:
+    assert soak_plot._tick("SUnreclaim", y, float(1 << 20)) == said
 
 
 def test_the_publication_has_all_rows_of_both() -> None:

@@ -66,23 +66,24 @@ def _lines(looks: Sequence[Memory]) -> list[list[Memory]]:
 
 
 def _facet(axes: Axes, looks: Sequence[Memory], value: str, palette: Palette) -> None:
-    """Draw the first lines of every variant. A value that is large and moves little is drawn as the distance from its highest."""
+    """Draw the first lines of every variant. A value that is large and moves little is drawn from its lowest on."""
     if not looks:
         return
     worth, unit = clock.unit(looks[0].clock)
     scale, unit = (1.0, "s") if unit == "ns" else (worth * 1e9, unit)
     seen = [look.values[value] for look in looks]
     written: Callable[[float], str] = text.short if value == AREAS else text.size
-    zero = max(seen) if min(seen) > 0.9 * max(seen) and min(seen) < max(seen) else 0
+    moves_little = min(seen) > 0.9 * max(seen) and min(seen) < max(seen)
+    span = max(seen) - min(seen) if moves_little else max(seen)
+    ticks = MaxNLocator(4, integer=True) if value == AREAS else canvas.binary(span)
+    zero = min(seen) if moves_little else 0
     for variant in palette.ordered(look.variant for look in looks):
         for line in _lines([look for look in looks if look.variant == variant])[:_MOST_LINES]:
             along = [(look.seconds * scale, look.values[value] - zero) for look in line]
             axes.plot(*zip(*along, strict=True), linewidth=1.3, **palette.looks(variant))
-    if not zero:
-        axes.set_ylim(0, max(max(seen) * 1.08, 1))
+    axes.set_ylim(0, max(span * 1.08, 1))
     axes.xaxis.set_major_locator(MaxNLocator(3))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: text.short(x)))
-    step = max(seen) - (min(seen) if zero else 0)
-    axes.yaxis.set_major_locator(MaxNLocator(4) if value == AREAS else canvas.binary(step))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: written(zero) if zero and not y else written(y)))
+    axes.yaxis.set_major_locator(ticks)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: written(y) if not zero else f"+{written(y)}" if y else written(zero)))
     axes.set_xlabel(unit, labelpad=1)

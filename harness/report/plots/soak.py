@@ -66,8 +66,13 @@ def _lines(looks: Sequence[Look], slope: Slope) -> list[list[tuple[float, float]
 
 
 def _tick(figure: str, y: float, zero: float) -> str:
-    """Return a tick's label. If a figure moves little it is the distance from the lowest level, which stands at the tick at 0."""
-    return slopes.amount(figure, zero + y) if not zero or abs(y) < 1e-6 else f"{'+' if y > 0 else ''}{slopes.amount(figure, y)}"
+    """Return a tick's label. If a figure moves little it is the distance from the lowest level, which stands at the tick at 0.
+
+    Below that is room, and nothing has a size there.
+    """
+    if y < -1e-6:
+        return ""
+    return slopes.amount(figure, zero + y) if not zero or abs(y) < 1e-6 else f"+{slopes.amount(figure, y)}"
 
 
 def _fitted(axes: Axes, slope: Slope, zero: float, colour: str) -> None:
