@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Column, Table
@@ -49,12 +50,12 @@ def _widths(table: Table, console: Console, options: ConsoleOptions, narrowest: 
 
 def _lines(column: Column) -> int:
     """Return the width of the longest line."""
-    return max(len(line) for cell in _cells(column) for line in cell.split("\n"))
+    return max(cell_len(line) for cell in _cells(column) for line in cell.split("\n"))
 
 
 def _words(column: Column) -> int:
     """Return the width of the longest word."""
-    return max(len(word) for cell in _cells(column) for word in re.split(r"\s", cell))
+    return max(cell_len(word) for cell in _cells(column) for word in re.split(r"\s", cell))
 
 
 def _cells(column: Column) -> list[str]:

@@ -14,6 +14,7 @@ from rich.text import Text
 from harness import text
 from harness.model import mutants
 from harness.model.mutants import Attempt, Mutant, MutationRun
+from harness.report.fitted import Fitted
 from harness.report.markdown import code, escaped
 
 _ORDER: tuple[mutants.MutantOutcome | None, ...] = ("error", "survived", None, "caught")
@@ -38,11 +39,11 @@ def tables(results: MutationRun) -> RenderableType:
         style = {"survived": "bold red", "error": "yellow"}.get(results.verdict(mutant) or "", "")
         table.add_row(*(escape(cell) for cell in _row(results, mutant)), style=style)
     tests = Table(title="First to catch", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    tests.add_column("test", no_wrap=True)
+    tests.add_column("test")
     tests.add_column("mutants", justify="right")
     for test, caught in mutants.by_test(results).items():
         tests.add_row(escape(test), str(len(caught)))
-    return Group(table, tests, Text(results.sentence()))
+    return Group(Fitted(table), Fitted(tests), Text(results.sentence()))
 
 
 def markdown(results: MutationRun) -> str:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model.clock import Clock
+from harness.report.fitted import Fitted
 from harness.stats.sensitivity import Sensitivity, Trial
 
 
@@ -17,7 +18,7 @@ def tables(of: Sensitivity) -> RenderableType:
     groups: dict[tuple[Clock, str], list[Trial]] = {}
     for trial in of.trials:
         groups.setdefault((trial.clock, trial.machine), []).append(trial)
-    shown: list[RenderableType] = [_table(of, clock, machine, trials) for (clock, machine), trials in groups.items()]
+    shown: list[RenderableType] = [Fitted(_table(of, clock, machine, trials)) for (clock, machine), trials in groups.items()]
     shown += [
         Text(f"{machine}: two builds from scratch {'are the same, byte for byte' if same else 'differ'}.")
         for machine, same in of.identical.items()
@@ -28,7 +29,7 @@ def tables(of: Sensitivity) -> RenderableType:
 def _table(of: Sensitivity, clock: Clock, machine: str, trials: list[Trial]) -> Table:
     title = f"{machine}, {clock}: per cent more than stock, and the verdicts of experiments with {of.boots} boots each"
     table = Table(title=f"{title} (margin {of.margins[clock]:g} %)", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("test", no_wrap=True)
+    table.add_column("test")
     changes = sorted({trial.injected for trial in trials})
     for injected in changes:
         table.add_column(f"+{injected:.2f} %" if injected else "twin")

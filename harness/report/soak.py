@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from harness.report.fitted import Fitted
 from harness.stats import slopes
 from harness.stats.slopes import FEWEST, Slope
 
@@ -51,7 +52,7 @@ def tables(slopes: Sequence[Slope]) -> RenderableType:
     cells: dict[str, list[Slope]] = {}
     for slope in slopes:
         cells.setdefault(f"{slope.machine}/{slope.variant}/{slope.profile}", []).append(slope)
-    return Group(*(_table(cell, members) for cell, members in cells.items()))
+    return Group(*(Fitted(_table(cell, members)) for cell, members in cells.items()))
 
 
 def verdict(slope: Slope) -> str:
@@ -74,10 +75,10 @@ def _table(cell: str, slopes: Sequence[Slope]) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    table.add_column("figure", no_wrap=True)
+    table.add_column("figure")
     for name in ("first to last", "a round", "95 % interval", "an hour"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
     for row in rows(slopes):
         style = _STYLES.get(row.slope.verdict, "") if row.slope.judged else "dim"
         cells = (row.slope.figure, f"{row.first} to {row.last}", row.per_round, row.interval, row.per_hour, row.verdict)

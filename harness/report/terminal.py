@@ -32,7 +32,7 @@ _KINDS = {"bad": "red", "open": "yellow", "good": "green", "": ""}
 _LINES = 8
 """of the log of a finding"""
 _STACKED = re.compile(r" (±|to |\+\d+ boot|>)")
-"""where a figure goes on in a line of its own"""
+"""places in a figure at which its rest gets a line of its own"""
 _STYLES = {"faster": "green", "slower": "red", "undecided": "yellow"}
 
 

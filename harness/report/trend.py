@@ -15,6 +15,7 @@ from rich.text import Text
 from harness import text
 from harness.model.matrix import variant_order
 from harness.report import phrases
+from harness.report.fitted import Fitted
 from harness.report.template import render
 from harness.stats.trend import RunRow, Trend
 
@@ -42,14 +43,14 @@ def runs(rows: Sequence[RunRow]) -> RenderableType:
     """Return the newest runs, newest last, for the terminal."""
     title = f"{len(rows)} run{'' if len(rows) == 1 else 's'}" + (f", the last {_LAST}" if len(rows) > _LAST else "")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("run", no_wrap=True)
+    table.add_column("run")
     for name in ("Linux", "work", "clock", "tests"):
         table.add_column(name)
     for row in rows[-_LAST:]:
         name = f"{row.name} (baseline)" if row.baseline else row.name
         style = "bold red" if row.unexpected or row.outcomes.get("error") else "" if row.complete else "yellow"
         table.add_row(*_cells(name, row.version, row.work, " ".join(row.clocks), went(row)), style=style)
-    return Group(table, *([] if all(row.proven for row in rows) else [Text(UNPROVEN, style="dim")]))
+    return Group(Fitted(table), *([] if all(row.proven for row in rows) else [Text(UNPROVEN, style="dim")]))
 
 
 def terminal(trends: Sequence[Trend]) -> RenderableType:
@@ -59,15 +60,15 @@ def terminal(trends: Sequence[Trend]) -> RenderableType:
         table = Table(
             title=Text(text.plain(f"{group.title}: median ±spread")), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
         )
-        table.add_column("test", no_wrap=True)
+        table.add_column("test")
         table.add_column("variant")
-        table.add_column("last runs", no_wrap=True)
+        table.add_column("last runs")
         for name in ("newest", "since previous", "since baseline"):
-            table.add_column(name, justify="right", no_wrap=True)
+            table.add_column(name, justify="right")
         for trend in group.trends:
             line = sparkline([figure.median for figure in trend.figures[-_LAST:]])
             table.add_row(*_cells(trend.of.test, _variant(trend), line, phrases.value(trend.last.summary), *changes(trend)))
-        tables.append(table)
+        tables.append(Fitted(table))
     return Group(*tables, Text(f"{phrases.POSITIVE} {_LIMIT}" if tables else "The history has no figures yet.", style="dim"))
 
 

@@ -19,7 +19,7 @@ from harness.stats.compare import Comparison
 from harness.stats.published import Beside
 
 _ENDED = {"error": "the rig failed", "failed": "it failed", "skipped": "it was skipped"}
-"""what became of a test without figures"""
+"""ends of a test that leave no figures, in words"""
 
 
 class _OfACell(Protocol):
