@@ -18,6 +18,8 @@ PROFILE = "perf"
 ON_FAILURE = ("keep", "core")
 MARGINS = {Clock.ICOUNT: 1.0, Clock.WALL: 5.0}
 """per cent: a smaller difference does not matter, even if it is real"""
+_MOST_LOOPS = 1e6
+"""share of a scale's operations: more would take years"""
 Percent = Annotated[float, msgspec.Meta(ge=0)]
 
 
@@ -146,8 +148,9 @@ def check(wanted: Selection) -> None:
         raise UsageError(f"--on-failure takes {' or '.join(ON_FAILURE)}, not '{wanted.on_failure}'.")
     if wanted.boots < 0:
         raise UsageError(f"--boots has to be 1 or more, not {wanted.boots}.")
-    if not 0 < wanted.loops < math.inf:
-        raise UsageError(f"--loops has to be a share of the scale's operations above 0, such as 0.1, not {wanted.loops}.")
+    if not 0 < wanted.loops <= _MOST_LOOPS:
+        limit = f"above 0 and at most {_MOST_LOOPS:g}, such as 0.1"
+        raise UsageError(f"--loops has to be a share of the scale's operations {limit}, not {wanted.loops}.")
     if not 0 <= wanted.margin < 100:
         raise UsageError(f"--margin has to be between 0 and 100 per cent, not {wanted.margin}.")
     if not 0 <= wanted.threshold < math.inf:

@@ -148,6 +148,7 @@ def interrupted(say: Line) -> Run:
 
     A run that cannot be read is passed over, and `say` gets a sentence that names it.
     """
+    other = ""
     for folder in reversed(retention.folders(paths.RESULTS)):
         run = Run(folder)
         try:
@@ -156,7 +157,8 @@ def interrupted(say: Line) -> Run:
                 return run
         except UsageError as error:
             say(f"{folder.name} is passed over: {error}")
-    raise UsageError(f"There is nothing to resume in {paths.RESULTS}: no run was interrupted, and the rig failed in none.")
+            other = "other "
+    raise UsageError(f"There is nothing to resume in {paths.RESULTS}: no {other}run was interrupted, and the rig failed in none.")
 
 
 def plan_of(run: Run) -> Plan:

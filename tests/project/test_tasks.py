@@ -47,6 +47,7 @@ from harness.stats.outcome import ExitCode
         (("build", "--boots", "0"), "--boots has to be a whole number from 1 to 2 to the power of 32, not '0'"),
         (("build", "--jobs", "0"), "--jobs has to be a whole number from 1"),
         (("build", "--margin", "0"), "--margin has to be above 0, not '0'"),
+        (("build", "--loops", "1e308"), "--loops has to be a share of the scale's operations above 0 and at most 1e+06"),
         (("build", "--loops", "x"), "--loops has to be a number of at least 0, not 'x'"),
         (("build", "--series", "~no-such-user/x"), "--series has '~no-such-user/x', but there is no such user"),
         (("build", "--source", "~no-such-user/x"), "--source or RIG_SOURCE has '~no-such-user/x', but there is no such user"),

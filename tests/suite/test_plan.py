@@ -220,7 +220,10 @@ def test_a_plan_that_cannot_be_had_is_said_so(tmp_path: Path) -> None:
         (Selection(clock="walk"), "There is no clock 'walk'; known are icount, wall."),
         (Selection(scale="huge"), "There is no scale 'huge'; known are quick, default, published."),
         (Selection(boots=-1), "--boots has to be 1 or more, not -1."),
-        (Selection(loops=0.0), "--loops has to be a share of the scale's operations above 0, such as 0.1, not 0.0."),
+        (
+            Selection(loops=0.0),
+            "--loops has to be a share of the scale's operations above 0 and at most 1e+06, such as 0.1, not 0.0.",
+        ),
         (Selection(margin=-1.0), "--margin has to be between 0 and 100 per cent, not -1.0."),
         (Selection(keep=True, clock="wall"), "--keep and --clock wall exclude each other"),
         (Selection(profile="latency", tests="stress"), "The profile 'latency' runs none of the chosen tests"),
