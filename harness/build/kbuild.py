@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness import paths
-from harness.build import build_folder, buildlog, compiled, functions, git, identity, kconfig, toolchain
+from harness.build import build_folder, buildlog, compiled, functions, git, identity, kconfig, sandbox, toolchain
 from harness.build.jobserver import Jobserver
 from harness.build.patches import Patched
 from harness.build.toolchain import CCACHE, COMPILER, IDENTITY, MODULE_NAMES, OBJECTS, SOURCE_NAMES
@@ -148,7 +148,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
         self._configure(log)
         count = buildlog.Count(self.say, folder / "objects")
         command = (*self.make, cell.machine.build.target, "modules")
-        if shell.follow(command, log=log, env=self.environment, pass_fds=self.jobs.fds, line=count):
+        if shell.follow(sandbox.enter(command), log=log, env=self.environment, pass_fds=self.jobs.fds, line=count):
             raise BuildError(f"{cell.name}: the kernel does not build: {buildlog.first_error(log)}; the whole log is {log}.")
         count.keep()
         if not git.is_at(self.tree, self.patched.commit):
@@ -161,7 +161,8 @@ class KernelBuild(msgspec.Struct, frozen=True):
         self.say("configuring")
         wanted = self.folder / "rig.config"
         files.write(wanted, kconfig.render(self.asked))
-        if shell.follow((*self.make, "allnoconfig"), log=log, env={**self.environment, "KCONFIG_ALLCONFIG": str(wanted)}):
+        command = sandbox.enter((*self.make, "allnoconfig"))
+        if shell.follow(command, log=log, env={**self.environment, "KCONFIG_ALLCONFIG": str(wanted)}):
             raise BuildError(
                 f"{self.cell.name}: the kernel cannot be configured: {buildlog.first_error(log)}; the whole log is {log}."
             )
@@ -226,7 +227,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
         log.unlink(missing_ok=True)
         names = toolchain.flags((*SOURCE_NAMES, *MODULE_NAMES), self.folder, work)
         command = (*toolchain.make(self.base, self.cell.machine), *names, "-C", str(self.folder), f"M={work}", "modules")
-        if shell.follow(command, log=log, env=self.environment, pass_fds=self.jobs.fds):
+        if shell.follow(sandbox.enter(command), log=log, env=self.environment, pass_fds=self.jobs.fds):
             raise BuildError(
                 f"{self.cell.name}: the test module does not build: {buildlog.first_error(log)}; the whole log is {log}."
             )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def debug(cell: str, clock: str, script: Sequence[str]) -> tuple[str, ...]:
         raise UsageError(
             f"The VM of {cell} runs a kernel that is not the last one built; run `invoke build` with the options of that VM first."
         )
+    for file in (built.kernel.vmlinux, built.kernel.debug_module):
+        os.utime(file)  # or gdb would warn of sources that are newer, because they were checked out again since
     socket = machine.sockets / sockets.GDB
     machine.monitor(f"gdbserver unix:{socket},server=on,wait=off")
     return gdb.command(

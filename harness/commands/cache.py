@@ -25,6 +25,7 @@ _REMOVABLE = {
     "initramfs": "rootfs/[!.]*",
     "trees and kernels of mutants": f"{MUTANTS}/[!.]*",
     "console log of a failed boot": "boot-failed/[!.]*",
+    "traceback of an error of the rig": "errors/[!.]*",
     "compiler's cache of an older rig": "ccache",
     "cut-off build": "[kmr]*/.*.????????",
 }

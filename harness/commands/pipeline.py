@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from harness import paths
-from harness.build import cells, effect, identity, kbuild, patches, rootfs, source
+from harness.build import cells, effect, identity, kbuild, patches, rootfs, sandbox, source
 from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import Kernel
@@ -59,7 +59,12 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
 
             kernels = parallel.side_by_side(one, selected, jobs.at_once)
     built = _bootable(selected, kernels, roots)
-    notes = sources.notes + tuple(note for done in patched.values() for note in done.notes) + effect.notes(built, patched)
+    notes = (
+        sources.notes
+        + sandbox.notes()
+        + tuple(note for done in patched.values() for note in done.notes)
+        + effect.notes(built, patched)
+    )
     built_plan = Plan(
         base=sources.base,
         cells=built,

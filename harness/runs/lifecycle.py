@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from harness import paths
-from harness.build import effect, patches
+from harness.build import effect, git, patches
 from harness.build.built import BuiltCell
 from harness.errors import RigError, UsageError
 from harness.host import files, shell, stored
@@ -194,7 +194,8 @@ def _own_version() -> str:
     """Return the rig's version and, in a git checkout, its commit."""
     version = importlib.metadata.version("kernel-patch-rig")
     try:
-        commit = shell.output(("git", "-C", paths.PROJECT, "describe", "--always", "--dirty"))
+        # Whoever runs the rig trusts its checkout, also in a container whose user is another than the checkout's.
+        commit = git.plain("-c", f"safe.directory={paths.PROJECT}", "describe", "--always", "--dirty", cwd=paths.PROJECT)
     except RigError:
         return version
     return f"{version} at {commit}"

@@ -197,6 +197,7 @@ def test_a_guest_that_panicked_can_be_debugged(modules: dict[str, bytes], tmp_pa
         assert outcomes(rig.run.results()) == HURT
         assert rig.again("gdb", machine, "stock", "--command", "bt", "--command", "info line alloc_vmap_area") == 0
         assert "emergency_restart () at kernel/reboot.c" in rig.output
+        assert "more recent than executable" not in rig.output
         assert 'of "mm/vmalloc.c" starts at address' in rig.output
     finally:
         rig.again("down")
