@@ -156,12 +156,12 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
 def _check_time(lab: Lab, session: Session, station: Station, troubles: Sequence[Trouble], *, timed: bool = False) -> None:
     """End the VM and raise VmLost if the host stood still, or QEMU did, and that may explain what the guest shows.
 
-    Under the wall clock the guest's time goes on meanwhile. To its kernel that is a stall, and a time that is measured
-    is too long; `timed` if there are such times.
+    The guest's time goes on meanwhile: under the wall clock always, under icount while its CPU is idle. To its kernel that is
+    a stall. Under the wall clock a time that is measured is too long as well; `timed` if there are such times.
     """
     seconds = station.stood_still()
     stalled = next((trouble.title for trouble in troubles if trouble.kind in STALLS), "")
-    if session.clock is not Clock.WALL or seconds < _PAUSE or not (timed or stalled):
+    if seconds < _PAUSE or not (stalled or (timed and session.clock is Clock.WALL)):
         return
     lab.lose(session)
     shows = f"it reported '{stalled}'" if stalled else "its times are too long"

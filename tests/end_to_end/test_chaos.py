@@ -157,8 +157,11 @@ def test_a_host_that_paused_accuses_no_kernel(built: Plan, tmp_path: Path, machi
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         time.sleep(seconds)
-    assert rig.wait() == ExitCode.GOOD, rig.output
+    # If the guest's CPU was idle, its clock went on. Its kernel may then report a stall, and the boot is made again.
+    code = rig.wait()
+    assert code == ExitCode.GOOD or (code == ExitCode.RIG_FAILED and "the host or QEMU stood still" in rig.output), rig.output
     assert rig.run.findings() == []
+    assert code == ExitCode.GOOD or rig.again("test", "--resume") == ExitCode.GOOD, rig.output
     assert outcomes(rig.run.results()) == WHOLE
     is_whole(rig.run)
 
