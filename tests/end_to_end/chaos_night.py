@@ -109,7 +109,7 @@ def trial(seed: int, folder: Path) -> tuple[str, list[str]]:
     chance = random.Random(seed)
     machine, name, moment = chance.choice(matrix.machine_names()), chance.choice(list(HARMS)), chance.uniform(0, _LONGEST)
     harm = HARMS[name]
-    rig = Rig(machine, folder / "results", loops=60)
+    rig = Rig(machine, folder / "results", loops=150)
     with contextlib.suppress(subprocess.TimeoutExpired):
         rig.process.wait(moment)
     over = rig.process.poll() is not None
