@@ -168,6 +168,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1, help="of the first trial; each further one has the next")
     chosen = parser.parse_args()
+    # A shell lets the commands that it runs in the background ignore it, and they hand that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     pipeline.build(Selection(variant="stock", scale="quick"))
     before, ends, seed, bad = set(leftovers()), time.monotonic() + 60 * chosen.minutes, chosen.seed, 0
     while time.monotonic() < ends:
