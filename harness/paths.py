@@ -49,17 +49,24 @@ def cache() -> Path:
     """
     chosen = _folder("RIG_CACHE")
     if chosen:
-        return chosen
+        return chosen.resolve()
     # The XDG Base Directory Specification says of a relative path here that it is to be ignored.
-    home = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (home if home.is_absolute() else _home() / ".cache") / "kernel-patch-rig"
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return ((named if named.is_absolute() else _home() / ".cache") / "kernel-patch-rig").resolve()
 
 
 def _home() -> Path:
+    if found := home():
+        return found
+    raise UsageError("There is no home folder for the rig's cache; RIG_CACHE can name another place.")
+
+
+def home() -> Path | None:
+    """Return the user's home folder without links; None for a user who has none."""
     try:
-        return Path.home().absolute()
-    except RuntimeError as error:
-        raise UsageError(f"There is no home folder for the rig's cache: {error} RIG_CACHE can name another place.") from error
+        return Path.home().resolve()
+    except RuntimeError:
+        return None
 
 
 def runtime() -> tuple[Path, ...]:
@@ -85,7 +92,9 @@ def shown(text: str) -> str:
 
     Paths of the user's other folders begin with ``~``, and temporary ones with tmp/. Those of a guest stay as they are.
     """
-    roots = {RESULTS: "results/", cache(): "cache/", PROJECT: "", Path(tempfile.gettempdir()): "tmp/", Path.home(): "~/"}
+    roots = {RESULTS: "results/", cache(): "cache/", PROJECT: "", Path(tempfile.gettempdir()): "tmp/"}
+    if user := home():
+        roots |= {user: "~/", Path.home(): "~/"}
     for root, name in sorted(roots.items(), key=lambda pair: -len(pair[0].parts)):
         if root != Path("/"):
             text = re.sub(rf"(?<![\w.~/-]){re.escape(str(root))}(?:/|(?![\w.-]))", name, text)

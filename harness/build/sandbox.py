@@ -17,6 +17,7 @@ from harness.host import shell
 VARIABLE = "RIG_SANDBOX"
 _VALUES = ("0", "1", "auto")
 _PROGRAM = "bwrap"
+_TEMPORARY = "/tmp"  # noqa: S108 - an empty one of its own
 
 
 class Sandbox(NamedTuple):
@@ -29,8 +30,8 @@ class Sandbox(NamedTuple):
 def enter(command: Sequence[str | Path]) -> tuple[str | Path, ...]:
     """Return `command` so that it runs in a sandbox, if ``RIG_SANDBOX`` asks for one.
 
-    There it has no network and no processes but its own, an empty home and temporary folder, and may write to the rig's
-    cache alone. Raises UsageError if the sandbox is asked for by 1 and cannot be had.
+    There it has no network, no sockets of services and no processes but its own, an empty home and temporary folder, and may
+    write to the rig's cache alone. Raises UsageError if the sandbox is asked for by 1 and cannot be had.
     """
     return (*_chosen(os.environ.get(VARIABLE, "0")).words, *command)
 
@@ -58,11 +59,13 @@ def _sandbox(cache: Path, path: str) -> Sandbox:
     if not shutil.which(_PROGRAM, path=path):
         return Sandbox(missing="bubblewrap is not installed")
     cache.mkdir(parents=True, exist_ok=True)
-    home = ("--tmpfs", str(Path.home())) if Path.home() != Path("/") else ()
+    home = paths.home()
+    empty = (_TEMPORARY, "/run", *([str(home)] if home and home != Path("/") else []))
     words = (
-        *(_PROGRAM, "--die-with-parent", "--unshare-net", "--unshare-pid", "--unshare-ipc"),
-        *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"),  # noqa: S108 - an empty one of its own
-        *home,
+        # Root would keep its rights, and could undo the rest.
+        *(_PROGRAM, "--die-with-parent", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--cap-drop", "ALL"),
+        *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--setenv", "TMPDIR", _TEMPORARY),
+        *(word for folder in empty for word in ("--tmpfs", folder)),
         *("--ro-bind", str(paths.PROJECT), str(paths.PROJECT), "--bind", str(cache), str(cache)),
         "--",
     )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +12,14 @@ from harness import paths
 from harness.commands.mutant_bench import APART as MUTANTS
 from harness.errors import RigError, UsageError
 from harness.host import files
-from harness.model import run_folder
 from harness.model.cache import Entry
 from harness.model.run_folder import Run
+from harness.runs import lifecycle, retention
 from harness.suite import plan
 
 RECENT = 24 * 3600.0
 """seconds for which an entry that was used is kept in any case"""
+_CUT_OFF = "cut-off build"
 _REMOVABLE = {
     "work tree with build folders": "trees/*/[!.]*",
     "kernel": "kernels/[!.]*",
@@ -27,7 +29,7 @@ _REMOVABLE = {
     "console log of a failed boot": "boot-failed/[!.]*",
     "traceback of an error of the rig": "errors/[!.]*",
     "compiler's cache of an older rig": "ccache",
-    "cut-off build": "[kmr]*/.*.????????",
+    _CUT_OFF: "[kmr]*/.*.????????",
 }
 """patterns of entries that are made again when they are needed, by kind"""
 _KEPT = {
@@ -57,24 +59,34 @@ def prune(limit: int, now: float | None = None) -> list[Entry]:
     Nothing is removed that another rig holds, that the last build or an unfinished run needs, or that was used in the last day.
     Raises RigError if an entry cannot be removed.
     """
-    for folder in {entry.path.parent for entry in entries(now)}:
-        files.finish_removals(folder)
+    top = paths.cache()
+    for place in {pattern.rpartition("/")[0] for pattern in _REMOVABLE.values()}:
+        for folder in top.glob(place) if place else (top,):
+            files.finish_removals(folder)
     listed = entries(now)
     total, removed = sum(entry.size for entry in listed), []
     for entry in listed:
         if total <= limit:
             break
-        if not entry.kept and _remove(entry.path):
+        if not entry.kept and _remove(entry):
             total -= entry.size
             removed.append(entry)
     return removed
 
 
-def _remove(path: Path) -> bool:
+def _remove(entry: Entry) -> bool:
     """Remove an entry; return False if another rig holds it."""
-    holder = path.parent if path.parent.name == MUTANTS else path
+    path = entry.path
+    if entry.kind == _CUT_OFF:
+        with files.held(path) as free:
+            if free:
+                files.remove(path)
+            return free
+    if not path.is_dir():
+        files.remove(path)
+        return True
     try:
-        with files.locked(holder, "It is in use."):
+        with files.locked(path.parent if path.parent.name == MUTANTS else path, "It is in use."):
             files.remove(path)
     except UsageError:
         return False
@@ -96,18 +108,22 @@ def _needed() -> dict[Path, str]:
 
 
 def _plans() -> Iterator[tuple[str, Path]]:
-    """Yield the plans that may still be tested: of the last build, and of runs that are not finished."""
+    """Yield the plans that may still be tested: of the last build, of runs that can be resumed, and of soaks under way."""
     yield "the last build", paths.cache() / "plan.json"
-    for file in paths.RESULTS.glob(f"*/{run_folder.PROVENANCE}"):
+    for folder in retention.folders(paths.RESULTS):
+        run = Run(folder)
         try:
-            finished = Run(file.parent).provenance().finished
+            if lifecycle.is_open(run) or not run.provenance().finished:
+                yield folder.name, folder / "plan.json"
         except RigError:
             continue
-        if not finished:
-            yield file.parent.name, file.with_name("plan.json")
 
 
 def _used(path: Path) -> float:
     """Return the time of the last use: of the entry, or of what lies in it. A seal is touched with each use."""
-    times: list[float] = [file.lstat().st_mtime for file in (path, *(path.iterdir() if path.is_dir() else ()))]
+    times = [0.0]
+    with contextlib.suppress(OSError):  # gone meanwhile
+        for file in (path, *(path.iterdir() if path.is_dir() else ())):
+            with contextlib.suppress(OSError):
+                times.append(file.lstat().st_mtime)
     return max(times)

@@ -203,14 +203,14 @@ def _make_room(limits: Limits, parts: Parts) -> None:
         if nights:
             number = phrases.number(len(nights), "old night")
             parts.say(f"{number} removed, {_size(nights)}; the history keeps samples and findings")
-    except RigError as error:
+    except (RigError, OSError) as error:
         parts.say(f"Note: old nights were not removed: {error}")
     try:
         entries = parts.prune(limits.cache)
         if entries:
             number = phrases.number(len(entries), "folder")
             parts.say(f"{number} of the cache removed, {_size(entries)}, not used for the longest time")
-    except RigError as error:
+    except (RigError, OSError) as error:
         parts.say(f"Note: the cache was not made smaller: {error}")
 
 

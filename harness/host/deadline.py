@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
@@ -79,13 +80,17 @@ class OwnTime:
 
     def follow(self, follower: Follower) -> None:
         """Have `follower` look whenever `beat` is called, as long as it lives."""
-        self._followers.add(follower)
+        with self._lock:
+            self._followers.add(follower)
 
     def beat(self) -> None:
         """Look, and have all followers look."""
         self.look()
-        for follower in list(self._followers):
-            follower.look()
+        with self._lock:
+            followers = list(self._followers)
+        for follower in followers:
+            with contextlib.suppress(OSError):  # without the beat, each call that blocks would be a jump
+                follower.look()
 
 
 @functools.cache

@@ -99,7 +99,10 @@ def size(path: Path) -> int:
         for name in names:
             with contextlib.suppress(OSError):  # gone since it was listed
                 total += Path(parent, name).lstat().st_size
-    return total if path.is_dir() else path.lstat().st_size
+    if not path.is_dir():
+        with contextlib.suppress(OSError):
+            total = path.lstat().st_size
+    return total
 
 
 def remove(path: Path) -> None:
@@ -146,19 +149,19 @@ def scratch(place: Path, name: str = "scratch") -> Iterator[Path]:
     _mkdir(place)
     for left in place.glob(f".{glob.escape(name)}.{'?' * _RANDOM}"):
         if left.is_dir() and left.stat().st_mtime < time.time() - _YOUNG:
-            with _lock(left) as free:
+            with held(left) as free:
                 if free:
                     shutil.rmtree(left, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(dir=place, prefix=f".{name}."))
     try:
-        with _lock(temporary):
+        with held(temporary):
             yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
-def _lock(folder: Path) -> Iterator[bool]:
+def held(folder: Path) -> Iterator[bool]:
     """Hold a lock of the folder itself, which follows it if it is renamed; yield False if another holds it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     free = True

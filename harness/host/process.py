@@ -71,11 +71,12 @@ class CpuTime(msgspec.Struct, frozen=True):
 def cpu_time(pid: int) -> CpuTime:
     """Return the time of a process's threads on CPUs so far; none if the kernel does not count it."""
     used, waits = 0, {}
-    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        with contextlib.suppress(OSError, ValueError):  # the thread has ended meanwhile
-            ran, waited, _ = map(int, file.read_text().split())
-            used += ran
-            waits[int(file.parent.name)] = waited / 1e9
+    with contextlib.suppress(OSError):  # the process has ended meanwhile
+        for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError, ValueError):  # the thread has ended meanwhile
+                ran, waited, _ = map(int, file.read_text().split())
+                used += ran
+                waits[int(file.parent.name)] = waited / 1e9
     return CpuTime(used / 1e9, waits)
 
 

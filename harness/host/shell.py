@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.errors import RigError
+from harness.host.deadline import own_time
 
 Line = Callable[[str], None]
 """takes lines of text one by one, such as progress messages or a command's output"""
@@ -139,15 +140,15 @@ def _start(command: Sequence[str | Path], env: Mapping[str, str], error: type[Ri
 
 def _listen(process: subprocess.Popen[bytes], stdin: bytes | None, silence: float | None) -> tuple[bytes, bytes]:
     """Return what a command prints and complains of; TimeoutExpired if nothing comes for `silence` seconds."""
-    heard = 0
+    heard, lost = 0, own_time().lost
     while True:
         try:
             return process.communicate(stdin, silence)
         except subprocess.TimeoutExpired as waited:
             total = len(waited.output or b"") + len(waited.stderr or b"")
-            if total == heard:
+            if total == heard and own_time().lost == lost:
                 raise
-            heard, stdin = total, None
+            heard, stdin, lost = total, None, own_time().lost  # if the host stood still, it was mute for that time
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -14,7 +14,7 @@ class Entry(msgspec.Struct, frozen=True):
     kind: str
     path: Path
     size: int
-    """bytes on the disk"""
+    """bytes of its files"""
     used: float
     """time of its last use, in seconds since 1970"""
     kept: str = ""

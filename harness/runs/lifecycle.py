@@ -152,7 +152,7 @@ def interrupted(say: Line) -> Run:
     for folder in reversed(retention.folders(paths.RESULTS)):
         run = Run(folder)
         try:
-            if _is_open(run):
+            if is_open(run):
                 plan_of(run)
                 return run
         except UsageError as error:
@@ -169,9 +169,10 @@ def plan_of(run: Run) -> Plan:
         raise UsageError(f"{run.folder.name} cannot be resumed: its plan.json cannot be read; start a new run.") from error
 
 
-def _is_open(run: Run) -> bool:
+def is_open(run: Run) -> bool:
+    """Return True if a run can be resumed: it is not finished, or the rig failed in it. A soak cannot."""
     provenance = run.provenance()
-    if provenance.hours:  # a soak cannot be resumed
+    if provenance.hours:
         return False
     return not provenance.finished or any(result.outcome == "error" for result in run.results())
 

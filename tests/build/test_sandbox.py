@@ -47,6 +47,28 @@ def test_a_build_sees_no_home_no_network_and_no_other_process(tmp_path: Path) ->
     assert len(run("ls -d /proc/[0-9]*")[1].split()) < 5
 
 
+def test_root_cannot_undo_it() -> None:
+    assert run("mount -o remount,rw,bind / || umount /tmp || echo refused")[1] == "refused\n"
+
+
+def test_a_build_reaches_no_socket_of_a_service() -> None:
+    assert run("ls -A /run") == (0, "")
+
+
+def test_a_home_and_a_cache_behind_links_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "home")
+    monkeypatch.setenv("HOME", str(tmp_path / "link"))
+    monkeypatch.delenv("RIG_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "link/caches"))
+    assert run(f"cat {tmp_path}/link/secret; echo built > {paths.cache()}/object") == (0, "")
+    assert (tmp_path / "home/caches/kernel-patch-rig/object").exists()
+
+
+def test_temporary_files_have_a_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert run('touch "$TMPDIR/file" && echo made') == (0, "made\n")
+
+
 def test_the_exit_code_and_the_output_are_those_of_the_command() -> None:
     assert run("echo out; exit 3") == (3, "out\n")
 

@@ -94,6 +94,9 @@ def test_what_the_last_build_and_unfinished_runs_need_stays(base: Base, held: Pa
     assert by_name["new"] == "needed by 20260102-030405-abcd"
     assert names(0) == ["trees/4.18/mine"]
     run.change(finished="2026-01-02T03:05:05+00:00")
+    run.add([make.result("error")])
+    assert names(0) == [], "--resume offers a run in which the rig failed"
+    (run.folder / "results.jsonl").unlink()
     assert names(0) == ["kernels/new"]
 
 
@@ -120,6 +123,28 @@ def test_a_build_and_a_removal_that_were_cut_off_are_finished(held: Path) -> Non
     assert names(4500) == ["kernels/new"]
     assert names(3500) == ["modules/.m.a1b2c3d4"]
     assert (held / "modules/.n.a1b2c3d4").exists(), "it may still be under way"
+
+
+def test_a_removal_that_was_cut_off_is_finished_where_nothing_else_is(held: Path) -> None:
+    add("mutants/.removing-0", 0.1)
+    add("trees/6.1/.removing-stock", 0.1)
+    assert names(10_000) == []
+    assert not list(held.rglob(".removing-*"))
+
+
+def test_a_folder_that_is_being_filled_stays(held: Path) -> None:
+    with files.scratch(held / "kernels", "k") as filled:
+        for path in (filled, *filled.iterdir()):
+            os.utime(path, (NOW - 9 * DAY,) * 2)
+        assert filled.name not in [Path(name).name for name in names(0)]
+        assert filled.exists()
+
+
+def test_a_log_is_removed_without_a_lock_beside_it(held: Path) -> None:
+    log = add("errors", 10) / "file"
+    os.utime(log, (NOW - 10 * DAY,) * 2)
+    assert names(5500) == ["errors/file"]
+    assert not list((held / "errors").iterdir())
 
 
 def test_a_folder_that_cannot_be_removed_is_named(held: Path, monkeypatch: pytest.MonkeyPatch) -> None:

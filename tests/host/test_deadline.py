@@ -91,3 +91,22 @@ def test_patience_has_to_be_a_number(monkeypatch: pytest.MonkeyPatch, told: str)
     monkeypatch.setenv("RIG_PATIENCE", told)
     with pytest.raises(UsageError, match=f"RIG_PATIENCE .*above 0.*'{told}'"):
         deadline.patience()
+
+
+def test_a_follower_that_fails_does_not_stop_the_beat() -> None:
+    class Broken:
+        def look(self) -> None:
+            raise ProcessLookupError(3, "No such process")
+
+    class Seen:
+        looks = 0
+
+        def look(self) -> None:
+            self.looks += 1
+
+    own, broken, seen = OwnTime(), Broken(), Seen()
+    own.follow(broken)
+    own.follow(seen)
+    own.beat()
+    own.beat()
+    assert seen.looks == 2
