@@ -253,13 +253,14 @@ class Lab:
                     machine.stop()
 
     def _dead(self, session: Session, machine: Vm, lost: VmLost) -> GuestDied:
-        """Return the death of a guest of which SSH was `lost`, with its log and its testimony."""
+        """Return the death of a guest of which SSH was `lost`, with its log and its testimony; VmLost if QEMU was killed."""
         _settle(machine)
         log = machine.console.log.read_bytes().decode(errors="replace")
         files.write(self._logs / self._log_names[session.name], log)
+        if not machine.alive:
+            return GuestDied(machine.ended(str(lost)), log)
         dead = GuestDied(str(lost), log)
-        if machine.alive:
-            dead.testimony = self._asking(session)(machine)
+        dead.testimony = self._asking(session)(machine)
         return dead
 
     def _asking(self, session: Session) -> launch.Ask:

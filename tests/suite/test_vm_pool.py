@@ -280,6 +280,26 @@ def test_a_vm_whose_module_is_gone_does_not_stay(hosts: Hosts, made: Plan, tmp_p
     assert hosts.started[0].stopped
 
 
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_guest_that_cannot_be_reached_because_qemu_was_killed_has_not_died(
+    hosts: Hosts, made: Plan, tmp_path: Path, killed: bool
+) -> None:
+    def ended(what: str) -> str:
+        if killed:
+            raise VmLost("QEMU was killed")
+        return f"{what} QEMU ended by signal 11"
+
+    def connect(*_: object) -> None:
+        hosts.started[0].alive = False
+        hosts.started[0].ended = ended  # type: ignore[method-assign]
+        raise VmLost("The guest does not answer SSH.")
+
+    with pytest.raises(VmLost, match="QEMU was killed" if killed else "does not answer SSH. QEMU ended by signal 11") as caught:
+        hosts.lab(tmp_path, connect=connect).station(made.sessions[0])
+    assert isinstance(caught.value, GuestDied) is not killed
+    assert hosts.started[0].stopped
+
+
 def test_a_guest_that_cannot_be_reached_because_qemu_is_stopped_has_not_died(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
     def connect(*_: object) -> None:
         raise StoodStill("QEMU is stopped")
