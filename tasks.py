@@ -30,6 +30,7 @@ from harness.commands import mutants as mutation_runs
 from harness.commands import nightly as nights
 from harness.commands import selfcheck as selfchecks
 from harness.commands import soak as soaks
+from harness.commands import why as reasons
 from harness.errors import RigError, UsageError
 from harness.host import shell
 from harness.model import catalog
@@ -39,10 +40,12 @@ from harness.model.selection import Selection, number, whole
 from harness.report import audit as audit_tables
 from harness.report import cache as cache_tables
 from harness.report import catalog as catalog_tables
+from harness.report import coverage as coverage_tables
 from harness.report import kernlog as log_tables
 from harness.report import mutants as mutant_tables
 from harness.report import sensitivity, terminal, trend
 from harness.report import soak as soak_tables
+from harness.report import why as why_tables
 from harness.runs import conclude, lifecycle
 from harness.runs import history as histories
 from harness.runs.retention import Limits
@@ -344,6 +347,45 @@ def compare(_: Context, before: str, after: str, threshold: str = "") -> None:
         old, new = lifecycle.find(before), lifecycle.find(after)
         outcome = conclude.across(old, new, number("threshold", threshold) if threshold else None)
         _show(outcome, conclude.report_name(old))
+
+
+@task(
+    positional=["run"],
+    help={
+        "run": "a run's name or folder (default: latest)",
+        "machine": "this machine alone",
+        "test": "this test alone, such as ne_fit",
+        "variant": "this variant alone, against stock",
+        "lines": "the source lines of each function as well",
+        "json": "print all that differs as a JSON array",
+    },
+    auto_shortflags=False,
+)
+def why(
+    _: Context, run: str = "latest", machine: str = "", test: str = "", variant: str = "", lines: bool = False, json: bool = False
+) -> None:
+    """Show which functions make a variant cost more or less than stock, in instructions an operation."""
+    with options.errors():
+        every = reasons.explain(lifecycle.find(run), machine, test, variant)
+    if json:
+        output.write(why_tables.as_json(every, lines=lines) + "\n")
+    else:
+        _CONSOLE.print(why_tables.tables(every, lines=lines))
+
+
+@task(
+    positional=["run"],
+    help={"run": "a run's name or folder (default: latest)", "json": "print all lines as a JSON array"},
+    auto_shortflags=False,
+)
+def coverage(_: Context, run: str = "latest", json: bool = False) -> None:
+    """Show which lines that a series adds or changes ran in the tests, and which never did."""
+    with options.errors():
+        every = reasons.covered(lifecycle.find(run))
+    if json:
+        output.write(coverage_tables.as_json(every) + "\n")
+    else:
+        _CONSOLE.print(coverage_tables.tables(every))
 
 
 def _kernlog(

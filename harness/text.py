@@ -48,3 +48,8 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{max(10, round(seconds, -1)):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{round(seconds / 1800) / 2:g} h"
+
+
+def escaped(value: object) -> str:
+    """Return a value of an option of QEMU's, such as a path, with its commas escaped."""
+    return str(value).replace(",", ",,")

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from harness.build.kbuild import Kernel
 from harness.build.rootfs import Rootfs
+from harness.model.clock import Clock
 from harness.model.matrix import Cell
 
 
@@ -18,3 +21,9 @@ class BuiltCell(msgspec.Struct, frozen=True):
     rootfs: Rootfs
     accelerator: str
     """accelerator of VMs under the wall clock; under icount it is always TCG"""
+    plugin: Path | None = None
+    """plugin of QEMU that counts which blocks of the kernel run; None if this QEMU has no plugins"""
+
+    def emulated(self, clock: Clock) -> bool:
+        """Return True if QEMU emulates the CPU of its VMs under `clock`."""
+        return clock is Clock.ICOUNT or self.accelerator.startswith("tcg")

@@ -31,6 +31,7 @@ HELP = {
     "boots": "boots of each cell for the performance tests (default: the scale's)",
     "loops": "share of the scale's operations to do, such as 0.1 (default: 1)",
     "unsettled": "do not settle memory between samples, as in a running system; stock's figures then vary",
+    "plain": "do not count instructions by function, nor the lines of the series that run: one boot of each cell less",
     "jobs": "how many compilers, and how many VMs, at once (default: one a core)",
     "keep": "leave up the first VM of each cell that is booted",
     "on_failure": "after a test that failed: keep, which leaves its VM up for invoke ssh and invoke gdb, or core, which writes its"

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from harness import paths
-from harness.build import cells, effect, identity, kbuild, patches, rootfs, sandbox, source
+from harness.build import cells, changed_lines, effect, identity, kbuild, patches, plugin, rootfs, sandbox, source
 from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import Kernel
@@ -64,7 +64,9 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         + sandbox.notes()
         + tuple(note for done in patched.values() for note in done.notes)
         + effect.notes(built, patched)
+        + (() if wanted.plain else _unwatched(selected))
     )
+    series = {variant: changed_lines.of_series(sources.tree.commit, done) for variant, done in patched.items()}
     built_plan = Plan(
         base=sources.base,
         cells=built,
@@ -76,6 +78,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         tree=sources.tree.tree,
         stock_only=not sources.base.default_series and not wanted.series,
         notes=notes,
+        lines=() if wanted.plain else tuple(changed_lines.in_kernel(series[of.cell.variant], of.cell, of.kernel) for of in built),
     )
     if not variants:
         plan.save(built_plan, paths.cache() / "plan.json")
@@ -87,7 +90,19 @@ def _bootable(selected: Sequence[Cell], kernels: Sequence[Kernel], roots: Mappin
     pairs = list(zip(selected, kernels, strict=True))
     proven = {cell.machine: kernel.image for cell, kernel in reversed(pairs)}
     accelerators = {machine: accel.choose(machine, image, roots[machine]) for machine, image in proven.items()}
-    return tuple(BuiltCell(cell, kernel, roots[cell.machine], accelerators[cell.machine]) for cell, kernel in pairs)
+    return tuple(
+        BuiltCell(cell, kernel, roots[cell.machine], accelerators[cell.machine], plugin.build(cell.machine.qemu.binary).file)
+        for cell, kernel in pairs
+    )
+
+
+def _unwatched(selected: Sequence[Cell]) -> tuple[str, ...]:
+    """Return a sentence for each QEMU without the plugin."""
+    return tuple(
+        f"Neither instructions by function nor changed lines are counted on {machine.name}: {obstacle}"
+        for machine in dict.fromkeys(cell.machine for cell in selected)
+        if (obstacle := plugin.build(machine.qemu.binary).obstacle)
+    )
 
 
 def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
@@ -105,7 +120,13 @@ def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
             cell = session.built.cell.name
             name = f"{cell}/{session.clock}"
             progress.say(name, "booting")
-            setup = vm_pool.booting(session.built, session.clock, memory=session.memory, pauses=bool(planned.settings.on_failure))
+            setup = vm_pool.booting(
+                session.built,
+                session.clock,
+                memory=session.memory,
+                pauses=bool(planned.settings.on_failure),
+                watched=session.watched,
+            )
             try:
                 up = vms.find(cell, setup)
                 machine = up or launch.start(setup, cell, keep=keep)

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import bisect
 import functools
-import posixpath
-import re
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,19 +16,16 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from harness.errors import UsageError
-from harness.host import shell
+from harness.host import debug_info
+from harness.host.debug_info import Line
 from harness.host.elf import UNNAMED
 from harness.model.trouble import Frame, Trouble
 
-# Each binutils reads files of its own machine only; these are Debian's prefixes.
-_PREFIXES = {"EM_X86_64": "x86_64-linux-gnu-", "EM_AARCH64": "aarch64-linux-gnu-"}
 _SYMBOL = struct.Struct("<IBBHQQ")
 _SECTIONS = 0xFF00
 """SHN_LORESERVE: numbers from here on are not those of sections"""
 _EXECUTABLE = 0x4
 """SHF_EXECINSTR"""
-_PLACE = re.compile(r"^(.+):(\d+)(?: \(discriminator \d+\))?$")
-_UNKNOWN = "??"
 
 
 class _Function(NamedTuple):
@@ -53,12 +48,6 @@ class _Spot(NamedTuple):
     file: Path
     section: str
     address: int
-
-
-class _Line(NamedTuple):
-    function: str
-    file: str
-    line: int
 
 
 def resolve(
@@ -101,9 +90,9 @@ def addresses(elf: ELFFile) -> dict[str, int]:
     return {name.decode(errors="replace"): start for name, _, start, _ in _entries(elf)}
 
 
-def _located(frame: Frame, line: _Line, *, last: bool, roots: Sequence[Path]) -> Frame:
+def _located(frame: Frame, line: Line, *, last: bool, roots: Sequence[Path]) -> Frame:
     """Return `frame` with its line if it is the `last`, else the frame of a function that was inlined into it."""
-    text = _text(line.file, line.line, roots)
+    text = debug_info.text(line.file, line.line, roots)
     if last:
         return msgspec.structs.replace(frame, file=line.file, line=line.line, source=text)
     return Frame(line.function, module=frame.module, sure=frame.sure, inlined=True, file=line.file, line=line.line, source=text)
@@ -150,7 +139,7 @@ def _table(path: Path, modified: int, size: int) -> Mapping[str, Sequence[_Funct
 
 
 def _read(elf: ELFFile, path: Path) -> Mapping[str, Sequence[_Function]]:
-    if elf["e_machine"] not in _PREFIXES or not elf.little_endian or elf.elfclass != 64:
+    if elf["e_machine"] not in debug_info.PREFIXES or not elf.little_endian or elf.elfclass != 64:
         raise UsageError(f"{path} is for a machine that call traces cannot be resolved for; name a kernel of the log's machine.")
     sections = list(elf.iter_sections())
     relocatable = elf["e_type"] == "ET_REL"
@@ -188,7 +177,7 @@ def _entries(elf: ELFFile) -> Iterator[tuple[bytes, int, int, int]]:
         yield names[name_at : names.index(b"\0", name_at)], section, start, size
 
 
-def _lines(spots: Iterable[_Spot]) -> dict[_Spot, list[_Line]]:
+def _lines(spots: Iterable[_Spot]) -> dict[_Spot, list[Line]]:
     """Return the lines at `spots`: first that of the innermost inlined function, last that of the function itself."""
     asked: dict[tuple[Path, str], set[int]] = defaultdict(set)
     for spot in spots:
@@ -196,47 +185,5 @@ def _lines(spots: Iterable[_Spot]) -> dict[_Spot, list[_Line]]:
     return {
         _Spot(file, section, address): lines
         for (file, section), addresses in asked.items()
-        for address, lines in _binutils(file, section, sorted(addresses))
+        for address, lines in debug_info.lines(file, section, sorted(addresses))
     }
-
-
-def _binutils(file: Path, section: str, addresses: Sequence[int]) -> Iterator[tuple[int, list[_Line]]]:
-    """Look up `addresses` with one call of addr2line, which is much faster than reading DWARF in Python."""
-    with file.open("rb") as elf:
-        prefix = _PREFIXES[ELFFile(elf)["e_machine"]]
-    where = ("-j", section) if section else ()
-    command = (f"{prefix}addr2line", "-a", "-i", "-f", *where, "-e", file.resolve())
-    output = shell.output(command, stdin="".join(f"{address:#x}\n" for address in addresses).encode(), error=UsageError)
-    for block in re.split(r"^(?=0x[0-9a-f]+$)", output, flags=re.MULTILINE)[1:]:
-        address, *words = block.splitlines()
-        lines = [_Line(name, *place) for name, place in zip(words[::2], map(_place, words[1::2]), strict=False) if place]
-        if lines and len(lines) == len(words) // 2:
-            yield int(address, 16), lines
-
-
-def _place(text: str) -> tuple[str, int] | None:
-    """Return file and line in an answer of addr2line; None if it does not know them."""
-    match = _PLACE.match(text)
-    if not match or match[1] == _UNKNOWN:
-        return None
-    return posixpath.normpath(match[1]), int(match[2])
-
-
-def _text(file: str, line: int, roots: Sequence[Path]) -> str:
-    """Return the text of a line of `file` in one of `roots`; empty if it is not there."""
-    for root in roots:
-        lines = _source(root.resolve(), file)
-        if 0 < line <= len(lines):
-            return lines[line - 1].strip()
-    return ""
-
-
-@functools.lru_cache(maxsize=64)
-def _source(root: Path, file: str) -> Sequence[str]:
-    path = (root / file).resolve()
-    if not path.is_relative_to(root):  # debug information may name any file
-        return ()
-    try:
-        return path.read_text(errors="replace").splitlines()
-    except OSError:
-        return ()

@@ -16,6 +16,7 @@ import msgspec
 from harness import paths
 from harness.errors import RigError, UsageError
 from harness.host import files, stored
+from harness.model.attribution import ChangedLines, Counted, LockedSection, Reached
 from harness.model.changes import CellChanges
 from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample
 
@@ -36,6 +37,10 @@ FILES: Mapping[type[msgspec.Struct], str] = {
     Look: "soak.jsonl",
     Result: "results.jsonl",
     CellChanges: "changes.jsonl",
+    Counted: "counts.jsonl",
+    LockedSection: "locks.jsonl",
+    Reached: "reached.jsonl",
+    ChangedLines: "lines.jsonl",
 }
 """name of the file in a run's folder by the type of its records, one record per line"""
 
@@ -118,6 +123,22 @@ class Run:
     def changes(self) -> list[CellChanges]:
         """Return the changes of each kernel from the variant before it; empty if the run did not record them."""
         return self._read(CellChanges)
+
+    def counted(self) -> list[Counted]:
+        """Return the instructions of timed loops by function."""
+        return self._read(Counted)
+
+    def locked(self) -> list[LockedSection]:
+        """Return the sections of timed loops under a lock or without interrupts."""
+        return self._read(LockedSection)
+
+    def reached(self) -> list[Reached]:
+        """Return the lines of the series that ran, by test."""
+        return self._read(Reached)
+
+    def changed_lines(self) -> list[ChangedLines]:
+        """Return the lines of the series, by cell."""
+        return self._read(ChangedLines)
 
     def findings(self) -> list[Finding]:
         """Return all findings of the run."""

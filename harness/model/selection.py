@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """of each cell for the performance tests; 0 for as many as the scale says"""
     unsettled: bool = False
     """True if memory is not settled between samples, whatever the scale says"""
+    plain: bool = False
+    """True if neither instructions by function are counted nor the lines of the series that run"""
     keep: bool = False
     """leave up the first VM of each cell that the suite boots"""
     on_failure: str = ""
@@ -63,6 +65,7 @@ class Selection(msgspec.Struct, frozen=True):
     boots: int = 0
     loops: float = 1.0
     unsettled: bool = False
+    plain: bool = False
     jobs: int = 0
     keep: bool = False
     on_failure: str = ""

@@ -69,6 +69,7 @@ def begin(run: Run, planned: Plan, command: str) -> None:
         plan.save(planned, run.folder / "plan.json")
         changed = effect.between(planned.cells)
         run.add(changed)
+        run.add(planned.lines)
         for built in planned.cells:
             name = built.cell.file_name
             shutil.copyfile(built.kernel.config, run.folder / f"{name}.config")

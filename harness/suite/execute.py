@@ -133,14 +133,17 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         ends = autopsy(watched.log, first, watched.bad)
         _check_time(lab, session, station, ends)
         findings = _with_evidence(trial.findings(ends, station.log_name), watched.bad.testimony)
+        reached = reading.reached(station.dumps())
         findings = _leave(lab, plan, session, step.name, findings, lost=True)
-        return Observed(samples=reading.samples(ktap.parse(watched.log)), findings=findings)
+        return Observed(samples=reading.samples(ktap.parse(watched.log)), findings=findings, reached=reached)
     report = ktap.parse(watched.output)
     reported = kernlog.find(watched.log, first)
     _check_time(lab, session, station, reported, timed=timed)
     troubles = reading.troubles(reported, watched.output, first) + failures(step, report, first, watched.log)
     if troubles:
         station.keep()
+    dumps = station.dumps()
+    counted, locked = reading.counted(report, dumps, watched.output)
     return Observed(
         samples=reading.samples(report),
         points=reading.points(report),
@@ -149,6 +152,9 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         sections=reading.sections(watched.output),
         memory=reading.memory(report, watched.output),
         looks=reading.looks(report, watched.output),
+        counted=counted,
+        locked=locked,
+        reached=reading.reached(dumps),
         skipped=next((o.reason for o in report.outcomes if o.skipped), ""),
     )
 

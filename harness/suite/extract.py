@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from harness import paths
+from harness.build.kbuild import tree_of
 from harness.kernlog import kmemleak
 from harness.model import catalog, clock
+from harness.model.attribution import Counted, LockedSection, Reached
 from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Sample
 from harness.model.trouble import Trouble
-from harness.suite import guest_script, ktap, meminfo, tracer
+from harness.suite import attribution, coverage, guest_script, ktap, meminfo, tracer
 from harness.suite.plan import Plan, Session, Step
+from harness.vm.blocks import Dump
 
 _PAGE = 4096
 """bytes; all machines have such"""
@@ -30,6 +34,9 @@ class Observed(msgspec.Struct, frozen=True):
     memory: tuple[Memory, ...] = ()
     points: tuple[Point, ...] = ()
     looks: tuple[Look, ...] = ()
+    counted: tuple[Counted, ...] = ()
+    locked: tuple[LockedSection, ...] = ()
+    reached: tuple[Reached, ...] = ()
     skipped: str = ""
 
     @property
@@ -60,6 +67,9 @@ class Observed(msgspec.Struct, frozen=True):
             *self.memory,
             *self.points,
             *self.looks,
+            *self.counted,
+            *self.locked,
+            *self.reached,
         )
 
 
@@ -69,6 +79,7 @@ class Reading:
     def __init__(self, chosen: Plan, session: Session, step: Step) -> None:
         """Read for `step` in the VM of `session`."""
         cell = session.built.cell
+        self._plan, self._session = chosen, session
         self._size = chosen.size
         self._step = step
         self._clock = session.clock
@@ -83,7 +94,7 @@ class Reading:
 
     def samples(self, report: ktap.Report) -> tuple[Sample, ...]:
         """Return the samples, with warm-up marked; none of a sweep, or if a tracer disturbed them."""
-        if self._use.tracer or self._step.axis:
+        if self._use.tracer or self._step.axis or self._session.counts:
             return ()
         aside = self._step.round >= self._size.rounds
         warmup = 0 if self._step.test.stress else self._size.warmup
@@ -155,6 +166,41 @@ class Reading:
                 ended=traced.ended,
                 stack=traced.stack,
             ),
+        )
+
+    def counted(
+        self, report: ktap.Report, dumps: Sequence[Dump], output: str
+    ) -> tuple[tuple[Counted, ...], tuple[LockedSection, ...]]:
+        """Return the instructions and the sections under a lock of the last sample, by function.
+
+        Nothing where QEMU's plugin did not tell of each sample, or not of all blocks.
+        """
+        loops = [dump for dump in dumps if dump.kind == "loop"]
+        timings = [timing for timing in report.timings if timing.operations]
+        if not self._session.counts or not timings or len(loops) != len(timings) or loops[-1].lost:
+            return (), ()
+        built, timing = self._session.built, timings[-1]
+        kernel = built.kernel
+        roots = (tree_of(self._plan.base, built.cell.variant), paths.TEST_MODULE.parent)
+        sections = attribution.sections(_between(output, guest_script.SECTIONS, "begin"))
+        memory = attribution.Memory(kernel.vmlinux, kernel.folder / "System.map", kernel.debug_module, sections, roots)
+        names = {**self._names, "test": timing.test, "operations": timing.operations}
+        measured, _ = clock.per_operation(self._clock, timing.nanoseconds, timing.operations)
+        functions = memory.functions(loops[-1].blocks, timing.operations)
+        counted = Counted(**names, measured=measured, functions=functions)  # type: ignore[arg-type]
+        locked = (
+            LockedSection(**names, **found)  # type: ignore[arg-type]
+            for found in memory.sections(loops[-1].sections, timing.operations)
+        )
+        return (counted,), tuple(locked)
+
+    def reached(self, dumps: Sequence[Dump]) -> tuple[Reached, ...]:
+        """Return the lines of the series that ran, by test."""
+        lines = self._plan.lines_of(self._session.built.cell)
+        found = {test: coverage.reached(lines, ran) for test, ran in coverage.by_test(self._step.test.name, dumps).items()}
+        return tuple(
+            Reached(**self._names, test=test, lines=ran)  # type: ignore[arg-type]
+            for test, ran in found.items()
         )
 
     def memory(self, report: ktap.Report, output: str) -> tuple[Memory, ...]:

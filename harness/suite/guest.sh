@@ -37,6 +37,15 @@ print_names() {
     mark leaks end
 }
 
+# By them, addresses in the module are told apart by function.
+print_sections() {
+    mark sections begin
+    for section in /sys/module/vmalloc_test/sections/.text*; do
+        echo "${section##*/} $(cat "$section")"
+    done
+    mark sections end
+}
+
 print_memory() {
     mark memory "$1"
     cat /proc/meminfo /proc/slabinfo

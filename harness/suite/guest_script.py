@@ -17,6 +17,7 @@ MEMORY = "kernel-patch-rig: memory"
 TRACE = "kernel-patch-rig: trace"
 REST = "kernel-patch-rig: rest"
 LEAKS = "kernel-patch-rig: leaks"
+SECTIONS = "kernel-patch-rig: sections"
 _LOOK_EVERY = 1
 """milliseconds of the guest's time between two looks at memory; the module makes them rarer in a long test"""
 _SCRIPT = Path(__file__).with_name("guest.sh")
@@ -26,8 +27,8 @@ def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
     """Return the command that does `step` in the guest."""
     tracer = catalog.profile_use(session.built.cell.profile).tracer
     first = step.test.stress or (session.boot == 0 and step.round == chosen.size.aside)
-    looks = first and not (tracer or step.axis or chosen.hours)
-    wanted = parameters(chosen, step, tracer=bool(tracer), looks=looks)
+    looks = first and not (tracer or step.axis or chosen.hours or session.counts)
+    wanted = parameters(chosen, step, tracer=bool(tracer), looks=looks, counts=session.counts)
     words = [f"{name}={value}" for name, value in wanted.items()]
     ordered = " ".join(passes(chosen, session, step, looks=looks))
     return ("sh", "-c", _SCRIPT.read_text(), "sh", step.name, ordered, MODULE, *words)
@@ -43,6 +44,7 @@ def passes(chosen: Plan, session: Session, step: Step, *, looks: bool) -> tuple[
         (bool(use.tracer), f"start_tracer:{use.tracer}"),
         (True, "insert"),
         (use.leaks, "print_names"),
+        (session.counts, "print_sections"),
         (True, "remove"),
         (True, "print_log"),
         (bool(use.tracer), "print_trace"),
@@ -54,10 +56,11 @@ def passes(chosen: Plan, session: Session, step: Step, *, looks: bool) -> tuple[
     return tuple(name for wanted, name in around if wanted)
 
 
-def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool) -> Mapping[str, object]:
+def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool, counts: bool = False) -> Mapping[str, object]:
     """Return the module's parameters for `step`.
 
-    A test that is not compared, or that is traced, has one sample without warm-up: more would improve nothing.
+    A test that is not compared, or that is traced, has one sample without warm-up: more would improve nothing. Where
+    instructions are counted by function, one sample follows the warm-up.
     """
     size = chosen.size
     named: dict[str, object] = {
@@ -71,6 +74,8 @@ def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool) -> Mappin
         return {**named, "repeat": 1, "busy": 0, step.axis: step.size}
     if tracer:
         return {**named, "repeat": 1, "trace": 1}
+    if counts:
+        return {**named, "repeat": size.warmup + 1, "settle": int(size.settle)}
     if looks:
         named["memory"] = _LOOK_EVERY
     if step.test.stress:

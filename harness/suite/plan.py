@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from harness.build.built import BuiltCell
 from harness.errors import UsageError
 from harness.host import files, stored
 from harness.model import catalog
+from harness.model.attribution import ChangedLine, ChangedLines
 from harness.model.catalog import ProfileUse, Scale, SuiteTest
 from harness.model.clock import Clock
-from harness.model.matrix import Base
+from harness.model.matrix import Base, Cell
 from harness.model.selection import Settings
 
 
@@ -53,6 +55,13 @@ class Session(msgspec.Struct, frozen=True):
     """in their order"""
     memory: int = 0
     """MiB that its VM has; 0 for the machine's own"""
+    watched: bool = False
+    """True if QEMU's plugin tells which blocks of the kernel run"""
+
+    @property
+    def counts(self) -> bool:
+        """True if it is there to count instructions by function, and no sample of it is compared."""
+        return self.watched and not any(step.test.stress for step in self.steps)
 
     @property
     def size(self) -> int:
@@ -93,6 +102,8 @@ class Plan(msgspec.Struct, frozen=True):
     """of a soak; 0 for a run that is none"""
     seed: int = 0
     """of a soak: its rounds follow from it"""
+    lines: tuple[ChangedLines, ...] = ()
+    """lines of the series, by cell"""
 
     def with_settings(self, **changed: Any) -> Plan:
         """Return this plan with other settings."""
@@ -130,22 +141,43 @@ class Plan(msgspec.Struct, frozen=True):
                 steps = self._timed(catalog.profile_use(built.cell.profile), boot)
                 if steps:
                     timed.append(Session(built, self.settings.clock, boot, steps))
-        boots = len({s.boot for s in timed})
+        boots = dict.fromkeys(Clock, 0) | {self.settings.clock: len({s.boot for s in timed})}
+        counting = [session for built in self.cells if (session := self._counting(built, boots[Clock.ICOUNT]))]
+        boots[Clock.ICOUNT] += bool(counting)
         alike = [self._stress(built, boots) for built in self.cells]
-        return (*timed, *(session for turn in itertools.zip_longest(*alike) for session in turn if session))
+        return (*timed, *counting, *(session for turn in itertools.zip_longest(*alike) for session in turn if session))
 
-    def _stress(self, built: BuiltCell, timed: int) -> list[Session]:
-        """Return a VM for each clock and size that the stress tests of a cell want; `timed` boots come before."""
+    def _counting(self, built: BuiltCell, boot: int) -> Session | None:
+        """Return the VM that counts a cell's instructions by function; None where that is not wanted or not possible."""
+        use = catalog.profile_use(built.cell.profile)
+        tests = [test for test in self._chosen() if test.kind == "performance" and test.kind in use.kinds]
+        if not tests or use.tracer or not self._watched(built, Clock.ICOUNT):
+            return None
+        return Session(built, Clock.ICOUNT, boot, tuple(Step(test) for test in tests), watched=True)
+
+    def _watched(self, built: BuiltCell, clock: Clock) -> bool:
+        return built.plugin is not None and built.emulated(clock) and not self.settings.plain
+
+    def lines_of(self, cell: Cell) -> tuple[ChangedLine, ...]:
+        """Return the lines of a cell's series that its kernel has code of."""
+        name = (cell.machine.name, cell.variant.name, cell.profile)
+        return next((of.lines for of in self.lines if (of.machine, of.variant, of.profile) == name), ())
+
+    def _stress(self, built: BuiltCell, before: Mapping[Clock, int]) -> list[Session]:
+        """Return a VM for each clock and size that the stress tests of a cell want; `before` are earlier boots by clock."""
         profile = built.cell.profile
         tests = self._chosen() if "stress" in catalog.profile_use(profile).kinds else []
         groups: dict[tuple[Clock, int], list[Step]] = {}
         for test in tests:
             if test.stress:
                 groups.setdefault((test.clock, test.memory.get(profile, 0)), []).append(Step(test))
-        boots = {clock: itertools.count(timed if clock is self.settings.clock else 0) for clock in Clock}
+        boots = {clock: itertools.count(number) for clock, number in before.items()}
         # Those that want nothing special first.
         ordered = sorted(groups.items(), key=lambda group: group[0] != (Clock.WALL, 0))
-        return [Session(built, clock, next(boots[clock]), tuple(steps), memory) for (clock, memory), steps in ordered]
+        return [
+            Session(built, clock, next(boots[clock]), tuple(steps), memory, self._watched(built, clock))
+            for (clock, memory), steps in ordered
+        ]
 
     def _timed(self, use: ProfileUse, boot: int) -> tuple[Step, ...]:
         """Return the timed steps of boot number `boot` of a cell."""

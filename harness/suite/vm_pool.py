@@ -21,7 +21,8 @@ from harness.model.records import Booted
 from harness.model.run_folder import COMPRESSED
 from harness.suite import proof
 from harness.suite.plan import Session
-from harness.vm import core, hang, launch, vms
+from harness.vm import blocks, core, hang, launch, vms
+from harness.vm.blocks import Dump
 from harness.vm.qemu_args import Boot
 from harness.vm.ssh import Guest
 from harness.vm.vm_time import StoodStill
@@ -66,6 +67,13 @@ class Station:
         self.clocksource = self.guest.run("cat", _CLOCKSOURCE).strip()
         self.booted = hosting.prove(self.guest, session, machine, boot, MODULE)
         self._stood = 0.0
+
+    def dumps(self) -> list[Dump]:
+        """Return what QEMU's plugin told since this was last asked: nothing without the plugin.
+
+        Raises VmLost if that cannot be read.
+        """
+        return blocks.taken(self.vm.folder / blocks.FOLDER)
 
     def stood_still(self) -> float:
         """Return the seconds in which the host or QEMU stood still since this was last asked, or since the VM's start."""
@@ -229,7 +237,7 @@ class Lab:
 
     def _connect(self, session: Session, *, may_find: bool) -> Station:
         name = self._log_names[session.name]
-        wanted = booting(session.built, session.clock, memory=session.memory, pauses=self._pauses)
+        wanted = booting(session.built, session.clock, memory=session.memory, pauses=self._pauses, watched=session.watched)
         cell = session.built.cell.name
         machine = up = self._hosting.find(cell, wanted) if may_find else None
         try:
@@ -273,10 +281,10 @@ class Lab:
             self._stations.pop(key).close(stop=True)
 
 
-def booting(built: BuiltCell, clock: Clock, *, memory: int = 0, pauses: bool) -> Boot:
+def booting(built: BuiltCell, clock: Clock, *, memory: int = 0, pauses: bool, watched: bool = False) -> Boot:
     """Return the settings to boot the VM of a cell with, under a clock and with `memory` MiB, or the machine's own if 0.
 
-    With `pauses` QEMU stays up when the guest has ended, so that a person can look at it.
+    With `pauses` QEMU stays up when the guest has ended, so that a person can look at it; if `watched` it has its plugin.
     """
     return Boot(
         machine=built.cell.machine,
@@ -289,6 +297,7 @@ def booting(built: BuiltCell, clock: Clock, *, memory: int = 0, pauses: bool) ->
         profile=built.cell.profile,
         memory=memory,
         pauses=pauses,
+        plugin=built.plugin if watched else None,
     )
 
 

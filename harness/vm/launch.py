@@ -20,7 +20,7 @@ from harness.errors import RigError, VmLost
 from harness.host import deadline, process, shell
 from harness.host.deadline import POLL, Deadline
 from harness.model.trouble import Testimony
-from harness.vm import qemu_args, sockets, vms
+from harness.vm import blocks, qemu_args, sockets, vms
 from harness.vm.qemu_args import Boot
 from harness.vm.vms import GuestDied, State, Vm
 
@@ -85,6 +85,7 @@ def start(
 def _launch(boot: Boot, folder: Path, cell: str, port: Callable[[], int], *, keep: bool) -> Vm:
     output = ""
     sockets.make(folder)
+    (folder / blocks.FOLDER).mkdir()
     for _ in range(_PORTS):
         boot = msgspec.structs.replace(boot, port=port())
         command = qemu_args.command(boot, folder)

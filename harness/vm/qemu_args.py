@@ -9,7 +9,8 @@ import msgspec
 
 from harness.model.clock import ICOUNT_SHIFT, Clock
 from harness.model.matrix import Machine
-from harness.vm import sockets
+from harness.text import escaped
+from harness.vm import blocks, sockets
 
 _CMDLINE = (
     # An oops ends the VM at once: the rig sees QEMU exit and need not wait for a timeout.
@@ -48,6 +49,13 @@ class Boot(msgspec.Struct, frozen=True):
     """True if QEMU pauses when its guest ends, for a debugger or a dump of its memory; False if it exits"""
     sandbox: bool = False
     """True if this QEMU supports -sandbox"""
+    plugin: Path | None = None
+    """plugin that counts which blocks of the kernel run"""
+
+    @property
+    def symbols(self) -> Path:
+        """The kernel's System.map."""
+        return self.kernel.with_name("System.map")
 
     @property
     def cpus(self) -> int:
@@ -78,24 +86,20 @@ def command(boot: Boot, folder: Path) -> tuple[str, ...]:
         *("-kernel", str(boot.kernel)),
         *("-initrd", str(boot.initramfs)),
         *("-append", command_line(boot)),
-        *("-chardev", f"socket,id={CONSOLE},path={_escaped(channels / sockets.CONSOLE)},server=on,wait=off,{_escaped_log(log)}"),
+        *("-chardev", f"socket,id={CONSOLE},path={escaped(channels / sockets.CONSOLE)},server=on,wait=off,{_escaped_log(log)}"),
         *("-serial", f"chardev:{CONSOLE}"),
-        *("-qmp", f"unix:{_escaped(channels / sockets.QMP)},server=on,wait=off"),
+        *("-qmp", f"unix:{escaped(channels / sockets.QMP)},server=on,wait=off"),
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{boot.port}-{boot.address}:22"),
         *("-device", "virtio-net-pci,netdev=net,romfile="),
         *("-device", "virtio-rng-pci"),
+        *(blocks.option(boot.plugin, folder / blocks.FOLDER, boot.symbols) if boot.plugin else ()),
         *qemu.arguments,
     )
 
 
 def _escaped_log(log: Path) -> str:
     """Return the options that log a serial line in append mode: a log that was emptied starts at 0 again."""
-    return f"logappend=on,logfile={_escaped(log)}"
-
-
-def _escaped(path: Path) -> str:
-    """Return `path` with commas escaped for an option of QEMU's."""
-    return str(path).replace(",", ",,")
+    return f"logappend=on,logfile={escaped(log)}"
 
 
 def command_line(boot: Boot) -> str:

@@ -7,6 +7,7 @@
 #include "core/ktap.h"
 #include "core/passes.h"
 #include "core/runner.h"
+#include "lib/marks.h"
 #include "lib/settle.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
@@ -28,8 +29,10 @@ static void run_test(struct session *session, const struct vmt_test *test)
 
 	init_waitqueue_head(&run.waiters);
 	vmt_ktap_start(test);
+	vmt_mark(VMT_TEST_BEGINS);
 	err = vmt_run_passes(&run, reason);
 	vmt_settle_if_asked();
+	vmt_mark(VMT_TEST_ENDS);
 
 	if (err == -EOPNOTSUPP)
 		vmt_ktap_skip(&session->totals, test->name, reason);

@@ -6,6 +6,7 @@
 #include "core/histogram.h"
 #include "core/timed.h"
 #include "lib/fail.h"
+#include "lib/marks.h"
 #include "lib/settle.h"
 #include "vmalloc_test.h"
 
@@ -18,10 +19,12 @@ void vmt_clock_start(struct vmt_thread *t)
 	if (vmt_params.trace)
 		tracing_on();
 	t->ns -= ktime_get_ns();
+	vmt_mark(VMT_LOOP_BEGINS);
 }
 
 void vmt_clock_stop(struct vmt_thread *t)
 {
+	vmt_mark(VMT_LOOP_ENDS);
 	t->ns += ktime_get_ns();
 	if (vmt_params.trace)
 		tracing_off();

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Builds the plugin that counts which blocks of a guest's kernel run, for the QEMU that is to load it."""
+
+from __future__ import annotations
+
+import functools
+import re
+import subprocess
+from pathlib import Path
+
+import msgspec
+
+from harness import paths, text
+from harness.errors import BuildError, RigError
+from harness.host import files, shell
+
+SOURCES = paths.PROJECT / "qemu_plugin"
+_FLAGS = ("-shared", "-fPIC", "-fvisibility=hidden", "-O2", "-Wall", "-pthread")
+_APIS = ((11, 1, 7), (11, 0, 6), (10, 1, 5), (9, 2, 4), (9, 1, 3), (9, 0, 2), (4, 2, 1))
+"""version of QEMU, and of the plugin API that came with it: see docs/devel/tcg-plugins.rst of QEMU"""
+_PROBED = "returned error code 42"
+"""QEMU's words when it has loaded the plugin, which then found nothing to do"""
+_PATIENCE = 20.0
+"""seconds for a QEMU that only loads the plugin"""
+
+
+class Plugin(msgspec.Struct, frozen=True):
+    """The plugin for one QEMU, or the reason why there is none."""
+
+    file: Path | None
+    obstacle: str = ""
+    """in one sentence; empty if there is a plugin"""
+
+
+@functools.cache
+def build(binary: str) -> Plugin:
+    """Return the plugin for the QEMU called `binary`; it is built if the cache has none.
+
+    Where QEMU does not load it there is none: a run goes on without its figures.
+    """
+    try:
+        version = shell.output((binary, "--version"))
+        api = api_of(version)
+        file = _built(api)
+    except RigError as error:
+        return Plugin(None, str(error))
+    said = _loads(binary, file)
+    return Plugin(file) if _PROBED in said else Plugin(None, f"{binary} does not load plugins ({said}).")
+
+
+def api_of(version: str) -> int:
+    """Return the version of the plugin API that a QEMU has whose ``--version`` is `version`; BuildError if it has none."""
+    found = re.search(r"version (\d+)\.(\d+)", version)
+    numbers = (int(found[1]), int(found[2])) if found else (0, 0)
+    for major, minor, api in _APIS:
+        if numbers >= (major, minor):
+            return api
+    raise BuildError(f"QEMU {'.'.join(map(str, numbers))} has no plugins; they came with 4.2.")
+
+
+def _built(api: int) -> Path:
+    sources = sorted(SOURCES.glob("*.[ch]"))
+    compiler = shell.output(("gcc", "--version"), error=BuildError).splitlines()[0]
+    target = paths.cache() / "plugins" / files.digest(compiler, str(api), *_FLAGS, *sources)[:16]
+    file = target / "blocks.so"
+    with files.locked(target):
+        if not files.whole(target):
+            with files.folder(target) as work:
+                code = [source for source in sources if source.suffix == ".c"]
+                shell.output(("gcc", *_FLAGS, f"-DAPI={api}", "-o", work / file.name, *code), error=BuildError)
+                files.seal(work, target.name)
+    return file
+
+
+def _loads(binary: str, file: Path) -> str:
+    """Return the last line of what QEMU says when it is to load the plugin and nothing else."""
+    command = (
+        binary,
+        "-machine",
+        "none",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-plugin",
+        f"file={text.escaped(file)}",
+    )
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    lines = done.stderr.strip().splitlines()
+    return lines[-1].replace(str(file), file.name) if lines else f"it ended with {done.returncode}"

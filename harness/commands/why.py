@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Answers from a run's records: which functions cost more or less, and which lines of the series ran."""
+
+from __future__ import annotations
+
+from harness.errors import UsageError
+from harness.host import toml
+from harness.model.run_folder import Run
+from harness.stats import coverage, why
+from harness.stats.coverage import Coverage
+from harness.stats.why import Why
+
+_WITHOUT = "it was made with --plain, by an older rig, or with a QEMU without plugins; `invoke test` makes one that has them"
+
+
+def explain(run: Run, machine: str = "", test: str = "", variant: str = "") -> list[Why]:
+    """Return the differences between stock and each variant by function, of one machine, test and variant where named.
+
+    A test may be named without ``_alloc_test``. Raises UsageError if the run has none, or none of that name.
+    """
+    every = why.explain(run.counted())
+    if not every:
+        raise UsageError(f"{run.folder.name} does not have the instructions by function of stock and a variant: {_WITHOUT}.")
+    for option, wanted, names in (
+        ("machine", machine, [of.machine for of in every]),
+        ("test", test, [of.test for of in every]),
+        ("variant", variant, [of.variant for of in every]),
+    ):
+        if wanted and not any(_named(wanted, name) for name in names):
+            raise UsageError(f"{run.folder.name} has no {option} '{wanted}'; {toml.closest(wanted, dict.fromkeys(names))}")
+    return [
+        of
+        for of in every
+        if all(not name or _named(name, own) for name, own in ((machine, of.machine), (test, of.test), (variant, of.variant)))
+    ]
+
+
+def _named(wanted: str, name: str) -> bool:
+    return wanted in (name, name.removesuffix("_test"), name.removesuffix("_alloc_test"))
+
+
+def covered(run: Run) -> list[Coverage]:
+    """Return the lines of each variant and where they ran; UsageError if the run has no such records."""
+    changed = run.changed_lines()
+    found = coverage.coverage(changed, run.reached())
+    if not found:
+        lacks = "none of its variants changes a line that there is code of" if any(True for _ in changed) else _WITHOUT
+        raise UsageError(f"{run.folder.name} does not tell which lines of a series ran: {lacks}.")
+    return found

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Looks up source lines in the debug information of kernels and modules, by binutils, and reads their text."""
+
+from __future__ import annotations
+
+import functools
+import posixpath
+import re
+import subprocess
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from elftools.elf.elffile import ELFFile
+
+from harness.errors import UsageError
+from harness.host import shell
+
+# Each binutils reads files of its own machine only; these are Debian's prefixes.
+PREFIXES = {"EM_X86_64": "x86_64-linux-gnu-", "EM_AARCH64": "aarch64-linux-gnu-"}
+_PLACE = re.compile(r"^(.+):(\d+)(?: \(discriminator \d+\))?$")
+_UNKNOWN = "??"
+_ROW = re.compile(rb"^\S+ +(\d+) +0x([0-9a-f]+).* x$")
+"""a row of readelf's table of lines that is marked as the beginning of a statement"""
+
+
+class Line(NamedTuple):
+    """A line of a function."""
+
+    function: str
+    file: str
+    """as in the kernel's tree"""
+    line: int
+
+
+def lines(file: Path, section: str, addresses: Sequence[int]) -> Iterator[tuple[int, list[Line]]]:
+    """Yield the lines at each of `addresses` that debug information knows, the innermost inlined function first.
+
+    In a relocatable file, addresses are relative to `section`. Raises UsageError if the file cannot be read.
+    """
+    # One call of addr2line is much faster than reading DWARF in Python.
+    with file.open("rb") as elf:
+        prefix = PREFIXES[ELFFile(elf)["e_machine"]]
+    where = ("-j", section) if section else ()
+    command = (f"{prefix}addr2line", "-a", "-i", "-f", *where, "-e", file.resolve())
+    output = shell.output(command, stdin="".join(f"{address:#x}\n" for address in addresses).encode(), error=UsageError)
+    for block in re.split(r"^(?=0x[0-9a-f]+$)", output, flags=re.MULTILINE)[1:]:
+        address, *words = block.splitlines()
+        found = [Line(name, *place) for name, place in zip(words[::2], map(_place, words[1::2]), strict=False) if place]
+        if found and len(found) == len(words) // 2:
+            yield int(address, 16), found
+
+
+def statements(file: Path, names: Collection[str]) -> dict[tuple[str, int], list[int]]:
+    """Return the addresses at which statements of source files begin, by file and line, inlined ones too.
+
+    `names` are paths in the kernel's tree. Raises UsageError if `file` cannot be read.
+    """
+    command = ("readelf", "--wide", "--debug-dump=decodedline", str(file.resolve()))
+    wanted = {f"{name}:".encode(): name for name in names}
+    found: dict[tuple[str, int], list[int]] = {}
+    current = None
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as reading:
+        assert reading.stdout
+        for row in reading.stdout:
+            text = row.rstrip()
+            if text.endswith((b":", b":[++]")):
+                # The file of the rows that follow; "[++]" is one that includes another.
+                current = wanted.get(text.removesuffix(b"[++]").removeprefix(b"./"))
+            elif current and (match := _ROW.match(text)):
+                found.setdefault((current, int(match[1])), []).append(int(match[2], 16))
+    if reading.returncode:
+        raise UsageError(f"The debug information of {file} cannot be read: readelf ended with {reading.returncode}.")
+    return found
+
+
+def text(file: str, line: int, roots: Sequence[Path]) -> str:
+    """Return the text of a line of `file` in one of `roots`; empty if it is not there."""
+    for root in roots:
+        content = _source(root.resolve(), file)
+        if 0 < line <= len(content):
+            return content[line - 1].strip()
+    return ""
+
+
+def _place(text: str) -> tuple[str, int] | None:
+    """Return file and line in an answer of addr2line; None if it does not know them."""
+    match = _PLACE.match(text)
+    if not match or match[1] == _UNKNOWN:
+        return None
+    return posixpath.normpath(match[1]), int(match[2])
+
+
+@functools.lru_cache(maxsize=64)
+def _source(root: Path, file: str) -> Sequence[str]:
+    path = (root / file).resolve()
+    if not path.is_relative_to(root):  # debug information may name any file
+        return ()
+    try:
+        return path.read_text(errors="replace").splitlines()
+    except OSError:
+        return ()

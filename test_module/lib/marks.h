@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Instructions that do nothing, by which qemu_plugin/ sees where timed loops
+ * and tests begin and end. On other architectures there are none.
+ */
+#ifndef VMALLOC_TEST_MARKS_H
+#define VMALLOC_TEST_MARKS_H
+
+#include <linux/stringify.h>
+
+/* Their numbers are those of enum meaning in qemu_plugin/guest.h. */
+#define VMT_LOOP_BEGINS		1
+#define VMT_LOOP_ENDS		2
+#define VMT_TEST_BEGINS		3
+#define VMT_TEST_ENDS		4
+
+#if defined(CONFIG_X86_64)
+/* nopl with a displacement of "RIG" and the number */
+#define vmt_mark(number)						\
+	asm volatile(".byte 0x0f, 0x1f, 0x84, 0x00, " __stringify(number) \
+		     ", 0x47, 0x49, 0x52" : : : "memory")
+#elif defined(CONFIG_ARM64)
+/* a hint that no extension has been given */
+#define vmt_mark(number)						\
+	asm volatile("hint #(123 + " __stringify(number) ")" : : : "memory")
+#else
+#define vmt_mark(number)	barrier()
+#endif
+
+#endif /* VMALLOC_TEST_MARKS_H */
