@@ -37,7 +37,9 @@ def _room() -> str:
 
 _SHORTAGES = (
     _Shortage(re.compile(r"No space left on device|Disk quota exceeded"), _room),
-    _Shortage(re.compile(r"Resource temporarily unavailable|[Cc]annot fork|can't start new thread"), _processes),
+    _Shortage(
+        re.compile(r"Resource temporarily unavailable|(?:[Cc]annot|[Ff]ailed to|[Cc]an.t) fork|can't start new thread"), _processes
+    ),
     _Shortage(
         re.compile(r"Cannot allocate memory|virtual memory exhausted|\bKilled\b"),
         lambda: "the host has too little memory left; call again with fewer --jobs, or when others have ended",

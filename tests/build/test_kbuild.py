@@ -49,6 +49,7 @@ def test_the_first_error_is_found(tmp_path: Path, error: str) -> None:
         "gcc: fatal error: Killed signal terminated program cc1",
         "/bin/sh: 1: cannot create x: Disk quota exceeded",
         "/bin/sh: 1: Cannot fork",
+        "FATAL -> Failed to fork.",
         "gcc: fatal error: cannot execute 'as': vfork: Resource temporarily unavailable",
     ],
 )
