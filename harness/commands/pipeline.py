@@ -17,7 +17,7 @@ from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import Kernel
 from harness.build.rootfs import Rootfs
-from harness.commands.progress import Progress, SuiteProgress
+from harness.commands.progress import Progress, SuiteProgress, given_up
 from harness.errors import Interrupted, RigError, UsageError
 from harness.host import deadline, files, parallel
 from harness.host.shell import Line
@@ -192,8 +192,10 @@ def _suite(run: Run, planned: Plan, jobs: int) -> Outcome:
         shown = SuiteProgress(progress)
         try:
             code = pytest.main(arguments, plugins=[shown])
-        except OSError as error:
-            shown.stopped = f"The run cannot be recorded: {error.strerror}."
+        except (OSError, RuntimeError) as error:
+            shown.stopped = shown.stopped or given_up(error)
+            if not shown.stopped:
+                raise
         finally:
             vms.stop_own()
             vms.sweep()  # VMs of a worker that did not end as it should

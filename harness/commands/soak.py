@@ -113,13 +113,16 @@ def _cells(soak: Soak, logs: Path, parts: Parts) -> bool:
     interrupted = False
     # A QEMU ends with the thread that starts it, which is not one of these: see harness/host/process.py.
     with ThreadPoolExecutor(len(soak.plan.cells), thread_name_prefix="soak") as pool:
-        futures = [pool.submit(one, number) for number in range(len(soak.plan.cells))]
+        futures: list[Future[None]] = []
         try:
+            # One by one: those that run already are ended if there is no thread for the next.
+            futures.extend(pool.submit(one, number) for number in range(len(soak.plan.cells)))
             while parts.wait(futures, _GLANCE, FIRST_EXCEPTION).not_done and not _failed(futures):
                 pass
         except KeyboardInterrupt:
             interrupted = True
-        _cut_short(soak, futures)
+        finally:
+            _cut_short(soak, futures)
     vms.stop_own()
     for future in futures:
         if (error := future.exception()) is not None:
