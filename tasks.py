@@ -16,12 +16,12 @@ import msgspec
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.main import program
-from invoke.tasks import task
+from invoke.tasks import Task, task
 from rich.console import Console
 from rich.table import Table
 
 from harness import text
-from harness.commands import attach, options, output, pipeline
+from harness.commands import arguments, attach, options, output, pipeline
 from harness.commands import audit as audits
 from harness.commands import cache as caches
 from harness.commands import check as checks
@@ -362,7 +362,7 @@ def compare(_: Context, before: str, after: str, threshold: str = "") -> None:
     auto_shortflags=False,
 )
 def why(
-    _: Context, run: str = "latest", machine: str = "", test: str = "", variant: str = "", lines: bool = False, json: bool = False
+    _: Context, run: str, machine: str = "", test: str = "", variant: str = "", lines: bool = False, json: bool = False
 ) -> None:
     """Show which functions make a variant cost more or less than stock, in instructions an operation."""
     with options.errors():
@@ -378,7 +378,7 @@ def why(
     help={"run": "a run's name or folder (default: latest)", "json": "print all lines as a JSON array"},
     auto_shortflags=False,
 )
-def coverage(_: Context, run: str = "latest", json: bool = False) -> None:
+def coverage(_: Context, run: str, json: bool = False) -> None:
     """Show which lines that a series adds or changes ran in the tests, and which never did."""
     with options.errors():
         every = reasons.covered(lifecycle.find(run))
@@ -479,3 +479,6 @@ def history(_: Context, test: str = "") -> None:
     for sentence in seen.unread:
         _say(f"note: not in the history: {sentence}")
     _say(f"Page: {seen.page}")
+
+
+arguments.default(program, {"why": why, "coverage": coverage}, [each.name for each in globals().values() if isinstance(each, Task)])

@@ -27,7 +27,7 @@ def explain(run: Run, machine: str = "", test: str = "", variant: str = "") -> l
         ("variant", variant, [of.variant for of in every]),
     ):
         if wanted and not any(_named(wanted, name) for name in names):
-            raise UsageError(f"{run.folder.name} has no {option} '{wanted}'; {toml.closest(wanted, dict.fromkeys(names))}")
+            raise UsageError(f"{run.folder.name} has no {option} '{wanted}'; {toml.closest(wanted, list(dict.fromkeys(names)))}")
     return [
         of
         for of in every

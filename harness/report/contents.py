@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import msgspec
 
+from harness.model.attribution import LockedSection
 from harness.model.changes import CellChanges
 from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample
 from harness.stats.compare import Comparison
+from harness.stats.coverage import Coverage
 from harness.stats.published import PublishedRow
 from harness.stats.slopes import Slope
+from harness.stats.why import Why
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -33,6 +36,11 @@ class Content(msgspec.Struct, frozen=True):
     slopes: tuple[Slope, ...] = ()
     changes: tuple[CellChanges, ...] = ()
     """of each kernel by its variant"""
+    whys: tuple[Why, ...] = ()
+    """differences by function"""
+    locked: tuple[LockedSection, ...] = ()
+    coverages: tuple[Coverage, ...] = ()
+    """lines of each variant that ran"""
     published: tuple[PublishedRow, ...] = ()
     before: Provenance | None = None
     """the other run, where two are compared"""

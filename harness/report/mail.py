@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness import text
 from harness.kernlog import excerpt
 from harness.model.records import Provenance
-from harness.report import changes, findings, headlines, phrases, prefixes, rows, soak, verdicts, views
+from harness.report import changes, coverage, findings, headlines, phrases, prefixes, rows, soak, verdicts, views, why
 from harness.report.contents import Content
 from harness.report.phrases import short_test
 from harness.report.plaintext import heading, item, paragraph, quoted, table
@@ -19,6 +19,10 @@ from harness.stats.compare import Comparison
 
 _LINES = 12
 """of a finding's log"""
+_FUNCTIONS = 5
+"""of a comparison"""
+_NEVER = 20
+"""lines that no test reached"""
 
 
 def mail(content: Content) -> str:
@@ -29,6 +33,8 @@ def mail(content: Content) -> str:
         *_known(content),
         *_changes(content),
         *_comparisons(content),
+        *_whys(content),
+        *_coverages(content),
         *_patches(content),
         *_latencies(content, palette),
         *_sections(content, palette),
@@ -102,6 +108,33 @@ def _comparisons(content: Content) -> Iterator[str]:
         yield paragraph(
             f'{phrases.POSITIVE} Intervals are over boots. "Same" lies within {within}. Tests are named without _alloc_test.'
         )
+
+
+def _whys(content: Content) -> Iterator[str]:
+    for shown in (why.shown(of, _FUNCTIONS) for of in content.whys):
+        if shown.rows:
+            yield heading(f"Why: {short_test(shown.of.test)}, {shown.of.variant} against {shown.of.against}, {shown.of.machine}")
+            rows = [*shown.rows, shown.others, shown.sum]
+            figures = [(row.function, f"{row.stock:,.1f}", f"{row.value:,.1f}", f"{row.change:+,.1f}") for row in rows]
+            yield table(("function", shown.of.against, shown.of.variant, "change"), figures)
+            for doubt in shown.of.doubts:
+                yield paragraph(doubt)
+    if content.whys:
+        yield paragraph(why.ABOUT)
+
+
+def _coverages(content: Content) -> Iterator[str]:
+    if content.coverages:
+        yield heading("Changed lines that ran")
+    for of in content.coverages:
+        yield item(f"{coverage.sentence(of)}.")
+        never = [line for file in of.files for line in file.unreached]
+        if never:
+            yield quoted("\n".join(f"{line.file}:{line.line}: {line.text.strip()}" for line in never), _NEVER)
+        if len(never) > _NEVER:
+            yield paragraph(f"and {len(never) - _NEVER} more, which report.html has", "  ", "  ")
+    if content.coverages:
+        yield paragraph(coverage.ABOUT)
 
 
 def _patches(content: Content) -> Iterator[str]:

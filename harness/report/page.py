@@ -8,7 +8,7 @@ from typing import Any
 
 from harness import text
 from harness.model.trouble import framed
-from harness.report import changes, findings, headlines, phrases, prefixes, rows, soak, verdicts, views
+from harness.report import changes, coverage, findings, headlines, phrases, prefixes, rows, soak, verdicts, views, why
 from harness.report.contents import Content
 from harness.report.plots import distributions, growth, memory, publication, sections
 from harness.report.plots import latency as latency_plot
@@ -56,6 +56,7 @@ def html(content: Content) -> str:
         most_changes=changes.MOST,
         comparisons=_comparisons(content, palette),
         gaps=views.gaps(content.comparisons, content.results),
+        **_reasons(content),
         latencies=_latencies(content, palette),
         sections=_sections(content, palette),
         growths=_growths(content, palette),
@@ -74,6 +75,8 @@ def html(content: Content) -> str:
         heads=headlines,
         patchwise=prefixes,
         words=findings,
+        by_function=why,
+        ran=coverage,
     )
 
 
@@ -87,6 +90,16 @@ def _comparisons(content: Content, palette: Palette) -> list[dict[str, Any]]:
         }
         for group in views.groups(content.comparisons)
     ]
+
+
+def _reasons(content: Content) -> dict[str, Any]:
+    shown = [why.shown(of) for of in content.whys]
+    return {
+        "whys": shown,
+        "anchors": {(s.of.machine, s.of.profile, s.of.test, s.of.variant): s.id for s in shown},
+        "locks": why.longest(content.locked),
+        "coverages": content.coverages,
+    }
 
 
 def _latencies(content: Content, palette: Palette) -> list[dict[str, Any]]:

@@ -12,12 +12,18 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness.model.attribution import LockedSection
 from harness.report.fitted import Fitted
 from harness.stats.why import FunctionRow, LineRow, Why
 
 ABOUT = (
     "Instructions an operation that QEMU counted in the timed loop, in a boot of its own: those of a function itself, without"
     " what it calls. A function is shown that differs by at least a thousandth of stock's sum."
+)
+LOCKS = (
+    "Counted exactly by QEMU in the timed loop of the same boot: from where a function took a spinlock or disabled interrupts, with"
+    " nothing held and nothing disabled before, to where the last lock was released and interrupts were enabled. It is what runs"
+    " meanwhile, interrupts too; the profile latency's tracer sees all of preemption, and costs instructions itself."
 )
 _MOST = 20
 """functions of a table on a terminal"""
@@ -94,6 +100,17 @@ def _table(of: Shown, *, lines: bool, narrow: bool) -> Table:
             for inlined, change in parts(row):
                 table.add_row(escape(f"  in it, {inlined}"), *([] if narrow else [""]), "", "", f"{change:+,.1f}", style="dim")
     return table
+
+
+def longest(locked: Iterable[LockedSection]) -> list[LockedSection]:
+    """Return the longest section of each machine, profile, test and variant, in the order given."""
+    groups: dict[tuple[str, str, str, str], LockedSection] = {}
+    for of in locked:
+        key = (of.machine, of.profile, of.test, of.variant)
+        if key not in groups or of.longest > groups[key].longest:
+            groups[key] = of
+    tests = list(dict.fromkeys(of.test for of in groups.values()))
+    return sorted(groups.values(), key=lambda of: (of.machine, of.profile, tests.index(of.test)))
 
 
 def place(row: FunctionRow) -> str:

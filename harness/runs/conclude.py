@@ -17,7 +17,7 @@ from harness.model import catalog, records
 from harness.model.records import Finding, Provenance
 from harness.model.run_folder import COMPRESSED, Run
 from harness.report.contents import Content
-from harness.stats import baseline, compare, leaks, prefixes, published, slopes
+from harness.stats import baseline, compare, coverage, leaks, prefixes, published, slopes, why
 from harness.stats.outcome import Outcome
 from harness.suite import plan
 
@@ -73,6 +73,9 @@ def conclude(run: Run) -> Outcome:
         boots=tuple(run.boots()),
         slopes=judged,
         changes=tuple(run.changes()),
+        whys=tuple(why.explain(run.counted())),
+        locked=tuple(run.locked()),
+        coverages=tuple(coverage.coverage(run.changed_lines(), run.reached())),
         published=published.load(),
     )
     _write_report(run.folder, "report", content)
