@@ -39,35 +39,38 @@ struct plugin_info {
 enum { CB_NO_REGS };
 enum { INLINE_ADD_U64 };
 
-typedef void vcpu_fn(unsigned int vcpu, void *data);
+typedef void vcpu_fn_t(unsigned int vcpu, void *data);
 
-void qemu_plugin_outs(const char *text);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb,
-						 size_t index);
+struct qemu_plugin_insn *
+qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
-					    vcpu_fn *fn, int flags, void *data);
+					    vcpu_fn_t *fn, int flags,
+					    void *data);
 
 #if API >= 7
-typedef void translated_fn(struct qemu_plugin_tb *tb, void *data);
-typedef void exit_fn(void *data);
+typedef void translated_fn_t(struct qemu_plugin_tb *tb, void *data);
+typedef void exit_fn_t(void *data);
 #define TRANSLATED(name)	void name(struct qemu_plugin_tb *tb, void *data)
 #define EXITS(name)		void name(void *data)
 #define ON_TRANSLATION(id, fn)	\
 	qemu_plugin_register_vcpu_tb_trans_cb(id, fn, NULL)
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, translated_fn *fn,
+void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, translated_fn_t *fn,
 					   void *data);
 #else
-typedef void translated_fn(plugin_id id, struct qemu_plugin_tb *tb);
-typedef void exit_fn(plugin_id id, void *data);
-#define TRANSLATED(name)	void name(plugin_id id, struct qemu_plugin_tb *tb)
+typedef void translated_fn_t(plugin_id id, struct qemu_plugin_tb *tb);
+typedef void exit_fn_t(plugin_id id, void *data);
+#define TRANSLATED(name)	\
+	void name(plugin_id id, struct qemu_plugin_tb *tb)
 #define EXITS(name)		void name(plugin_id id, void *data)
-#define ON_TRANSLATION(id, fn)	qemu_plugin_register_vcpu_tb_trans_cb(id, fn)
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, translated_fn *fn);
+#define ON_TRANSLATION(id, fn)	\
+	qemu_plugin_register_vcpu_tb_trans_cb(id, fn)
+void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
+					   translated_fn_t *fn);
 #endif
-void qemu_plugin_register_atexit_cb(plugin_id id, exit_fn *fn, void *data);
+void qemu_plugin_register_atexit_cb(plugin_id id, exit_fn_t *fn, void *data);
 
 /* Copies the bytes of an instruction; returns their number. */
 #if API >= 3
@@ -105,8 +108,9 @@ typedef struct {
 } counter;
 struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t size);
 uint64_t qemu_plugin_u64_sum(counter entry);
-void qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(
-	struct qemu_plugin_tb *tb, int op, counter entry, uint64_t add);
+typedef void adds_fn_t(struct qemu_plugin_tb *tb, int op, counter entry,
+		       uint64_t add);
+adds_fn_t qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu;
 
 static struct qemu_plugin_scoreboard *counters;
 
@@ -129,8 +133,9 @@ static inline uint64_t counter_read(size_t index)
 static inline void counter_adds(struct qemu_plugin_tb *tb, size_t index,
 				uint64_t add)
 {
-	qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu(
-		tb, INLINE_ADD_U64, counter_of(index), add);
+	adds_fn_t *adds = qemu_plugin_register_vcpu_tb_exec_inline_per_vcpu;
+
+	adds(tb, INLINE_ADD_U64, counter_of(index), add);
 }
 #else
 #include <stdlib.h>

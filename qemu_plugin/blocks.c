@@ -72,7 +72,7 @@ static struct section sections[MAX_SECTIONS];
 static size_t nr_sections;
 static bool in_loop;
 static unsigned int locks, disabled;	/* how often, nested */
-static uint64_t caller;	/* the last call or jump to a lock function */
+static uint64_t caller;	/* the call or jump that leads to a lock function now */
 static uint64_t released;	/* by whom, if interrupts are still disabled */
 static uint64_t began_site, began_at;
 
@@ -109,11 +109,8 @@ static uint32_t block_number(uint64_t at, const char *sizes, uint32_t insns)
 
 static void complain(const char *path)
 {
-	char text[4200];
-
-	snprintf(text, sizeof(text), "blocks: %s cannot be written: %s\n", path,
-		 strerror(errno));
-	qemu_plugin_outs(text);
+	fprintf(stderr, "blocks: %s cannot be written: %s\n", path,
+		strerror(errno));
 }
 
 static void write_sections(FILE *file)
@@ -238,18 +235,29 @@ static void on_call(unsigned int vcpu, void *data)
 	caller = place(data);
 }
 
+/* A call by a pointer was not seen: the lock function stands for its caller. */
+static uint64_t taken_caller(const void *event)
+{
+	uint64_t site = caller ? caller : place(event);
+
+	caller = 0;
+	return site;
+}
+
 static void on_acquire(unsigned int vcpu, void *data)
 {
-	begins(caller, now(data));
+	begins(taken_caller(data), now(data));
 	locks++;
 }
 
 static void on_release(unsigned int vcpu, void *data)
 {
+	uint64_t site = taken_caller(data);
+
 	if (!locks || --locks)
 		return;
-	released = disabled ? caller : 0;
-	ends(caller, now(data));
+	released = disabled ? site : 0;
+	ends(site, now(data));
 }
 
 static void on_disable(unsigned int vcpu, void *data)
@@ -330,7 +338,7 @@ static bool is_one_of(uint64_t at, const uint64_t *all, size_t nr)
 	return false;
 }
 
-static vcpu_fn *const by_meaning[] = {
+static vcpu_fn_t *const by_meaning[] = {
 	[LOOP_BEGINS] = on_loop_begin,
 	[LOOP_ENDS] = on_loop_end,
 	[TEST_BEGINS] = on_test_begin,
@@ -341,7 +349,7 @@ static vcpu_fn *const by_meaning[] = {
 	[RETURNS] = on_enable,
 };
 
-static void calls(struct qemu_plugin_insn *insn, vcpu_fn *fn, uint64_t at,
+static void calls(struct qemu_plugin_insn *insn, vcpu_fn_t *fn, uint64_t at,
 		  uint64_t rest)
 {
 	qemu_plugin_register_vcpu_insn_exec_cb(insn, fn, CB_NO_REGS,

@@ -32,6 +32,8 @@ static uint64_t x86_target_of(const uint8_t *code, size_t size, uint64_t at)
 {
 	if (size == 5 && (code[0] == 0xe8 || code[0] == 0xe9))
 		return at + 5 + (int32_t)word(code + 1);
+	if (size == 2 && code[0] == 0xeb)
+		return at + 2 + (int8_t)code[1];
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 #ifndef VMALLOC_TEST_MARKS_H
 #define VMALLOC_TEST_MARKS_H
 
-#include <linux/stringify.h>
+#include <linux/compiler.h>
 
 /* Their numbers are those of enum meaning in qemu_plugin/guest.h. */
 #define VMT_LOOP_BEGINS		1
@@ -14,17 +14,16 @@
 #define VMT_TEST_BEGINS		3
 #define VMT_TEST_ENDS		4
 
+static __always_inline void vmt_mark(const int number)
+{
 #if defined(CONFIG_X86_64)
-/* nopl with a displacement of "RIG" and the number */
-#define vmt_mark(number)						\
-	asm volatile(".byte 0x0f, 0x1f, 0x84, 0x00, " __stringify(number) \
-		     ", 0x47, 0x49, 0x52" : : : "memory")
+	/* nopl with a displacement of the number and "GIR" */
+	asm volatile(".byte 0x0f, 0x1f, 0x84, 0x00, %c0, 0x47, 0x49, 0x52"
+		     : : "i" (number) : "memory");
 #elif defined(CONFIG_ARM64)
-/* a hint that no extension has been given */
-#define vmt_mark(number)						\
-	asm volatile("hint #(123 + " __stringify(number) ")" : : : "memory")
-#else
-#define vmt_mark(number)	barrier()
+	/* a hint that no extension has been given */
+	asm volatile("hint %c0" : : "i" (123 + number) : "memory");
 #endif
+}
 
 #endif /* VMALLOC_TEST_MARKS_H */
