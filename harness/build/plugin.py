@@ -51,7 +51,9 @@ def build(binary: str) -> Plugin:
 def api_of(version: str) -> int:
     """Return the version of the plugin API that a QEMU has whose ``--version`` is `version`; BuildError if it has none."""
     found = re.search(r"version (\d+)\.(\d+)", version)
-    numbers = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not found:
+        raise BuildError(f"QEMU says no version that its plugins could be known by, but {version[:80]!r}.")
+    numbers = int(found[1]), int(found[2])
     for major, minor, api in _APIS:
         if numbers >= (major, minor):
             return api
@@ -86,8 +88,10 @@ def _loads(binary: str, file: Path) -> str:
         f"file={text.escaped(file)}",
     )
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PATIENCE, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        return f"it did not end within {_PATIENCE:g} seconds"
+    except OSError as error:
         return str(error)
-    lines = done.stderr.strip().splitlines()
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
     return lines[-1].replace(str(file), file.name) if lines else f"it ended with {done.returncode}"

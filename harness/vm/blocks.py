@@ -15,8 +15,9 @@ from harness.host import files
 
 FOLDER = "blocks"
 """folder in a VM's folder for the plugin's files"""
-_LOCK = re.compile(r"^_raw_(spin|read|write)_(try)?(un)?lock(_irq|_irqsave|_irqrestore|_bh|_nested|_irqsave_nested)?$")
+_LOCK = re.compile(r"^_raw_(spin|read|write)_(try)?(un)?lock(_irq|_irqsave|_irqrestore|_bh|_nested|_nest_lock|_irqsave_nested)?$")
 """functions that take and release a spinlock, where the kernel does not inline them"""
+_SIZES = re.compile(r"[1-9a-f]+")
 _NAME = re.compile(r"^(\d{6,})\.(loop|test|other)$")
 
 
@@ -86,7 +87,7 @@ def taken(folder: Path) -> list[Dump]:
     named = sorted((int(match[1]), match[2], path) for path in folder.glob("*") if (match := _NAME.match(path.name)))
     dumps = []
     for number, kind, path in named:
-        dumps.append(parse(number, kind, path.read_text()))
+        dumps.append(parse(number, kind, path.read_text(errors="replace")))
         files.remove(path)
     return dumps
 
@@ -100,7 +101,7 @@ def parse(number: int, kind: str, content: str) -> Dump:
             raise ValueError("no end")
         for line in lines:
             match line.split():
-                case ["block", start, times, sizes]:
+                case ["block", start, times, sizes] if _SIZES.fullmatch(sizes):
                     blocks.append(Block(int(start, 16), int(times), sizes))
                 case ["section", began, times, total, longest, ended]:
                     sections.append(Locked(int(began, 16), int(times), int(total), int(longest), int(ended, 16)))
