@@ -33,15 +33,16 @@ def of_series(source: str, patched: Patched) -> tuple[SourceLine, ...]:
     if patched.commit == source:
         return ()
     files = dict.fromkeys(file for files in patched.files for file in files if file.endswith(_COMPILED))
-    gone = set(git.run("diff", "--name-only", "--no-renames", "--diff-filter=D", source, patched.commit).splitlines())
-    return tuple(line for file in files if file not in gone for line in _of_file(source, patched.commit, file))
+    # A patch can delete what one before it created.
+    left = set(git.run("ls-tree", "-r", "-z", "--name-only", patched.commit, "--", *files).split("\0")) if files else set()
+    return tuple(line for file in files if file in left for line in _of_file(source, patched.commit, file))
 
 
 def _of_file(source: str, commit: str, file: str) -> Iterator[SourceLine]:
     """Yield the lines of a file that no commit up to `source` has; a commit's subject is its patch's name."""
     blamed = git.run("blame", "--line-porcelain", f"{source}..{commit}", "--", file)
     number, patch, own = 0, "", True
-    for row in blamed.splitlines():
+    for row in blamed.split("\n"):  # and not at form feeds, which some sources have
         if row.startswith("\t"):
             if own:
                 yield SourceLine(file, number, row[1:].rstrip(), patch)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import posixpath
 import re
 import subprocess
@@ -57,7 +58,7 @@ def statements(file: Path, names: Collection[str]) -> dict[tuple[str, int], list
     `names` are paths in the kernel's tree. Raises UsageError if `file` cannot be read.
     """
     command = ("readelf", "--wide", "--debug-dump=decodedline", str(file.resolve()))
-    wanted = {f"{name}:".encode(): name for name in names}
+    wanted = frozenset(names)
     found: dict[tuple[str, int], list[int]] = {}
     current = None
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as reading:
@@ -66,12 +67,21 @@ def statements(file: Path, names: Collection[str]) -> dict[tuple[str, int], list
             text = row.rstrip()
             if text.endswith((b":", b":[++]")):
                 # The file of the rows that follow; "[++]" is one that includes another.
-                current = wanted.get(text.removesuffix(b"[++]").removeprefix(b"./"))
+                named = _file(text)
+                current = named if named in wanted else None
             elif current and (match := _ROW.match(text)):
                 found.setdefault((current, int(match[1])), []).append(int(match[2], 16))
     if reading.returncode:
-        raise UsageError(f"The debug information of {file} cannot be read: readelf ended with {reading.returncode}.")
+        raise UsageError(
+            f"The debug information of {file} cannot be read: readelf ended with {reading.returncode}; build the kernel again."
+        )
     return found
+
+
+@functools.lru_cache(maxsize=65536)
+def _file(row: bytes) -> str:
+    """Return the file that a row of readelf's table is the heading of; the first one of a unit has ``CU:`` before it."""
+    return posixpath.normpath(os.fsdecode(row.removesuffix(b"[++]").removesuffix(b":").removeprefix(b"CU: ")))
 
 
 def text(file: str, line: int, roots: Sequence[Path]) -> str:
@@ -97,6 +107,7 @@ def _source(root: Path, file: str) -> Sequence[str]:
     if not path.is_relative_to(root):  # debug information may name any file
         return ()
     try:
-        return path.read_text(errors="replace").splitlines()
+        with path.open(errors="replace") as opened:
+            return opened.readlines()  # split at form feeds, which some sources have, lines would have other numbers
     except OSError:
         return ()

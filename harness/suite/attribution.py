@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ UNKNOWN = "[unknown]"
 _MODULE = "vmalloc_test"
 _TEXT = "tTwW"
 """kinds of symbols of System.map that are functions"""
+_SECTION = re.compile(r"^(\.\S+) 0x([0-9a-f]+)$")
 
 
 class Code(msgspec.Struct, frozen=True):
@@ -118,8 +120,7 @@ class Memory:
 
 def sections(output: str) -> dict[str, int]:
     """Return the addresses of the module's sections, as the guest's kernel printed them."""
-    words = (line.split() for line in output.splitlines())
-    return {pair[0]: int(pair[1], 16) for pair in words if len(pair) == 2}
+    return {match[1]: int(match[2], 16) for line in output.splitlines() if (match := _SECTION.match(line))}
 
 
 def _kernel(symbols: Path, vmlinux: Path) -> Iterator[Code]:

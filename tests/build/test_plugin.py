@@ -45,7 +45,7 @@ def test_the_api_is_that_of_qemus_version(version: str, api: int) -> None:
         ("", "QEMU says no version that its plugins could be known by, but ''."),
         (
             SAYS.format("x.2"),
-            "its plugins could be known by, but 'QEMU emulator version x.2 (Debian 1:7.2+dfsg-7)\\nCopyright (c) 2003-2022 Fabri'.",
+            "(Debian 1:7.2+dfsg-7)\\nCopyright (c) 2003-2022 Fabrice '.",
         ),
     ],
     ids=["4.1", "2.12", "nothing", "letters"],
