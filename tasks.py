@@ -481,4 +481,4 @@ def history(_: Context, test: str = "") -> None:
     _say(f"Page: {seen.page}")
 
 
-arguments.default(program, {"why": why, "coverage": coverage}, [each.name for each in globals().values() if isinstance(each, Task)])
+arguments.default(program, ("why", "coverage"), {each.name: each for each in globals().values() if isinstance(each, Task)})

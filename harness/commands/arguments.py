@@ -3,39 +3,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from invoke.program import Program
 from invoke.tasks import Task
 
 
-def default(program: Program, named: Mapping[str, Task[Any]], tasks: Iterable[str]) -> None:
+def default(program: Program, named: Collection[str], tasks: Mapping[str, Task[Any]]) -> None:
     """Give the tasks in `named` that the command line calls without a run the argument ``latest``.
 
-    `tasks` are the names of all tasks. Called while Invoke loads the tasks, before it reads their arguments.
+    `tasks` are all tasks by name. Called while Invoke loads the tasks, before it reads their arguments.
     """
     if core := getattr(program, "core", None):  # there is none where the tasks are imported by something else
-        core.unparsed[:] = completed(core.unparsed, named, tuple(tasks))
+        core.unparsed[:] = completed(core.unparsed, named, tasks)
 
 
-def completed(words: Sequence[str], named: Mapping[str, Task[Any]], tasks: Sequence[str]) -> list[str]:
+def completed(words: Sequence[str], named: Collection[str], tasks: Mapping[str, Task[Any]]) -> list[str]:
     """Return a command line in which each task of `named` that has no positional argument has ``latest``."""
     whole: list[str] = []
+    options: Collection[str] = ()
+    value = False
     for place, word in enumerate(words):
         whole.append(word)
-        if word in named and not _has_positional(words[place + 1 :], named[word], tasks):
-            whole.append("latest")
+        if word in tasks and not value:
+            options = _options(tasks[word])
+            if word in named and not _has_positional(words[place + 1 :], options, tasks):
+                whole.append("latest")
+        value = word in options and not value
     return whole
 
 
-def _has_positional(words: Sequence[str], of: Task[Any], tasks: Sequence[str]) -> bool:
-    takes_value = {f"--{argument.name}" for argument in of.get_arguments() if argument.takes_value}
+def _options(of: Task[Any]) -> Collection[str]:
+    """Return the options of a task that a value follows."""
+    taking = [argument for argument in of.get_arguments() if argument.takes_value]
+    return {f"{'--' if len(name) > 1 else '-'}{name.replace('_', '-')}" for argument in taking for name in argument.names}
+
+
+def _has_positional(words: Sequence[str], options: Collection[str], tasks: Collection[str]) -> bool:
     value = False
     for word in words:
         if word in tasks and not value:
             return False
         if not value and not word.startswith("-"):
             return True
-        value = word in takes_value
+        value = word in options and not value
     return False

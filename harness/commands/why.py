@@ -21,28 +21,20 @@ def explain(run: Run, machine: str = "", test: str = "", variant: str = "") -> l
     every = why.explain(run.counted())
     if not every:
         raise UsageError(f"{run.folder.name} does not have the instructions by function of stock and a variant: {_WITHOUT}.")
-    for option, wanted, names in (
-        ("machine", machine, [of.machine for of in every]),
-        ("test", test, [of.test for of in every]),
-        ("variant", variant, [of.variant for of in every]),
-    ):
-        if wanted and not any(_named(wanted, name) for name in names):
-            raise UsageError(f"{run.folder.name} has no {option} '{wanted}'; {toml.closest(wanted, list(dict.fromkeys(names)))}")
-    return [
-        of
-        for of in every
-        if all(not name or _named(name, own) for name, own in ((machine, of.machine), (test, of.test), (variant, of.variant)))
-    ]
-
-
-def _named(wanted: str, name: str) -> bool:
-    return wanted in (name, name.removesuffix("_test"), name.removesuffix("_alloc_test"))
+    tests = list(dict.fromkeys(of.test for of in every))
+    test = next((name for name in tests if test in (name.removesuffix("_test"), name.removesuffix("_alloc_test"))), test)
+    for option, wanted in (("machine", machine), ("test", test), ("variant", variant)):
+        names = list(dict.fromkeys(getattr(of, option) for of in every))
+        if wanted and wanted not in names:
+            raise UsageError(f"{run.folder.name} has no {option} '{wanted}'; {toml.closest(wanted, names)}")
+        every = [of for of in every if not wanted or getattr(of, option) == wanted]
+    return every
 
 
 def covered(run: Run) -> list[Coverage]:
     """Return the lines of each variant and where they ran; UsageError if the run has no such records."""
     changed = run.changed_lines()
-    found = coverage.coverage(changed, run.reached())
+    found = coverage.coverage(changed, run.reached(), run.provenance().patches)
     if not found:
         lacks = "none of its variants changes a line that there is code of" if any(True for _ in changed) else _WITHOUT
         raise UsageError(f"{run.folder.name} does not tell which lines of a series ran: {lacks}.")

@@ -75,7 +75,7 @@ def conclude(run: Run) -> Outcome:
         changes=tuple(run.changes()),
         whys=tuple(why.explain(run.counted())),
         locked=tuple(run.locked()),
-        coverages=tuple(coverage.coverage(run.changed_lines(), run.reached())),
+        coverages=tuple(coverage.coverage(run.changed_lines(), run.reached(), provenance.patches)),
         published=published.load(),
     )
     _write_report(run.folder, "report", content)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -64,8 +64,8 @@ class Coverage(msgspec.Struct, frozen=True):
         return sum(len(file.unreached) for file in self.files)
 
 
-def coverage(changed: Iterable[ChangedLines], reached: Iterable[Reached]) -> list[Coverage]:
-    """Return the coverage of each variant that changes a line, patch by patch in their order."""
+def coverage(changed: Iterable[ChangedLines], reached: Iterable[Reached], patches: Mapping[str, Sequence[str]]) -> list[Coverage]:
+    """Return the coverage of each variant that changes a line, patch by patch in the order of `patches`, by variant."""
     ran: dict[tuple[str, str, int], dict[Where, None]] = defaultdict(dict)
     for of in reached:
         for file, numbers in of.lines.items():
@@ -75,7 +75,10 @@ def coverage(changed: Iterable[ChangedLines], reached: Iterable[Reached]) -> lis
     for cell in changed:
         for line in cell.lines:
             lines[cell.variant].setdefault((line.file, line.line), line)
-    return [Coverage(variant, _files(variant, several.values(), ran)) for variant, several in lines.items()]
+    return [
+        Coverage(variant, _in_order(_files(variant, several.values(), ran), patches.get(variant, ())))
+        for variant, several in lines.items()
+    ]
 
 
 def _files(
@@ -86,3 +89,8 @@ def _files(
         where = tuple(ran.get((variant, line.file, line.line), ()))
         groups[line.patch, line.file].append(CoveredLine(line.file, line.line, line.text, line.patch, where))
     return tuple(FileCoverage(patch, file, tuple(several)) for (patch, file), several in groups.items())
+
+
+def _in_order(files: Iterable[FileCoverage], patches: Sequence[str]) -> tuple[FileCoverage, ...]:
+    place = {patch: number for number, patch in enumerate(patches)}
+    return tuple(sorted(files, key=lambda of: place.get(of.patch, len(place))))

@@ -19,7 +19,9 @@ from harness.suite import guest_script, ktap
 from harness.suite.extract import Observed, Reading
 from harness.suite.ktap import Latency, MemoryLine, Report, Timing
 from harness.suite.plan import Session, Step
-from tests.support import make
+from harness.vm.blocks import Block, Dump, Locked
+from tests.support import code, make
+from tests.support.counted import changed
 
 TRACE = (paths.PROJECT / "tests" / "data" / "traces" / "preemptoff-x86_64.txt").read_text()
 LEAKS = "".join(
@@ -30,6 +32,15 @@ LEAKS = "".join(
     "    [<00000000a75d9adf>] provoke_kmemleak+0x58/0xbc [provoke]\n"
     for number in (1234, 5678)
 )
+READERS = {
+    "latency.jsonl": "histograms",
+    "sweep.jsonl": "points",
+    "soak.jsonl": "looks",
+    "counts.jsonl": "counted",
+    "locks.jsonl": "locked",
+    "lines.jsonl": "changed_lines",
+}
+"""readers of the files that are not named like their reader"""
 TEST = SuiteTest("le_fit_alloc_test", "performance", {"quick": 10})
 
 
@@ -129,9 +140,71 @@ def test_a_guest_that_was_cut_off_gives_what_there_is(base: Base) -> None:
     assert found.values == {"areas": 5}
 
 
+LOOP = Dump(1, "loop", (Block(0xFFFFFFFF81000000, 30, "4"),))
+TIMING = Timing("le_fit_alloc_test", 0, 0, 10, 2000)
+
+
+def counting(base: Base, folder: Path, **other: Any) -> Reading:
+    """Return the reading of a session that counts, whose kernel is a few lines."""
+    made = make.plan(base, **other)
+    (built,) = made.cells
+    compiled = code.compiled(folder)
+    (folder / "debug").mkdir()
+    (folder / "debug/module.ko").symlink_to(compiled.module)
+    kernel = msgspec.structs.replace(built.kernel, folder=folder, module=folder / "module.ko")
+    return Reading(
+        made, Session(msgspec.structs.replace(built, kernel=kernel), Clock.ICOUNT, 2, (Step(TEST),), watched=True), Step(TEST)
+    )
+
+
+def test_the_last_loop_is_counted_by_function(base: Base, tmp_path: Path) -> None:
+    of = counting(base, tmp_path)
+    sections = f"{guest_script.SECTIONS} begin\n.text 0xffffffffa0000000\n{guest_script.SECTIONS} end\n"
+    locked = Locked(0xFFFFFFFF81000000, 10, 100, 12, 0xFFFFFFFFA0000000)
+    module = Block(0xFFFFFFFFA0000000, 10, "4")
+    last = msgspec.structs.replace(LOOP, blocks=(*LOOP.blocks, module), sections=(locked,))
+    timings = report(TIMING, msgspec.structs.replace(TIMING, repeat=1))
+    (counted,), (section,) = of.counted(timings, [LOOP, last, Dump(3, "test", ())], sections)
+    assert [(f.function, f.module, f.instructions) for f in counted.functions] == [
+        ("leaf", "", 3),
+        ("in_module", "vmalloc_test", 1),
+    ]
+    assert (counted.test, counted.boot, counted.operations, counted.measured, counted.sum) == ("le_fit_alloc_test", 2, 10, 100, 4)
+    assert (section.function, section.ended, section.instructions, section.longest) == ("leaf", "in_module", 10, 12)
+    assert of.samples(timings) == (), "what is counted is not compared"
+
+
+@pytest.mark.parametrize(
+    "dumps",
+    [
+        pytest.param([], id="no loop"),
+        pytest.param([LOOP, LOOP], id="a loop too many"),
+        pytest.param([msgspec.structs.replace(LOOP, lost=1)], id="blocks are lost"),
+        pytest.param([msgspec.structs.replace(LOOP, kind="test")], id="a test"),
+    ],
+)
+def test_what_is_not_whole_is_not_counted(base: Base, tmp_path: Path, dumps: list[Dump]) -> None:
+    assert counting(base, tmp_path).counted(report(TIMING), dumps, "") == ((), ())
+
+
+def test_what_is_watched_alone_is_not_counted(base: Base) -> None:
+    assert reading(base, Step(TEST)).counted(report(TIMING), [LOOP], "") == ((), ())
+
+
+def test_lines_are_reached_by_test(base: Base) -> None:
+    lines = (changed(5, 6, variant="stock"),)
+    of = reading(base, Step(TEST), lines=lines)
+    dumps = [Dump(0, "other", (Block(5, 1, "1"),)), Dump(1, "loop", (Block(6, 1, "1"),)), Dump(2, "test", (Block(6, 9, "1"),))]
+    assert [(r.test, r.boot, r.lines) for r in of.reached(dumps)] == [
+        ("boot", 2, {"mm/vmalloc.c": (5,)}),
+        ("le_fit_alloc_test", 2, {"mm/vmalloc.c": (6,)}),
+    ]
+    assert of.reached([]) == ()
+
+
 @pytest.mark.parametrize("file", sorted(FILES.values()))
 def test_every_kind_of_record_has_a_reader(file: str, tmp_path: Path) -> None:
-    name = {"latency.jsonl": "histograms", "sweep.jsonl": "points", "soak.jsonl": "looks"}.get(file, file.removesuffix(".jsonl"))
+    name = READERS.get(file, file.removesuffix(".jsonl"))
     run = make.stored(tmp_path)
     (run.folder / file).write_text("{}\n")
     assert getattr(run, name)() == []

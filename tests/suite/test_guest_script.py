@@ -15,7 +15,7 @@ from harness.kernlog import kmemleak
 from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.matrix import Base
-from harness.suite import guest_script, vm_pool
+from harness.suite import attribution, guest_script, vm_pool
 from harness.suite.plan import Plan, Session, Step
 from tests.support import make
 
@@ -136,6 +136,31 @@ def test_a_sweep_grows_one_thing_at_a_time(made: Plan) -> None:
     assert parameters(guest_script.command(swept, *first(swept, "sweep_churn@busy=1000")))["busy"] == "1000"
 
 
+def watched(of: Plan) -> Plan:
+    """The plan where QEMU has its plugin."""
+    return msgspec.structs.replace(of, cells=tuple(msgspec.structs.replace(built, plugin=Path("/blocks.so")) for built in of.cells))
+
+
+def counting(of: Plan, name: str = "le_fit_alloc_test") -> tuple[Session, Step]:
+    """Return the step `name` of the session that counts instructions by function."""
+    return next((session, step) for session in of.sessions if session.counts for step in session.steps if step.name == name)
+
+
+def test_where_instructions_are_counted_there_is_one_sample_after_the_warm_up(made: Plan) -> None:
+    of = watched(made)
+    found = parameters(guest_script.command(of, *counting(of)))
+    assert found == {
+        "tests": "le_fit_alloc_test",
+        "loops": str(counting(of)[1].test.loops["quick"]),
+        "busy": str(of.size.busy),
+        "repeat": str(of.size.warmup + 1),
+        "settle": "1",
+    }
+    assert passes(of, *counting(of)) == ["insert", "print_sections", "remove", "print_log"]
+    assert "print_sections" not in passes(of, *first(of, "le_fit_alloc_test")), "the boots that are timed go on as without"
+    assert "print_sections" not in passes(of, *first(of, "mix_stress_test"))
+
+
 class Guest:
     """The guest's files in a folder of the host, and programs that only write down how they were called."""
 
@@ -156,13 +181,17 @@ class Guest:
 
     def run(self, *words: str) -> tuple[int, list[str]]:
         """Run a command of the guest; return its exit code and how programs were called."""
+        return self.told(*words)[:2]
+
+    def told(self, *words: str) -> tuple[int, list[str], str]:
+        """Run a command of the guest; return its exit code, how programs were called, and what it printed."""
         script = words[2].replace("/dev/kmsg", f"{self.folder}/calls").replace("/sys/kernel", f"{self.folder}/sys")
         for file in ("calls", "sys/debug/kmemleak"):
             script = script.replace(f"> {self.folder}/{file}", f">> {self.folder}/{file}")
         env = {"PATH": str(self.folder / "programs")}
         shell = shutil.which("sh") or "sh"
-        done = subprocess.run((shell, "-c", script, *words[3:]), env=env, capture_output=True, check=False)
-        return done.returncode, (self.folder / "calls").read_text().splitlines()
+        done = subprocess.run((shell, "-c", script, *words[3:]), env=env, capture_output=True, text=True, check=False)
+        return done.returncode, (self.folder / "calls").read_text().splitlines(), done.stdout
 
     def setting(self, name: str) -> str:
         return (self.folder / "sys/debug" / name).read_text().strip()
@@ -224,14 +253,14 @@ def test_the_script_has_every_pass_and_every_mark(made: Plan) -> None:
     soaked = msgspec.structs.replace(made, hours=1.0)
     named = {
         name.partition(":")[0]
-        for plan in (made, soaked, *(with_profile(made, profile) for profile in ("debug", "latency")))
+        for plan in (made, soaked, watched(made), *(with_profile(made, profile) for profile in ("debug", "latency")))
         for session in plan.sessions
         for step in session.steps
         for name in passes(plan, session, step)
     }
     assert named <= functions
     assert functions - named == {"mark", "need_debugfs", "set_faults", "scan"}, "helpers of the passes"
-    for mark in ("BEGIN", "END", "MEMORY", "TRACE", "REST", "LEAKS"):
+    for mark in ("BEGIN", "END", "MEMORY", "TRACE", "REST", "LEAKS", "SECTIONS"):
         prefix, words = getattr(guest_script, mark).split(": ", 1)
         assert f'echo "{prefix}: $*"' in script
         assert re.search(rf'^ *mark "?{words}\b', script, re.M)
@@ -246,3 +275,32 @@ def test_the_published_protocol_does_not_settle(made: Plan) -> None:
     assert {p["settle"] for p in rounds} == {"0"}
     assert [(p["latency"], "memory" in p) for p in rounds] == [("0", False)] * 3 + [("1", True)]
     assert "memory" in parameters(guest_script.command(published, *first(published, "mix_stress_test")))
+
+
+def between(printed: str) -> str:
+    """Return what the guest printed of the module's sections."""
+    return printed.partition(f"{guest_script.SECTIONS} begin\n")[2].partition(f"{guest_script.SECTIONS} end")[0]
+
+
+def test_the_guest_prints_the_addresses_of_the_modules_code(made: Plan, tmp_path: Path) -> None:
+    of = watched(made)
+    guest = Guest(tmp_path)
+    words = guest_script.command(of, *counting(of))
+    script = words[2].replace("/sys/module", f"{tmp_path}/sys/module")
+    sections = tmp_path / "sys/module/vmalloc_test/sections"
+    sections.mkdir(parents=True)
+    for name, address in ((".text", 0xFFFFFFFFA0000000), (".text.unlikely", 0xFFFFFFFFA0004000), (".data", 0xFFFFFFFFA0008000)):
+        (sections / name).write_text(f"{address:#x}\n")
+    code, _, printed = guest.told(*words[:2], script, *words[3:])
+    assert code == 0
+    assert between(printed) == ".text 0xffffffffa0000000\n.text.unlikely 0xffffffffa0004000\n"
+
+
+def test_without_sections_the_guest_prints_none(made: Plan, tmp_path: Path) -> None:
+    of = watched(made)
+    words = guest_script.command(of, *counting(of))
+    script = words[2].replace("/sys/module", f"{tmp_path}/sys/module")
+    code, calls, printed = Guest(tmp_path).told(*words[:2], script, *words[3:])
+    assert code == 0
+    assert any(call.startswith("rmmod") for call in calls), "the test goes on"
+    assert attribution.sections(between(printed)) == {}

@@ -20,6 +20,7 @@ from harness.suite import plan, vm_pool
 from harness.suite.plan import Plan
 from harness.vm import vms
 from tests.support import make
+from tests.support.counted import changed
 
 
 @pytest.fixture
@@ -199,6 +200,85 @@ def test_a_sweep_has_a_step_for_every_size_of_every_axis(made: Plan) -> None:
     (session,) = swept.sessions
     sweep = catalog.suite().sweep
     assert [step.name for step in session.steps] == [f"sweep_churn@{axis}={size}" for axis in sweep.axes for size in sweep.sizes]
+
+
+def watched(of: Plan, accelerator: str = "tcg") -> Plan:
+    """The plan where QEMU has its plugin."""
+    cells = (msgspec.structs.replace(built, plugin=Path("/blocks.so"), accelerator=accelerator) for built in of.cells)
+    return msgspec.structs.replace(of, cells=tuple(cells))
+
+
+def told(of: Plan) -> list[tuple[str, str, int, str]]:
+    """Return clock, variant and boot of all sessions, and what the plugin is there for."""
+    use = {(False, False): "", (True, False): "watched", (True, True): "counts"}
+    return [(s.clock, s.built.cell.variant.name, s.boot, use[s.watched, s.counts]) for s in of.sessions]
+
+
+BOTH = "le_fit_alloc_test,mix_stress_test"
+
+
+def test_each_cell_has_a_boot_that_counts_behind_those_that_are_timed(made: Plan) -> None:
+    of = watched(machines_of(made, "stock", "mine").with_settings(boots=2))
+    of = msgspec.structs.replace(of, tests=catalog.choose(BOTH))
+    assert told(of) == [
+        *(("icount", "stock", 0, ""), ("icount", "mine", 0, ""), ("icount", "mine", 1, ""), ("icount", "stock", 1, "")),
+        *(("icount", "stock", 2, "counts"), ("icount", "mine", 2, "counts")),
+        *(("wall", "stock", 0, "watched"), ("wall", "mine", 0, "watched")),
+    ]
+    assert len({session.name for session in of.sessions}) == len(of.sessions)
+    (session, _) = [session for session in of.sessions if session.counts]
+    assert [step.name for step in session.steps] == ["le_fit_alloc_test"]
+
+
+def test_counting_is_under_icount_whatever_is_timed(made: Plan) -> None:
+    of = msgspec.structs.replace(watched(made), tests=catalog.choose(BOTH)).with_settings(clock=Clock.WALL, boots=2)
+    assert told(of) == [
+        *(("wall", "stock", 0, ""), ("wall", "stock", 1, ""), ("icount", "stock", 0, "counts"), ("wall", "stock", 2, "watched")),
+    ]
+
+
+def test_stress_under_icount_is_booted_behind_the_boot_that_counts(made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    make.suite_with(monkeypatch, mix_stress_test={"clock": Clock.ICOUNT})
+    of = msgspec.structs.replace(watched(made), tests=catalog.choose(BOTH))
+    assert told(of) == [("icount", "stock", 0, ""), ("icount", "stock", 1, "counts"), ("icount", "stock", 2, "watched")]
+
+
+def test_under_kvm_only_what_is_counted_is_emulated(made: Plan) -> None:
+    of = msgspec.structs.replace(watched(made, "kvm"), tests=catalog.choose(BOTH))
+    assert told(of) == [("icount", "stock", 0, ""), ("icount", "stock", 1, "counts"), ("wall", "stock", 0, "")]
+
+
+@pytest.mark.parametrize("accelerator", ["tcg", "tcg,thread=single"])
+def test_every_kind_of_emulation_can_be_watched(made: Plan, accelerator: str) -> None:
+    of = msgspec.structs.replace(watched(made, accelerator), tests=catalog.choose("mix_stress_test"))
+    assert told(of) == [("wall", "stock", 0, "watched")]
+
+
+def test_plain_or_without_a_plugin_nothing_is_counted(made: Plan) -> None:
+    of = msgspec.structs.replace(made, tests=catalog.choose(BOTH))
+    without = [("icount", "stock", 0, ""), ("wall", "stock", 0, "")]
+    assert told(of) == told(watched(of).with_settings(plain=True)) == without
+
+
+def test_a_profile_with_a_tracer_or_without_performance_tests_is_not_counted(made: Plan) -> None:
+    of = msgspec.structs.replace(made, tests=catalog.choose(BOTH))
+    latency, debug = (watched(machines_of(of, "stock", profile=profile)) for profile in ("latency", "debug"))
+    assert told(latency) == [("icount", "stock", 0, "")]
+    assert told(debug) == [("wall", "stock", 0, "watched")]
+
+
+def test_a_sweep_is_not_counted(made: Plan) -> None:
+    of = msgspec.structs.replace(watched(made), tests=("sweep_churn",))
+    assert told(of) == [("icount", "stock", 0, "")]
+
+
+def test_a_cells_changed_lines_are_its_own(made: Plan) -> None:
+    lines = tuple(
+        changed(number, variant=variant, profile=profile)
+        for number, variant, profile in ((1, "mine", "perf"), (2, "mine", "debug"))
+    )
+    of = msgspec.structs.replace(machines_of(made, "mine", "stock"), lines=lines)
+    assert [[line.line for line in of.lines_of(built.cell)] for built in of.cells] == [[1], []]
 
 
 def test_a_plan_travels(made: Plan, tmp_path: Path) -> None:

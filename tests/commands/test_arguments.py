@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tasks that are called without their run: they get the latest one, and no other word is taken for it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from invoke.program import Program
+from invoke.tasks import Task
+
+import tasks
+from harness.commands import arguments
+
+NAMED = ("why", "coverage")
+EVERY = {each.name: each for each in vars(tasks).values() if isinstance(each, Task)}
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("why", "why latest"),
+        ("why 20260102-030405-abcd", "why 20260102-030405-abcd"),
+        ("why --json", "why latest --json"),
+        ("why --json results/mine", "why --json results/mine"),
+        ("why --machine x86_64", "why latest --machine x86_64"),
+        ("why --machine=x86_64", "why latest --machine=x86_64"),
+        ("why --machine x86_64 mine --test ne_fit", "why --machine x86_64 mine --test ne_fit"),
+        ("why --test test", "why latest --test test"),
+        ("why --test test build", "why latest --test test build"),
+        ("why --test=test mine", "why --test=test mine"),
+        ("why coverage", "why latest coverage latest"),
+        ("coverage --json why --lines", "coverage latest --json why latest --lines"),
+        ("build boot test why --lines", "build boot test why latest --lines"),
+        ("why ./why", "why ./why"),
+        ("why --help", "why latest --help"),
+        ("build report", "build report"),
+        ("", ""),
+    ],
+)
+def test_a_task_without_its_run_gets_the_latest(said: str, meant: str) -> None:
+    assert arguments.completed(said.split(), NAMED, EVERY) == meant.split()
+
+
+@pytest.mark.parametrize(
+    "said", ["build --series why", "build --series why test", "select --tests coverage build", "test --variant why --keep"]
+)
+def test_a_value_that_is_called_like_a_task_is_no_task(said: str) -> None:
+    assert arguments.completed(said.split(), NAMED, EVERY) == said.split()
+
+
+def test_the_program_reads_what_was_completed() -> None:
+    program: Program = SimpleNamespace(core=SimpleNamespace(unparsed=["why", "--json"]))  # type: ignore[assignment]
+    unparsed = program.core.unparsed
+    arguments.default(program, NAMED, EVERY)
+    assert unparsed == ["why", "latest", "--json"]
+
+
+def test_where_no_program_runs_nothing_is_done() -> None:
+    arguments.default(Program(), NAMED, EVERY)
