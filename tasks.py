@@ -10,7 +10,8 @@ uncaught.install()  # before the other imports, which can fail as well
 import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from invoke.context import Context
@@ -481,4 +482,6 @@ def history(_: Context, test: str = "") -> None:
     _say(f"Page: {seen.page}")
 
 
-arguments.default(program, {"why": why, "coverage": coverage}, [each.name for each in globals().values() if isinstance(each, Task)])
+WITHOUT_RUN: Mapping[str, Task[Any]] = {"why": why, "coverage": coverage}
+"""tasks that take the newest run where none is named"""
+arguments.default(program, WITHOUT_RUN, [each.name for each in globals().values() if isinstance(each, Task)])

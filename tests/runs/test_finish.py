@@ -48,7 +48,9 @@ def test_a_report_has_all_records_of_a_run(run: Run, monkeypatch: pytest.MonkeyP
     records = content.full()
     for of in (records.histograms, records.sections, records.memory, records.points, records.changes):
         run.add(of[:9])
-    run.add([make.booted()])
+    run.add(
+        [make.booted(), make.counted(), make.counted(140.0, variant="mine"), make.locked(), make.changed_lines(), make.reached(501)]
+    )
     run.change(patches={"stock": (), "mine": ("0001-a.patch",), "mine@1": ("0001-a.patch",)})
     run.add([make.sample(50.0, variant="mine@1")])
     reported = Mock(return_value="")

@@ -60,6 +60,7 @@ class FakeLab:
             symbols=folder / "System.map",
             log_name="log",
             stood_still=lambda: stood,
+            dumps=list,
             keep=lambda: None,
         )
 

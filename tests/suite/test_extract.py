@@ -129,9 +129,14 @@ def test_a_guest_that_was_cut_off_gives_what_there_is(base: Base) -> None:
     assert found.values == {"areas": 5}
 
 
+NAMED = {"counts.jsonl": "counted", "locks.jsonl": "locked", "lines.jsonl": "changed_lines"}
+
+
 @pytest.mark.parametrize("file", sorted(FILES.values()))
 def test_every_kind_of_record_has_a_reader(file: str, tmp_path: Path) -> None:
-    name = {"latency.jsonl": "histograms", "sweep.jsonl": "points", "soak.jsonl": "looks"}.get(file, file.removesuffix(".jsonl"))
+    name = {"latency.jsonl": "histograms", "sweep.jsonl": "points", "soak.jsonl": "looks", **NAMED}.get(
+        file, file.removesuffix(".jsonl")
+    )
     run = make.stored(tmp_path)
     (run.folder / file).write_text("{}\n")
     assert getattr(run, name)() == []

@@ -221,17 +221,19 @@ def test_leaks_are_cleared_before_and_scanned_for_afterwards(made: Plan, tmp_pat
 def test_the_script_has_every_pass_and_every_mark(made: Plan) -> None:
     script = guest_script.command(made, *first(made, "mix_stress_test"))[2]
     functions = set(re.findall(r"^(\w+)\(\) \{$", script, re.M))
+    (built,) = made.cells
+    watched = msgspec.structs.replace(made, cells=(msgspec.structs.replace(built, plugin=Path("/p")),))
     soaked = msgspec.structs.replace(made, hours=1.0)
     named = {
         name.partition(":")[0]
-        for plan in (made, soaked, *(with_profile(made, profile) for profile in ("debug", "latency")))
+        for plan in (made, watched, soaked, *(with_profile(made, profile) for profile in ("debug", "latency")))
         for session in plan.sessions
         for step in session.steps
         for name in passes(plan, session, step)
     }
     assert named <= functions
     assert functions - named == {"mark", "need_debugfs", "set_faults", "scan"}, "helpers of the passes"
-    for mark in ("BEGIN", "END", "MEMORY", "TRACE", "REST", "LEAKS"):
+    for mark in ("BEGIN", "END", "MEMORY", "TRACE", "REST", "LEAKS", "SECTIONS"):
         prefix, words = getattr(guest_script, mark).split(": ", 1)
         assert f'echo "{prefix}: $*"' in script
         assert re.search(rf'^ *mark "?{words}\b', script, re.M)
