@@ -185,7 +185,7 @@ def _suite(run: Run, planned: Plan, jobs: int) -> Outcome:
         *("--rootdir", str(paths.PROJECT)),
         *("-p", "no:cacheprovider", "-p", "no:terminal"),
         *("--rig-plan", str(run.folder / "plan.json"), "--rig-run", str(run.folder)),
-        *("--junitxml", str(run.folder / f"junit{suffix}.xml"), "--report-log", str(run.folder / f"report-log{suffix}.jsonl")),
+        *("--report-log", str(run.folder / f"report-log{suffix}.jsonl")),
         *("-n", str(_workers(planned, jobs)), "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "8"),
     ]
     with Progress("test") as progress:
