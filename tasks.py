@@ -43,8 +43,8 @@ from harness.report import cache as cache_tables
 from harness.report import catalog as catalog_tables
 from harness.report import coverage as coverage_tables
 from harness.report import kernlog as log_tables
+from harness.report import level_steps, sensitivity, terminal, trend
 from harness.report import mutants as mutant_tables
-from harness.report import sensitivity, terminal, trend
 from harness.report import soak as soak_tables
 from harness.report import why as why_tables
 from harness.runs import conclude, lifecycle
@@ -477,6 +477,7 @@ def history(_: Context, test: str = "") -> None:
         seen = histories.look(test)
     _CONSOLE.print(trend.runs(seen.runs))
     _CONSOLE.print(trend.terminal(seen.trends))
+    _CONSOLE.print(level_steps.terminal(seen.trends))
     for sentence in seen.unread:
         _say(f"note: not in the history: {sentence}")
     _say(f"Page: {seen.page}")

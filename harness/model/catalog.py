@@ -63,7 +63,7 @@ class SuiteTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory: dict[str, int] = {}
     """MiB of memory of its VM, by profile; a profile that is absent has the machine's own"""
     faults: bool = False
-    """True if it makes allocations fail; the rig then sets up the kernel's fault injection"""
+    """True if it makes allocations fail; the rig then sets up the kernel's fault injection, which not every profile has"""
 
     @property
     def stress(self) -> bool:
@@ -82,6 +82,12 @@ class ProfileUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """name of the kernel's tracer that records the longest critical section; it costs too much time for timings to count"""
     leaks: bool = False
     """True if kmemleak scans for leaks after each test"""
+    faults: bool = False
+    """True if its kernels have fault injection: tests that make allocations fail run in no others"""
+
+    def runs(self, test: SuiteTest) -> bool:
+        """Return whether `test` can run in kernels of the profile."""
+        return test.kind in self.kinds and (self.faults or not test.faults)
 
 
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

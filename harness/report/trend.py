@@ -14,7 +14,7 @@ from rich.text import Text
 
 from harness import text
 from harness.model.matrix import variant_order
-from harness.report import phrases
+from harness.report import level_steps, phrases
 from harness.report.fitted import Fitted
 from harness.report.template import render
 from harness.stats.trend import RunRow, Trend
@@ -116,6 +116,9 @@ def page(rows: Sequence[RunRow], trends: Sequence[Trend]) -> str:
         {"changes": changes, "went": went, "value": phrases.value},
         runs=rows[::-1],
         groups=groups,
+        steps=(found := level_steps.rows(trends)),
+        steps_told=level_steps.conclusion(trends, found),
+        steps_about=level_steps.ABOUT,
         palette=palette,
         limit=" ".join((phrases.POSITIVE, _LIMIT, *([] if all(row.proven for row in rows) else [UNPROVEN]))),
     )

@@ -17,6 +17,7 @@ from harness.model import catalog, records
 from harness.model.records import Finding, Provenance
 from harness.model.run_folder import COMPRESSED, Run
 from harness.report.contents import Content
+from harness.report.junit import junit
 from harness.stats import baseline, compare, coverage, leaks, prefixes, published, slopes, why
 from harness.stats.outcome import Outcome
 from harness.suite import plan
@@ -38,7 +39,7 @@ def finish(run: Run, unfinished: str) -> Outcome:
 
 
 def conclude(run: Run) -> Outcome:
-    """Write the report of a run from its records alone, and point ``results/latest`` to it."""
+    """Write the report of a run and its junit.xml from its records alone, and point ``results/latest`` to it."""
     provenance = run.provenance()
     findings, results = tuple(run.findings()), tuple(run.results())
     provenance = msgspec.structs.replace(
@@ -79,6 +80,7 @@ def conclude(run: Run) -> Outcome:
         published=published.load(),
     )
     _write_report(run.folder, "report", content)
+    files.write(run.folder / "junit.xml", junit(provenance, shown, outcome.findings))
     if run.folder.parent == paths.RESULTS:
         _point(paths.RESULTS / "latest", run.folder.name)
     return outcome

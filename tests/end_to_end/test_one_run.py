@@ -67,14 +67,12 @@ def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]
     assert {(r.machine, r.variant) for r in results} == cells
     boots = catalog.suite().scales["quick"].boots
     assert {s.boot for s in samples if s.test in performance} == set(range(boots))
-    stress = [test for test in tests if test.stress]
+    stress = [test for test in tests if test.stress and not test.faults]  # kernels of the profile perf do not fail on demand
     vms = len({(test.clock, tuple(test.memory.items())) for test in stress})
     assert len(results) == len(cells) * (boots * (len(performance) + 2) + len(stress) + 2 * vms) == provenance.planned
     looks = {(m.machine, m.variant, m.test, m.at) for m in folder.memory() if "areas" in m.values}
     assert looks >= {(*cell, "long_busy_list_alloc_test", at) for cell in cells for at in ("before", "during", "after")}
-    faults = {test.name for test in tests if test.faults}
-    assert {r.outcome for r in results if r.test in faults} == {"skipped"}, "kernels of the profile perf do not fail on demand"
-    assert {r.outcome for r in results if not r.test.startswith("end ") and r.test not in faults} <= {"passed", "xfailed"}
+    assert {r.outcome for r in results if not r.test.startswith("end ")} <= {"passed", "xfailed"}
     assert {r.outcome for r in results if r.test.startswith("end ")} <= {"passed", "skipped"}
     cases = ElementTree.parse(folder.folder / "junit.xml").getroot().iter("testcase")
     assert len(list(cases)) == len(results)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from unittest.mock import Mock
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -42,6 +43,18 @@ def test_records_become_an_outcome_and_a_page(run: Run) -> None:
     assert len(outcome.results) == 2
     assert exit_code(outcome) == ExitCode.FINDING
     assert "+50.0 %" in (run.folder / "report.html").read_text()
+
+
+def test_junit_of_a_run_that_was_resumed_is_of_the_whole_run(run: Run) -> None:
+    conclude.conclude(run)
+    run.add([make.result(boot=1)])
+    conclude.conclude(run)
+    names = [case.attrib["name"] for case in ElementTree.parse(run.folder / "junit.xml").iter("testcase")]
+    assert names == [
+        "le_fit_alloc_test [icount, boot 0]",
+        "align_shift_alloc_test [icount, boot 0]",
+        "le_fit_alloc_test [icount, boot 1]",
+    ]
 
 
 def test_a_report_has_all_records_of_a_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness import paths
 from harness.build import cells, rootfs, source
 from harness.commands import options, pipeline
 from harness.errors import UsageError
@@ -105,6 +106,22 @@ def test_stress_has_a_boot_of_its_own_after_what_is_timed(made: Plan) -> None:
     assert [(s.clock, s.boot) for s in wall.sessions] == [(Clock.WALL, 0), (Clock.WALL, 1), (Clock.WALL, 2)]
     assert all(step.test.stress for step in wall.sessions[-1].steps)
     assert len({s.name for s in wall.sessions}) == 3
+
+
+def test_a_test_that_makes_allocations_fail_is_planned_where_kernels_can(made: Plan) -> None:
+    def planned(profile: str) -> list[str]:
+        cells = machines_of(made, "stock", profile=profile).cells
+        whole = msgspec.structs.replace(made, cells=cells, tests=catalog.choose("fault_*,model_test"))
+        return [step.name for session in whole.sessions for step in session.steps]
+
+    assert planned("perf") == ["model_test"]
+    assert planned("debug") == ["model_test", "fault_alloc_test", "fault_pcpu_test"]
+
+
+def test_the_profiles_with_fault_injection_are_those_that_configure_it() -> None:
+    for fragment in paths.FRAGMENTS.glob("profile-*.config"):
+        configured = {"CONFIG_FAIL_PAGE_ALLOC=y", "CONFIG_FAULT_INJECTION_DEBUG_FS=y"} <= set(fragment.read_text().splitlines())
+        assert catalog.profile_use(fragment.stem.removeprefix("profile-")).faults == configured, fragment.name
 
 
 def test_a_stress_test_that_wants_another_clock_or_size_has_a_vm_of_its_own(made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
