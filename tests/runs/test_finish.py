@@ -41,7 +41,7 @@ def test_records_become_an_outcome_and_a_page(run: Run) -> None:
     assert outcome.unexpected == (make.finding(),)
     assert len(outcome.results) == 2
     assert exit_code(outcome) == ExitCode.FINDING
-    assert "+50.0 %" in (run.folder / "report.html").read_text()
+    assert "-50.0 %" in (run.folder / "report.html").read_text()
 
 
 def test_a_report_has_all_records_of_a_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
