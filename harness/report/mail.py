@@ -104,7 +104,7 @@ def _comparisons(content: Content) -> Iterator[str]:
         within = ", ".join(f"{margin:g} % ({clock})" for clock, margin in margins)
         yield paragraph(
             f'{phrases.SIGN} Intervals are over boots. "Same" lies within {within}. Tests are named without _alloc_test.'
-            f" {phrases.MEAN}"
+            f"{f' {phrases.MEAN}' if geomean.means(content.comparisons) else ''}"
         )
 
 

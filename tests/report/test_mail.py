@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.model.clock import Clock
 from harness.report import mail as mails
-from harness.report import plaintext
+from harness.report import phrases, plaintext
 from harness.report.contents import Content
 from harness.stats import published
 from tests.support import content, make
@@ -73,6 +73,21 @@ def test_a_comparison_has_its_interval_and_both_sides() -> None:
     assert line(made[made.index("Medians") :], "le_fit") == ["le_fit", "5,120", "0.2", "2,560", "0.2"]
     assert "Medians in instructions/op" in made
     assert "samples / boots 6 / 3" in " ".join(made.split())
+
+
+def test_a_mean_says_of_how_many_tests_it_is() -> None:
+    nothing: dict[str, Any] = {"measured": None, "ratio": None, "interval": None, "verdict": "not compared"}
+    some = (content.comparison(), content.comparison(test="b_fit_alloc_test"))
+    assert "    Geometric mean of 2 tests: -50.0 % (95 % interval -50.1 to -49.9).\n" in mail(comparisons=some)
+    told = " ".join(mail(comparisons=(*some, content.comparison(test="ne_fit_alloc_test", **nothing))).split())
+    assert "Geometric mean of 2 of 3 tests, without ne_fit_alloc_test: -50.0 %" in told
+    assert told.count("is no verdict") == 1
+    assert "eometric" not in mail(comparisons=some[:1]), "of one test there is no mean"
+
+
+def test_the_sign_is_explained_once() -> None:
+    for whole in (content.full(), content.broken()):
+        assert " ".join(mails.mail(whole).split()).count(phrases.SIGN) == 1
 
 
 def test_known_bugs_are_told_by_variant_and_machine() -> None:

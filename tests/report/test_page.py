@@ -468,6 +468,28 @@ def test_a_run_can_be_repeated_from_its_page() -> None:
     assert "of its operations" not in seen()
 
 
+def test_the_sign_is_explained_once_and_the_mean_is_no_verdict(whole: str) -> None:
+    for made in (whole, pages.html(content.broken())):
+        assert " ".join(Page(made).text.split()).count(phrases.SIGN) == 1
+    both = [content.comparison(), content.comparison(test="b_fit_alloc_test")]
+    shown = " ".join(on_terminal(terminal.comparison(both)).split())
+    assert shown.count(phrases.SIGN) == shown.count("is no verdict") == 1
+    assert "Geometric mean of 2 tests: -50.0 % (95 % interval " in shown
+
+
+def test_a_mean_is_a_row_of_its_own_that_names_what_it_lacks() -> None:
+    nothing: dict[str, Any] = {"measured": None, "ratio": None, "interval": None, "verdict": "not compared"}
+    tests = ("le_fit_alloc_test", "b_fit_alloc_test", "ne_fit_alloc_test")
+    made = page(comparisons=tuple(content.comparison(test=test, **({} if n else nothing)) for n, test in enumerate(tests)))
+    (row,) = re.findall(r'<tr class="mean">.*?</tr>', made)
+    shown = Page(row).text
+    assert shown.startswith("geometric mean of 2 of 3 tests")
+    assert "without le_fit_alloc_test" in shown
+    assert shown.endswith("none")
+    assert "faster" not in row
+    assert "eometric mean" not in page()
+
+
 def test_the_terminals_table_has_unit_spread_count_and_interval() -> None:
     shown = on_terminal(terminal.comparison([content.comparison(), content.comparison(verdict="undecided", more=3)]))
     for words in (

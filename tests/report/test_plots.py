@@ -309,3 +309,13 @@ def test_a_long_name_is_cut_in_its_middle() -> None:
     assert len(svg.middle("x" * 99, 16)) == 16
     assert svg.middle("a\x1bb", 5) == "ab"
     assert len(svg.middle("x" * 99, 1)) <= 5
+
+
+def test_changes_on_an_axis_have_their_sign() -> None:
+    axes = svg.facets([""], columns=1)[1][0]
+    axes.set_xlim(-60, 60)
+    canvas.linear(axes.xaxis, sign="+")
+    tick = axes.xaxis.get_major_formatter()
+    assert [tick(at) for at in (-40, 0, 40)] == ["-40", "0", "+40"]
+    canvas.linear(axes.xaxis)
+    assert axes.xaxis.get_major_formatter()(40) == "40"

@@ -91,13 +91,13 @@ def log(axis: Axis, low: float, high: float, *, unit: str = "") -> None:
     axis.set_major_formatter(FuncFormatter(lambda x, _: text.short(x) + unit))
 
 
-def linear(axis: Axis, *, ticks: int = 5) -> None:
-    """Give a linear axis few ticks, with as many digits as their distance asks for."""
+def linear(axis: Axis, *, ticks: int = 5, sign: str = "") -> None:
+    """Give a linear axis few ticks, with as many digits as their distance asks for; a `sign` of ``+`` is that of changes."""
 
     def tick(x: float, _: int) -> str:
         low, high = axis.get_view_interval()
         digits = max(0, math.ceil(-math.log10(abs(high - low) / ticks or 1)))
-        return text.short(x) if abs(high - low) >= 5000 else f"{x:,.{digits}f}"
+        return text.short(x) if abs(high - low) >= 5000 else f"{x:{sign if round(x, digits) else ''},.{digits}f}"
 
     axis.set_major_locator(MaxNLocator(ticks))
     axis.set_major_formatter(FuncFormatter(tick))

@@ -46,7 +46,7 @@ def _facet(axes: Axes, group: Sequence[Beside], palette: Palette) -> None:
     other = {item.test for item in group if item.direction == "size"}
     axes.set_yticks(range(len(tests)), [svg.label(test, 28) + ("\n(other size)" if test in other else "") for test in tests])
     canvas.bare(axes, "y")
-    canvas.linear(axes.xaxis)
+    canvas.linear(axes.xaxis, sign="+")
     axes.set_xlabel("change of the cost in per cent, a plus costs more")
 
 
