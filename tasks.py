@@ -36,6 +36,7 @@ from harness.errors import RigError, UsageError
 from harness.host import shell
 from harness.model import catalog
 from harness.model.clock import Clock
+from harness.model.order import asked
 from harness.model.run_folder import Run
 from harness.model.selection import Selection, number, whole
 from harness.report import audit as audit_tables
@@ -440,7 +441,7 @@ def _print(outcome: Outcome, report: str = "report") -> None:
     _CONSOLE.print(terminal.comparison(outcome.comparisons, outcome.results))
     _CONSOLE.print(terminal.patches(outcome))
     _CONSOLE.print(soak_tables.tables(outcome.slopes))
-    _CONSOLE.print(terminal.growth(growth.fit(Run(outcome.run).points())))
+    _CONSOLE.print(terminal.growth(growth.fit(asked(outcome.provenance).arranged(Run(outcome.run).points()))))
     _CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
     _say(f"Report: {outcome.run / report}.html, and for a mail {report}.md")
 

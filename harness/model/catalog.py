@@ -141,9 +141,10 @@ def performance() -> list[str]:
 
 
 def choose(wanted: str) -> tuple[str, ...]:
-    """Return the names of the tests that `wanted` selects: words separated by commas; empty means ``all``.
+    """Return the names of the tests that `wanted` selects, in its order: words separated by commas; empty means ``all``.
 
-    A word is the name of a test, a pattern of names such as ``sweep_*``, a kind, or ``all``, which excludes sweeps.
+    A word is the name of a test, a pattern of names such as ``sweep_*``, a kind, or ``all``, which excludes sweeps. The
+    tests of one word come in the order of the module, in which all are run.
     Raises UsageError for a word that selects nothing.
     """
     known = suite().tests
@@ -151,10 +152,10 @@ def choose(wanted: str) -> tuple[str, ...]:
     for test in known:
         groups.setdefault(test.kind, []).append(test.name)
         groups[test.name] = [test.name]
-    chosen: set[str] = set()
+    chosen: dict[str, None] = {}
     for word in map(str.strip, (wanted or "all").split(",")):
         names = groups.get(word) or fnmatch.filter((t.name for t in known), word)
         if not names:
             raise UsageError(f"There is no test '{word}'; {toml.closest(word, list(groups))}")
-        chosen.update(names)
-    return tuple(test.name for test in known if test.name in chosen)
+        chosen.update(dict.fromkeys(names))
+    return tuple(chosen)

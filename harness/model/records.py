@@ -211,6 +211,8 @@ class Provenance(Settings, frozen=True, kw_only=True):
     """key of the kernel by name of the cell"""
     patches: dict[str, tuple[str, ...]]
     """names of the patches by variant"""
+    tests: tuple[str, ...] = ()
+    """in the order in which they were asked for; older runs do not have them on record"""
     notes: tuple[str, ...] = ()
     """sentences about the limits of the run"""
     finished: str = ""

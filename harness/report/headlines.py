@@ -94,7 +94,7 @@ def _tests(judged: Sequence[Comparison]) -> str:
 
 def _most(word: str, judged: Sequence[Comparison], headline: Headline, *, best: bool) -> str:
     """Return the test that changed most, with its unit and its machine."""
-    by = (max if best else min)(judged, key=lambda comparison: comparison.change or 0.0)
+    by = (min if best else max)(judged, key=lambda comparison: comparison.change or 0.0)
     where = f" on {by.machine}" if headline.machines > 1 else ""
     return f"{word}: {by.test}, {_amount(by)}{where}"
 
@@ -102,7 +102,7 @@ def _most(word: str, judged: Sequence[Comparison], headline: Headline, *, best: 
 def _amount(by: Comparison) -> str:
     """Return a change in words that need no sign, such as ``14.0 % more instructions``."""
     unit = phrases.unit(by).partition("/")[0]
-    more, what = (by.change or 0.0) < 0, "time" if unit == "ns" else unit
+    more, what = (by.change or 0.0) > 0, "time" if unit == "ns" else unit
     fewer = "less" if what == "time" else "fewer"
     return f"{phrases.change(by)[1:]} {'more' if more else fewer} {what}"
 

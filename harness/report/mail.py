@@ -13,7 +13,7 @@ from harness.report.contents import Content
 from harness.report.phrases import short_test
 from harness.report.plaintext import heading, item, paragraph, quoted, table
 from harness.report.plots.canvas import Palette
-from harness.stats import bug_table, latency
+from harness.stats import bug_table, geomean, latency
 from harness.stats.causes import causes, reasons
 from harness.stats.compare import Comparison
 
@@ -85,6 +85,7 @@ def _changes(content: Content) -> Iterator[str]:
 
 def _comparisons(content: Content) -> Iterator[str]:
     for group in views.groups(content.comparisons):
+        means = {mean.variant: mean for mean in geomean.means(group.items)}
         for variant in dict.fromkeys(c.variant for c in group.items):
             mine = [c for c in group.items if c.variant == variant]
             against = mine[0].against
@@ -97,6 +98,8 @@ def _comparisons(content: Content) -> Iterator[str]:
                 yield table(("test", "change %", "95 % interval", "verdict"), changes)
                 if any(c.regression for c in mine):
                     yield paragraph(f"(R) is a regression: slower by more than {mine[0].threshold:g} %.", "    ", "    ")
+            if variant in means:
+                yield paragraph(f"{phrases.mean_line(means[variant])}.", "    ", "    ")
             yield paragraph(f"Medians in {phrases.unit(mine[0])}, half the range of the samples in %, samples / boots {counts}:")
             sides = ([against, "+-%", variant, "+-%"]) if variant else [against, "+-%"]
             yield table(("test", *sides), [(short_test(c.test), *_sides(c, both=bool(variant))) for c in mine])
@@ -106,7 +109,8 @@ def _comparisons(content: Content) -> Iterator[str]:
         margins = sorted({(c.clock, c.margin) for c in content.comparisons})
         within = ", ".join(f"{margin:g} % ({clock})" for clock, margin in margins)
         yield paragraph(
-            f'{phrases.POSITIVE} Intervals are over boots. "Same" lies within {within}. Tests are named without _alloc_test.'
+            f'{phrases.SIGN} Intervals are over boots. "Same" lies within {within}. Tests are named without _alloc_test.'
+            f"{f' {phrases.MEAN}' if geomean.means(content.comparisons) else ''}"
         )
 
 
@@ -204,7 +208,7 @@ def _published(content: Content) -> Iterator[str]:
                 b.machine,
                 short_test(b.test),
                 phrases.percents(b.their_changes),
-                "-" if b.change is None else phrases.percent(b.change),
+                _bare(phrases.changed(b.change)),
                 "-" if b.factor is None else f"{b.factor:.2f}",
                 phrases.DIRECTIONS[b.direction],
             )
@@ -230,7 +234,7 @@ def _findings(content: Content) -> Iterator[str]:
         return
     yield heading("Findings")
     shown = set()
-    for cause in causes(content.findings):
+    for cause in causes(content.findings, tuple(content.provenance.patches)):
         yield item(findings.sentence(cause))
         for left in (finding.left for finding in cause.findings if finding.left):
             yield paragraph(f"Left to look at: {left}.", "  ", "  ")

@@ -7,16 +7,18 @@ from collections import Counter
 from typing import Any
 
 from harness import text
+from harness.model.clock import Clock
 from harness.model.trouble import framed
 from harness.report import changes, coverage, findings, headlines, phrases, prefixes, rows, soak, verdicts, views, why
 from harness.report.contents import Content
-from harness.report.plots import distributions, growth, memory, publication, sections
+from harness.report.plots import distributions, forest, growth, memory, publication, sections
 from harness.report.plots import latency as latency_plot
 from harness.report.plots import soak as soak_plot
 from harness.report.plots.canvas import Palette
 from harness.report.template import render
-from harness.stats import bug_table, latency
+from harness.stats import bug_table, geomean, latency
 from harness.stats.causes import causes, reasons
+from harness.stats.compare import Comparison
 
 _FILTERS = {
     function.__name__: function
@@ -24,11 +26,14 @@ _FILTERS = {
         framed,
         text.figure,
         text.size,
+        text.signed,
         phrases.value,
         phrases.counts,
         phrases.change,
         phrases.interval,
         phrases.verdict,
+        phrases.mean,
+        phrases.without,
         phrases.percent,
         phrases.percents,
         phrases.exponent,
@@ -55,6 +60,7 @@ def html(content: Content) -> str:
         changes_title=changes.TITLE,
         most_changes=changes.MOST,
         comparisons=_comparisons(content, palette),
+        forests=_forests(content),
         gaps=views.gaps(content.comparisons, content.results),
         **_reasons(content),
         latencies=_latencies(content, palette),
@@ -64,7 +70,7 @@ def html(content: Content) -> str:
         soaks=_soaks(content, palette),
         method=soak.METHOD,
         **_published(content, palette),
-        causes=causes(content.findings),
+        causes=causes(content.findings, tuple(content.provenance.patches)),
         reasons={outcome: reasons(content.results, outcome) for outcome in ("error", "failed")},
         proofs=rows.proofs(content.boots),
         stress=rows.stress(content.samples, (c.test for c in content.comparisons)),
@@ -85,6 +91,7 @@ def _comparisons(content: Content, palette: Palette) -> list[dict[str, Any]]:
         {
             "group": group,
             "rows": views.ordered(group.items, palette),
+            "means": geomean.means(group.items),
             "unit": phrases.unit(group.items[0]),
             "plot": distributions.plot(group.items, palette, f"distribution-{group.id}", group.heading),
         }
@@ -100,6 +107,20 @@ def _reasons(content: Content) -> dict[str, Any]:
         "locks": why.longest(content.locked),
         "coverages": content.coverages,
     }
+
+
+def _forests(content: Content) -> list[dict[str, Any]]:
+    """Return a forest plot for each variant in a profile and under a clock, with all machines in it."""
+    machines, means = views.machines(content), geomean.means(content.comparisons)
+    panels: dict[tuple[str, Clock, str], list[Comparison]] = {}
+    for item in content.comparisons:
+        panels.setdefault((item.profile, item.clock, item.variant), []).append(item)
+    shown = []
+    for number, (panel, items) in enumerate(panels.items()):
+        mine = [mean for mean in means if (mean.profile, mean.clock, mean.variant) == panel]
+        if plot := forest.plot(items, mine, machines, f"forest-{number}"):
+            shown.append({"of": items[0], "plot": plot})
+    return shown
 
 
 def _latencies(content: Content, palette: Palette) -> list[dict[str, Any]]:

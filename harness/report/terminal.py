@@ -15,14 +15,14 @@ from rich.text import Text
 
 from harness import text
 from harness.kernlog import excerpt
-from harness.model.matrix import variant_order
+from harness.model.clock import Clock
 from harness.model.records import Finding, Provenance, Result
 from harness.report import findings as words
 from harness.report import headlines as heads
 from harness.report import phrases, views
 from harness.report import prefixes as patchwise
 from harness.report.fitted import Fitted
-from harness.stats import bug_table, prefixes
+from harness.stats import bug_table, geomean, prefixes
 from harness.stats.causes import causes, reasons
 from harness.stats.compare import Comparison
 from harness.stats.growth import Growth
@@ -41,14 +41,19 @@ def comparison(comparisons: Sequence[Comparison], results: Sequence[Result] = ()
 
     Where only stock has figures of a test, the `results` say why.
     """
-    groups: dict[tuple[str, ...], list[Comparison]] = {}
+    groups: dict[tuple[str, str, str, Clock], list[Comparison]] = {}
     for item in comparisons:
         groups.setdefault((item.machine, item.profile, item.variant, item.clock), []).append(item)
-    tables = [
-        Fitted(_table(items, str), _table(items, phrases.short_test), _table(items, phrases.short_test, stacked=True))
-        for items in groups.values()
-    ]
-    return Group(*tables, *(Text(text.plain(gap), style="bold red") for gap in views.gaps(comparisons, results)))
+    means = {(mean.machine, mean.profile, mean.variant, mean.clock): mean for mean in geomean.means(comparisons)}
+    tables: list[RenderableType] = []
+    for cell, items in groups.items():
+        short = phrases.short_test
+        tables.append(Fitted(_table(items, str), _table(items, short), _table(items, short, stacked=True)))
+        if mean := means.get(cell):
+            tables.append(Text(text.plain(f"{phrases.mean_line(mean)}\n")))
+    told = [phrases.SIGN] if any(item.change is not None for item in comparisons) else []
+    legend = [Text(" ".join([*told, *([phrases.MEAN] if means else [])]), style="dim")] if told else []
+    return Group(*tables, *legend, *(Text(text.plain(gap), style="bold red") for gap in views.gaps(comparisons, results)))
 
 
 def _table(items: Sequence[Comparison], named: Callable[[str], str], *, stacked: bool = False) -> Table:
@@ -96,7 +101,8 @@ def _grown(title: str, items: Sequence[Growth], *, short: bool = False) -> Table
         table.add_column(f"{size:,}", justify="right")
     table.add_column("exponent (95 %)", justify="right")
     table.add_column("")
-    for item in sorted(items, key=lambda item: (item.workload, variant_order(item.variant))):
+    workloads = list(dict.fromkeys(item.workload for item in items))
+    for item in sorted(items, key=lambda item: workloads.index(item.workload)):
         costs = {size.size: text.figure(size.median) for size in item.sizes}
         workload = item.workload.removeprefix("sweep_") if short else item.workload
         cells = (costs.get(size, "-") for size in sizes)
@@ -147,7 +153,7 @@ def summary(
     lines: list[RenderableType] = [Text(text.plain(f"note: {note}"), style="yellow") for note in provenance.notes]
     shown = set()
     bugs = bug_table.rows(provenance, findings, results)
-    for cause in causes(findings):
+    for cause in causes(findings, tuple(provenance.patches)):
         if cause.expected in {bug.reason for bug in bugs}:
             continue  # the table tells of it
         lines.append(Text(text.plain(words.sentence(cause)), style="" if cause.expected else "bold red"))

@@ -14,6 +14,7 @@ from harness import paths
 from harness.errors import RigError, UsageError
 from harness.host import files
 from harness.model import catalog, records
+from harness.model.order import asked
 from harness.model.records import Finding, Provenance
 from harness.model.run_folder import COMPRESSED, Run
 from harness.report.contents import Content
@@ -48,16 +49,17 @@ def conclude(run: Run) -> Outcome:
         proven=run.proven() or not results,
         left_out=len(run.left_out()),
     )
-    shown, judged = results, tuple(slopes.slopes(run.looks()))
+    order = asked(provenance)
+    shown, judged = results, order.arranged(slopes.slopes(run.looks()))
     if provenance.hours:
         base = plan.base_of(run.folder / "plan.json")
         findings = (*map(functools.partial(_as_kept, run), leaks.distinct(findings)), *leaks.findings(judged, base))
         results += leaks.results(judged, findings)
         shown = leaks.condensed(results)
     samples = tuple(run.samples())
-    comparisons = tuple(compare.compare(samples, catalog.performance(), provenance.margins, provenance.threshold))
+    comparisons = order.arranged(compare.compare(samples, catalog.performance(), provenance.margins, provenance.threshold))
     before = prefixes.predecessors(provenance.patches)
-    steps = tuple(compare.stepwise(samples, before, catalog.performance(), provenance.margins, provenance.threshold))
+    steps = order.arranged(compare.stepwise(samples, before, catalog.performance(), provenance.margins, provenance.threshold))
     outcome = Outcome(run.folder, comparisons, findings, results, provenance, judged, steps)
     content = Content(
         provenance=provenance,
@@ -66,16 +68,16 @@ def conclude(run: Run) -> Outcome:
         findings=outcome.findings,
         results=shown,
         samples=samples,
-        histograms=tuple(run.histograms()),
-        sections=tuple(run.sections()),
-        memory=tuple(run.memory()),
-        points=tuple(run.points()),
+        histograms=order.arranged(run.histograms()),
+        sections=order.arranged(run.sections()),
+        memory=order.arranged(run.memory()),
+        points=order.arranged(run.points()),
         looks=tuple(run.looks()),
-        boots=tuple(run.boots()),
+        boots=order.arranged(run.boots()),
         slopes=judged,
-        changes=tuple(run.changes()),
-        whys=tuple(why.explain(run.counted())),
-        locked=tuple(run.locked()),
+        changes=order.arranged(run.changes()),
+        whys=tuple(why.explain(order.arranged(run.counted()))),
+        locked=order.arranged(run.locked()),
         coverages=tuple(coverage.coverage(run.changed_lines(), run.reached())),
         published=published.load(),
     )
@@ -134,12 +136,13 @@ def across(before: Run, after: Run, threshold: float | None) -> Outcome:
         notes = (*provenance.notes, f"{' and '.join(unproven)}: {UNPROVEN[0].lower()}{UNPROVEN[1:]}")
         provenance = msgspec.structs.replace(provenance, notes=notes)
     threshold = provenance.threshold if threshold is None else threshold
-    comparisons = compare.across(before.samples(), after.samples(), old.run, catalog.performance(), provenance.margins, threshold)
+    judged = compare.across(before.samples(), after.samples(), old.run, catalog.performance(), provenance.margins, threshold)
+    comparisons = asked(provenance).arranged(judged)
     if not any(c.ratio is not None for c in comparisons):
         raise UsageError(f"{old.run} and {provenance.run} have no performance test in common, by cell and clock.")
     provenance = msgspec.structs.replace(provenance, threshold=threshold, planned=0, proven=not unproven)
-    _write_report(after.folder, report_name(before), Content(provenance=provenance, comparisons=tuple(comparisons), before=old))
-    return Outcome(after.folder, tuple(comparisons), (), (), provenance)
+    _write_report(after.folder, report_name(before), Content(provenance=provenance, comparisons=comparisons, before=old))
+    return Outcome(after.folder, comparisons, (), (), provenance)
 
 
 def report_name(before: Run) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from harness.model.known_bugs import NOT_SEEN
-from harness.model.matrix import STOCK, variant_order
+from harness.model.matrix import STOCK
 from harness.model.records import Finding, Provenance, Result
 
 NO_RESULT = "no result"
@@ -54,7 +54,7 @@ class BugRow(msgspec.Struct, frozen=True):
 def rows(provenance: Provenance, findings: Sequence[Finding], results: Sequence[Result]) -> list[BugRow]:
     """Return a row for each known bug that was seen in a run, or that stock should have shown."""
     ran = {(result.variant, result.machine) for result in results}
-    columns = [(variant, machine) for variant in sorted(provenance.patches, key=variant_order) for machine in provenance.machines]
+    columns = [(variant, machine) for variant in provenance.patches for machine in provenance.machines]
     by_reason: dict[str, list[Finding]] = {}
     for finding in findings:
         if reason := _reason(finding):

@@ -98,8 +98,8 @@ class Reason(Recurring, frozen=True):
         return self.results[0]
 
 
-def causes(findings: Iterable[Finding]) -> list[Cause]:
-    """Return the causes of findings: the unexpected first, by variant in the order of patches, warnings last.
+def causes(findings: Iterable[Finding], variants: Sequence[str] = ()) -> list[Cause]:
+    """Return the causes of findings: the unexpected first, by variant in the order of `variants`, then of patches, warnings last.
 
     A known bug is one cause, even if it shows in several ways.
     """
@@ -107,7 +107,12 @@ def causes(findings: Iterable[Finding]) -> list[Cause]:
     for finding in findings:
         groups.setdefault((finding.variant, _key(finding)), []).append(finding)
     merged = [Cause(variant, tuple(members)) for (variant, _), members in groups.items()]
-    return sorted(merged, key=lambda cause: (bool(cause.expected), variant_order(cause.variant), cause.mild))
+    places = {name: place for place, name in enumerate(variants)}
+
+    def place(cause: Cause) -> tuple[object, ...]:
+        return bool(cause.expected), places.get(cause.variant, len(places)), variant_order(cause.variant), cause.mild
+
+    return sorted(merged, key=place)
 
 
 def reasons(results: Iterable[Result], outcome: str) -> list[Reason]:

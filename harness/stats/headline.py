@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.model.matrix import STOCK, variant_order
+from harness.model.matrix import STOCK
+from harness.model.order import asked
 from harness.model.records import Finding, Provenance, Result
 from harness.stats.causes import Cause, causes
 from harness.stats.compare import Comparison
@@ -77,7 +78,7 @@ def headlines(
     results: Sequence[Result],
     slopes: Sequence[Slope] = (),
 ) -> tuple[Headline, ...]:
-    """Return a headline for every variant of a run, in the order of patches.
+    """Return a headline for every variant of a run, in the order asked for.
 
     Stock has one only if it is broken, if the rig failed in it, or if it is the only variant. In a comparison of two runs,
     each variant of `comparisons` has one.
@@ -86,7 +87,7 @@ def headlines(
     names = [*(c.variant for c in comparisons if c.variant)]
     if not across:
         names += [*provenance.patches, *(record.variant for kind in (findings, results, slopes) for record in kind)]
-    variants = sorted(dict.fromkeys(names), key=variant_order)
+    variants = asked(provenance).by_variant(names)
     unexpected = causes(finding for finding in findings if not finding.expected)
     headed = [_headline(name, provenance, comparisons, unexpected, results, slopes) for name in variants]
     return tuple(each for each in headed if across or each.variant != STOCK or len(headed) == 1 or each.causes or each.failed)

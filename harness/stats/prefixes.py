@@ -10,6 +10,7 @@ import msgspec
 from harness.model.changes import predecessor
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK, variant_order
+from harness.model.order import Order, asked
 from harness.model.records import Finding, Provenance, Result
 from harness.stats.causes import Cause, causes
 from harness.stats.compare import Comparison
@@ -114,7 +115,7 @@ def series(
     unexpected = causes(finding for finding in findings if not finding.expected)
     judged_series = []
     for name, steps in _steps(provenance.patches).items():
-        matrices = _matrices(steps, comparisons, findings, results)
+        matrices = _matrices(steps, comparisons, findings, results, asked(provenance))
         if not matrices:
             continue
         judged = tuple(_judged(step, matrices, comparisons, unexpected) for step in steps)
@@ -138,7 +139,11 @@ def _steps(variants: Mapping[str, Sequence[str]]) -> dict[str, tuple[Prefix, ...
 
 
 def _matrices(
-    steps: Sequence[Prefix], comparisons: Sequence[Comparison], findings: Sequence[Finding], results: Sequence[Result]
+    steps: Sequence[Prefix],
+    comparisons: Sequence[Comparison],
+    findings: Sequence[Finding],
+    results: Sequence[Result],
+    order: Order,
 ) -> tuple[Matrix, ...]:
     names = {step.variant for step in steps}
     places: dict[_Place, dict[str, None]] = {}
@@ -147,7 +152,7 @@ def _matrices(
         if record.variant in names and _is_test(record):
             places.setdefault((record.machine, record.profile, record.clock), {})[record.test] = None
     matrices = []
-    for place, tests in sorted(places.items()):
+    for place, tests in sorted(places.items(), key=lambda each: (order.place(*each[0][:2]), each[0][2])):
         about = _At(place, comparisons, findings, results)
         rows = [TestRow(test, tuple(about.entry(step, test) for step in steps)) for test in tests]
         matrices.append(Matrix(*place, tuple(steps), tuple(row for row in rows if _tells(row))))

@@ -153,7 +153,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell the rig's own errors in their words alone; give the records to the report of the test, not to that of its teardown as well."""
+    """Tell the rig's own errors in their words alone; give the records to the report of the test, not to that of its end too."""
     report = yield
     if call.excinfo and (said := shortage.said(call.excinfo.value)):
         report.longrepr = " ".join(said.split("\n"))

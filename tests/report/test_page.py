@@ -86,8 +86,8 @@ def test_a_figure_has_its_unit_clock_spread_and_count() -> None:
         "5,120 ±0.2 %",
         "2,560 ±0.2 %",
         "6 / 3",
-        "+50.0 %",
-        "+49.5 to +50.5",
+        "-50.0 %",
+        "-50.5 to -49.5",
         "<0.001",
         "faster",
         "clock icount",
@@ -165,8 +165,8 @@ def test_the_whole_page_needs_no_network(whole: str) -> None:
 def test_the_whole_page_is_small_and_its_ids_are_its_own(whole: str) -> None:
     made = Page(whole)
     assert len(whole.encode()) < SIZE
-    assert made.tags.count("svg") == 2 + 4 + 2 + 2 + 4 + 1 + 2, (
-        "distributions, bars of why, latency, sections, growth, publication, memory"
+    assert made.tags.count("svg") == 2 + 2 + 4 + 2 + 2 + 4 + 1 + 2, (
+        "forests, distributions, bars of why, latency, sections, growth, publication, memory"
     )
     assert len(made.ids) == len(set(made.ids))
 
@@ -181,7 +181,7 @@ def test_a_page_shows_who_has_which_known_bug() -> None:
     shown = Page(made).text
     assert "Known bugs of stock" in shown
     assert "not seen: fixed" in shown
-    assert "x86_64: faster: le_fit_alloc_test (+50.0\xa0%); mine fixes 1 of 1 known bug that stock shows" in shown
+    assert "x86_64: faster: le_fit_alloc_test (-50.0\xa0%); mine fixes 1 of 1 known bug that stock shows" in shown
     assert shown.index("Known bugs") < shown.index("95\xa0% interval" if "95\xa0% interval" in shown else "95 % interval")
     told = on_terminal(terminal.summary(make.provenance(), (), (leak,), results), width=80)
     assert re.search(r"md_blocks are left\s+seen\s+not seen: fixed", told)
@@ -220,7 +220,7 @@ def test_a_known_bug_is_called_one() -> None:
 BROKEN = "BROKEN - 1 cause: bug in alloc_vmap_area, mm/vmalloc.c:512, first in exact_hole_test (x 3 boots)"
 FIRST_BAD = (
     "my-series: first bad: 0002-off-by-one.patch (my-series@2, bug in alloc_vmap_area, mm/vmalloc.c:512 in exact_hole_test);"
-    " also bad: 0003-slow-down.patch (my-series, le_fit_alloc_test -14.0 % against my-series@2 on x86_64)"
+    " also bad: 0003-slow-down.patch (my-series, le_fit_alloc_test +14.0 % against my-series@2 on x86_64)"
 )
 
 
@@ -243,7 +243,7 @@ def test_a_page_has_the_matrix_of_tests_by_patches() -> None:
     matrices = made[made.index('id="patches"') : made.index('id="findings"')]
     assert re.findall(r"<i [^>]*></i>([\w@-]+)", matrices) == ["my-series@1", "my-series@2", "my-series"] * 2
     shown = Page(matrices).text
-    assert "le_fit_alloc_test+0.00 % same+0.00 % same-14.0 % slower (R)" in shown
+    assert "le_fit_alloc_test+0.00 % same+0.00 % same+14.0 % slower (R)" in shown
     assert "exact_hole_testokFAILEDFAILED as before" in shown
     assert shown.strip().endswith(f"{FIRST_BAD}.")
     assert "Patch by patch" not in seen()
@@ -273,7 +273,7 @@ def test_the_terminal_has_headlines_the_matrix_and_an_excerpt() -> None:
     assert f"my-series: {BROKEN}" in heads
     assert " ".join(heads.split()).endswith(FIRST_BAD)
     told = on_terminal(terminal.patches(outcome))
-    assert re.search(r"le_fit_alloc_test +\+0\.00 % same +\+0\.00 % same +-14\.0 % slower \(R\)", told)
+    assert re.search(r"le_fit_alloc_test +\+0\.00 % same +\+0\.00 % same +\+14\.0 % slower \(R\)", told)
     assert re.search(r"exact_hole_test +ok +FAILED +FAILED as before", told)
     summed = on_terminal(terminal.summary(made.provenance, made.comparisons, made.findings, made.results))
     assert summed.count(content.BUG) == 1, "what a later patch shows too is not quoted again"
@@ -299,15 +299,15 @@ def test_a_machines_verdict_tells_the_worst_first() -> None:
     line = next(line for line in seen(comparisons=mixed).splitlines() if line.startswith("x86_64:"))
     told = line.replace("\xa0", " ")
     assert told == (
-        "x86_64: slower past the threshold of 5 %: bad_test (-50.0 %); slower: slow_test (-2.0 %);"
-        " faster: good_test (+50.0 %); 1 the same; no unexpected finding."
+        "x86_64: slower past the threshold of 5 %: bad_test (+50.0 %); slower: slow_test (+2.0 %);"
+        " faster: good_test (-50.0 %); 1 the same; no unexpected finding."
     )
 
 
 def test_a_verdict_says_which_variant_and_clock_where_there_are_more() -> None:
     both = (content.comparison(), content.comparison(variant="other", clock=Clock.WALL))
     told = seen(comparisons=both).replace("\xa0", " ")
-    assert "faster: le_fit_alloc_test (mine icount +50.0 %, other wall +50.0 %)" in told
+    assert "faster: le_fit_alloc_test (mine icount -50.0 %, other wall -50.0 %)" in told
 
 
 def test_a_stock_only_run_says_so() -> None:
@@ -387,9 +387,11 @@ def test_memory_tells_what_a_test_left_behind() -> None:
     looks = [content.look("before", 0), content.look("after", 3)]
     grown = content.look("after", 3, boot=1, values={"SUnreclaim": 16 << 20, "slab:vmap_area": 1 << 20})
     made = Page(page(memory=(*looks, content.look("before", 0, boot=1), grown)))
-    assert "2 MiB" in made.text, "the median of 0 and 4 MiB"
-    assert "vmap_area 510 KiB" in made.text
-    assert made.tags.count("svg") == 1, "without a look during the test there is nothing to draw but the distribution"
+    assert "+2 MiB" in made.text, "the median of 0 and 4 MiB"
+    assert "vmap_area +510 KiB" in made.text
+    assert made.tags.count("svg") == 2, (
+        "without a look during the test there is nothing to draw but the forest plot and the distribution"
+    )
 
 
 def test_the_publication_stands_beside_ours() -> None:
@@ -398,7 +400,7 @@ def test_the_publication_stands_beside_ours() -> None:
         "i5-3320M (ours: x86_64)",
         "linux-mm, October 2018",
         "1,218,459",
-        "+5.9 to +7.7",
+        "-7.7 to -5.9",
         "1.86×",
         "us for 1,000,000 loops",
     ):
@@ -414,8 +416,8 @@ def test_ours_is_the_median_of_our_rows_on_the_page_and_in_the_mail() -> None:
     shown = seen(published=published.load(), comparisons=(swings,))
     mailed = mail(Content(make.provenance(), comparisons=(swings,), published=published.load()))
     (row,) = (line for line in mailed.splitlines() if line.split()[:2] == ["x86_64", "le_fit"])
-    assert "+75.0 to +75.0+75.0same3.73×" in shown
-    assert row.split()[5:] == ["+75.0", "3.73", "same"]
+    assert "-75.0 to -75.0-75.0same3.73×" in shown
+    assert row.split()[5:] == ["-75.0", "3.73", "same"]
 
 
 @pytest.mark.parametrize(
@@ -466,13 +468,35 @@ def test_a_run_can_be_repeated_from_its_page() -> None:
     assert "of its operations" not in seen()
 
 
+def test_the_sign_is_explained_once_and_the_mean_is_no_verdict(whole: str) -> None:
+    for made in (whole, pages.html(content.broken())):
+        assert " ".join(Page(made).text.split()).count(phrases.SIGN) == 1
+    both = [content.comparison(), content.comparison(test="b_fit_alloc_test")]
+    shown = " ".join(on_terminal(terminal.comparison(both)).split())
+    assert shown.count(phrases.SIGN) == shown.count("is no verdict") == 1
+    assert "Geometric mean of 2 tests: -50.0 % (95 % interval " in shown
+
+
+def test_a_mean_is_a_row_of_its_own_that_names_what_it_lacks() -> None:
+    nothing: dict[str, Any] = {"measured": None, "ratio": None, "interval": None, "verdict": "not compared"}
+    tests = ("le_fit_alloc_test", "b_fit_alloc_test", "ne_fit_alloc_test")
+    made = page(comparisons=tuple(content.comparison(test=test, **({} if n else nothing)) for n, test in enumerate(tests)))
+    (row,) = re.findall(r'<tr class="mean">.*?</tr>', made)
+    shown = Page(row).text
+    assert shown.startswith("geometric mean of 2 of 3 tests")
+    assert "without le_fit_alloc_test" in shown
+    assert shown.endswith("none")
+    assert "faster" not in row
+    assert "eometric mean" not in page()
+
+
 def test_the_terminals_table_has_unit_spread_count_and_interval() -> None:
     shown = on_terminal(terminal.comparison([content.comparison(), content.comparison(verdict="undecided", more=3)]))
     for words in (
         "x86_64, perf, icount: median instructions/op ±spread, samples / boots 6 / 3",
         "5,120 ±0.2 %",
-        "+50.0 %",
-        "+49.5 to +50.5",
+        "-50.0 %",
+        "-50.5 to -49.5",
         "faster",
         "undecided, +3 boots",
         "mine",
@@ -491,7 +515,7 @@ def test_a_verdict_keeps_to_its_line_on_110_columns() -> None:
     )
     lines = on_terminal(terminal.comparison([swings, content.comparison()]), width=110).splitlines()
     (line,) = (line for line in lines if "long_busy_list_alloc_test" in line)
-    assert line.split("  ")[1:] == ["612,345 ±82 %", "412,345 ±132 %", "+50.0 %", "-9770 to +99.9", "undecided, +771 boots "]
+    assert line.split("  ")[1:] == ["612,345 ±82 %", "412,345 ±132 %", "-50.0 %", "-99.9 to +9770", "undecided, +771 boots "]
 
 
 def test_a_name_may_break_where_its_words_do_and_stays_text() -> None:
@@ -530,7 +554,7 @@ def test_no_table_breaks_a_word(width: int) -> None:
     )
     shown = on_terminal(terminal.comparison([swings]), width=width)
     assert max(map(len, shown.splitlines())) <= width
-    wanted = {"free-list", "612,345", "±82", "2,560", "-9770", "+99.9", "undecided,", "boots", "verdict"}
+    wanted = {"free-list", "612,345", "±82", "2,560", "+9770", "-99.9", "undecided,", "boots", "verdict"}
     assert wanted <= words_of(shown)
     assert "long_busy_list" in shown
     assert "±82 %" in shown
@@ -631,7 +655,16 @@ def test_what_is_not_there_is_a_dash() -> None:
 
 @pytest.mark.parametrize(
     ("number", "shown"),
-    [(0.0, "+0.00"), (-0.123, "-0.12"), (5.25, "+5.2"), (99.94, "+99.9"), (99.96, "+100"), (-1234.5, "-1234"), (-3e9, "-3e+09")],
+    [
+        (0.0, "+0.00"),
+        (-0.001, "+0.00"),
+        (-0.123, "-0.12"),
+        (5.25, "+5.2"),
+        (99.94, "+99.9"),
+        (99.96, "+100"),
+        (-1234.5, "-1234"),
+        (-3e9, "-3e+09"),
+    ],
 )
 def test_a_change_has_no_more_digits_than_it_is_worth(number: float, shown: str) -> None:
     assert phrases.percent(number) == shown
@@ -651,8 +684,8 @@ def test_outcomes_are_told_in_words_and_in_order() -> None:
     assert "2 results: 1 passed, 1 known bugs seen" in seen(results=(make.result("xfailed"), make.result(boot=1)))
 
 
-def test_an_interval_goes_from_the_worst_to_the_best() -> None:
-    assert phrases.interval(content.comparison(interval=(0.995, 1.2))) == "-20.0 to +0.50"
+def test_an_interval_goes_from_the_lowest_to_the_highest() -> None:
+    assert phrases.interval(content.comparison(interval=(0.995, 1.2))) == "-0.50 to +20.0"
 
 
 @pytest.mark.parametrize(
@@ -685,3 +718,10 @@ def test_what_recurs_in_each_boot_and_size_is_told_once_everywhere() -> None:
     paged = Page(page(**told)).text
     assert paged.count("x86_64/stock/perf sweep_churn at 8 sizes, x 3 boots: the rig failed: QEMU did not start") == 1
     assert paged.count("x86_64/stock/perf sweep_churn at 8 sizes, x 3 boots: failed: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(510 << 10, "+510 KiB"), (0.0, "0 B"), (0.2, "0 B"), (-4096.0, "-4 KiB"), (0.75, "+1 B")]
+)
+def test_an_increase_of_memory_has_a_plus(number: float, shown: str) -> None:
+    assert text.signed(number, text.size(number)) == shown

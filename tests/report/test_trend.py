@@ -92,8 +92,11 @@ def test_the_terminal_shows_where_it_moved(week: tuple[list[RunRow], list[Trend]
     (stock,) = [line.split() for line in lines if " stock " in line]
     (mine,) = [line.split() for line in lines if " mine " in line]
     assert stock == ["le_fit_alloc_test", "stock", "▄▄▄▄▄▄▄", "1,001", "±0.1", "%", "+0.00", "%", "+0.00", "%"]
-    assert mine == ["le_fit_alloc_test", "mine", "▁▁▁▁▇▇▇", "601", "±0.1", "%", "+0.00", "%", "-20.0", "%"]
-    assert "A change is positive where the variant costs less. Changes here are of medians alone" in lines[-1] + lines[-2]
+    assert mine == ["le_fit_alloc_test", "mine", "▁▁▁▁▇▇▇", "601", "±0.1", "%", "+0.00", "%", "+20.0", "%"]
+    assert (
+        "A change with a plus is an increase of cost, one with a minus a saving. Changes here are of medians alone"
+        in lines[-1] + lines[-2]
+    )
 
 
 def test_other_profiles_are_named(history: History, tmp_path: Path) -> None:
@@ -198,7 +201,7 @@ def test_the_page_shows_figures_plots_and_runs(week: tuple[list[RunRow], list[Tr
         "History of 7 runs",
         "le_fit_alloc_test",
         "601 ±0.1 %",
-        "-20.0 %",
+        "+20.0 %",
         "20260101-030405-abcd (baseline)",
         "2026-01-07",
     ):
