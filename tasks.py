@@ -39,11 +39,12 @@ from harness.model.selection import Selection, number, whole
 from harness.report import audit as audit_tables
 from harness.report import cache as cache_tables
 from harness.report import catalog as catalog_tables
+from harness.report import dismissals as dismissal_tables
 from harness.report import kernlog as log_tables
 from harness.report import mutants as mutant_tables
 from harness.report import sensitivity, terminal, trend
 from harness.report import soak as soak_tables
-from harness.runs import conclude, lifecycle
+from harness.runs import conclude, dismissals, lifecycle
 from harness.runs import history as histories
 from harness.runs.retention import Limits
 from harness.stats import growth
@@ -346,6 +347,29 @@ def compare(_: Context, before: str, after: str, threshold: str = "") -> None:
         _show(outcome, conclude.report_name(old))
 
 
+@task(
+    klass=options.WordUnlessAlone,
+    positional=["fingerprint"],
+    help={
+        "fingerprint": "that of a finding, as reports show it, or its first digits; without one, what is dismissed is listed",
+        "why": "the reason, which reports will show",
+        "undo": "take the dismissal back",
+    },
+    auto_shortflags=False,
+)
+def dismiss(_: Context, fingerprint: str | None = None, why: str = "", undo: bool = False) -> None:
+    """Have a finding that has nothing to do with the series not count any more; reports go on listing it, with the reason."""
+    with options.errors():
+        if fingerprint is None:
+            _CONSOLE.print(dismissal_tables.table(dismissals.listed()))
+        elif undo and why:
+            raise UsageError("--why and --undo exclude each other: the one dismisses a finding, the other takes that back.")
+        elif undo:
+            _say(dismissal_tables.undone(dismissals.undo(fingerprint)))
+        else:
+            _say(dismissal_tables.done(dismissals.dismiss(fingerprint, why)))
+
+
 def _kernlog(
     _: Context,
     log: str,
@@ -393,11 +417,14 @@ def _show(outcome: Outcome, report: str = "report") -> None:
 
 
 def _print(outcome: Outcome, report: str = "report") -> None:
+    points = Run(outcome.run).points()
     _CONSOLE.print(terminal.headlines(outcome))
+    _CONSOLE.print(terminal.machines(outcome, points))
+    _CONSOLE.print(terminal.findings(outcome.provenance, outcome.findings))
     _CONSOLE.print(terminal.comparison(outcome.comparisons, outcome.results))
     _CONSOLE.print(terminal.patches(outcome))
     _CONSOLE.print(soak_tables.tables(outcome.slopes))
-    _CONSOLE.print(terminal.growth(growth.fit(Run(outcome.run).points())))
+    _CONSOLE.print(terminal.growth(growth.fit(points)))
     _CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
     _say(f"Report: {outcome.run / report}.html, and for a mail {report}.md")
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
+from invoke.main import program
+from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
 from harness import text
@@ -84,6 +86,23 @@ def boots(of: Task[Any]) -> Task[Any]:
 def boots_itself(of: Task[Any]) -> bool:
     """Return whether a task is marked as one that boots VMs of its own."""
     return of.name in _BOOTING
+
+
+class WordUnlessAlone(Task[Any]):
+    """A task that takes a word, but may also be called by its name alone, as the last of the command line.
+
+    Invoke itself has no word that may be left out: a word that has a default is taken for the name of the next task.
+    """
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Return the arguments, of which none has to be given if there is no word left on the command line."""
+        arguments = super().get_arguments(ignore_unknown_help)
+        # The words that the options of Invoke itself leave; a parser of another command line has none.
+        words = getattr(getattr(program, "core", None), "unparsed", ())
+        if list(words)[-1:] == [self.name]:
+            for argument in arguments:
+                argument.positional = False
+        return arguments
 
 
 class errors:  # noqa: N801 - reads as a statement

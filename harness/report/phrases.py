@@ -52,6 +52,7 @@ _OUTCOMES = {
     "passed": "passed",
     "xfailed": "known bugs seen",
     "failed": "failed",
+    "dismissed": "failed, as dismissed",
     "skipped": "skipped",
     "error": "rig failures",
 }

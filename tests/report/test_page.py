@@ -156,7 +156,8 @@ def is_text(made: str) -> None:
 
 def test_the_whole_page_needs_no_network(whole: str) -> None:
     made = Page(whole)
-    assert not made.links
+    assert made.links
+    assert {link.removeprefix("href=#") for link in made.links} <= set(made.ids), "they lead to places in the page alone"
     assert not re.search(r"https?:|@import|url\((?!#)", whole)
     assert "default-src 'none'" in whole
     assert set(made.tags).isdisjoint({"script", "img", "link", "iframe", "image", "foreignobject"})
@@ -238,7 +239,7 @@ def test_headlines_come_before_all_else_with_their_colours() -> None:
 
 def test_a_page_has_the_matrix_of_tests_by_patches() -> None:
     made = pages.html(content.broken())
-    matrices = made[made.index('id="patches"') : made.index('id="findings"')]
+    matrices = made[made.index('id="patches"') : made.index('id="tests"')]
     assert re.findall(r"<i [^>]*></i>([\w@-]+)", matrices) == ["my-series@1", "my-series@2", "my-series"] * 2
     shown = Page(matrices).text
     assert "le_fit_alloc_test+0.00 % same+0.00 % same-14.0 % slower (R)" in shown
@@ -250,16 +251,19 @@ def test_a_page_has_the_matrix_of_tests_by_patches() -> None:
 def test_a_cause_is_one_entry_with_a_screen_of_its_log_and_the_rest_folded() -> None:
     made = pages.html(content.broken())
     shown = Page(made).text
-    assert shown.count("FINDING: ") == 2, "of six findings"
-    assert "FINDING: my-series@2 on x86_64: bug: kernel BUG at mm/vmalloc.c:512!" in shown
-    assert shown.count("seen 3 times: where else") == 2
-    assert shown.count("[    3.2] line 99") == 2, "the others are named, not shown"
-    assert made.count("<details><summary>62 more lines of the log</summary>") == 2
+    assert made.count('<section class="finding">') == 1, "of six findings of two variants"
+    assert "bug: kernel BUG at mm/vmalloc.c:512! (in alloc_vmap_area, mm/vmalloc.c:512)" in shown
+    for variant in ("my-series@2", "my-series"):
+        assert f"{variant} on x86_64: exact_hole_test, x 3 boots" in shown
+    assert shown.count("seen 6 times: where else") == 1
+    assert shown.count("[    3.2] line 99") == 1, "the others are named, not shown"
+    assert made.count("<details><summary>62 more lines of the log</summary>") == 1
 
 
 def test_a_printed_page_leaves_closed_what_is_closed() -> None:
     style = page().partition("@media print")[2].partition("</style>")[0]
-    assert "details:not([open]) > :not(summary) { display: none; }" in style
+    assert "details:not([open]):not(.matters) > :not(summary) { display: none; }" in style
+    assert ".matters::details-content { content-visibility: visible;" in style, "but for what matters"
     assert "max-height" in style
 
 
@@ -273,7 +277,7 @@ def test_the_terminal_has_headlines_the_matrix_and_an_excerpt() -> None:
     told = on_terminal(terminal.patches(outcome))
     assert re.search(r"le_fit_alloc_test +\+0\.00 % same +\+0\.00 % same +-14\.0 % slower \(R\)", told)
     assert re.search(r"exact_hole_test +ok +FAILED +FAILED as before", told)
-    summed = on_terminal(terminal.summary(made.provenance, made.comparisons, made.findings, made.results))
+    summed = on_terminal(terminal.findings(made.provenance, made.findings))
     assert summed.count(content.BUG) == 1, "what a later patch shows too is not quoted again"
     assert "line 6" in summed
     assert "line 7" not in summed
@@ -576,8 +580,7 @@ def test_the_terminal_sums_up() -> None:
     shown = on_terminal(terminal.summary(make.provenance(notes=("a note",)), worse, findings, results))
     for words in (
         "note: a note",
-        "FINDING: stock on x86_64: bug: kernel BUG at mm/vmalloc.c:512! (in alloc_vmap_area, mm/vmalloc.c:512)"
-        " in align_shift_alloc_test, x 1 boot",
+        "Causes of findings: 1 unexpected.",
         "RIG FAILED: x86_64/stock/perf le_fit_alloc_test: QEMU did not start",
         "1 passed, 1 known bugs seen, 1 failed, 1 rig failures",
         "Regressions: 1 past the threshold of 5 %. Undecided: 1.",
@@ -590,10 +593,15 @@ def test_the_terminal_sums_up() -> None:
 
 
 def test_a_guest_does_not_steer_the_terminal() -> None:
+    run, evil = make.provenance(command=EVIL), [make.finding(title=EVIL), make.finding(kind="other", title=EVIL, expected=EVIL)]
+    dismissed = msgspec.structs.replace(evil[0], dismissed=EVIL)
     shown = on_terminal(
-        terminal.summary(make.provenance(), [], [make.finding(title=EVIL)], [make.result("error", reason=EVIL)]), terminal=True
+        terminal.findings(run, evil[:1]),
+        terminal.findings(run, [dismissed]),
+        terminal.summary(run, [], evil[:1], [make.result("error", reason=EVIL)]),
+        terminal=True,
     )
-    assert shown.count("[bold]x[/y]") == 2, "it is not taken for markup either"
+    assert shown.count("[bold]x[/y]") == 4, "it is not taken for markup either"
     assert "\x1b" not in shown
     assert "\x07" not in shown
 
@@ -662,7 +670,8 @@ def test_what_recurs_in_each_boot_and_size_is_told_once_everywhere() -> None:
     results = [make.result("failed", reason="test-failed: -ENOMEM: no hole", **place) for place in places]
     lost = [make.result("error", reason="QEMU did not start", **place) for place in places]
     told: dict[str, Any] = {"findings": tuple(findings), "results": (*results, *lost)}
-    shown = on_terminal(terminal.summary(make.provenance(), [], findings, [*results, *lost]), width=200)
+    run = make.provenance()
+    shown = on_terminal(terminal.findings(run, findings), terminal.summary(run, [], findings, [*results, *lost]), width=200)
     assert shown.count("FINDING: stock on x86_64: test-failed: -ENOMEM: no hole in sweep_churn at 8 sizes, x 3 boots") == 1
     assert shown.count("FINDING: ") == shown.count("RIG FAILED: ") == 1
     assert "RIG FAILED: x86_64/stock/perf sweep_churn at 8 sizes, x 3 boots: QEMU did not start" in shown
