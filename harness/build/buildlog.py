@@ -4,29 +4,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
-from harness.host import files, shell
+from harness.host import files, shortage
 from harness.host.shell import Line
 
 _OBJECT = re.compile(r"^\s+(CC|AS|LDS)\s+(\[M\]\s+)?\S+$")
 _ERROR = re.compile(r"^(\S+?):(\d+)(:\d+)?: (?:fatal )?[Ee]rror: |^make.*\*\*\*|^ERROR: |\bundefined reference\b")
 
 
-def first_error(log: Path) -> str:
+def first_error(log: Path, full: Callable[[Path], str] = shortage.full) -> str:
     """Return the first line with an error in a build's log; its last line if there is none.
 
     A line that says what the host lacks goes before all others, for they follow from it: a compiler that finds the disk full
-    may have left an object that the next one calls damaged.
+    may have left an object that the next one calls damaged. `full` tells whether the log's file
+    system is full, which no line may say.
     """
-    last, lines = "the log is empty", log.read_text(errors="replace").splitlines()
-    if reason := shell.host_reason(lines):
-        return reason
-    for line in lines:
-        if _ERROR.search(line):
-            return line.strip()
-        last = line.strip() or last
-    return last
+    lines = log.read_text(errors="replace").splitlines()
+    if reason := shortage.reason(lines):
+        return shortage.advised(reason)
+    said = [line.strip() for line in lines if line.strip()]
+    error = next((line for line in said if _ERROR.search(line)), said[-1] if said else "the log is empty")
+    room = full(log.parent)
+    return f"{error}; {room}" if room else error
 
 
 class Count:

@@ -93,5 +93,5 @@ def _part(name: str, command: tuple[str, ...], output: int | None) -> tuple[Part
         )
         failed, printed = bool(done.returncode), done.stdout or ""
     except OSError as error:
-        failed, printed = True, f"`{command[0]}` cannot be run: {error.strerror}; ./bootstrap installs what the rig needs."
+        failed, printed = True, shell.not_run(command[0], str(error.strerror))
     return Part(name, failed, time.monotonic() - began), printed

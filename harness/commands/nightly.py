@@ -16,7 +16,7 @@ from harness.build import cells
 from harness.commands import cache
 from harness.commands.transcript import Transcript
 from harness.errors import RigError
-from harness.host import files
+from harness.host import files, shortage
 from harness.host.shell import Line
 from harness.model import catalog, matrix, selection
 from harness.model.audit import Audit
@@ -84,7 +84,7 @@ def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = N
         except BaseException as error:
             message = f"kernel-patch-rig: {error}" if isinstance(error, RigError) else traceback.format_exc()
             transcript.note(message)
-            reason = str(error) if isinstance(error, RigError) else f"It ended with {type(error).__name__}."
+            reason = shortage.said(error) or f"It ended with {type(error).__name__}."
             heading = f"## Nightly run: {_MEANING[ExitCode.RIG_FAILED]} (exit code {ExitCode.RIG_FAILED})"
             page.insert(0, f"{heading}\n\n{escaped(text.plain(reason))}")
             raise

@@ -16,7 +16,7 @@ from invoke.tasks import Task, task
 
 from harness import text
 from harness.commands import uncaught
-from harness.errors import RigError
+from harness.host import shortage
 from harness.model.selection import Selection, refine
 from harness.stats.outcome import ExitCode
 
@@ -112,7 +112,7 @@ class errors:  # noqa: N801 - reads as a statement
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
-        if isinstance(error, RigError | OSError):
+        if error and (isinstance(error, OSError) or shortage.said(error)):
             raise Exit(uncaught.sentence(error), code=ExitCode.RIG_FAILED) from error
         if isinstance(error, KeyboardInterrupt):
             told = str(error) or "interrupted; what was recorded so far is kept."

@@ -17,7 +17,7 @@ from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import Kernel
 from harness.build.rootfs import Rootfs
-from harness.commands.progress import Progress, SuiteProgress
+from harness.commands.progress import Progress, SuiteProgress, given_up
 from harness.errors import Interrupted, RigError, UsageError
 from harness.host import deadline, files, parallel
 from harness.host.shell import Line
@@ -30,6 +30,7 @@ from harness.stats.outcome import Outcome
 from harness.suite import plan, vm_pool
 from harness.suite.plan import Plan, Session
 from harness.vm import accel, launch, vms
+from harness.vm.ssh import Guest
 from harness.vm.vms import GuestDied
 
 
@@ -93,7 +94,7 @@ def _bootable(selected: Sequence[Cell], kernels: Sequence[Kernel], roots: Mappin
 def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
     """Boot the selected cells that are not up, side by side.
 
-    With `keep` all of them are booted, and stay up when the rig ends; raises GuestDied for a kernel that
+    With `keep` all of them are booted, get the test module, and stay up when the rig ends; raises GuestDied for a kernel that
     does not come up. Else only as many are booted as a suite uses at once, and the suite reports a kernel
     that does not come up. Raises VmLost if QEMU does not start.
     """
@@ -116,6 +117,8 @@ def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
                 log = paths.cache() / "boot-failed" / f"{session.name}.serial.log"
                 files.write(log, died.log)
                 raise GuestDied(f"{died} Its console's log is {log}.", died.log) from died
+            if keep:
+                Guest(machine.state.port, machine.pace, machine.time).put(session.built.kernel.module.read_bytes(), vm_pool.MODULE)
             machine.release()
             progress.done(name, "was up" if up else f"up in {machine.state.boot_seconds:.1f} s")
 
@@ -192,8 +195,10 @@ def _suite(run: Run, planned: Plan, jobs: int) -> Outcome:
         shown = SuiteProgress(progress)
         try:
             code = pytest.main(arguments, plugins=[shown])
-        except OSError as error:
-            shown.stopped = f"The run cannot be recorded: {error.strerror}."
+        except (OSError, RuntimeError) as error:
+            shown.stopped = shown.stopped or given_up(error)
+            if not shown.stopped:
+                raise
         finally:
             vms.stop_own()
             vms.sweep()  # VMs of a worker that did not end as it should

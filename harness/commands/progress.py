@@ -16,6 +16,7 @@ from rich.text import Text
 
 from harness import text
 from harness.commands.share import Share
+from harness.host import shortage
 from harness.stats.causes import alike
 from harness.suite.nodeid import name, why
 
@@ -107,6 +108,13 @@ class Repeats:
         return f"as in {first}, x {count + 1}" if count else reason
 
 
+def given_up(error: BaseException) -> str:
+    """Return why a suite is given up for an error of the system; empty if it is another one."""
+    if known := shortage.said(error):
+        return f"The suite cannot go on: {known}"
+    return f"The run cannot be recorded: {error.strerror}." if isinstance(error, OSError) else ""
+
+
 class SuiteProgress:
     """A pytest plugin that shows each VM's test, and each finding when it is made."""
 
@@ -127,8 +135,7 @@ class SuiteProgress:
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
         """Note the reason if it is an error of the system, which needs no traceback."""
-        if isinstance(excinfo.value, OSError):
-            self.stopped = f"The run cannot be recorded: {excinfo.value.strerror}."
+        self.stopped = self.stopped or given_up(excinfo.value)
         return bool(self.stopped)
 
     @pytest.hookimpl(optionalhook=True)

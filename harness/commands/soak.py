@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -113,13 +114,16 @@ def _cells(soak: Soak, logs: Path, parts: Parts) -> bool:
     interrupted = False
     # A QEMU ends with the thread that starts it, which is not one of these: see harness/host/process.py.
     with ThreadPoolExecutor(len(soak.plan.cells), thread_name_prefix="soak") as pool:
-        futures = [pool.submit(one, number) for number in range(len(soak.plan.cells))]
+        futures: list[Future[None]] = []
         try:
+            # One by one: those that run already are ended if there is no thread for the next.
+            futures.extend(pool.submit(one, number) for number in range(len(soak.plan.cells)))
             while parts.wait(futures, _GLANCE, FIRST_EXCEPTION).not_done and not _failed(futures):
                 pass
         except KeyboardInterrupt:
             interrupted = True
-        _cut_short(soak, futures)
+        finally:
+            _cut_short(soak, futures)
     vms.stop_own()
     for future in futures:
         if (error := future.exception()) is not None:
@@ -144,7 +148,7 @@ def _cut_short(soak: Soak, futures: Sequence[Future[None]]) -> None:
 
 def _recorder(run: Run, progress: Progress) -> Record:
     """Return a function that appends records to the run's files, from any thread, and shows failures and memory in use."""
-    lock, repeats = threading.Lock(), Repeats()
+    lock, repeats, known = threading.Lock(), Repeats(), Counter[str]()
 
     def record(seen: Observed, result: Result) -> None:
         with lock:
@@ -153,10 +157,14 @@ def _recorder(run: Run, progress: Progress) -> Record:
         if result.outcome in ("failed", "error", "xfailed"):
             said = {"failed": "FAILED", "error": "RIG FAILED", "xfailed": "known bug seen, as expected:"}[result.outcome]
             place = f"{where} round {result.round + 1} {result.test}"
-            progress.line(text.plain(f"{said} {place}: {repeats.short(result.variant, result.reason, place)}"))
+            reason = repeats.short(result.variant, result.reason, place)
+            known[where] += result.outcome == "xfailed"
+            if result.outcome != "xfailed" or reason == result.reason:
+                progress.line(text.plain(f"{said} {place}: {reason}"))
         for look in seen.looks:
             done = f"round {look.round + 1}: {look.test} done, {_FIGURE} {text.size(look.values[_FIGURE])}"
-            progress.say(where, f"{done}, {look.values['areas']} areas")
+            bugs = f", known bugs seen {known[where]} times" if known[where] else ""
+            progress.say(where, f"{done}, {look.values['areas']} areas{bugs}")
 
     return record
 

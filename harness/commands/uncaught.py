@@ -16,6 +16,7 @@ from types import TracebackType
 from harness import text
 from harness.commands import output
 from harness.errors import RigError
+from harness.host import shortage
 
 _PROJECT = Path(__file__).resolve().parents[2]
 
@@ -44,6 +45,8 @@ def sentence(error: BaseException) -> str:
 
 def _what(error: BaseException) -> str:
     """Return what is wrong, where, and what to do."""
+    if known := shortage.said(error):
+        return known
     if isinstance(error, OSError):
         return f"{f'{error.filename} cannot be used' if error.filename else 'the system refuses'}: {error.strerror or error}."
     if isinstance(error, MemoryError):

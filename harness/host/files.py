@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from harness import paths
 from harness.errors import RigError, UsageError
+from harness.host import shortage
 
 SEAL = "seal.json"
 """file of a sealed folder with the checksums of the others; its time is that of the last check"""
@@ -64,7 +65,7 @@ def write(path: Path, content: str | bytes, mode: int = 0o644) -> None:
         os.chmod(temporary, mode)
         os.replace(temporary, path)
     except OSError as error:
-        raise RigError(f"{path} cannot be written: {error.strerror}.") from error
+        raise RigError(f"{shortage.advised(f'{path} cannot be written: {error.strerror}')}.") from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
@@ -140,7 +141,7 @@ def folder(path: Path) -> Iterator[Path]:
             temporary.chmod(0o755)
             temporary.rename(path)
     except OSError as error:
-        raise RigError(f"{path} cannot be made: {error.strerror or error}.") from error
+        raise RigError(f"{shortage.advised(f'{path} cannot be made: {error.strerror or error}')}.") from error
 
 
 @contextmanager

@@ -22,8 +22,8 @@ def side_by_side(
     After the first error `stop` is called to end the others; the error is raised once they have ended.
     """
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(work, item) for item in items]
         try:
+            futures = [pool.submit(work, item) for item in items]
             ended = wait(futures, return_when=FIRST_EXCEPTION).done
             for future in ended:
                 future.result()

@@ -9,13 +9,14 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 from harness.errors import VmLost
+from harness.host import shell
 from harness.host.deadline import POLL, Deadline
 
 # The signal that ends a process with the rig is tied to the thread that starts it;
@@ -51,12 +52,35 @@ def alive(pid: int, started: int) -> bool:
     return pid > 0 and started > 0 and start_time(pid) == started
 
 
-def stopped(pid: int) -> bool:
-    """Return True if a process is stopped, by a signal or by a debugger."""
+def stopped(pid: int, root: Path = Path("/")) -> bool:
+    """Return True if a process is stopped: by a signal, by a debugger, or with its control group, which its state does not show.
+
+    `root` has proc and sys.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
-    except (OSError, IndexError):
+        state = (root / f"proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state in "Tt" or any(map(_frozen, _groups(pid, root)))
+    except (OSError, IndexError, ValueError):
         return False
+
+
+def _groups(pid: int, root: Path) -> Iterator[Path]:
+    """Yield the files that tell whether a process's control groups are frozen; see cgroups(7)."""
+    for line in (root / f"proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:  # version 2, alone or beside version 1
+            for mounted in ("sys/fs/cgroup", "sys/fs/cgroup/unified"):
+                yield root / mounted / path.lstrip("/") / "cgroup.events"
+        elif controllers == "freezer":
+            yield root / "sys/fs/cgroup/freezer" / path.lstrip("/") / "freezer.state"
+
+
+def _frozen(file: Path) -> bool:
+    try:
+        said = file.read_text().splitlines()
+    except OSError:  # the top group has no such file, and groups of another container cannot be seen
+        return False
+    return "FROZEN" in said or "frozen 1" in said
 
 
 class CpuTime(msgspec.Struct, frozen=True):
@@ -125,4 +149,4 @@ def _spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True)
         except OSError as error:
-            raise VmLost(f"`{command[0]}` cannot be run: {error.strerror}; ./bootstrap installs what the rig needs.") from error
+            raise VmLost(shell.not_run(command[0], str(error.strerror))) from error

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.errors import RigError
+from harness.host import shortage
 from harness.host.deadline import own_time
 
 Line = Callable[[str], None]
@@ -25,22 +25,12 @@ _GRACE = 10.0
 _WITH_THE_RIG = ("setpriv", "--pdeathsig", "TERM")
 """makes a command end with the rig; the signal is tied to the thread that starts it, which waits for it here"""
 _NOT_STARTED = "setpriv: failed to execute "
-_OF_THE_HOST = re.compile(
-    r"No space left on device|Disk quota exceeded|Read-only file system|Input/output error|Too many open files"
-    r"|Cannot allocate memory|virtual memory exhausted|\bKilled\b"
-)
-"""words by which a program says that the host lacks something, and that it is not to blame itself"""
 _running: set[subprocess.Popen[bytes]] = set()
 
 
 def quote(command: Sequence[str | Path]) -> str:
     """Return `command` as a person would type it."""
     return shlex.join(str(word) for word in command)
-
-
-def host_reason(lines: Iterable[str]) -> str:
-    """Return the first line by which a program says that the host lacks something, such as space; empty if none does."""
-    return next((line.strip() for line in lines if _OF_THE_HOST.search(line)), "")
 
 
 def output(
@@ -70,17 +60,22 @@ def output(
     if process.returncode:
         text = (complaint or printed).decode(errors="replace").strip()
         if text.startswith(_NOT_STARTED):
-            raise error(f"`{command[0]}` cannot be run: {text.rpartition(': ')[2]}; ./bootstrap installs what the rig needs.")
+            raise error(not_run(str(command[0]), text.rpartition(": ")[2]))
         raise error(f"`{quote(command)}` failed with exit code {process.returncode}: {_last_words(text.splitlines())}")
     return printed.decode(errors="replace").strip()
 
 
+def not_run(program: str, reason: str) -> str:
+    """Return the sentence for a program that cannot be run for a `reason` that the system gives."""
+    return f"`{program}` cannot be run: {reason}; {shortage.advice(reason) or './bootstrap installs what the rig needs'}."
+
+
 def _last_words(lines: Sequence[str]) -> str:
     """Return the end of what a failed command printed, behind the reason if the host was the reason."""
-    last, reason = list(lines[-_LAST_WORDS:]), host_reason(lines)
-    if reason and not host_reason(last):
+    last, reason = list(lines[-_LAST_WORDS:]), shortage.reason(lines)
+    if reason and not shortage.reason(last):
         last = [reason, *last]
-    return "; ".join(last) or "it said nothing"
+    return shortage.advised("; ".join(last)) or "it said nothing"
 
 
 def follow(
@@ -116,7 +111,7 @@ def _appended(log: Path) -> Iterator[BinaryIO]:
         with log.open("ab") as sink:
             yield sink
     except OSError as trouble:
-        raise RigError(f"{log} cannot be written: {trouble.strerror}.") from trouble
+        raise RigError(f"{shortage.advised(f'{log} cannot be written: {trouble.strerror}')}.") from trouble
 
 
 def stop_all() -> None:
@@ -132,8 +127,7 @@ def _start(command: Sequence[str | Path], env: Mapping[str, str], error: type[Ri
         # In a session of its own it cannot wait for somebody to type a password, and all that it starts is one group.
         process = subprocess.Popen(words, env=env, start_new_session=True, **streams)
     except OSError as trouble:
-        what = f"`{trouble.filename or words[0]}` cannot be run: {trouble.strerror}"
-        raise error(f"{what}; ./bootstrap installs what the rig needs.") from trouble
+        raise error(not_run(str(trouble.filename or words[-len(command)]), str(trouble.strerror))) from trouble
     _running.add(process)
     return process
 

@@ -16,6 +16,8 @@ from harness.model.trouble import Trouble
 
 _AS_TUPLE = re.compile(r"""\('.*?', \d+, (['"])(?:Skipped: )?(.*)\1\)""", re.S)
 """a skipped test's reason as older runs have it: behind the place in the suite where tests are skipped"""
+_CLASS = re.compile(r"harness(?:\.\w+)+: ")
+"""the class of an error of the rig's, as older runs have it before the reason"""
 
 
 # A number beyond these is none that a rig measured or a guest can mean; a line that has one is damaged.
@@ -185,9 +187,11 @@ class Result(DuringTest, frozen=True):
     """in one line, without paths of the host that it ran on"""
 
     def __post_init__(self) -> None:
-        """Take the host out of the reason, also where an older run has it on record."""
+        """Take the host and the rig's code out of the reason, also where an older run has it on record."""
         legacy = _AS_TUPLE.fullmatch(self.reason)
-        msgspec.structs.force_setattr(self, "reason", paths.shown(legacy[2] if legacy else self.reason))
+        words = legacy[2] if legacy else self.reason
+        code = _CLASS.match(words)
+        msgspec.structs.force_setattr(self, "reason", paths.shown(words[code.end() :] if code else words))
 
 
 class Provenance(Settings, frozen=True, kw_only=True):

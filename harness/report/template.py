@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 from harness import text
 
@@ -23,5 +24,10 @@ def render(template: str, filters: Mapping[str, Callable[..., Any]], **values: A
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(filters)
+    environment.filters.update(filters, breakable=_breakable)
     return text.plain(environment.get_template(template).render(**values))
+
+
+def _breakable(name: object) -> Markup:
+    """Return a name that may go on in the next line behind each underscore or slash, where a column is narrow."""
+    return escape(name).replace("_", Markup("_<wbr>")).replace("/", Markup("/<wbr>"))

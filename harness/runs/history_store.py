@@ -98,13 +98,18 @@ class History:
         """Store a run, and replace an earlier version of it; it stays the baseline if it was.
 
         Raises UsageError for a folder of which a record cannot be read: what the history has outlives the folder, and then
-        nobody can tell any more what is missing.
+        nobody can tell any more what is missing. Raises it for a copy, under another name, of a run that is stored.
         """
         stamp = _stamp(run)  # before the records are read: records that are added meanwhile are stored the next time
         provenance, samples, findings, results = run.provenance(), run.samples(), run.findings(), run.results()
         if lines := run.left_out():
             raise UsageError(f"{run.folder} is damaged: {lines[0]}{f'; and {len(lines) - 1} more' if lines[1:] else ''}.")
         with self.database.writing() as database:
+            known = database.execute("SELECT 1 FROM runs WHERE name = ?", (provenance.run,)).fetchone()
+            if known and run.folder.name != provenance.run:
+                raise UsageError(
+                    f"{run.folder} is a copy of {provenance.run}, which the history has; use that name, or remove the copy."
+                )
             number = database.execute(_STORE, (stamp, _json(provenance))).fetchone()["id"]
             for table in ("samples", "findings", "results"):
                 database.execute(f"DELETE FROM {table} WHERE run = ?", (number,))  # noqa: S608 - names from the line above

@@ -14,6 +14,7 @@ from xdist.workermanage import WorkerController
 
 from harness import paths
 from harness.errors import RigError
+from harness.host import shortage
 from harness.model import run_folder
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK
@@ -147,9 +148,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Name the place where a test is skipped as it is called in the project, for junit.xml too."""
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell the rig's own errors in their words alone, and the place of a skip as in the project; in junit.xml too."""
     report = yield
+    if call.excinfo and (said := shortage.said(call.excinfo.value)):
+        report.longrepr = " ".join(said.split("\n"))
     if isinstance(report.longrepr, tuple):
         file, line, reason = report.longrepr
         report.longrepr = (paths.shown(file), line, reason)

@@ -17,7 +17,7 @@ import msgspec
 from harness import paths
 from harness.build import rootfs
 from harness.errors import RigError, VmLost
-from harness.host import deadline, process, shell
+from harness.host import deadline, process, shell, shortage
 from harness.host.deadline import POLL, Deadline
 from harness.model.trouble import Testimony
 from harness.vm import qemu_args, sockets, vms
@@ -114,7 +114,8 @@ def _launch(boot: Boot, folder: Path, cell: str, port: Callable[[], int], *, kee
         vm.release()
         if "forwarding" not in output:
             break
-    raise VmLost(f"{cell}: {boot.machine.qemu.binary} did not start: {output.splitlines()[-1] if output else 'it said nothing'}")
+    said = shortage.reason(output.splitlines()) or (output.splitlines()[-1] if output else "it said nothing")
+    raise VmLost(f"{cell}: {boot.machine.qemu.binary} did not start: {shortage.advised(said)}")
 
 
 def _ready(vm: Vm, began: float, seconds: float) -> float:

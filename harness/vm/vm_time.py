@@ -57,7 +57,11 @@ class VmTime:
         """Seconds that count; raises StoodStill if QEMU has not run for too long."""
         self.look()
         if self._still > _LONGEST * max(1.0, deadline.patience()):
-            why = "it is stopped, as by SIGSTOP" if self._observed.stopped(self._pid) else "it waits for a CPU"
+            why = (
+                "it is stopped, as by SIGSTOP or a frozen control group"
+                if self._observed.stopped(self._pid)
+                else "it waits for a CPU"
+            )
             raise StoodStill(
                 f"{self._name}: QEMU (process {self._pid}) has not run for {self._still:.0f} s because {why}, so nothing"
                 " can be said of its kernel; test it again when nothing stops QEMU and a CPU is free."

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from harness import paths
 from harness.errors import VmLost
-from harness.host import files, process, stored
+from harness.host import files, process, shortage, stored
 from harness.host.deadline import POLL, Deadline
 from harness.model.clock import Clock
 from harness.model.trouble import Testimony
@@ -105,17 +105,31 @@ class Vm:
     def ended(self, what: str) -> str:
         """Return the message `what`, with QEMU's exit status if it is known and not 0.
 
-        Raises VmLost if a signal ended QEMU that no guest can send, which says nothing of the guest.
+        Raises VmLost if a signal ended QEMU that no guest can send, or QEMU gave up for want of something, such as threads:
+        that says nothing of the guest. A crash of a QEMU that another process started cannot be told from a signal.
         """
         if self.console.size >= LONGEST_LOG:
             return f"{what}: its console's log had reached its limit of {LONGEST_LOG >> 20} MiB"
-        status = process.end(self.state.pid)
-        if process.exit_code(self.state.pid) == -signal.SIGKILL or _TERMINATED in self._messages:
+        status, code = process.end(self.state.pid), process.exit_code(self.state.pid)
+        if code != 0 and (lacking := shortage.reason(self._messages.splitlines())):
+            raise VmLost(
+                f"{self.state.cell}: QEMU gave up, because the host lacks something: {shortage.advised(lacking)}. Its kernel cannot"
+                " be judged: test it again."
+            )
+        if self._killed:
             raise VmLost(
                 f"{self.state.cell}: QEMU was killed, by somebody or by a host that ran out of memory. Its kernel cannot be judged:"
                 " test it again."
             )
         return f"{what}: QEMU ended {status}" if status and status != "with exit code 0" else what
+
+    @property
+    def _killed(self) -> bool:
+        """True if QEMU did not end by itself, as it does when its guest ends; only who started it knows a signal."""
+        code = process.exit_code(self.state.pid)
+        # A QEMU that ends by itself removes its pid file.
+        unknown = code is None and not self.running and (self.folder / qemu_args.PIDFILE).exists()
+        return unknown or code == -signal.SIGKILL or _TERMINATED in self._messages
 
     @property
     def _messages(self) -> str:

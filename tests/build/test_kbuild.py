@@ -48,13 +48,22 @@ def test_the_first_error_is_found(tmp_path: Path, error: str) -> None:
         "cc1: out of memory allocating 65536 bytes: Cannot allocate memory",
         "gcc: fatal error: Killed signal terminated program cc1",
         "/bin/sh: 1: cannot create x: Disk quota exceeded",
+        "/bin/sh: 1: Cannot fork",
+        "FATAL -> Failed to fork.",
+        "gcc: fatal error: cannot execute 'as': vfork: Resource temporarily unavailable",
     ],
 )
 def test_what_the_host_lacks_is_the_reason(tmp_path: Path, reason: str) -> None:
     (tmp_path / "log").write_text(
         LOG.format(error=f"mm/slab.o: error: file truncated\nmm/x.c:1:1: error: 'y' undeclared\n{reason}")
     )
-    assert buildlog.first_error(tmp_path / "log") == reason
+    assert buildlog.first_error(tmp_path / "log").startswith(f"{reason}; ")
+
+
+def test_a_full_file_system_is_the_reason_that_no_line_gives(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(LOG.format(error="make[3]: *** [drivers/base/devtmpfs.o] Error 1"))
+    said = buildlog.first_error(tmp_path / "log", full=lambda folder: f"the file system of {folder} is full")
+    assert said == f"make[3]: *** [drivers/base/devtmpfs.o] Error 1; the file system of {tmp_path} is full"
 
 
 def test_without_a_compilers_error_it_is_makes(tmp_path: Path) -> None:

@@ -318,6 +318,16 @@ def test_a_kernel_that_does_not_build_is_in_log_and_summary(night: Night, summar
     assert "later" not in (paths.RESULTS / LOG).read_text()
 
 
+def test_what_the_host_lacks_is_told_in_a_sentence(night: Night, summary: Path) -> None:
+    def ends(_: Plan, wanted: Selection, command: str) -> Outcome:
+        raise RuntimeError("can't start new thread")
+
+    night.parts = msgspec.structs.replace(night.parts, test=ends)
+    with pytest.raises(RuntimeError):
+        night.run()
+    assert "ulimit -u" in summary.read_text()
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 def test_what_nobody_expected_is_logged_with_its_trace(night: Night, summary: Path, error: type[BaseException]) -> None:
     def ends(_: Plan, wanted: Selection, command: str) -> Outcome:

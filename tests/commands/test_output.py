@@ -91,7 +91,11 @@ def test_a_cache_that_cannot_hold_the_log_is_no_second_error(tmp_path: Path) -> 
     ("error", "said"),
     [
         (UsageError("it is so."), "kernel-patch-rig: it is so."),
-        (OSError(28, "No space left on device", "/some/file"), "/some/file cannot be used: No space left on device. The"),
+        (
+            OSError(28, "No space left on device", "/some/file"),
+            "/some/file cannot be used: No space left on device; see by `df -h`",
+        ),
+        (RuntimeError("can't start new thread"), "can't start new thread; this user ("),
         (OSError("odd"), "the system refuses: odd. The traceback is in"),
         (MemoryError(), "the host has no memory left"),
         (ModuleNotFoundError("No module", name="rich"), "the Python module 'rich' is missing; ./bootstrap installs"),

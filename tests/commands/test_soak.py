@@ -247,6 +247,20 @@ def test_an_interruption_ends_it_with_a_report(results: Path, base: Base, capsys
     assert "seed 5; Ctrl-C ends it" in capsys.readouterr().out
 
 
+def test_a_known_bug_is_printed_once_and_counted(results: Path, base: Base, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(shared: Soak) -> None:
+        for number, outcome in enumerate(("xfailed", "xfailed", "xfailed", "failed", "failed")):
+            result = make.result(test="pcpu_alloc_test", outcome=outcome, reason=f"{outcome} so", round=number)
+            shared.record(Observed(), result)
+        shared.record(Observed(looks=(growing(0.0, 1)[0],)), make.result(test="pcpu_alloc_test", round=5))
+
+    soaking(base, run)
+    said = capsys.readouterr().out
+    assert said.count("known bug seen, as expected") == 1
+    assert "known bugs seen 3 times" in said
+    assert said.count("FAILED") == 2
+
+
 def test_what_cannot_be_recorded_ends_it(results: Path, base: Base) -> None:
     def run(_: Soak) -> None:
         raise RigError("soak.jsonl cannot be written: No space left on device.")

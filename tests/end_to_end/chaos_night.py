@@ -121,9 +121,10 @@ def trial(seed: int, folder: Path) -> tuple[str, list[str]]:
 
 
 def _wrong(rig: Rig, harm: Harm, code: int, *, over: bool) -> Iterator[str]:
-    if code not in ((ExitCode.GOOD,) if over else (ExitCode.GOOD, *harm.codes)):
+    early = code == -signal.SIGINT and not _reached_the_rig(rig.output)
+    if not early and code not in ((ExitCode.GOOD,) if over else (ExitCode.GOOD, *harm.codes)):
         yield f"exit code {code}: {rig.output[-2000:]}"
-    if "Traceback" in rig.output:
+    if not early and "Traceback" in rig.output:
         yield f"a traceback: {rig.output[-2000:]}"
     ended_by = time.monotonic() + 30
     while processes(rig) and time.monotonic() < ended_by:
@@ -141,6 +142,12 @@ def _wrong(rig: Rig, harm: Harm, code: int, *, over: bool) -> Iterator[str]:
     for task in ("history", "report latest"):
         if any(rig.results.glob("*/report.html")) and rig.again(*task.split()) not in (ExitCode.GOOD, *harm.codes):
             yield f"`invoke {task}` fails: {rig.output[-2000:]}"
+
+
+def _reached_the_rig(output: str) -> bool:
+    """Return False for the traceback of a Python that was interrupted in its own start, before the project's code."""
+    own = (paths.PROJECT / "tasks.py", paths.PROJECT / "harness")
+    return "Traceback" not in output or any(str(path) in output for path in own)
 
 
 def _resumed(rig: Rig) -> Iterator[str]:

@@ -97,6 +97,8 @@ def test_boot_leaves_vms_up_until_down(quick: Plan) -> None:
         assert "aarch64/stock/perf" in done.stdout
         release = rig("ssh", "aarch64", "stock", "--command", "uname -r")
         assert release.stdout.strip() == quick.cells[0].kernel.release
+        by_hand = "insmod /vmalloc_test.ko tests=le_fit_alloc_test loops=1000; rmmod vmalloc_test; dmesg | tail"
+        assert "ok 1 le_fit_alloc_test" in rig("ssh", "aarch64", "stock", "--command", by_hand).stdout
     finally:
         down = rig("down")
     assert "1 taken down" in down.stdout

@@ -52,6 +52,15 @@ def test_a_missing_program_is_named_with_what_to_do(tmp_path: Path) -> None:
     assert "no-such-program: No such file" in (tmp_path / "log").read_text()
 
 
+def test_a_limit_of_processes_is_named_with_what_to_do() -> None:
+    script = "echo 'error: cannot fork() for pack-objects: Resource temporarily unavailable' >&2; exit 1"
+    with pytest.raises(RigError, match=r"temporarily unavailable; this user \(.*ulimit -u.*\) .*end others, or raise it"):
+        shell.output(("sh", "-c", script))
+    said = shell.not_run("git", "Resource temporarily unavailable")
+    assert "bootstrap" not in said
+    assert said.startswith("`git` cannot be run: Resource temporarily unavailable; this user (")
+
+
 def test_words_are_not_read_by_a_shell(tmp_path: Path) -> None:
     assert shell.output(("echo", "$HOME; touch x", tmp_path / "a b")) == f"$HOME; touch x {tmp_path}/a b"
     assert shell.quote(("a b", Path("c"), "$d")) == "'a b' c '$d'"

@@ -197,10 +197,13 @@ def test_runs_have_names_of_their_own() -> None:
         ("""('/home/x/conftest.py', 7, "Skipped: it's lost")""", "it's lost"),
         (f"QEMU did not start; see {paths.PROJECT}/results/a/b.log.", "QEMU did not start; see results/a/b.log."),
         ("bug: /sys/kernel/debug/kmemleak (a, 1)", "bug: /sys/kernel/debug/kmemleak (a, 1)"),
+        ("harness.errors.VmLost: QEMU was killed.", "QEMU was killed."),
+        ("harness.vm.vm_time.StoodStill: QEMU: it is stopped.", "QEMU: it is stopped."),
+        ("the harness.errors.VmLost: it is so", "the harness.errors.VmLost: it is so"),
         ("", ""),
     ],
 )
-def test_a_reason_on_record_has_no_path_of_the_host(tmp_path: Path, kept: str, said: str) -> None:
+def test_a_reason_on_record_has_nothing_of_the_host_and_of_the_rigs_code(tmp_path: Path, kept: str, said: str) -> None:
     line = msgspec.json.encode({**msgspec.to_builtins(make.result("skipped")), "reason": kept})
     (tmp_path / "results.jsonl").write_bytes(line + b"\n")
     assert [result.reason for result in Run(tmp_path).results()] == [said]

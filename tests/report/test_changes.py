@@ -33,7 +33,7 @@ def test_long_lists_are_folded_in_the_page_and_cut_in_the_mail() -> None:
     short, long = html(of(content.changed(10))), html(of(content.changed(12)))
     assert "<details open><summary>x86_64/mine/perf against stock</summary>" in short
     assert "<details><summary>x86_64/mine/perf against stock</summary>" in long
-    assert "function_11" in long
+    assert "function_<wbr>11" in long
     said = mail(of(content.changed(12)))
     assert "* x86_64/mine/perf against stock: functions: 11 changed, 1 added\n" in said
     assert "function_09" in said
@@ -44,8 +44,8 @@ def test_long_lists_are_folded_in_the_page_and_cut_in_the_mail() -> None:
 
 def test_a_page_has_no_more_than_can_be_read() -> None:
     shown = html(of(content.changed(205)))
-    assert "function_199" in shown
-    assert "function_200" not in shown
+    assert "function_<wbr>199" in shown
+    assert "function_<wbr>200" not in shown
     assert "and 5 more, which changes.jsonl has" in shown
     assert "more, which" not in html(of(content.changed(200)))
 

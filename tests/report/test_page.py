@@ -496,9 +496,20 @@ def test_a_verdict_keeps_to_its_line_on_110_columns() -> None:
     assert line.split("  ")[1:] == ["612,345 ±82 %", "412,345 ±132 %", "+50.0 %", "-9770 to +99.9", "undecided, +771 boots "]
 
 
+def test_a_name_may_break_where_its_words_do_and_stays_text() -> None:
+    shown = page(results=(make.result(test="a_<b>_test"),))
+    assert "a_<wbr>&lt;b&gt;_<wbr>test" in shown
+
+
+def test_the_verdicts_of_every_table_are_stacked_too(whole: str) -> None:
+    """A phone would show them only to those who scroll sideways."""
+    labels = set(re.findall(r'data-label="([^"]*)"', whole))
+    assert labels >= {"verdict", "direction", "speed-ups apart by", "mine@1"}
+
+
 def test_a_narrow_page_stacks_figures_under_their_names(whole: str) -> None:
     """A phone would cut off the columns on the right, and these have the verdicts."""
-    (row,) = re.findall(r"<tr><td class=\"name\"><code>le_fit_alloc_test</code>.*?</tr>", page())
+    (row,) = re.findall(r"<tr><td class=\"name\"><code>le_<wbr>fit_<wbr>alloc_<wbr>test</code>.*?</tr>", page())
     labels = ["stock", "variant", "samples / boots", "change", "95 % interval", "p", "verdict"]
     assert re.findall(r'data-label="([^"]*)"', row) == labels
     assert "@media (max-width: 40rem)" in whole

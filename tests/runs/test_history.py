@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -73,6 +74,22 @@ def test_a_look_takes_up_what_the_history_lacks(results: Path) -> None:
     unfinished.add([make.sample(test="b_fit_alloc_test")])
     assert {trend.of.test for trend in history.look().trends} == {"le_fit_alloc_test", "b_fit_alloc_test"}
     assert {trend.of.test for trend in history.look("b_fit_alloc_test").trends} == {"b_fit_alloc_test"}
+
+
+@pytest.mark.parametrize("copy", [SECOND, THIRD], ids=["before the run", "after the run"])
+def test_a_copy_of_a_run_does_not_take_its_place(results: Path, copy: str) -> None:
+    original = SECOND if copy == THIRD else THIRD
+    run = make.stored(results, original, [make.sample(value=100.0)])
+    shutil.copytree(run.folder, results / copy)
+    Run(results / copy).add([make.sample(value=999.0, repeat=7)])
+    for _ in range(2):
+        seen = history.look()
+        assert [row.name for row in seen.runs] == [original]
+        with history.opened() as opened:
+            assert opened.samples(original) == run.samples()
+    (sentence,) = seen.unread
+    assert f"{results / copy} is a copy of {original}" in sentence
+    assert "is a copy of" in history.keep(Run(results / copy))
 
 
 def test_a_look_stores_only_what_has_changed(results: Path, stored: list[str]) -> None:

@@ -46,7 +46,8 @@ def kill(nodeid, phase):
     deaths = pathlib.Path(os.environ["DEATHS"])
     before = deaths.read_text() if deaths.exists() else ""
     if phase == where and wanted in nodeid and "PYTEST_XDIST_WORKER" in os.environ and before.count("\\n") < int(times):
-        deaths.write_text(before + nodeid + "\\n")
+        with deaths.open("a") as file:  # another worker may die at the same time, and what it noted has to stay
+            file.write(nodeid + "\\n")
         os.kill(os.getpid(), signal.SIGKILL)
 
 def pytest_runtest_setup(item): kill(item.nodeid, "setup")
@@ -71,7 +72,7 @@ BUG = KnownBug("le_fit_alloc_test", "bug", r"mm/vmalloc\.c:512", "an overflow")
 def suite(base: Base, folder: Path, body: str) -> tuple[int, Run]:
     """Run the suite in a process of its own, as the rig does, with `body` in the place of QEMU."""
     plan.save(make.plan(base, make.fake_qemu(folder, body)), folder / "plan.json")
-    words = ("--rig-plan", str(folder / "plan.json"), "--rig-run", str(folder / "run"))
+    words = ("--rig-plan", str(folder / "plan.json"), "--rig-run", str(folder / "run"), "--junitxml", str(folder / "junit.xml"))
     command = (sys.executable, "-m", "pytest", "harness/suite", "-q", "-p", "no:cacheprovider", *words)
     env = {**os.environ, "RIG_CACHE": str(folder / "cache")}
     done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, check=False)
@@ -155,6 +156,8 @@ def test_qemu_that_does_not_start_is_the_rigs_error(base: Base, tmp_path: Path) 
     assert [r.outcome for r in run.results()] == ["error", "error", "skipped"]
     assert all("qemu: no such CPU" in r.reason for r in run.results()[:2])
     assert not any(str(tmp_path) in r.reason for r in run.results())
+    assert run.results()[0].reason.startswith("x86_64/stock/perf: ")
+    assert "VmLost" not in (tmp_path / "junit.xml").read_text()
     assert run.findings() == []
 
 

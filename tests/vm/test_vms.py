@@ -336,6 +336,39 @@ def test_a_qemu_that_somebody_killed_accuses_no_kernel(fake: Fake, number: signa
     made.stop()
 
 
+@pytest.mark.parametrize("itself", [True, False])
+def test_a_qemu_of_another_process_was_killed_if_it_left_its_pid_file(cache: Path, itself: bool) -> None:
+    left = folder(cache, "vm-1", DEAD, 0, started=12345)
+    (left / "pid").write_text(f"{DEAD}\n")
+    if itself:
+        (left / "pid").unlink()  # as QEMU does when its guest ends
+    found = vms.Vm(left, msgspec.json.decode((left / "state.json").read_bytes(), type=State))
+    if itself:
+        assert found.ended("it ended") == "it ended"
+        return
+    with pytest.raises(VmLost, match="QEMU was killed"):
+        found.ended("it ended")
+
+
+def test_a_qemu_that_gives_up_for_want_of_threads_accuses_no_kernel(fake: Fake) -> None:
+    said = "qemu: qemu_thread_create: Resource temporarily unavailable"
+    made = launch.start(
+        fake(f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; sleep 0.5; echo "{said}" >&2; kill -ABRT $$'), "cell", keep=False
+    )
+    wait_for(lambda: not made.alive)
+    with pytest.raises(VmLost, match=f"cell: QEMU gave up, .*{said}; this user .*test it again"):
+        made.ended("it ended")
+    made.stop()
+
+
+def test_what_a_qemu_warned_of_before_its_guest_ended_accuses_no_host(fake: Fake) -> None:
+    body = f'touch "$qmp"; echo "{rootfs.READY}" > "$log"; echo "warning: Cannot allocate memory" >&2; sleep 0.5; exit 0'
+    made = launch.start(fake(body), "cell", keep=False)
+    wait_for(lambda: not made.alive)
+    assert made.ended("it ended") == "it ended"
+    made.stop()
+
+
 def test_a_qemu_that_is_killed_while_it_boots_accuses_no_kernel(fake: Fake) -> None:
     with pytest.raises(VmLost, match="QEMU was killed") as caught:
         launch.start(fake('touch "$qmp"; echo Linux > "$log"; sleep 1; kill -9 $$'), "cell", keep=False)
