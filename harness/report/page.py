@@ -119,7 +119,7 @@ def _findings(content: Content) -> dict[str, Any]:
 
 def _outline(body: str) -> list[tuple[str, str]]:
     """Return the anchor and the title of each section of a page."""
-    return [(anchor, jinja2.filters.do_striptags(title)) for anchor, title in _HEADING.findall(body)]
+    return [(anchor, jinja2.filters.do_striptags(title.partition("<small>")[0])) for anchor, title in _HEADING.findall(body)]
 
 
 def _latencies(content: Content, palette: Palette) -> list[dict[str, Any]]:

@@ -101,3 +101,12 @@ def test_an_environment_that_cannot_be_is_said_in_a_sentence(variable: str, valu
     command = (sys.executable, "-m", "invoke", "status")
     done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, text=True, check=False)
     assert_a_sentence(done, said)
+
+
+def test_a_word_may_be_left_out_where_nothing_follows(tmp_path: Path) -> None:
+    env = {**os.environ, "RIG_RESULTS": str(tmp_path)}
+    for words, said in ((("dismiss",), "Nothing is dismissed."), (("--help", "dismiss"), "--why=STRING")):
+        command = (sys.executable, "-m", "invoke", *words)
+        done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert said in done.stdout

@@ -199,6 +199,90 @@ def test_a_finding_is_shown_with_its_place() -> None:
         assert words in shown
 
 
+def test_a_finding_has_its_fingerprint_and_the_command_that_repeats_it() -> None:
+    made = page(findings=(make.finding(),))
+    entry = made[made.index('<section class="finding">') : made.index("</section>")]
+    assert '<code class="fingerprint">8d79b1a7</code>' in entry
+    again = "Again: invoke test --machine x86_64 --variant stock --profile perf --tests align_shift_alloc_test --scale quick"
+    assert again in " ".join(Page(entry).text.split())
+    assert '<details class="matters"><summary>call trace</summary>' in entry, "folded, and open in print"
+    assert "<details open" not in made
+
+
+def test_what_is_dismissed_is_folded_and_listed_with_its_reason() -> None:
+    dismissed = tuple(
+        msgspec.structs.replace(make.finding(variant=name), dismissed=f"2026-11-27: {EVIL}") for name in ("stock", "mine")
+    )
+    made = page(findings=dismissed)
+    shown = Page(made)
+    assert "script" not in shown.tags
+    assert '<section class="finding">' not in made
+    assert '<details id="dismissed"><summary>1 finding dismissed</summary>' in made
+    entry = made[made.index('id="dismissed"') :]
+    for words in ("8d79b1a7", "stock on x86_64: align_shift_alloc_test, x 1 boot", "mine on x86_64: ", "Dismissed 2026-11-27: "):
+        assert words in entry
+    assert "no unexpected finding; 2 findings dismissed." in shown.text
+    assert shown.text.index("None.") < shown.text.index("1 finding dismissed")
+
+
+def test_tests_that_are_the_same_in_all_variants_are_folded_below_the_others() -> None:
+    names = [("b_fit_alloc_test", "same", "same"), ("le_fit_alloc_test", "slower", "same"), ("ne_fit_alloc_test", "same", "same")]
+    rows = [
+        content.comparison(test=test, variant=name, verdict=word)
+        for test, *words in names
+        for name, word in zip("ab", words, strict=True)
+    ]
+    made = page(comparisons=tuple(rows))
+    part = made[made.index('id="comparison"') : made.index("A figure is the median")]
+    assert re.findall(r"(\w+)_test|<summary>(4 rows the same)", part.replace("<wbr>", "")) == [
+        ("le_fit_alloc", ""),
+        ("", "4 rows the same"),
+        ("b_fit_alloc", ""),
+        ("ne_fit_alloc", ""),
+    ]
+    assert '<details class="matters"><summary>4 rows the same' in part
+    alone = page(comparisons=(content.comparison(verdict="same"),))
+    assert "1 row the same" in alone
+    assert "rows the same" not in page(comparisons=(content.slower(),))
+
+
+def test_a_page_begins_with_links_to_the_sections_that_it_has(whole: str) -> None:
+    links = re.findall(r'<li><a href="#(\w+)">([^<]+)</a>', whole)
+    assert [anchor for anchor, _ in links] == list(content.SECTIONS)
+    assert dict(links)["latency"] == "Latency of single operations"
+    assert dict(links)["published"] == "Published and ours", "without what a heading has in small letters"
+    assert 'href="#memory"' not in page()
+
+
+def test_what_takes_most_of_a_page_is_last_and_folded(whole: str) -> None:
+    memory = whole[whole.index('<h2 id="memory">') :]
+    assert memory.count("<h2") == 1
+    assert memory.index("<details>") < memory.index("<svg")
+    assert "svg" not in memory[memory.rindex("</details>") :]
+
+
+def test_the_titles_of_each_table_are_repeated_in_print(whole: str) -> None:
+    assert whole.count("<thead>") == len(re.findall(r"<tr><th", whole)) > 10
+
+
+def test_the_terminal_repeats_a_finding_by_one_command_and_lists_what_is_dismissed() -> None:
+    ours = msgspec.structs.replace(make.finding(kind="kasan"), dismissed="2026-11-27: ours")
+    told = on_terminal(terminal.findings(make.provenance(), [make.finding(), make.finding(variant="mine"), ours]))
+    assert told.count("FINDING: ") == told.count("[8d79b1a7]") == 2
+    assert told.count("again: invoke test --machine x86_64 --variant stock") == told.count("again: ") == 1
+    assert "dismissed 2026-11-27: ours (stock on x86_64: kasan: " in told
+    assert "Causes of findings: 1 dismissed." in on_terminal(terminal.summary(make.provenance(), [], [ours], []))
+    assert on_terminal(terminal.findings(make.provenance(), [])) == ""
+
+
+def test_the_terminal_has_a_line_for_each_machine() -> None:
+    run = make.provenance(machines={"aarch64": "", "x86_64": ""})
+    outcome = Outcome(Path("/run"), (content.comparison(),), (), (make.result(),), run)
+    lines = on_terminal(terminal.machines(outcome, ())).splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["aarch64", "x86_64"]
+    assert lines[1].strip() == "x86_64: faster: le_fit_alloc_test (+50.0 %); no unexpected finding."
+
+
 def test_a_known_bugs_machines_are_told_apart_where_they_differ() -> None:
     seen = [make.leak(), make.leak(machine="aarch64"), make.leak(variant="mine", machine="aarch64")]
     results = [*make.known_results(), *(msgspec.structs.replace(r, machine="aarch64") for r in make.known_results())]
