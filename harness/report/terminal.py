@@ -19,7 +19,7 @@ from harness.model.matrix import variant_order
 from harness.model.records import Finding, Point, Provenance, Result
 from harness.report import findings as words
 from harness.report import headlines as heads
-from harness.report import phrases, reproduce, verdicts, views
+from harness.report import phrases, plaintext, reproduce, verdicts, views
 from harness.report import prefixes as patchwise
 from harness.report.contents import Content
 from harness.report.fitted import Fitted
@@ -163,7 +163,9 @@ def findings(provenance: Provenance, findings: Sequence[Finding]) -> RenderableT
         lines += [Text(text.plain(f"  left to look at: {each}")) for each in left]
         log = excerpt.matters(group[0].first.trouble, _LINES).splitlines()
         lines += [Text(text.plain(f"    {line}"), style="dim", no_wrap=True, overflow="ellipsis") for line in log]
-        lines.append(Text(text.plain(f"  again: {reproduce.command(group[0].first, provenance)}")))
+        again = reproduce.command(group[0].first, provenance)
+        # In lines that a shell goes on with: one that the terminal broke could not be copied.
+        lines += [Text("  again:"), Text(plaintext.command(again) or f"      {text.plain(again)}")]
     lines += [Text(text.plain(words.sentence(cause)), style="dim") for cause in all_causes if cause.dismissed]
     return Group(*lines)
 

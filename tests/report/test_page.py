@@ -269,7 +269,7 @@ def test_the_terminal_repeats_a_finding_by_one_command_and_lists_what_is_dismiss
     ours = msgspec.structs.replace(make.finding(kind="kasan"), dismissed="2026-11-27: ours")
     told = on_terminal(terminal.findings(make.provenance(), [make.finding(), make.finding(variant="mine"), ours]))
     assert told.count("FINDING: ") == told.count("[8d79b1a7]") == 2
-    assert told.count("again: invoke test --machine x86_64 --variant stock") == told.count("again: ") == 1
+    assert told.count("again:\n      invoke test --machine x86_64 --variant stock --profile perf \\\n") == told.count("again:") == 1
     assert "dismissed 2026-11-27: ours (stock on x86_64: kasan: " in told
     assert "Causes of findings: 1 dismissed." in on_terminal(terminal.summary(make.provenance(), [], [ours], []))
     assert on_terminal(terminal.findings(make.provenance(), [])) == ""
