@@ -123,9 +123,9 @@ def _uncompared(headline: Headline) -> list[str]:
     if sweeps:
         parts.append(f"{phrases.number(len(sweeps), 'workload')} of a sweep measured")
     if headline.slopes:
-        undecided = sum(slope.verdict == "undecided" for slope in headline.slopes)
-        slopes = f"{len(headline.slopes)} slopes of memory"
-        parts.append(f"{undecided} of {slopes} undecided" if undecided else f"no leak in {slopes}")
+        counts = {verdict: sum(s.verdict == verdict for s in headline.slopes) for verdict in ("leak", "undecided")}
+        of = f"of {len(headline.slopes)} slopes of memory"
+        parts += [f"{count} {of} {verdict}" for verdict, count in counts.items() if count] or [f"no leak in {of[3:]}"]
     if headline.tests:
-        parts.append("nothing found")
+        parts.append("nothing else found" if headline.dismissed else "nothing found")
     return ["; ".join([parts[0], ", ".join(parts[1:])]) if parts[1:] else parts[0]]
