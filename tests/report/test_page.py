@@ -234,16 +234,31 @@ def test_tests_that_are_the_same_in_all_variants_are_folded_below_the_others() -
     ]
     made = page(comparisons=tuple(rows))
     part = made[made.index('id="comparison"') : made.index("A figure is the median")]
-    assert re.findall(r"(\w+)_test|<summary>(4 rows the same)", part.replace("<wbr>", "")) == [
+    assert re.findall(r"<code>(\w+)_test|<summary>(4 rows the same)", part.replace("<wbr>", "")) == [
         ("le_fit_alloc", ""),
         ("", "4 rows the same"),
         ("b_fit_alloc", ""),
         ("ne_fit_alloc", ""),
     ]
-    assert '<details class="matters"><summary>4 rows the same' in part
+    assert '<details class="matters same"><summary>4 rows the same' in part
     alone = page(comparisons=(content.comparison(verdict="same"),))
     assert "1 row the same" in alone
     assert "rows the same" not in page(comparisons=(content.slower(),))
+
+
+def test_what_changed_is_left_alone_without_a_script() -> None:
+    rows = [content.comparison(variant="a", verdict="same"), content.comparison(variant="b", verdict="slower")]
+    made = page(comparisons=tuple(rows))
+    assert '<input type="checkbox" id="changed-only">' in made
+    assert re.findall(r'<tr class="([a-z ]*)"><td class="name"><code( class="repeated")?>', made) == [
+        ("same", ""),
+        ("on ", ' class="repeated"'),
+    ]
+    assert "body:has(#changed-only:checked) .same { display: none; }" in made.replace(".repeated, ", "")
+    assert "body:has(#changed-only:checked) .repeated { display: inline; }" in made, (
+        "a test has its name where its first row is gone"
+    )
+    assert 'id="changed-only"' not in page(comparisons=(content.slower(),))
 
 
 def test_a_page_begins_with_links_to_the_sections_that_it_has(whole: str) -> None:
@@ -346,7 +361,7 @@ def test_a_cause_is_one_entry_with_a_screen_of_its_log_and_the_rest_folded() -> 
 
 def test_a_printed_page_leaves_closed_what_is_closed() -> None:
     style = page().partition("@media print")[2].partition("</style>")[0]
-    assert "details:not([open]):not(.matters) > :not(summary) { display: none; }" in style
+    assert "details:not([open]):not(.matters) > :not(summary)" in style
     assert ".matters::details-content { content-visibility: visible;" in style, "but for what matters"
     assert "max-height" in style
 
@@ -593,7 +608,7 @@ def test_the_verdicts_of_every_table_are_stacked_too(whole: str) -> None:
 
 def test_a_narrow_page_stacks_figures_under_their_names(whole: str) -> None:
     """A phone would cut off the columns on the right, and these have the verdicts."""
-    (row,) = re.findall(r"<tr><td class=\"name\"><code>le_<wbr>fit_<wbr>alloc_<wbr>test</code>.*?</tr>", page())
+    (row,) = re.findall(r"<tr[^>]*><td class=\"name\"><code>le_<wbr>fit_<wbr>alloc_<wbr>test</code>.*?</tr>", page())
     labels = ["stock", "variant", "samples / boots", "change", "95 % interval", "p", "verdict"]
     assert re.findall(r'data-label="([^"]*)"', row) == labels
     assert "@media (max-width: 40rem)" in whole
