@@ -11,7 +11,6 @@ import functools
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 from invoke.context import Context
@@ -32,6 +31,7 @@ from harness.commands import nightly as nights
 from harness.commands import selfcheck as selfchecks
 from harness.commands import soak as soaks
 from harness.commands import why as reasons
+from harness.commands.arguments import Left
 from harness.errors import RigError, UsageError
 from harness.host import shell
 from harness.model import catalog
@@ -43,12 +43,13 @@ from harness.report import audit as audit_tables
 from harness.report import cache as cache_tables
 from harness.report import catalog as catalog_tables
 from harness.report import coverage as coverage_tables
+from harness.report import dismissals as dismissal_tables
 from harness.report import kernlog as log_tables
 from harness.report import level_steps, sensitivity, terminal, trend
 from harness.report import mutants as mutant_tables
 from harness.report import soak as soak_tables
 from harness.report import why as why_tables
-from harness.runs import conclude, lifecycle
+from harness.runs import conclude, dismissals, lifecycle
 from harness.runs import history as histories
 from harness.runs.retention import Limits
 from harness.stats import growth
@@ -390,6 +391,28 @@ def coverage(_: Context, run: str, json: bool = False) -> None:
         _CONSOLE.print(coverage_tables.tables(every))
 
 
+@task(
+    positional=["fingerprint"],
+    help={
+        "fingerprint": "that of a finding, as reports show it, or its first digits; without one, what is dismissed is listed",
+        "why": "the reason, which reports will show",
+        "undo": "take the dismissal back",
+    },
+    auto_shortflags=False,
+)
+def dismiss(_: Context, fingerprint: str, why: str = "", undo: bool = False) -> None:
+    """Have a finding that has nothing to do with the series not count any more; reports go on listing it, with the reason."""
+    with options.errors():
+        if not fingerprint:
+            _CONSOLE.print(dismissal_tables.table(dismissals.listed()))
+        elif undo and why:
+            raise UsageError("--why and --undo exclude each other: the one dismisses a finding, the other takes that back.")
+        elif undo:
+            _say(dismissal_tables.undone(dismissals.undo(fingerprint)))
+        else:
+            _say(dismissal_tables.done(dismissals.dismiss(fingerprint, why)))
+
+
 def _kernlog(
     _: Context,
     log: str,
@@ -437,11 +460,14 @@ def _show(outcome: Outcome, report: str = "report") -> None:
 
 
 def _print(outcome: Outcome, report: str = "report") -> None:
+    points = asked(outcome.provenance).arranged(Run(outcome.run).points())
     _CONSOLE.print(terminal.headlines(outcome))
+    _CONSOLE.print(terminal.machines(outcome, points))
+    _CONSOLE.print(terminal.findings(outcome.provenance, outcome.findings))
     _CONSOLE.print(terminal.comparison(outcome.comparisons, outcome.results))
     _CONSOLE.print(terminal.patches(outcome))
     _CONSOLE.print(soak_tables.tables(outcome.slopes))
-    _CONSOLE.print(terminal.growth(growth.fit(asked(outcome.provenance).arranged(Run(outcome.run).points()))))
+    _CONSOLE.print(terminal.growth(growth.fit(points)))
     _CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
     _say(f"Report: {outcome.run / report}.html, and for a mail {report}.md")
 
@@ -484,6 +510,6 @@ def history(_: Context, test: str = "") -> None:
     _say(f"Page: {seen.page}")
 
 
-WITHOUT_RUN: Mapping[str, Task[Any]] = {"why": why, "coverage": coverage}
-"""tasks that take the newest run where none is named"""
-arguments.default(program, WITHOUT_RUN, [each.name for each in globals().values() if isinstance(each, Task)])
+LEFT_OUT: Mapping[str, Left] = {"why": Left(why, "latest"), "coverage": Left(coverage, "latest"), "dismiss": Left(dismiss, "")}
+"""tasks that may be called without their word"""
+arguments.complete(program, LEFT_OUT, [each.name for each in globals().values() if isinstance(each, Task)])

@@ -17,7 +17,7 @@ from harness.model import trouble
 from harness.model.matrix import variant_order
 from harness.model.records import Finding, Provenance, Result
 from harness.report import phrases
-from harness.stats.causes import Cause, Key, causes
+from harness.stats.causes import Cause, causes
 
 _LINE = 300
 """characters of a message: services show it in one line"""
@@ -34,7 +34,7 @@ def junit(provenance: Provenance, results: Sequence[Result], findings: Sequence[
     ordered = sorted(results, key=lambda one: (one.machine, one.profile, variant_order(one.variant)))
     for cell, members in groupby(ordered, key=_cell):
         suite = SubElement(root, "testsuite", name=_xml(cell))
-        told: dict[Key, str] = {}
+        told: dict[str, str] = {}
         cases = [_case(suite, one, [f for f in findings if _of(f) == _of(one)], told) for one in members]
         counts = {"tests": len(cases), **{count: _number(cases, count) for count in dict.fromkeys(_TAGS.values())}}
         suite.attrib.update({name: str(count) for name, count in counts.items()})
@@ -46,7 +46,7 @@ def junit(provenance: Provenance, results: Sequence[Result], findings: Sequence[
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
 
-def _case(suite: Element, result: Result, findings: Iterable[Finding], told: dict[Key, str]) -> Result:
+def _case(suite: Element, result: Result, findings: Iterable[Finding], told: dict[str, str]) -> Result:
     """Add a case to a suite and return its result; `told` has the cases that have the details of a cause already."""
     name = _name(result)
     case = SubElement(suite, "testcase", classname=suite.attrib["name"], name=_xml(name), time=f"{result.seconds:.3f}")
@@ -68,7 +68,7 @@ def _title(of: Cause) -> str:
     return f"{of.first.trouble.kind}: {of.first.trouble.title}"
 
 
-def _details(of: Cause, name: str, told: dict[Key, str]) -> str:
+def _details(of: Cause, name: str, told: dict[str, str]) -> str:
     """Return what is known of a cause. The same one again is only referred to, so that a hundred of them can be read."""
     where = told.setdefault(of.key, name)
     if where != name:

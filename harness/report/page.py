@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
+
+import jinja2
 
 from harness import text
 from harness.model.clock import Clock
 from harness.model.trouble import framed
-from harness.report import changes, coverage, findings, headlines, phrases, prefixes, rows, soak, verdicts, views, why
+from harness.report import changes, coverage, findings, headlines, phrases, prefixes, reproduce, rows, soak, verdicts, views, why
 from harness.report.contents import Content
 from harness.report.plots import distributions, forest, growth, memory, publication, sections
 from harness.report.plots import latency as latency_plot
@@ -17,7 +22,7 @@ from harness.report.plots import soak as soak_plot
 from harness.report.plots.canvas import Palette
 from harness.report.template import render
 from harness.stats import bug_table, geomean, latency
-from harness.stats.causes import causes, reasons
+from harness.stats.causes import causes, groups, reasons
 from harness.stats.compare import Comparison
 
 _FILTERS = {
@@ -40,6 +45,8 @@ _FILTERS = {
         phrases.of_the_clock,
     )
 }
+_HEADING = re.compile(r'<h2 id="([\w-]+)">(.*?)</h2>')
+"""a section's heading, which no text of a guest can be: there it is escaped"""
 
 
 def html(content: Content) -> str:
@@ -47,7 +54,7 @@ def html(content: Content) -> str:
     palette = views.palette(content)
     return render(
         "report.html.j2",
-        _FILTERS,
+        _FILTERS | {"outline": _outline},
         content=content,
         run=content.provenance,
         title=views.title(content),
@@ -70,7 +77,7 @@ def html(content: Content) -> str:
         soaks=_soaks(content, palette),
         method=soak.METHOD,
         **_published(content, palette),
-        causes=causes(content.findings, tuple(content.provenance.patches)),
+        **_findings(content),
         reasons={outcome: reasons(content.results, outcome) for outcome in ("error", "failed")},
         proofs=rows.proofs(content.boots),
         stress=rows.stress(content.samples, (c.test for c in content.comparisons)),
@@ -90,7 +97,7 @@ def _comparisons(content: Content, palette: Palette) -> list[dict[str, Any]]:
     return [
         {
             "group": group,
-            "rows": views.ordered(group.items, palette),
+            **_by_change(views.ordered(group.items, palette)),
             "means": geomean.means(group.items),
             "unit": phrases.unit(group.items[0]),
             "plot": distributions.plot(group.items, palette, f"distribution-{group.id}", group.heading),
@@ -121,6 +128,31 @@ def _forests(content: Content) -> list[dict[str, Any]]:
         if plot := forest.plot(items, mine, machines, f"forest-{number}"):
             shown.append({"of": items[0], "plot": plot})
     return shown
+
+
+def _by_change(ordered: Sequence[Comparison]) -> dict[str, Sequence[Comparison]]:
+    """Return the rows of tests in which a variant is not the same, and those of the others; tests stay in their order."""
+    changed = {item.test for item in ordered if item.verdict != "same"}
+    return {
+        "changed": [item for item in ordered if item.test in changed],
+        "same": [item for item in ordered if item.test not in changed],
+    }
+
+
+def _findings(content: Content) -> dict[str, Any]:
+    all_causes = causes(content.findings, tuple(content.provenance.patches))
+    return {
+        "causes": all_causes,
+        "unexpected": groups(cause for cause in all_causes if cause.unexpected),
+        "dismissed": groups(cause for cause in all_causes if cause.dismissed),
+        "as_known": [cause for cause in all_causes if cause.expected],
+        "again": functools.partial(reproduce.command, run=content.provenance),
+    }
+
+
+def _outline(body: str) -> list[tuple[str, str]]:
+    """Return the anchor and the title of each section of a page."""
+    return [(anchor, jinja2.filters.do_striptags(title.partition("<small>")[0])) for anchor, title in _HEADING.findall(body)]
 
 
 def _latencies(content: Content, palette: Palette) -> list[dict[str, Any]]:

@@ -58,6 +58,7 @@ _OUTCOMES = {
     "passed": "passed",
     "xfailed": "known bugs seen",
     "failed": "failed",
+    "dismissed": "failed, as dismissed",
     "skipped": "skipped",
     "error": "rig failures",
 }

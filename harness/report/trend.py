@@ -95,6 +95,8 @@ def went(row: RunRow) -> str:
         parts.append("kernels not proven")
     if row.unexpected:
         parts.append(f"{row.unexpected} unexpected finding{'s' if row.unexpected > 1 else ''}")
+    if row.dismissed:
+        parts.append(f"{phrases.number(row.dismissed, 'finding')} dismissed")
     return ", ".join(parts) or "none"
 
 

@@ -19,7 +19,7 @@ from harness.stats import published
 from harness.stats.compare import Comparison
 from harness.stats.published import Beside
 
-_ENDED = {"error": "the rig failed", "failed": "it failed", "skipped": "it was skipped"}
+_ENDED = {"error": "the rig failed", "failed": "it failed", "dismissed": "it failed", "skipped": "it was skipped"}
 """ends of a test that leave no figures, in words"""
 
 

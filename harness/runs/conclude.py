@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,8 +19,11 @@ from harness.model.records import Finding, Provenance
 from harness.model.run_folder import COMPRESSED, Run
 from harness.report.contents import Content
 from harness.report.junit import junit
+from harness.runs import history
 from harness.stats import baseline, compare, coverage, leaks, prefixes, published, slopes, why
+from harness.stats.dismissals import applied, excused
 from harness.stats.outcome import Outcome
+from harness.stats.slopes import Slope
 from harness.suite import plan
 
 
@@ -42,19 +45,23 @@ def finish(run: Run, unfinished: str) -> Outcome:
 def conclude(run: Run) -> Outcome:
     """Write the report of a run and its junit.xml from its records alone, and point ``results/latest`` to it."""
     provenance = run.provenance()
-    findings, results = tuple(run.findings()), tuple(run.results())
+    results = tuple(run.results())
+    dismissals, unread = history.dismissals()
     provenance = msgspec.structs.replace(
         provenance,
-        notes=(*provenance.notes, *_limits(run, provenance)),
+        notes=(*provenance.notes, *_limits(run, provenance), *([unread] if unread else [])),
         proven=run.proven() or not results,
         left_out=len(run.left_out()),
     )
     order = asked(provenance)
-    shown, judged = results, order.arranged(slopes.slopes(run.looks()))
+    judged = order.arranged(slopes.slopes(run.looks()))
+    findings = found(run, judged)
     if provenance.hours:
-        base = plan.base_of(run.folder / "plan.json")
-        findings = (*map(functools.partial(_as_kept, run), leaks.distinct(findings)), *leaks.findings(judged, base))
         results += leaks.results(judged, findings)
+    findings = applied(findings, dismissals)
+    # A soak's findings are told once, but each of its rounds has a result.
+    results = shown = excused(results, (*applied(run.findings(), dismissals), *findings))
+    if provenance.hours:
         shown = leaks.condensed(results)
     samples = tuple(run.samples())
     comparisons = order.arranged(compare.compare(samples, catalog.performance(), provenance.margins, provenance.threshold))
@@ -86,6 +93,15 @@ def conclude(run: Run) -> Outcome:
     if run.folder.parent == paths.RESULTS:
         _point(paths.RESULTS / "latest", run.folder.name)
     return outcome
+
+
+def found(run: Run, judged: Sequence[Slope]) -> tuple[Finding, ...]:
+    """Return the findings of a run; of a soak each once, with the leaks that its `judged` slopes show."""
+    findings = tuple(run.findings())
+    if not run.provenance().hours:
+        return findings
+    base = plan.base_of(run.folder / "plan.json")
+    return (*map(functools.partial(_as_kept, run), leaks.distinct(findings)), *leaks.findings(judged, base))
 
 
 def _damage(run: Run) -> tuple[str, ...]:

@@ -13,7 +13,12 @@ from harness.model.records import Finding, Provenance, Result
 
 NO_RESULT = "no result"
 _SOUND = ("passed", "xfailed")
-_UNSOUND = {"error": "the rig failed", "failed": "the test failed", "skipped": "the test was skipped"}
+_UNSOUND = {
+    "error": "the rig failed",
+    "failed": "the test failed",
+    "dismissed": "the test failed",
+    "skipped": "the test was skipped",
+}
 """reasons for which a test that was run tells nothing of a bug, the gravest first"""
 _Place = tuple[str, str]
 """a test and a profile"""

@@ -23,7 +23,7 @@ class Word(enum.StrEnum):
     """One word for the result of a variant."""
 
     BROKEN = "BROKEN"
-    """its kernel, or a test, showed something that no known bug explains"""
+    """its kernel, or a test, showed something that no known bug explains, and that nobody dismissed"""
     SLOWER = "SLOWER"
     SAME = "SAME"
     FASTER = "FASTER"
@@ -40,6 +40,8 @@ class Headline(msgspec.Struct, frozen=True):
     word: Word
     causes: tuple[Cause, ...]
     """of what was unexpected"""
+    dismissed: int
+    """number of causes that were dismissed"""
     also: bool
     """True if stock shows the first of them too"""
     failed: tuple[Result, ...]
@@ -88,8 +90,8 @@ def headlines(
     if not across:
         names += [*provenance.patches, *(record.variant for kind in (findings, results, slopes) for record in kind)]
     variants = asked(provenance).by_variant(names)
-    unexpected = causes(finding for finding in findings if not finding.expected)
-    headed = [_headline(name, provenance, comparisons, unexpected, results, slopes) for name in variants]
+    unexplained = causes(finding for finding in findings if not finding.expected)
+    headed = [_headline(name, provenance, comparisons, unexplained, results, slopes) for name in variants]
     return tuple(each for each in headed if across or each.variant != STOCK or len(headed) == 1 or each.causes or each.failed)
 
 
@@ -97,17 +99,18 @@ def _headline(
     variant: str,
     provenance: Provenance,
     comparisons: Sequence[Comparison],
-    unexpected: Sequence[Cause],
+    unexplained: Sequence[Cause],
     results: Sequence[Result],
     slopes: Sequence[Slope],
 ) -> Headline:
-    mine = tuple(cause for cause in unexpected if cause.variant == variant)
+    mine = tuple(cause for cause in unexplained if cause.variant == variant and cause.unexpected)
     compared = {c.test for c in comparisons}
     headline = Headline(
         variant,
         Word.UNPROVEN,
         mine,
-        also=variant != STOCK and bool(mine) and any(c.variant == STOCK and c.key == mine[0].key for c in unexpected),
+        sum(cause.variant == variant and bool(cause.dismissed) for cause in unexplained),
+        also=variant != STOCK and bool(mine) and any(c.variant == STOCK and c.key == mine[0].key for c in unexplained),
         failed=tuple(r for r in results if r.variant == variant and r.outcome in _bad(mine)),
         results=len(results),
         planned=provenance.planned,

@@ -33,11 +33,13 @@ class RunRow(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
     """number of results by outcome"""
     unexpected: int
-    """findings that no known bug explains"""
+    """findings that no known bug explains, and that nobody dismissed"""
     baseline: bool
     """True if later runs are compared with it"""
     proven: bool = False
     """True if each boot proved that it ran what was built for it; runs older than this check did not"""
+    dismissed: int = 0
+    """findings that were dismissed"""
 
     @property
     def work(self) -> str:

@@ -151,7 +151,7 @@ def said(test: str) -> str:
 def calls(words: Sequence[str]) -> list[ParserContext]:
     """Return the tasks that a command line calls, with their options, as Invoke itself reads it."""
     collection = Collection.from_module(tasks)
-    whole = arguments.completed(words, tasks.WITHOUT_RUN, list(collection.task_names))
+    whole = arguments.completed(words, tasks.LEFT_OUT, list(collection.task_names))
     parsed: list[ParserContext] = Parser(contexts=collection.to_contexts()).parse_argv(whole)
     return parsed
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -160,6 +161,8 @@ def test_findings_have_the_lines_that_matter() -> None:
     assert "in align_shift_alloc_test, x 1 boot: an overflow" in " ".join(made.split())
     assert "known lines" not in made
     assert "None." not in made
+    repeats = "invoke test --machine x86_64 --variant stock --profile perf \\\n      --tests align_shift_alloc_test --scale quick\n"
+    assert f"\n\n  Again:\n\n      {repeats}" in made
     assert "None." in mail()
 
 
@@ -201,3 +204,13 @@ def test_any_table_stays_within_the_columns(cells: list[list[str]]) -> None:
 @given(st.text())
 def test_any_paragraph_stays_within_the_columns(said: str) -> None:
     is_plain(plaintext.paragraph(said) + "\n" + plaintext.item(said) + "\n" + plaintext.quoted(said, 5))
+
+
+def test_a_command_is_copied_from_a_mail_as_it_is() -> None:
+    words = "invoke test --machine x86_64 --variant mine --profile debug --tests mix_stress_test --series '/a b/mine' --loops 0.1"
+    made = plaintext.command(words)
+    assert max(map(len, made.splitlines())) <= plaintext.WIDTH
+    assert shlex.split(made.replace("\\\n", "")) == shlex.split(words)
+    assert plaintext.command("invoke down") == "      invoke down"
+    assert plaintext.command(f"invoke test --series /{'x' * 80}") == "", "cut it would be another"
+    assert plaintext.command("invoke test --series '/tmp/série'") == "", "and so it would in other letters"

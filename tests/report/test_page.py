@@ -156,7 +156,8 @@ def is_text(made: str) -> None:
 
 def test_the_whole_page_needs_no_network(whole: str) -> None:
     made = Page(whole)
-    assert not [link for link in made.links if not link.startswith("href=#")]
+    assert made.links
+    assert {link.removeprefix("href=#") for link in made.links} <= set(made.ids), "they lead to places in the page alone"
     assert not re.search(r"https?:|@import|url\((?!#)", whole)
     assert "default-src 'none'" in whole
     assert set(made.tags).isdisjoint({"script", "img", "link", "iframe", "image", "foreignobject"})
@@ -200,6 +201,105 @@ def test_a_finding_is_shown_with_its_place() -> None:
         assert words in shown
 
 
+def test_a_finding_has_its_fingerprint_and_the_command_that_repeats_it() -> None:
+    made = page(findings=(make.finding(),))
+    entry = made[made.index('<section class="finding">') : made.index("</section>")]
+    assert '<code class="fingerprint">8d79b1a7</code>' in entry
+    again = "Again: invoke test --machine x86_64 --variant stock --profile perf --tests align_shift_alloc_test --scale quick"
+    assert again in " ".join(Page(entry).text.split())
+    assert '<details class="matters"><summary>call trace</summary>' in entry, "folded, and open in print"
+    assert "<details open" not in made
+
+
+def test_what_is_dismissed_is_folded_and_listed_with_its_reason() -> None:
+    dismissed = tuple(
+        msgspec.structs.replace(make.finding(variant=name), dismissed=f"2026-11-27: {EVIL}") for name in ("stock", "mine")
+    )
+    made = page(findings=dismissed)
+    shown = Page(made)
+    assert "script" not in shown.tags
+    assert '<section class="finding">' not in made
+    assert '<details id="dismissed"><summary>1 finding dismissed</summary>' in made
+    entry = made[made.index('id="dismissed"') :]
+    for words in ("8d79b1a7", "stock on x86_64: align_shift_alloc_test, x 1 boot", "mine on x86_64: ", "Dismissed 2026-11-27: "):
+        assert words in entry
+    assert "no unexpected finding; 2 findings dismissed." in shown.text
+    assert shown.text.index("None.") < shown.text.index("1 finding dismissed")
+
+
+def test_tests_that_are_the_same_in_all_variants_are_folded_below_the_others() -> None:
+    names = [("b_fit_alloc_test", "same", "same"), ("le_fit_alloc_test", "slower", "same"), ("ne_fit_alloc_test", "same", "same")]
+    rows = [
+        content.comparison(test=test, variant=name, verdict=word)
+        for test, *words in names
+        for name, word in zip("ab", words, strict=True)
+    ]
+    made = page(comparisons=tuple(rows))
+    part = made[made.index('id="comparison"') : made.index("A figure is the median")]
+    assert re.findall(r"<code>(\w+)_test|<summary>(4 rows the same)", part.replace("<wbr>", "")) == [
+        ("le_fit_alloc", ""),
+        ("", "4 rows the same"),
+        ("b_fit_alloc", ""),
+        ("ne_fit_alloc", ""),
+    ]
+    assert '<details class="matters same"><summary>4 rows the same' in part
+    alone = page(comparisons=(content.comparison(verdict="same"),))
+    assert "1 row the same" in alone
+    assert "rows the same" not in page(comparisons=(content.slower(),))
+
+
+def test_what_changed_is_left_alone_without_a_script() -> None:
+    rows = [content.comparison(variant="a", verdict="same"), content.comparison(variant="b", verdict="slower")]
+    made = page(comparisons=tuple(rows))
+    assert '<input type="checkbox" id="changed-only">' in made
+    assert re.findall(r'<tr class="([a-z ]*)"><td class="name"><code( class="repeated")?>', made) == [
+        ("same", ""),
+        ("on ", ' class="repeated"'),
+    ]
+    assert "body:has(#changed-only:checked) .same { display: none; }" in made.replace(".repeated, ", "")
+    assert "body:has(#changed-only:checked) .repeated { display: inline; }" in made, (
+        "a test has its name where its first row is gone"
+    )
+    assert 'id="changed-only"' not in page(comparisons=(content.slower(),))
+
+
+def test_a_page_begins_with_links_to_the_sections_that_it_has(whole: str) -> None:
+    links = re.findall(r'<li><a href="#(\w+)">([^<]+)</a>', whole)
+    assert [anchor for anchor, _ in links] == list(content.SECTIONS)
+    assert dict(links)["latency"] == "Latency of single operations"
+    assert dict(links)["published"] == "Published and ours", "without what a heading has in small letters"
+    assert 'href="#memory"' not in page()
+
+
+def test_what_takes_most_of_a_page_is_last_and_folded(whole: str) -> None:
+    memory = whole[whole.index('<h2 id="memory">') :]
+    assert memory.count("<h2") == 1
+    assert memory.index("<details>") < memory.index("<svg")
+    assert "svg" not in memory[memory.rindex("</details>") :]
+
+
+def test_the_titles_of_each_table_are_repeated_in_print(whole: str) -> None:
+    assert whole.count("<thead>") == len(re.findall(r"<tr><th", whole)) > 10
+
+
+def test_the_terminal_repeats_a_finding_by_one_command_and_lists_what_is_dismissed() -> None:
+    ours = msgspec.structs.replace(make.finding(kind="kasan"), dismissed="2026-11-27: ours")
+    told = on_terminal(terminal.findings(make.provenance(), [make.finding(), make.finding(variant="mine"), ours]))
+    assert told.count("FINDING: ") == told.count("[8d79b1a7]") == 2
+    assert told.count("again:\n      invoke test --machine x86_64 --variant stock --profile perf \\\n") == told.count("again:") == 1
+    assert "dismissed 2026-11-27: ours (stock on x86_64: kasan: " in told
+    assert "Causes of findings: 1 dismissed." in on_terminal(terminal.summary(make.provenance(), [], [ours], []))
+    assert on_terminal(terminal.findings(make.provenance(), [])) == ""
+
+
+def test_the_terminal_has_a_line_for_each_machine() -> None:
+    run = make.provenance(machines={"aarch64": "", "x86_64": ""})
+    outcome = Outcome(Path("/run"), (content.comparison(),), (), (make.result(),), run)
+    lines = on_terminal(terminal.machines(outcome, ())).splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["aarch64", "x86_64"]
+    assert lines[1].strip() == "x86_64: faster: le_fit_alloc_test (+50.0 %); no unexpected finding."
+
+
 def test_a_known_bugs_machines_are_told_apart_where_they_differ() -> None:
     seen = [make.leak(), make.leak(machine="aarch64"), make.leak(variant="mine", machine="aarch64")]
     results = [*make.known_results(), *(msgspec.structs.replace(r, machine="aarch64") for r in make.known_results())]
@@ -240,7 +340,7 @@ def test_headlines_come_before_all_else_with_their_colours() -> None:
 
 def test_a_page_has_the_matrix_of_tests_by_patches() -> None:
     made = pages.html(content.broken())
-    matrices = made[made.index('id="patches"') : made.index('id="findings"')]
+    matrices = made[made.index('id="patches"') : made.index('id="tests"')]
     assert re.findall(r"<i [^>]*></i>([\w@-]+)", matrices) == ["my-series@1", "my-series@2", "my-series"] * 2
     shown = Page(matrices).text
     assert "le_fit_alloc_test+0.00 % same+0.00 % same+14.0 % slower (R)" in shown
@@ -252,16 +352,19 @@ def test_a_page_has_the_matrix_of_tests_by_patches() -> None:
 def test_a_cause_is_one_entry_with_a_screen_of_its_log_and_the_rest_folded() -> None:
     made = pages.html(content.broken())
     shown = Page(made).text
-    assert shown.count("FINDING: ") == 2, "of six findings"
-    assert "FINDING: my-series@2 on x86_64: bug: kernel BUG at mm/vmalloc.c:512!" in shown
-    assert shown.count("seen 3 times: where else") == 2
-    assert shown.count("[    3.2] line 99") == 2, "the others are named, not shown"
-    assert made.count("<details><summary>62 more lines of the log</summary>") == 2
+    assert made.count('<section class="finding">') == 1, "of six findings of two variants"
+    assert "bug: kernel BUG at mm/vmalloc.c:512! (in alloc_vmap_area, mm/vmalloc.c:512)" in shown
+    for variant in ("my-series@2", "my-series"):
+        assert f"{variant} on x86_64: exact_hole_test, x 3 boots" in shown
+    assert shown.count("seen 6 times: where else") == 1
+    assert shown.count("[    3.2] line 99") == 1, "the others are named, not shown"
+    assert made.count("<details><summary>62 more lines of the log</summary>") == 1
 
 
 def test_a_printed_page_leaves_closed_what_is_closed() -> None:
     style = page().partition("@media print")[2].partition("</style>")[0]
-    assert "details:not([open]) > :not(summary) { display: none; }" in style
+    assert "details:not([open]):not(.matters) > :not(summary)" in style
+    assert ".matters::details-content { content-visibility: visible;" in style, "but for what matters"
     assert "max-height" in style
 
 
@@ -275,7 +378,7 @@ def test_the_terminal_has_headlines_the_matrix_and_an_excerpt() -> None:
     told = on_terminal(terminal.patches(outcome))
     assert re.search(r"le_fit_alloc_test +\+0\.00 % same +\+0\.00 % same +\+14\.0 % slower \(R\)", told)
     assert re.search(r"exact_hole_test +ok +FAILED +FAILED as before", told)
-    summed = on_terminal(terminal.summary(made.provenance, made.comparisons, made.findings, made.results))
+    summed = on_terminal(terminal.findings(made.provenance, made.findings))
     assert summed.count(content.BUG) == 1, "what a later patch shows too is not quoted again"
     assert "line 6" in summed
     assert "line 7" not in summed
@@ -531,7 +634,7 @@ def test_the_verdicts_of_every_table_are_stacked_too(whole: str) -> None:
 
 def test_a_narrow_page_stacks_figures_under_their_names(whole: str) -> None:
     """A phone would cut off the columns on the right, and these have the verdicts."""
-    (row,) = re.findall(r"<tr><td class=\"name\"><code>le_<wbr>fit_<wbr>alloc_<wbr>test</code>.*?</tr>", page())
+    (row,) = re.findall(r"<tr[^>]*><td class=\"name\"><code>le_<wbr>fit_<wbr>alloc_<wbr>test</code>.*?</tr>", page())
     labels = ["stock", "variant", "samples / boots", "change", "95 % interval", "p", "verdict"]
     assert re.findall(r'data-label="([^"]*)"', row) == labels
     assert "@media (max-width: 40rem)" in whole
@@ -613,8 +716,7 @@ def test_the_terminal_sums_up() -> None:
     shown = on_terminal(terminal.summary(make.provenance(notes=("a note",)), worse, findings, results))
     for words in (
         "note: a note",
-        "FINDING: stock on x86_64: bug: kernel BUG at mm/vmalloc.c:512! (in alloc_vmap_area, mm/vmalloc.c:512)"
-        " in align_shift_alloc_test, x 1 boot",
+        "Causes of findings: 1 unexpected.",
         "RIG FAILED: x86_64/stock/perf le_fit_alloc_test: QEMU did not start",
         "1 passed, 1 known bugs seen, 1 failed, 1 rig failures",
         "Regressions: 1 past the threshold of 5 %. Undecided: 1.",
@@ -627,10 +729,15 @@ def test_the_terminal_sums_up() -> None:
 
 
 def test_a_guest_does_not_steer_the_terminal() -> None:
+    run, evil = make.provenance(command=EVIL), [make.finding(title=EVIL), make.finding(kind="other", title=EVIL, expected=EVIL)]
+    dismissed = msgspec.structs.replace(evil[0], dismissed=EVIL)
     shown = on_terminal(
-        terminal.summary(make.provenance(), [], [make.finding(title=EVIL)], [make.result("error", reason=EVIL)]), terminal=True
+        terminal.findings(run, evil[:1]),
+        terminal.findings(run, [dismissed]),
+        terminal.summary(run, [], evil[:1], [make.result("error", reason=EVIL)]),
+        terminal=True,
     )
-    assert shown.count("[bold]x[/y]") == 2, "it is not taken for markup either"
+    assert shown.count("[bold]x[/y]") == 4, "it is not taken for markup either"
     assert "\x1b" not in shown
     assert "\x07" not in shown
 
@@ -708,7 +815,8 @@ def test_what_recurs_in_each_boot_and_size_is_told_once_everywhere() -> None:
     results = [make.result("failed", reason="test-failed: -ENOMEM: no hole", **place) for place in places]
     lost = [make.result("error", reason="QEMU did not start", **place) for place in places]
     told: dict[str, Any] = {"findings": tuple(findings), "results": (*results, *lost)}
-    shown = on_terminal(terminal.summary(make.provenance(), [], findings, [*results, *lost]), width=200)
+    run = make.provenance()
+    shown = on_terminal(terminal.findings(run, findings), terminal.summary(run, [], findings, [*results, *lost]), width=200)
     assert shown.count("FINDING: stock on x86_64: test-failed: -ENOMEM: no hole in sweep_churn at 8 sizes, x 3 boots") == 1
     assert shown.count("FINDING: ") == shown.count("RIG FAILED: ") == 1
     assert "RIG FAILED: x86_64/stock/perf sweep_churn at 8 sizes, x 3 boots: QEMU did not start" in shown

@@ -21,22 +21,22 @@ VARIANTS = ("stock", "mine", "mine@1")
 TESTS = ("le_fit_alloc_test", "b_fit_alloc_test", "ne_fit_alloc_test", "long_busy_list_alloc_test", "random_size_alloc_test")
 BUG = "[    3.1] kernel BUG at mm/vmalloc.c:512!"
 SECTIONS = {
-    "known": "Known bugs of stock",
-    "changes": "What the series changes",
+    "findings": "Findings that are not expected",
     "comparison": "mine against stock, x86_64",
     "distributions": "",
     "why": "Why: ne_fit",
     "locks": "",
     "coverage": "Changed lines that ran",
     "patches": "mine patch by patch",
+    "growth": "Growth exponents",
     "latency": "Latency in",
     "sections": "Longest stretch with preemption off",
-    "growth": "Growth exponents",
     "published": "Published (",
-    "memory": "",
-    "findings": "Findings",
+    "known": "Known bugs of stock",
+    "changes": "What the series changes",
     "tests": "",
     "provenance": "Provenance",
+    "memory": "",
 }
 """ids of the sections of the page of `full()`, in order, with the first words of each in the mail; empty for one not in the mail"""
 WORKLOADS = ("none", "long", "sizes", "alignments", "windows", "churn", "merging", "apart", "percpu")
