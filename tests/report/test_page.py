@@ -297,7 +297,7 @@ def test_the_terminal_has_a_line_for_each_machine() -> None:
     outcome = Outcome(Path("/run"), (content.comparison(),), (), (make.result(),), run)
     lines = on_terminal(terminal.machines(outcome, ())).splitlines()
     assert [line.partition(":")[0] for line in lines] == ["aarch64", "x86_64"]
-    assert lines[1].strip() == "x86_64: faster: le_fit_alloc_test (+50.0 %); no unexpected finding."
+    assert lines[1].strip() == "x86_64: faster: le_fit_alloc_test (-50.0 %); no unexpected finding."
 
 
 def test_a_known_bugs_machines_are_told_apart_where_they_differ() -> None:
