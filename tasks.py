@@ -10,7 +10,7 @@ uncaught.install()  # before the other imports, which can fail as well
 import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from invoke.context import Context
@@ -35,18 +35,20 @@ from harness.errors import RigError, UsageError
 from harness.host import shell
 from harness.model import catalog
 from harness.model.clock import Clock
+from harness.model.order import asked
 from harness.model.run_folder import Run
 from harness.model.selection import Selection, number, whole
 from harness.report import audit as audit_tables
 from harness.report import cache as cache_tables
 from harness.report import catalog as catalog_tables
 from harness.report import coverage as coverage_tables
+from harness.report import dismissals as dismissal_tables
 from harness.report import kernlog as log_tables
+from harness.report import level_steps, sensitivity, terminal, trend
 from harness.report import mutants as mutant_tables
-from harness.report import sensitivity, terminal, trend
 from harness.report import soak as soak_tables
 from harness.report import why as why_tables
-from harness.runs import conclude, lifecycle
+from harness.runs import conclude, dismissals, lifecycle
 from harness.runs import history as histories
 from harness.runs.retention import Limits
 from harness.stats import growth
@@ -388,6 +390,28 @@ def coverage(_: Context, run: str, json: bool = False) -> None:
         _CONSOLE.print(coverage_tables.tables(every))
 
 
+@task(
+    positional=["fingerprint"],
+    help={
+        "fingerprint": "that of a finding, as reports show it, or its first digits; without one, what is dismissed is listed",
+        "why": "the reason, which reports will show",
+        "undo": "take the dismissal back",
+    },
+    auto_shortflags=False,
+)
+def dismiss(_: Context, fingerprint: str, why: str = "", undo: bool = False) -> None:
+    """Have a finding that has nothing to do with the series not count any more; reports go on listing it, with the reason."""
+    with options.errors():
+        if not fingerprint:
+            _CONSOLE.print(dismissal_tables.table(dismissals.listed()))
+        elif undo and why:
+            raise UsageError("--why and --undo exclude each other: the one dismisses a finding, the other takes that back.")
+        elif undo:
+            _say(dismissal_tables.undone(dismissals.undo(fingerprint)))
+        else:
+            _say(dismissal_tables.done(dismissals.dismiss(fingerprint, why)))
+
+
 def _kernlog(
     _: Context,
     log: str,
@@ -435,11 +459,14 @@ def _show(outcome: Outcome, report: str = "report") -> None:
 
 
 def _print(outcome: Outcome, report: str = "report") -> None:
+    points = asked(outcome.provenance).arranged(Run(outcome.run).points())
     _CONSOLE.print(terminal.headlines(outcome))
+    _CONSOLE.print(terminal.machines(outcome, points))
+    _CONSOLE.print(terminal.findings(outcome.provenance, outcome.findings))
     _CONSOLE.print(terminal.comparison(outcome.comparisons, outcome.results))
     _CONSOLE.print(terminal.patches(outcome))
     _CONSOLE.print(soak_tables.tables(outcome.slopes))
-    _CONSOLE.print(terminal.growth(growth.fit(Run(outcome.run).points())))
+    _CONSOLE.print(terminal.growth(growth.fit(points)))
     _CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
     _say(f"Report: {outcome.run / report}.html, and for a mail {report}.md")
 
@@ -476,9 +503,12 @@ def history(_: Context, test: str = "") -> None:
         seen = histories.look(test)
     _CONSOLE.print(trend.runs(seen.runs))
     _CONSOLE.print(trend.terminal(seen.trends))
+    _CONSOLE.print(level_steps.terminal(seen.trends))
     for sentence in seen.unread:
         _say(f"note: not in the history: {sentence}")
     _say(f"Page: {seen.page}")
 
 
-arguments.default(program, ("why", "coverage"), {each.name: each for each in globals().values() if isinstance(each, Task)})
+LEFT_OUT: Mapping[str, str] = {"why": "latest", "coverage": "latest", "dismiss": ""}
+"""tasks that may be called without their word, and the word that they have then"""
+arguments.complete(program, LEFT_OUT, {each.name: each for each in globals().values() if isinstance(each, Task)})

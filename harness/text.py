@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 _SPELT = str.maketrans(
     {"±": "+-", "−": "-", "×": "x", "…": "...", "·": ".", "–": "-", "—": "-", "“": '"', "”": '"', "’": "'", "µ": "u"}
@@ -41,6 +43,11 @@ def size(number: float) -> str:
                 f"{number / (1 << power):.3g} {suffix}" if abs(number) < 1000 << power else f"{number / (1 << power):.0f} {suffix}"
             )
     return f"{number:.0f} B"
+
+
+def signed(number: float, written: str) -> str:
+    """Return a change as it is `written` elsewhere, with a plus if the number is an increase that shows."""
+    return f"+{written}" if number > 0 and re.search("[1-9]", written) else written
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import functools
 import re
-import subprocess
 from pathlib import Path
 
 import msgspec
@@ -88,10 +87,7 @@ def _loads(binary: str, file: Path) -> str:
         f"file={text.escaped(file)}",
     )
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False)
-    except subprocess.TimeoutExpired:
-        return f"it did not end within {_PATIENCE:g} seconds"
-    except OSError as error:
-        return str(error)
-    lines = done.stderr.decode(errors="replace").strip().splitlines()
-    return lines[-1].replace(str(file), file.name) if lines else f"it ended with {done.returncode}"
+        shell.output(command, silence=_PATIENCE)
+    except RigError as error:
+        return str(error).rpartition(" failed with exit code ")[2].partition(": ")[2].replace(str(file), file.name) or str(error)
+    return "it ended without a word"

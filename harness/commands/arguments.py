@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lets a task be called without its positional argument, which Invoke itself always demands."""
+"""Lets a task be called without its word, which Invoke itself always demands."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from invoke.program import Program
 from invoke.tasks import Task
 
 
-def default(program: Program, named: Collection[str], tasks: Mapping[str, Task[Any]]) -> None:
-    """Give the tasks in `named` that the command line calls without a run the argument ``latest``.
+def complete(program: Program, left: Mapping[str, str], tasks: Mapping[str, Task[Any]]) -> None:
+    """Give the tasks in `left` their words where the command line has none.
 
     `tasks` are all tasks by name. Called while Invoke loads the tasks, before it reads their arguments.
     """
     if core := getattr(program, "core", None):  # there is none where the tasks are imported by something else
-        core.unparsed[:] = completed(core.unparsed, named, tasks)
+        core.unparsed[:] = completed(core.unparsed, left, tasks)
 
 
-def completed(words: Sequence[str], named: Collection[str], tasks: Mapping[str, Task[Any]]) -> list[str]:
-    """Return a command line in which each task of `named` that has no positional argument has ``latest``."""
+def completed(words: Sequence[str], left: Mapping[str, str], tasks: Mapping[str, Task[Any]]) -> list[str]:
+    """Return a command line in which each task of `left` has a word."""
     whole: list[str] = []
     options: Collection[str] = ()
     value = False
@@ -28,8 +28,8 @@ def completed(words: Sequence[str], named: Collection[str], tasks: Mapping[str, 
         whole.append(word)
         if word in tasks and not value:
             options = _options(tasks[word])
-            if word in named and not _has_positional(words[place + 1 :], options, tasks):
-                whole.append("latest")
+            if word in left and not _has_word(words[place + 1 :], options, tasks):
+                whole.append(left[word])
         value = word in options and not value
     return whole
 
@@ -40,7 +40,7 @@ def _options(of: Task[Any]) -> Collection[str]:
     return {f"{'--' if len(name) > 1 else '-'}{name.replace('_', '-')}" for argument in taking for name in argument.names}
 
 
-def _has_positional(words: Sequence[str], options: Collection[str], tasks: Collection[str]) -> bool:
+def _has_word(words: Sequence[str], options: Collection[str], tasks: Collection[str]) -> bool:
     value = False
     for word in words:
         if word in tasks and not value:

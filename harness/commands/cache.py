@@ -25,6 +25,7 @@ _REMOVABLE = {
     "kernel": "kernels/[!.]*",
     "test module": "modules/[!.]*",
     "initramfs": "rootfs/[!.]*",
+    "plugin of QEMU": "plugins/[!.]*",
     "trees and kernels of mutants": f"{MUTANTS}/[!.]*",
     "console log of a failed boot": "boot-failed/[!.]*",
     "traceback of an error of the rig": "errors/[!.]*",

@@ -149,8 +149,14 @@ def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
 def test(planned: Plan, jobs: int, command: str, parent: Path | None = None) -> Outcome:  # noqa: PT028 - no test
     """Run the suite in every selected cell, booting what is not up, and write the run's folder in results/ or `parent`.
 
-    `command` is the one that repeats the run. Raises RigError when pytest itself fails.
+    `command` is the one that repeats the run. Raises UsageError if no test runs in these cells, RigError when pytest itself fails.
     """
+    if not planned.sessions:
+        profiles = ", ".join(dict.fromkeys(built.cell.profile for built in planned.cells))
+        raise UsageError(
+            f"None of these tests runs in kernels of the profile {profiles}: {', '.join(planned.tests)}."
+            " Choose others with --tests, or other kernels with --profile."
+        )
     run = Run(run_folder.new_folder(parent))
     with run.alone(), _resumable(run):
         lifecycle.begin(run, planned, command)
@@ -209,7 +215,7 @@ def _suite(run: Run, planned: Plan, jobs: int) -> Outcome:
         *("--rootdir", str(paths.PROJECT)),
         *("-p", "no:cacheprovider", "-p", "no:terminal"),
         *("--rig-plan", str(run.folder / "plan.json"), "--rig-run", str(run.folder)),
-        *("--junitxml", str(run.folder / f"junit{suffix}.xml"), "--report-log", str(run.folder / f"report-log{suffix}.jsonl")),
+        *("--report-log", str(run.folder / f"report-log{suffix}.jsonl")),
         *("-n", str(_workers(planned, jobs)), "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "8"),
     ]
     with Progress("test") as progress:

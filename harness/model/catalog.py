@@ -63,7 +63,7 @@ class SuiteTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory: dict[str, int] = {}
     """MiB of memory of its VM, by profile; a profile that is absent has the machine's own"""
     faults: bool = False
-    """True if it makes allocations fail; the rig then sets up the kernel's fault injection"""
+    """True if it makes allocations fail; the rig then sets up the kernel's fault injection, which not every profile has"""
 
     @property
     def stress(self) -> bool:
@@ -82,6 +82,12 @@ class ProfileUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """name of the kernel's tracer that records the longest critical section; it costs too much time for timings to count"""
     leaks: bool = False
     """True if kmemleak scans for leaks after each test"""
+    faults: bool = False
+    """True if its kernels have fault injection: tests that make allocations fail run in no others"""
+
+    def runs(self, test: SuiteTest) -> bool:
+        """Return whether `test` can run in kernels of the profile."""
+        return test.kind in self.kinds and (self.faults or not test.faults)
 
 
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -135,9 +141,10 @@ def performance() -> list[str]:
 
 
 def choose(wanted: str) -> tuple[str, ...]:
-    """Return the names of the tests that `wanted` selects: words separated by commas; empty means ``all``.
+    """Return the names of the tests that `wanted` selects, in its order: words separated by commas; empty means ``all``.
 
-    A word is the name of a test, a pattern of names such as ``sweep_*``, a kind, or ``all``, which excludes sweeps.
+    A word is the name of a test, a pattern of names such as ``sweep_*``, a kind, or ``all``, which excludes sweeps. The
+    tests of one word come in the order of the module, in which all are run.
     Raises UsageError for a word that selects nothing.
     """
     known = suite().tests
@@ -145,10 +152,10 @@ def choose(wanted: str) -> tuple[str, ...]:
     for test in known:
         groups.setdefault(test.kind, []).append(test.name)
         groups[test.name] = [test.name]
-    chosen: set[str] = set()
+    chosen: dict[str, None] = {}
     for word in map(str.strip, (wanted or "all").split(",")):
         names = groups.get(word) or fnmatch.filter((t.name for t in known), word)
         if not names:
             raise UsageError(f"There is no test '{word}'; {toml.closest(word, list(groups))}")
-        chosen.update(names)
-    return tuple(test.name for test in known if test.name in chosen)
+        chosen.update(dict.fromkeys(names))
+    return tuple(chosen)

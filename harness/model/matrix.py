@@ -252,9 +252,9 @@ def series_name(series: Path) -> str:
 
 
 def cells(machines: Sequence[Machine], variants: Sequence[Variant], profiles: Sequence[str]) -> tuple[Cell, ...]:
-    """Return every combination, stock first: later builds then find its objects in the compiler's cache."""
+    """Return every combination in the order given, but stock first: later builds find its objects in the compiler's cache."""
     for profile in profiles:
         if profile not in PROFILES:
             raise UsageError(f"There is no profile '{profile}' in qemu_configs/kconfig; {toml.closest(profile, list(PROFILES))}")
-    ordered = sorted(variants, key=lambda variant: variant_order(variant.name))
+    ordered = sorted(variants, key=lambda variant: variant.name != STOCK)
     return tuple(Cell(m, v, p) for p in profiles for v in ordered for m in machines)

@@ -158,13 +158,20 @@ class Finding(DuringTest, frozen=True):
     trouble: Trouble
     """report of a kind of kernlog's, or of one of the rig's own"""
     expected: str
-    """reason of the known bug that explains it; empty if it is unexpected"""
+    """reason of the known bug that explains it; empty if there is none"""
     log: str
     """name of the log in the run's folder"""
     evidence: str = ""
     """call traces and registers of the CPUs of a guest that hangs; empty if they were not asked for"""
     left: str = ""
     """object kept for analysis: the VM itself, or the file with its memory"""
+    dismissed: str = ""
+    """date and reason of its dismissal when the report was made; empty in findings.jsonl"""
+
+    @property
+    def unexpected(self) -> bool:
+        """True if no known bug explains it, and nobody dismissed it."""
+        return not self.expected and not self.dismissed
 
 
 class Result(DuringTest, frozen=True):
@@ -172,7 +179,8 @@ class Result(DuringTest, frozen=True):
 
     round: Count
     outcome: str
-    """passed, failed, xfailed (a known bug was seen), skipped or error (of the rig)"""
+    """passed, failed, xfailed (a known bug was seen), skipped or error (of the rig); in a report also dismissed, which failed for
+    dismissed findings alone"""
     seconds: Amount
     """host time"""
     reason: str = ""
@@ -211,6 +219,8 @@ class Provenance(Settings, frozen=True, kw_only=True):
     """key of the kernel by name of the cell"""
     patches: dict[str, tuple[str, ...]]
     """names of the patches by variant"""
+    tests: tuple[str, ...] = ()
+    """in the order in which they were asked for; older runs do not have them on record"""
     notes: tuple[str, ...] = ()
     """sentences about the limits of the run"""
     finished: str = ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Findings in words: a line for each cause, where tests ended for one reason, and the lines of the log that matter."""
+"""Findings in words: a line for each cause, the reasons for which tests ended, and the lines of the log that matter."""
 
 from __future__ import annotations
 
@@ -17,16 +17,25 @@ _SCREEN = 40
 
 
 def sentence(cause: Cause) -> str:
-    """Return a cause in one line: variant, machines, trouble, function, tests and number of boots."""
+    """Return a cause in one line: variant, machines, trouble, function, tests, number of boots and fingerprint."""
+    where, seen = places(cause)
+    if cause.expected:
+        return f"known bug: {where}: {cause.first.trouble.kind}: {cause.first.trouble.title} in {seen}: {cause.expected}"
+    told = f"{where}: {what(cause)} in {seen} [{cause.fingerprint}]"
+    return f"dismissed {cause.dismissed} ({told})" if cause.dismissed else f"FINDING: {told}"
+
+
+def what(cause: Cause) -> str:
+    """Return the trouble of a cause: its kind, title and place."""
     trouble = cause.first.trouble
     placed = phrases.placed(trouble)
+    return f"{trouble.kind}: {trouble.title}{f' ({placed})' if placed else ''}"
+
+
+def places(cause: Cause) -> tuple[str, str]:
+    """Return where a cause was seen: the cells, and the tests with the number of boots."""
     profiles = "" if cause.profiles == _USUAL else f", {phrases.listed(cause.profiles)}"
-    where = f"{cause.variant} on {phrases.listed(cause.machines)}{profiles}"
-    blamed = f" ({placed})" if placed else ""
-    seen = f"{_tests(cause)}, {boots(cause)}"
-    if cause.expected:
-        return f"known bug: {where}: {trouble.kind}: {trouble.title} in {seen}: {cause.expected}"
-    return f"FINDING: {where}: {trouble.kind}: {trouble.title}{blamed} in {seen}"
+    return f"{cause.variant} on {phrases.listed(cause.machines)}{profiles}", f"{_tests(cause)}, {boots(cause)}"
 
 
 def where(reason: Reason) -> str:

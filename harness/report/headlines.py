@@ -42,7 +42,7 @@ def line(headline: Headline) -> str:
 def why(headline: Headline) -> str:
     """Return the reason for a headline, with the first cause, the count and the test."""
     if headline.causes:
-        return _broken(headline)
+        return text.plain("; ".join([_broken(headline), *_dismissed(headline)]))
     parts = []
     if headline.failed:
         first = headline.failed[0]
@@ -59,6 +59,7 @@ def why(headline: Headline) -> str:
     skipped = {result.test for result in headline.tests if result.outcome == "skipped"}
     if skipped:
         parts.append(f"{phrases.number(len(skipped), 'test')} skipped")
+    parts += _dismissed(headline)
     return text.plain(", ".join(parts))
 
 
@@ -67,7 +68,11 @@ def _broken(headline: Headline) -> str:
     places = [*([] if len(first.machines) == headline.machines else first.machines), findings.boots(first)]
     count = f"{phrases.number(len(headline.causes), 'cause')}{', the first' if len(headline.causes) > 1 else ''}"
     also = "; stock shows it too" if headline.also else ""
-    return text.plain(f"{count}: {findings.short(first.first.trouble)}, first in {first.first.test} ({', '.join(places)}){also}")
+    return f"{count}: {findings.short(first.first.trouble)}, first in {first.first.test} ({', '.join(places)}){also}"
+
+
+def _dismissed(headline: Headline) -> list[str]:
+    return [f"{phrases.number(headline.dismissed, 'cause')} dismissed"] if headline.dismissed else []
 
 
 def _figures(headline: Headline) -> list[str]:
@@ -94,7 +99,7 @@ def _tests(judged: Sequence[Comparison]) -> str:
 
 def _most(word: str, judged: Sequence[Comparison], headline: Headline, *, best: bool) -> str:
     """Return the test that changed most, with its unit and its machine."""
-    by = (max if best else min)(judged, key=lambda comparison: comparison.change or 0.0)
+    by = (min if best else max)(judged, key=lambda comparison: comparison.change or 0.0)
     where = f" on {by.machine}" if headline.machines > 1 else ""
     return f"{word}: {by.test}, {_amount(by)}{where}"
 
@@ -102,7 +107,7 @@ def _most(word: str, judged: Sequence[Comparison], headline: Headline, *, best: 
 def _amount(by: Comparison) -> str:
     """Return a change in words that need no sign, such as ``14.0 % more instructions``."""
     unit = phrases.unit(by).partition("/")[0]
-    more, what = (by.change or 0.0) < 0, "time" if unit == "ns" else unit
+    more, what = (by.change or 0.0) > 0, "time" if unit == "ns" else unit
     fewer = "less" if what == "time" else "fewer"
     return f"{phrases.change(by)[1:]} {'more' if more else fewer} {what}"
 
@@ -118,9 +123,9 @@ def _uncompared(headline: Headline) -> list[str]:
     if sweeps:
         parts.append(f"{phrases.number(len(sweeps), 'workload')} of a sweep measured")
     if headline.slopes:
-        undecided = sum(slope.verdict == "undecided" for slope in headline.slopes)
-        slopes = f"{len(headline.slopes)} slopes of memory"
-        parts.append(f"{undecided} of {slopes} undecided" if undecided else f"no leak in {slopes}")
+        counts = {verdict: sum(s.verdict == verdict for s in headline.slopes) for verdict in ("leak", "undecided")}
+        of = f"of {len(headline.slopes)} slopes of memory"
+        parts += [f"{count} {of} {verdict}" for verdict, count in counts.items() if count] or [f"no leak in {of[3:]}"]
     if headline.tests:
-        parts.append("nothing found")
+        parts.append("nothing else found" if headline.dismissed else "nothing found")
     return ["; ".join([parts[0], ", ".join(parts[1:])]) if parts[1:] else parts[0]]

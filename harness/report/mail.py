@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from harness import text
 from harness.kernlog import excerpt
 from harness.model.records import Provenance
-from harness.report import changes, coverage, findings, headlines, phrases, prefixes, rows, soak, verdicts, views, why
+from harness.report import changes, coverage, findings, headlines, phrases, prefixes, reproduce, rows, soak, verdicts, views, why
 from harness.report.contents import Content
 from harness.report.phrases import short_test
-from harness.report.plaintext import heading, item, paragraph, quoted, table
+from harness.report.plaintext import command, heading, item, paragraph, quoted, table
 from harness.report.plots.canvas import Palette
-from harness.stats import bug_table, latency
-from harness.stats.causes import causes, reasons
+from harness.stats import bug_table, geomean, latency
+from harness.stats.causes import causes, groups, reasons
 from harness.stats.compare import Comparison
 
 _LINES = 12
@@ -30,18 +30,18 @@ def mail(content: Content) -> str:
     palette = views.palette(content)
     parts = [
         *_top(content),
-        *_known(content),
-        *_changes(content),
+        *_findings(content),
         *_comparisons(content),
         *_whys(content),
         *_coverages(content),
+        *_soaks(content),
         *_patches(content),
+        *_growths(content, palette),
         *_latencies(content, palette),
         *_sections(content, palette),
-        *_growths(content, palette),
         *_published(content),
-        *_soaks(content),
-        *_findings(content),
+        *_known(content),
+        *_changes(content),
         *_missing(content),
         *_provenance(content),
     ]
@@ -55,11 +55,9 @@ def _top(content: Content) -> Iterator[str]:
         yield "\n".join(item(prefixes.conclusion(one)) for one in series)
     if content.provenance.stock_only:
         yield paragraph("Stock-only run: this kernel has no series; nothing is compared.")
+    yield "\n".join(item(f"{verdict.machine}: {verdict.line}") for verdict in verdicts.verdicts(content))
     for note in content.provenance.notes:
         yield paragraph(f"Note: {note}")
-    yield "\n".join(item(f"{verdict.machine}: {verdict.line}") for verdict in verdicts.verdicts(content))
-    for limit in views.limits(content):
-        yield paragraph(limit)
 
 
 def _known(content: Content) -> Iterator[str]:
@@ -70,6 +68,8 @@ def _known(content: Content) -> Iterator[str]:
             cells = [(s.variant, s.machine, s.words) for s in row.shown]
             yield table(("variant", "machine", ""), _once(cells, 1), left=2, under=True)
         yield paragraph(phrases.KNOWN)
+    known = [cause for cause in causes(content.findings, tuple(content.provenance.patches)) if cause.expected]
+    yield from (item(findings.sentence(cause)) for cause in known)
 
 
 def _changes(content: Content) -> Iterator[str]:
@@ -85,6 +85,7 @@ def _changes(content: Content) -> Iterator[str]:
 
 def _comparisons(content: Content) -> Iterator[str]:
     for group in views.groups(content.comparisons):
+        means = {mean.variant: mean for mean in geomean.means(group.items)}
         for variant in dict.fromkeys(c.variant for c in group.items):
             mine = [c for c in group.items if c.variant == variant]
             against = mine[0].against
@@ -97,16 +98,21 @@ def _comparisons(content: Content) -> Iterator[str]:
                 yield table(("test", "change %", "95 % interval", "verdict"), changes)
                 if any(c.regression for c in mine):
                     yield paragraph(f"(R) is a regression: slower by more than {mine[0].threshold:g} %.", "    ", "    ")
+            if variant in means:
+                yield paragraph(f"{phrases.mean_line(means[variant])}.", "    ", "    ")
             yield paragraph(f"Medians in {phrases.unit(mine[0])}, half the range of the samples in %, samples / boots {counts}:")
             sides = ([against, "+-%", variant, "+-%"]) if variant else [against, "+-%"]
             yield table(("test", *sides), [(short_test(c.test), *_sides(c, both=bool(variant))) for c in mine])
     if gaps := views.gaps(content.comparisons, content.results):
         yield "\n".join(map(item, gaps))
+    for limit in views.limits(content):
+        yield paragraph(limit)
     if any(c.change is not None for c in content.comparisons):
         margins = sorted({(c.clock, c.margin) for c in content.comparisons})
         within = ", ".join(f"{margin:g} % ({clock})" for clock, margin in margins)
         yield paragraph(
-            f'{phrases.POSITIVE} Intervals are over boots. "Same" lies within {within}. Tests are named without _alloc_test.'
+            f'{phrases.SIGN} Intervals are over boots. "Same" lies within {within}. Tests are named without _alloc_test.'
+            f"{f' {phrases.MEAN}' if geomean.means(content.comparisons) else ''}"
         )
 
 
@@ -204,7 +210,7 @@ def _published(content: Content) -> Iterator[str]:
                 b.machine,
                 short_test(b.test),
                 phrases.percents(b.their_changes),
-                "-" if b.change is None else phrases.percent(b.change),
+                _bare(phrases.changed(b.change)),
                 "-" if b.factor is None else f"{b.factor:.2f}",
                 phrases.DIRECTIONS[b.direction],
             )
@@ -228,21 +234,24 @@ def _soaks(content: Content) -> Iterator[str]:
 def _findings(content: Content) -> Iterator[str]:
     if not content.findings and not content.results:
         return
-    yield heading("Findings")
-    shown = set()
-    for cause in causes(content.findings):
-        yield item(findings.sentence(cause))
-        for left in (finding.left for finding in cause.findings if finding.left):
-            yield paragraph(f"Left to look at: {left}.", "  ", "  ")
-        trouble = cause.first.trouble
-        if not cause.expected and cause.key not in shown and trouble.text.strip():
-            shown.add(cause.key)
-            yield quoted(excerpt.matters(trouble, _LINES), _LINES)
+    yield heading("Findings that are not expected")
+    all_causes = causes(content.findings, tuple(content.provenance.patches))
+    for group in groups(cause for cause in all_causes if cause.unexpected):
+        for cause in group:
+            yield item(findings.sentence(cause))
+            for left in (finding.left for finding in cause.findings if finding.left):
+                yield paragraph(f"Left to look at: {left}.", "  ", "  ")
+        first = group[0].first
+        if first.trouble.text.strip():
+            yield quoted(excerpt.matters(first.trouble, _LINES), _LINES)
+        again = command(reproduce.command(first, content.provenance))
+        yield f"  Again:\n\n{again}" if again else "  Again: report.html has the command."
+    if not any(cause.unexpected for cause in all_causes):
+        yield "None."
+    yield from (item(findings.sentence(cause)) for cause in all_causes if cause.dismissed)
     for outcome in ("error", "failed"):
         for reason in reasons(content.results, outcome):
             yield item(f"{findings.where(reason)}: {outcome}: {reason.first.reason}")
-    if not content.findings:
-        yield "None."
 
 
 def _missing(content: Content) -> Iterator[str]:

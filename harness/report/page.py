@@ -3,20 +3,27 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+import jinja2
+
 from harness import text
+from harness.model.clock import Clock
 from harness.model.trouble import framed
-from harness.report import changes, coverage, findings, headlines, phrases, prefixes, rows, soak, verdicts, views, why
+from harness.report import changes, coverage, findings, headlines, phrases, prefixes, reproduce, rows, soak, verdicts, views, why
 from harness.report.contents import Content
-from harness.report.plots import distributions, growth, memory, publication, sections
+from harness.report.plots import distributions, forest, growth, memory, publication, sections
 from harness.report.plots import latency as latency_plot
 from harness.report.plots import soak as soak_plot
 from harness.report.plots.canvas import Palette
 from harness.report.template import render
-from harness.stats import bug_table, latency
-from harness.stats.causes import causes, reasons
+from harness.stats import bug_table, geomean, latency
+from harness.stats.causes import causes, groups, reasons
+from harness.stats.compare import Comparison
 
 _FILTERS = {
     function.__name__: function
@@ -24,17 +31,22 @@ _FILTERS = {
         framed,
         text.figure,
         text.size,
+        text.signed,
         phrases.value,
         phrases.counts,
         phrases.change,
         phrases.interval,
         phrases.verdict,
+        phrases.mean,
+        phrases.without,
         phrases.percent,
         phrases.percents,
         phrases.exponent,
         phrases.of_the_clock,
     )
 }
+_HEADING = re.compile(r'<h2 id="([\w-]+)">(.*?)</h2>')
+"""a section's heading, which no text of a guest can be: there it is escaped"""
 
 
 def html(content: Content) -> str:
@@ -42,7 +54,7 @@ def html(content: Content) -> str:
     palette = views.palette(content)
     return render(
         "report.html.j2",
-        _FILTERS,
+        _FILTERS | {"outline": _outline},
         content=content,
         run=content.provenance,
         title=views.title(content),
@@ -55,6 +67,7 @@ def html(content: Content) -> str:
         changes_title=changes.TITLE,
         most_changes=changes.MOST,
         comparisons=_comparisons(content, palette),
+        forests=_forests(content),
         gaps=views.gaps(content.comparisons, content.results),
         **_reasons(content),
         latencies=_latencies(content, palette),
@@ -64,7 +77,7 @@ def html(content: Content) -> str:
         soaks=_soaks(content, palette),
         method=soak.METHOD,
         **_published(content, palette),
-        causes=causes(content.findings),
+        **_findings(content),
         reasons={outcome: reasons(content.results, outcome) for outcome in ("error", "failed")},
         proofs=rows.proofs(content.boots),
         stress=rows.stress(content.samples, (c.test for c in content.comparisons)),
@@ -84,7 +97,8 @@ def _comparisons(content: Content, palette: Palette) -> list[dict[str, Any]]:
     return [
         {
             "group": group,
-            "rows": views.ordered(group.items, palette),
+            **_by_change(views.ordered(group.items, palette)),
+            "means": geomean.means(group.items),
             "unit": phrases.unit(group.items[0]),
             "plot": distributions.plot(group.items, palette, f"distribution-{group.id}", group.heading),
         }
@@ -100,6 +114,45 @@ def _reasons(content: Content) -> dict[str, Any]:
         "locks": why.longest(content.locked),
         "coverages": content.coverages,
     }
+
+
+def _forests(content: Content) -> list[dict[str, Any]]:
+    """Return a forest plot for each variant in a profile and under a clock, with all machines in it."""
+    machines, means = views.machines(content), geomean.means(content.comparisons)
+    panels: dict[tuple[str, Clock, str], list[Comparison]] = {}
+    for item in content.comparisons:
+        panels.setdefault((item.profile, item.clock, item.variant), []).append(item)
+    shown = []
+    for number, (panel, items) in enumerate(panels.items()):
+        mine = [mean for mean in means if (mean.profile, mean.clock, mean.variant) == panel]
+        if plot := forest.plot(items, mine, machines, f"forest-{number}"):
+            shown.append({"of": items[0], "plot": plot})
+    return shown
+
+
+def _by_change(ordered: Sequence[Comparison]) -> dict[str, Sequence[Comparison]]:
+    """Return the rows of tests in which a variant is not the same, and those of the others; tests stay in their order."""
+    changed = {item.test for item in ordered if item.verdict != "same"}
+    return {
+        "changed": [item for item in ordered if item.test in changed],
+        "same": [item for item in ordered if item.test not in changed],
+    }
+
+
+def _findings(content: Content) -> dict[str, Any]:
+    all_causes = causes(content.findings, tuple(content.provenance.patches))
+    return {
+        "causes": all_causes,
+        "unexpected": groups(cause for cause in all_causes if cause.unexpected),
+        "dismissed": groups(cause for cause in all_causes if cause.dismissed),
+        "as_known": [cause for cause in all_causes if cause.expected],
+        "again": functools.partial(reproduce.command, run=content.provenance),
+    }
+
+
+def _outline(body: str) -> list[tuple[str, str]]:
+    """Return the anchor and the title of each section of a page."""
+    return [(anchor, jinja2.filters.do_striptags(title.partition("<small>")[0])) for anchor, title in _HEADING.findall(body)]
 
 
 def _latencies(content: Content, palette: Palette) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from harness.model.trouble import Trouble
 from harness.stats import published
 from harness.stats.compare import Comparison, Summary
 from harness.stats.estimate import FEWEST, MOST
+from harness.stats.geomean import GeometricMean
 from harness.stats.growth import Growth
 
 LIMITS = {
@@ -34,7 +35,7 @@ KNOWN = (
     "A bug counts as not seen if every test that showed it in any kernel came to its end without it. A bug that stock shows and a"
     " series does not is fixed by the series."
 )
-POSITIVE = "A change is positive where the variant costs less."
+SIGN = "A change with a plus is an increase of cost, one with a minus a saving."
 DIRECTIONS = {
     "same": "same",
     "other": "not the same",
@@ -43,15 +44,21 @@ DIRECTIONS = {
     "size": "other size",
     "": "-",
 }
+MEAN = (
+    "The geometric mean of the ratios sums up a machine's tests, each of the same weight, and is no verdict. Its interval is over"
+    " boots too; it says nothing of other tests."
+)
 BESIDE = (
-    "A change is the median of the rows' changes; a row of ours is a boot, the mean of its samples. The speed-ups, stock by"
-    f" patched, are of these. Theirs has no direction where it is within {published.FLAT:g} % of zero or the rows go both"
-    f" ways; ours is open where its rows go both ways or are fewer than {FEWEST}."
+    "A change is the median of the rows' changes; a row of ours is a boot, the mean of its samples. Both have the sign of all"
+    " changes here; the publication itself writes a saving with a plus. The speed-ups, stock by patched, are of these. Theirs has"
+    f" no direction where it is within {published.FLAT:g} % of zero or the rows go both ways; ours is open where its rows go both"
+    f" ways or are fewer than {FEWEST}."
 )
 _OUTCOMES = {
     "passed": "passed",
     "xfailed": "known bugs seen",
     "failed": "failed",
+    "dismissed": "failed, as dismissed",
     "skipped": "skipped",
     "error": "rig failures",
 }
@@ -99,7 +106,7 @@ def percent(number: float) -> str:
     """Return a change in per cent; hundredths where it is small enough for them to matter, no decimals from 100 on."""
     if abs(number) >= _HUGE:
         return f"{number:+.0e}"
-    return f"{number:+.{2 if abs(number) < 1 else 1 if abs(number) < 99.95 else 0}f}"
+    return f"{number:+z.{2 if abs(number) < 1 else 1 if abs(number) < 99.95 else 0}f}"
 
 
 def percents(numbers: Sequence[float]) -> str:
@@ -107,16 +114,37 @@ def percents(numbers: Sequence[float]) -> str:
     return f"{percent(min(numbers))} to {percent(max(numbers))}" if numbers else "-"
 
 
-def change(of: Comparison) -> str:
-    """Return a change as the publication counts it: positive is cheaper than the baseline."""
-    return "-" if of.change is None else f"{percent(of.change)} %"
+def changed(number: float | None) -> str:
+    """Return a change with its sign and unit; ``-`` if there is none."""
+    return "-" if number is None else f"{percent(number)} %"
 
 
-def interval(of: Comparison) -> str:
+def change(of: Comparison | GeometricMean) -> str:
+    """Return the change of a comparison's cost, such as ``+32.8 %`` where it costs more than the baseline."""
+    return changed(of.change)
+
+
+def interval(of: Comparison | GeometricMean) -> str:
     """Return the change's 95 % interval, such as ``+4.9 to +5.3``, lowest first."""
-    if of.interval is None:
-        return "-"
-    return percents([(1 - ratio) * 100 for ratio in of.interval])
+    return percents(of.changes or ())
+
+
+def mean(of: GeometricMean) -> str:
+    """Return the name of a mean, such as ``geometric mean of 5 tests``, or ``of 4 of 5 tests`` where one is missing."""
+    some = f"{len(of.tests)} of " if of.missing else ""
+    return f"geometric mean of {some}{of.of} tests"
+
+
+def mean_line(of: GeometricMean) -> str:
+    """Return a mean with its change and interval, and the tests that it lacks."""
+    name, lacks = mean(of), without(of)
+    span = f" (95 % interval {interval(of)})" if of.interval else ""
+    return f"{name[0].upper()}{name[1:]}{f', {lacks}' if lacks else ''}: {change(of)}{span}"
+
+
+def without(of: GeometricMean) -> str:
+    """Return the tests that a mean lacks, such as ``without ne_fit_alloc_test``; empty if it has all."""
+    return f"without {listed(of.missing)}" if of.missing else ""
 
 
 def verdict(of: Comparison) -> str:

@@ -22,6 +22,8 @@ _NARROWEST = 5
 _UNDER = "  "
 """more indent below an item of a list, without which Markdown takes a block of code for a paragraph of the item"""
 _CODE = re.compile("`[^`\n]+`")
+_CONTINUED = " \\"
+"""end of a line that a shell goes on with"""
 _STAYS = "\x1f"
 """stands for a blank in a span of code, where no line may end; ascii_only() leaves none of these in a text"""
 
@@ -54,6 +56,20 @@ def quoted(log: str, most: int) -> str:
     indent = _INDENT + _UNDER
     lines = [ascii_only(line)[: WIDTH - len(indent)].rstrip() for line in log.splitlines()]
     return "\n".join([indent + line for line in lines if line][:most])
+
+
+def command(words: str) -> str:
+    """Return a command below an item, whose lines a shell takes for one; empty if a word has no room, or is not in ASCII."""
+    indent = _INDENT + _UNDER
+    lines: list[str] = []
+    for part in re.split(r" (?=--)", words):
+        if lines and len(lines[-1]) + len(part) + len(_CONTINUED) < WIDTH - len(indent):
+            lines[-1] += f" {part}"
+        else:
+            lines.append(part)
+    if ascii_only(words) != words or any(len(line) > WIDTH - len(indent) - len(_CONTINUED) for line in lines):
+        return ""
+    return f"{_CONTINUED}\n".join(indent + line for line in lines)
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, *, under: bool = False) -> str:

@@ -10,7 +10,7 @@ from harness.stats.prefixes import AS_BEFORE, FAILED, NOT_KNOWN, Entry, Judged, 
 
 ABOUT = (
     "Each column is compared with the one before it, the first with stock: performance tests by their change,"
-    f" stress tests by their findings. {phrases.POSITIVE}"
+    " stress tests by their findings."
 )
 _KINDS = {FAILED: "bad", AS_BEFORE: "open", "slower": "bad", "faster": "good", **dict.fromkeys(NOT_KNOWN, "open")}
 
@@ -26,7 +26,7 @@ def heading(matrix: Matrix) -> str:
 
 
 def entry(shown: Entry) -> str:
-    """Return an entry in words, such as ``ok`` or ``-14.0 % slower (R)``."""
+    """Return an entry in words, such as ``ok`` or ``+14.0 % slower (R)``."""
     compared = shown.comparison
     if compared is None or compared.change is None:
         return shown.word
@@ -73,6 +73,6 @@ def _why(judged: Judged) -> str:
         first = judged.causes[0]
         more = f" and {phrases.number(len(judged.causes) - 1, 'more cause')}" if len(judged.causes) > 1 else ""
         return f"{findings.short(first.first.trouble)} in {first.first.test}{more}"
-    worst = min(judged.regressions, key=lambda comparison: comparison.change or 0.0)
+    worst = max(judged.regressions, key=lambda comparison: comparison.change or 0.0)
     more = f" and {phrases.number(len(judged.regressions) - 1, 'more regression')}" if len(judged.regressions) > 1 else ""
     return f"{worst.test} {phrases.change(worst)} against {worst.against} on {worst.machine}{more}"

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from harness import text
 from harness.report.fitted import Fitted
 from harness.stats import slopes
 from harness.stats.slopes import FEWEST, Slope
@@ -92,9 +93,14 @@ def _row(slope: Slope) -> FigureRow:
         slope,
         slopes.amount(name, slope.first),
         slopes.amount(name, slope.last),
-        "-" if slope.per_round is None else slopes.amount(name, slope.per_round),
-        "-" if slope.interval is None else slopes.amounts(name, slope.interval),
-        "-" if slope.per_hour is None else slopes.amount(name, slope.per_hour),
+        _change(name, slope.per_round),
+        "-" if slope.interval is None else " to ".join(_change(name, end) for end in slope.interval),
+        _change(name, slope.per_hour),
         verdict(slope),
         slope.cache if slope.figure in _OF_SLABS and (slope.per_round or 0) > 0 else "",
     )
+
+
+def _change(figure: str, number: float | None) -> str:
+    """Return a change of a figure with its sign; ``-`` if there is none."""
+    return "-" if number is None else text.signed(number, slopes.amount(figure, number))

@@ -26,6 +26,8 @@ WARN = "#010202"
 _SERIES = 0x10
 COLOURS = 6
 """number of variants that have a colour of their own"""
+MACHINES = 2
+"""number of machines that have a colour of their own; shapes tell more apart"""
 _VARIABLES = {INK: "currentColor", FAINT: "var(--line)", WARN: "var(--bad)"}
 MARKERS = "os^DvP"
 DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)), (0, (1, 1)), "-")
@@ -72,6 +74,11 @@ def colour(index: int) -> str:
     return f"#0102{_SERIES + index % COLOURS:02x}"
 
 
+def machine(index: int) -> str:
+    """Return the sentinel of the machine with this number: colours that no variant has."""
+    return f"#0102{_SERIES + COLOURS + index % MACHINES:02x}"
+
+
 @contextmanager
 def drawing() -> Iterator[None]:
     """Draw with the rig's settings; all that makes a figure belongs inside."""
@@ -83,6 +90,13 @@ def label(name: str, most: int = 40) -> str:
     """Return a name as a figure can show it: without control characters, in glyphs that the font has, not too long."""
     plain = text.plain(name).encode("ascii", "replace").decode()
     return plain if len(plain) <= most else plain[: most - 3] + "..."
+
+
+def middle(name: str, most: int) -> str:
+    """Return a name as label() does, but cut in its middle: the prefixes of a series differ in their ends."""
+    plain = label(name, len(name))
+    tail = max(most - 2, 2) // 2
+    return plain if len(plain) <= most else f"{plain[: max(most - 2 - tail, 1)]}..{plain[-tail:]}"
 
 
 def facets(

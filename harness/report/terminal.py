@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -15,15 +15,16 @@ from rich.text import Text
 
 from harness import text
 from harness.kernlog import excerpt
-from harness.model.matrix import variant_order
-from harness.model.records import Finding, Provenance, Result
+from harness.model.clock import Clock
+from harness.model.records import Finding, Point, Provenance, Result
 from harness.report import findings as words
 from harness.report import headlines as heads
-from harness.report import phrases, views
+from harness.report import phrases, plaintext, reproduce, verdicts, views
 from harness.report import prefixes as patchwise
+from harness.report.contents import Content
 from harness.report.fitted import Fitted
-from harness.stats import bug_table, prefixes
-from harness.stats.causes import causes, reasons
+from harness.stats import bug_table, geomean, prefixes
+from harness.stats.causes import causes, groups, reasons
 from harness.stats.compare import Comparison
 from harness.stats.growth import Growth
 from harness.stats.outcome import Outcome
@@ -41,14 +42,19 @@ def comparison(comparisons: Sequence[Comparison], results: Sequence[Result] = ()
 
     Where only stock has figures of a test, the `results` say why.
     """
-    groups: dict[tuple[str, ...], list[Comparison]] = {}
+    groups: dict[tuple[str, str, str, Clock], list[Comparison]] = {}
     for item in comparisons:
         groups.setdefault((item.machine, item.profile, item.variant, item.clock), []).append(item)
-    tables = [
-        Fitted(_table(items, str), _table(items, phrases.short_test), _table(items, phrases.short_test, stacked=True))
-        for items in groups.values()
-    ]
-    return Group(*tables, *(Text(text.plain(gap), style="bold red") for gap in views.gaps(comparisons, results)))
+    means = {(mean.machine, mean.profile, mean.variant, mean.clock): mean for mean in geomean.means(comparisons)}
+    tables: list[RenderableType] = []
+    for cell, items in groups.items():
+        short = phrases.short_test
+        tables.append(Fitted(_table(items, str), _table(items, short), _table(items, short, stacked=True)))
+        if mean := means.get(cell):
+            tables.append(Text(text.plain(f"{phrases.mean_line(mean)}\n")))
+    told = [phrases.SIGN] if any(item.change is not None for item in comparisons) else []
+    legend = [Text(" ".join([*told, *([phrases.MEAN] if means else [])]), style="dim")] if told else []
+    return Group(*tables, *legend, *(Text(text.plain(gap), style="bold red") for gap in views.gaps(comparisons, results)))
 
 
 def _table(items: Sequence[Comparison], named: Callable[[str], str], *, stacked: bool = False) -> Table:
@@ -96,7 +102,8 @@ def _grown(title: str, items: Sequence[Growth], *, short: bool = False) -> Table
         table.add_column(f"{size:,}", justify="right")
     table.add_column("exponent (95 %)", justify="right")
     table.add_column("")
-    for item in sorted(items, key=lambda item: (item.workload, variant_order(item.variant))):
+    workloads = list(dict.fromkeys(item.workload for item in items))
+    for item in sorted(items, key=lambda item: workloads.index(item.workload)):
         costs = {size.size: text.figure(size.median) for size in item.sizes}
         workload = item.workload.removeprefix("sweep_") if short else item.workload
         cells = (costs.get(size, "-") for size in sizes)
@@ -111,6 +118,21 @@ def headlines(outcome: Outcome) -> RenderableType:
         style = _KINDS[heads.KINDS[each.word]]
         lines.append(Text.assemble(text.plain(f"{each.variant}: "), (each.word, f"bold {style}"), f" - {heads.why(each)}"))
     return Group(*lines, *(Text(text.plain(patchwise.conclusion(series))) for series in _series(outcome)))
+
+
+def machines(outcome: Outcome, points: Iterable[Point]) -> RenderableType:
+    """Return a line for each machine; `points` are those of a sweep."""
+    content = Content(
+        provenance=outcome.provenance,
+        comparisons=outcome.comparisons,
+        findings=outcome.findings,
+        results=outcome.results,
+        points=tuple(points),
+        slopes=outcome.slopes,
+    )
+    return Group(
+        *(Text.assemble((text.plain(of.machine), _KINDS[of.kind]), text.plain(f": {of.line}")) for of in verdicts.verdicts(content))
+    )
 
 
 def patches(outcome: Outcome) -> RenderableType:
@@ -137,25 +159,35 @@ def _matrix(matrix: prefixes.Matrix, named: Callable[[str], str]) -> Table:
     return table
 
 
+def findings(provenance: Provenance, findings: Sequence[Finding]) -> RenderableType:
+    """Return what is unexpected, each with the lines of its log that matter and the command that repeats it; what is dismissed."""
+    lines: list[RenderableType] = []
+    all_causes = causes(findings, tuple(provenance.patches))
+    for group in groups(cause for cause in all_causes if cause.unexpected):
+        lines += [Text(text.plain(words.sentence(cause)), style="bold red") for cause in group]
+        left = (finding.left for cause in group for finding in cause.findings if finding.left)
+        lines += [Text(text.plain(f"  left to look at: {each}")) for each in left]
+        log = excerpt.matters(group[0].first.trouble, _LINES).splitlines()
+        lines += [Text(text.plain(f"    {line}"), style="dim", no_wrap=True, overflow="ellipsis") for line in log]
+        again = reproduce.command(group[0].first, provenance)
+        # In lines that a shell goes on with: one that the terminal broke could not be copied.
+        lines += [Text("  again:"), Text(plaintext.command(again) or f"      {text.plain(again)}")]
+    lines += [Text(text.plain(words.sentence(cause)), style="dim") for cause in all_causes if cause.dismissed]
+    return Group(*lines)
+
+
 def summary(
     provenance: Provenance,
     comparisons: Sequence[Comparison],
     findings: Sequence[Finding],
     results: Sequence[Result],
 ) -> RenderableType:
-    """Return all that belongs to a report besides the figures: notes, findings, counts."""
+    """Return all that belongs to a report besides the figures and what is unexpected: notes, known bugs, counts."""
     lines: list[RenderableType] = [Text(text.plain(f"note: {note}"), style="yellow") for note in provenance.notes]
-    shown = set()
     bugs = bug_table.rows(provenance, findings, results)
-    for cause in causes(findings):
-        if cause.expected in {bug.reason for bug in bugs}:
-            continue  # the table tells of it
-        lines.append(Text(text.plain(words.sentence(cause)), style="" if cause.expected else "bold red"))
-        lines += [Text(text.plain(f"  left to look at: {finding.left}")) for finding in cause.findings if finding.left]
-        if not cause.expected and cause.key not in shown:
-            shown.add(cause.key)
-            log = excerpt.matters(cause.first.trouble, _LINES).splitlines()
-            lines += [Text(text.plain(f"    {line}"), style="dim", no_wrap=True, overflow="ellipsis") for line in log]
+    told = {bug.reason for bug in bugs}
+    known = [cause for cause in causes(findings, tuple(provenance.patches)) if cause.expected and cause.expected not in told]
+    lines += [Text(text.plain(words.sentence(cause))) for cause in known]
     for reason in reasons(results, "error"):
         failed = f"RIG FAILED: {words.where(reason)}: {reason.first.reason}"
         lines.append(Text(text.plain(failed), style="bold red"))
@@ -170,8 +202,16 @@ def summary(
         compared = "No performance test was run."
     elif all(c.change is None for c in comparisons):
         compared = f"{'Stock only' if provenance.stock_only else 'One side only'}: nothing was compared."
-    lines.append(Text(f"Tests: {counted}. {compared}"))
+    lines.append(Text(f"Tests: {counted}.{_counted(findings)} {compared}"))
     return Group(*lines)
+
+
+def _counted(findings: Sequence[Finding]) -> str:
+    """Return the number of causes that were unexpected or dismissed, as a sentence; empty if there are none."""
+    all_causes = causes(findings)
+    counts = {"unexpected": sum(c.unexpected for c in all_causes), "dismissed": sum(bool(c.dismissed) for c in all_causes)}
+    parts = [f"{count} {word}" for word, count in counts.items() if count]
+    return f" Causes of findings: {', '.join(parts)}." if parts else ""
 
 
 def _known(bugs: Sequence[bug_table.BugRow]) -> Fitted:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from harness import text
 from harness.model.matrix import variant_order
-from harness.report import phrases
+from harness.report import level_steps, phrases
 from harness.report.fitted import Fitted
 from harness.report.template import render
 from harness.stats.trend import RunRow, Trend
@@ -69,7 +69,7 @@ def terminal(trends: Sequence[Trend]) -> RenderableType:
             line = sparkline([figure.median for figure in trend.figures[-_LAST:]])
             table.add_row(*_cells(trend.of.test, _variant(trend), line, phrases.value(trend.last.summary), *changes(trend)))
         tables.append(Fitted(table))
-    return Group(*tables, Text(f"{phrases.POSITIVE} {_LIMIT}" if tables else "The history has no figures yet.", style="dim"))
+    return Group(*tables, Text(f"{phrases.SIGN} {_LIMIT}" if tables else "The history has no figures yet.", style="dim"))
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -82,11 +82,8 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def changes(trend: Trend) -> tuple[str, str]:
-    """Return the changes since the previous run and since the baseline; positive is cheaper, ``-`` if there is none."""
-    both = [
-        f"{phrases.percent(change)} %" if change is not None else "-" for change in (trend.since_previous, trend.since_baseline)
-    ]
-    return both[0], both[1]
+    """Return the changes since the previous run and since the baseline; ``-`` if there is none."""
+    return phrases.changed(trend.since_previous), phrases.changed(trend.since_baseline)
 
 
 def went(row: RunRow) -> str:
@@ -98,6 +95,8 @@ def went(row: RunRow) -> str:
         parts.append("kernels not proven")
     if row.unexpected:
         parts.append(f"{row.unexpected} unexpected finding{'s' if row.unexpected > 1 else ''}")
+    if row.dismissed:
+        parts.append(f"{phrases.number(row.dismissed, 'finding')} dismissed")
     return ", ".join(parts) or "none"
 
 
@@ -116,8 +115,11 @@ def page(rows: Sequence[RunRow], trends: Sequence[Trend]) -> str:
         {"changes": changes, "went": went, "value": phrases.value},
         runs=rows[::-1],
         groups=groups,
+        steps=(found := level_steps.rows(trends)),
+        steps_told=level_steps.conclusion(trends, found),
+        steps_about=level_steps.ABOUT,
         palette=palette,
-        limit=" ".join((phrases.POSITIVE, _LIMIT, *([] if all(row.proven for row in rows) else [UNPROVEN]))),
+        limit=" ".join((phrases.SIGN, _LIMIT, *([] if all(row.proven for row in rows) else [UNPROVEN]))),
     )
 
 

@@ -47,7 +47,8 @@ def verdicts(content: Content) -> list[Verdict]:
 def _parts(content: Content, machine: str) -> list[Part]:
     mine = [c for c in content.comparisons if c.machine == machine and c.change is not None]
     errors = [r for r in content.results if r.machine == machine and r.outcome == "error"]
-    unexpected = [f for f in content.findings if f.machine == machine and not f.expected]
+    unexpected = [f for f in content.findings if f.machine == machine and f.unexpected]
+    dismissed = sum(f.machine == machine and bool(f.dismissed) for f in content.findings)
     worse = [c for c in mine if c.regression]
     slower = [c for c in mine if c.verdict == "slower" and not c.regression]
     faster = [c for c in mine if c.verdict == "faster"]
@@ -76,6 +77,8 @@ def _parts(content: Content, machine: str) -> list[Part]:
         parts.append(Part("bad", phrases.number(len(unexpected), "unexpected finding")))
     elif content.results:
         parts.append(Part("" if errors else "good", "no unexpected finding"))
+    if dismissed:
+        parts.append(Part("", f"{phrases.number(dismissed, 'finding')} dismissed"))
     return parts
 
 

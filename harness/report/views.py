@@ -9,7 +9,8 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from harness.model.clock import Clock
-from harness.model.matrix import STOCK, variant_order
+from harness.model.matrix import STOCK
+from harness.model.order import asked
 from harness.model.records import Result
 from harness.report import phrases
 from harness.report.contents import Content
@@ -18,7 +19,7 @@ from harness.stats import published
 from harness.stats.compare import Comparison
 from harness.stats.published import Beside
 
-_ENDED = {"error": "the rig failed", "failed": "it failed", "skipped": "it was skipped"}
+_ENDED = {"error": "the rig failed", "failed": "it failed", "dismissed": "it failed", "skipped": "it was skipped"}
 """ends of a test that leave no figures, in words"""
 
 
@@ -81,7 +82,7 @@ def ordered(items: Sequence[Tested], palette: Palette) -> list[Tested]:
 
 
 def palette(content: Content) -> Palette:
-    """Return all variants that a report shows: baselines first, then the others in the order of their patches."""
+    """Return all variants that a report shows: baselines first, then the others as they were asked for."""
     names = [phrases.baseline(item) for item in content.comparisons if item.variant or item.baseline]
     names = [*dict.fromkeys(name for name in names if name)]
     seen = [
@@ -90,7 +91,7 @@ def palette(content: Content) -> Palette:
         *(record.variant for kind in (content.histograms, content.sections, content.memory, content.points) for record in kind),
     ]
     first = [STOCK] if STOCK in [*names, *seen] and not content.before else []
-    return Palette(tuple(dict.fromkeys([*first, *names, *sorted(seen, key=variant_order)])))
+    return Palette(tuple(dict.fromkeys([*first, *names, *asked(content.provenance).by_variant(seen)])))
 
 
 def machines(content: Content) -> list[str]:
@@ -112,7 +113,7 @@ def title(content: Content) -> str:
         return f"{kernel}: run {run.run} against run {content.before.run}"
     if run.stock_only:
         return f"{kernel}: stock only"
-    variants = sorted((name for name in run.patches if name != STOCK), key=variant_order)
+    variants = [name for name in run.patches if name != STOCK]
     against = " against stock" if variants and STOCK in run.patches else ""
     return f"{kernel}: {', '.join(variants) or STOCK}{against}"
 

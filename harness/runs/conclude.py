@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,11 +14,16 @@ from harness import paths
 from harness.errors import RigError, UsageError
 from harness.host import files
 from harness.model import catalog, records
+from harness.model.order import asked
 from harness.model.records import Finding, Provenance
 from harness.model.run_folder import COMPRESSED, Run
 from harness.report.contents import Content
+from harness.report.junit import junit
+from harness.runs import history
 from harness.stats import baseline, compare, coverage, leaks, prefixes, published, slopes, why
+from harness.stats.dismissals import applied, excused
 from harness.stats.outcome import Outcome
+from harness.stats.slopes import Slope
 from harness.suite import plan
 
 
@@ -38,25 +43,30 @@ def finish(run: Run, unfinished: str) -> Outcome:
 
 
 def conclude(run: Run) -> Outcome:
-    """Write the report of a run from its records alone, and point ``results/latest`` to it."""
+    """Write the report of a run and its junit.xml from its records alone, and point ``results/latest`` to it."""
     provenance = run.provenance()
-    findings, results = tuple(run.findings()), tuple(run.results())
+    results = tuple(run.results())
+    dismissals, unread = history.dismissals()
     provenance = msgspec.structs.replace(
         provenance,
-        notes=(*provenance.notes, *_limits(run, provenance)),
+        notes=(*provenance.notes, *_limits(run, provenance), *([unread] if unread else [])),
         proven=run.proven() or not results,
         left_out=len(run.left_out()),
     )
-    shown, judged = results, tuple(slopes.slopes(run.looks()))
+    order = asked(provenance)
+    judged = order.arranged(slopes.slopes(run.looks()))
+    findings = found(run, judged)
     if provenance.hours:
-        base = plan.base_of(run.folder / "plan.json")
-        findings = (*map(functools.partial(_as_kept, run), leaks.distinct(findings)), *leaks.findings(judged, base))
         results += leaks.results(judged, findings)
+    findings = applied(findings, dismissals)
+    # A soak's findings are told once, but each of its rounds has a result.
+    results = shown = excused(results, (*applied(run.findings(), dismissals), *findings))
+    if provenance.hours:
         shown = leaks.condensed(results)
     samples = tuple(run.samples())
-    comparisons = tuple(compare.compare(samples, catalog.performance(), provenance.margins, provenance.threshold))
+    comparisons = order.arranged(compare.compare(samples, catalog.performance(), provenance.margins, provenance.threshold))
     before = prefixes.predecessors(provenance.patches)
-    steps = tuple(compare.stepwise(samples, before, catalog.performance(), provenance.margins, provenance.threshold))
+    steps = order.arranged(compare.stepwise(samples, before, catalog.performance(), provenance.margins, provenance.threshold))
     outcome = Outcome(run.folder, comparisons, findings, results, provenance, judged, steps)
     content = Content(
         provenance=provenance,
@@ -65,23 +75,33 @@ def conclude(run: Run) -> Outcome:
         findings=outcome.findings,
         results=shown,
         samples=samples,
-        histograms=tuple(run.histograms()),
-        sections=tuple(run.sections()),
-        memory=tuple(run.memory()),
-        points=tuple(run.points()),
+        histograms=order.arranged(run.histograms()),
+        sections=order.arranged(run.sections()),
+        memory=order.arranged(run.memory()),
+        points=order.arranged(run.points()),
         looks=tuple(run.looks()),
-        boots=tuple(run.boots()),
+        boots=order.arranged(run.boots()),
         slopes=judged,
-        changes=tuple(run.changes()),
-        whys=tuple(why.explain(run.counted())),
-        locked=tuple(run.locked()),
+        changes=order.arranged(run.changes()),
+        whys=tuple(why.explain(order.arranged(run.counted()))),
+        locked=order.arranged(run.locked()),
         coverages=tuple(coverage.coverage(run.changed_lines(), run.reached(), provenance.patches)),
         published=published.load(),
     )
     _write_report(run.folder, "report", content)
+    files.write(run.folder / "junit.xml", junit(provenance, shown, outcome.findings))
     if run.folder.parent == paths.RESULTS:
         _point(paths.RESULTS / "latest", run.folder.name)
     return outcome
+
+
+def found(run: Run, judged: Sequence[Slope]) -> tuple[Finding, ...]:
+    """Return the findings of a run; of a soak each once, with the leaks that its `judged` slopes show."""
+    findings = tuple(run.findings())
+    if not run.provenance().hours:
+        return findings
+    base = plan.base_of(run.folder / "plan.json")
+    return (*map(functools.partial(_as_kept, run), leaks.distinct(findings)), *leaks.findings(judged, base))
 
 
 def _damage(run: Run) -> tuple[str, ...]:
@@ -132,12 +152,13 @@ def across(before: Run, after: Run, threshold: float | None) -> Outcome:
         notes = (*provenance.notes, f"{' and '.join(unproven)}: {UNPROVEN[0].lower()}{UNPROVEN[1:]}")
         provenance = msgspec.structs.replace(provenance, notes=notes)
     threshold = provenance.threshold if threshold is None else threshold
-    comparisons = compare.across(before.samples(), after.samples(), old.run, catalog.performance(), provenance.margins, threshold)
+    judged = compare.across(before.samples(), after.samples(), old.run, catalog.performance(), provenance.margins, threshold)
+    comparisons = asked(provenance).arranged(judged)
     if not any(c.ratio is not None for c in comparisons):
         raise UsageError(f"{old.run} and {provenance.run} have no performance test in common, by cell and clock.")
     provenance = msgspec.structs.replace(provenance, threshold=threshold, planned=0, proven=not unproven)
-    _write_report(after.folder, report_name(before), Content(provenance=provenance, comparisons=tuple(comparisons), before=old))
-    return Outcome(after.folder, tuple(comparisons), (), (), provenance)
+    _write_report(after.folder, report_name(before), Content(provenance=provenance, comparisons=comparisons, before=old))
+    return Outcome(after.folder, comparisons, (), (), provenance)
 
 
 def report_name(before: Run) -> str:

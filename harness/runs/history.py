@@ -15,6 +15,7 @@ from harness.model.run_folder import Run
 from harness.report import trend as pages
 from harness.runs import history_store, lifecycle, retention
 from harness.runs.history_store import History
+from harness.stats.dismissals import Dismissal
 from harness.stats.trend import RunRow, Trend
 
 PAGE = "history.html"
@@ -49,6 +50,20 @@ def keep(run: Run) -> str:
     except RigError as error:
         return f"{run.folder.name} is not in the history: {error} `invoke history` will try again."
     return ""
+
+
+def dismissals() -> tuple[dict[str, Dismissal], str]:
+    """Return what was dismissed, by fingerprint, and the reason if that cannot be read.
+
+    It does not raise: then nothing counts as dismissed, and the report says so.
+    """
+    if not (paths.RESULTS / history_store.FILE).exists():
+        return {}, ""
+    try:
+        with opened() as kept:
+            return {one.fingerprint: one for one in kept.dismissals()}, ""
+    except RigError as error:
+        return {}, f"What was dismissed cannot be read, so that nothing counts as dismissed here: {error}"
 
 
 def take_up(kept: History) -> list[str]:

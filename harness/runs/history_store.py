@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every run's provenance, samples, findings and results in one file, which outlives the runs' folders."""
+"""Every run's provenance, samples, findings and results in one file, which outlives the runs' folders; and dismissals."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from harness.model.records import Finding, Result, Sample
 from harness.model.run_folder import Run
 from harness.runs.sqlite import Database
 from harness.stats import trend
+from harness.stats.causes import fingerprint
+from harness.stats.dismissals import Dismissal
 from harness.stats.trend import RunRow, Trend, Value
 
 FILE = "history.sqlite"
@@ -50,6 +52,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE results (run INTEGER NOT NULL REFERENCES runs, record TEXT NOT NULL)",
         "CREATE INDEX results_by_run ON results (run)",
     ),
+    ("CREATE TABLE dismissals (fingerprint TEXT PRIMARY KEY, why TEXT NOT NULL, date TEXT NOT NULL, title TEXT NOT NULL)",),
 )
 _STORE = """INSERT INTO runs (stamp, provenance) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET stamp = excluded.stamp, provenance = excluded.provenance RETURNING id"""
@@ -60,8 +63,12 @@ _RUNS = """SELECT json_patch(provenance, json_object(
             SELECT DISTINCT clock FROM samples JOIN subjects ON subjects.id = subject WHERE run = runs.id ORDER BY clock)),
         'outcomes', (SELECT json_group_object(outcome, number) FROM (
             SELECT record ->> 'outcome' AS outcome, count(*) AS number FROM results WHERE run = runs.id GROUP BY outcome)),
-        'unexpected', (SELECT count(*) FROM findings WHERE run = runs.id AND record ->> 'expected' = '')))
+        'unexpected', (SELECT count(*) FROM unexplained WHERE run = runs.id AND NOT dismissed),
+        'dismissed', (SELECT count(*) FROM unexplained WHERE run = runs.id AND dismissed)))
     FROM runs ORDER BY started, name"""
+_UNEXPLAINED = """WITH unexplained AS MATERIALIZED (
+    SELECT run, fingerprint(record) IN (SELECT fingerprint FROM dismissals) AS dismissed
+    FROM findings WHERE record ->> 'expected' = '') """
 _TESTS = """SELECT DISTINCT test FROM subjects
     WHERE EXISTS (SELECT * FROM samples WHERE subject = subjects.id AND NOT warmup) ORDER BY test"""
 _TREND = """SELECT machine, clock, kernel, scale, loops, test, variant, profile, unit, name AS run, started, baseline, boot, value
@@ -79,6 +86,7 @@ class History:
     def __init__(self, path: Path) -> None:
         """Open `path`, or make it. Raises UsageError for one of a newer rig, RigError for a damaged one."""
         self.database = Database(path, STEPS)
+        self.database.connection.create_function("fingerprint", 1, _fingerprint, deterministic=True)
 
     def __enter__(self) -> History:
         return self
@@ -118,7 +126,7 @@ class History:
     def runs(self) -> list[RunRow]:
         """Return all runs, oldest first."""
         with self.database.reading() as database:
-            return [stored.decode(row, RunRow) for (row,) in database.execute(_RUNS)]
+            return [stored.decode(row, RunRow) for (row,) in database.execute(_UNEXPLAINED + _RUNS)]
 
     def trend(self, tests: Sequence[str] = ()) -> list[Trend]:
         """Return the figures of `tests`, or of all, from run to run, for each cell and each amount of work.
@@ -168,9 +176,39 @@ class History:
             row = database.execute("SELECT name FROM runs WHERE baseline").fetchone()
         return None if row is None else str(row["name"])
 
+    def unexplained(self) -> list[Finding]:
+        """Return the findings of all runs that no known bug explains, dismissed or not, oldest first."""
+        with self.database.reading() as database:
+            rows = database.execute("SELECT record FROM findings WHERE record ->> 'expected' = '' ORDER BY run, rowid")
+            return [stored.decode(record, Finding) for (record,) in rows]
+
+    def dismissals(self) -> list[Dismissal]:
+        """Return what was dismissed, oldest first."""
+        with self.database.reading() as database:
+            rows = database.execute("SELECT fingerprint, why, date, title FROM dismissals ORDER BY date, fingerprint")
+            return [Dismissal(**row) for row in map(dict, rows)]
+
+    def dismiss(self, of: Dismissal) -> None:
+        """Keep a dismissal, in the place of an earlier one of the same fingerprint."""
+        with self.database.writing() as database:
+            database.execute("INSERT OR REPLACE INTO dismissals VALUES (?, ?, ?, ?)", (of.fingerprint, of.why, of.date, of.title))
+
+    def undo(self, fingerprint: str) -> None:
+        """Take a dismissal back."""
+        with self.database.writing() as database:
+            database.execute("DELETE FROM dismissals WHERE fingerprint = ?", (fingerprint,))
+
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _fingerprint(record: str) -> str:
+    """Return the fingerprint of a finding as it is stored; empty for one that cannot be read, which nobody can dismiss."""
+    try:
+        return fingerprint(stored.decode(record, Finding))
+    except msgspec.DecodeError:
+        return ""
 
 
 def _stamp(run: Run) -> str:

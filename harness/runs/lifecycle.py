@@ -61,6 +61,7 @@ def begin(run: Run, planned: Plan, command: str) -> None:
         machines={built.cell.machine.name: built.cell.machine.description for built in planned.cells},
         cells={built.cell.name: built.kernel.key for built in planned.cells},
         patches={built.cell.variant.name: tuple(p.name for p in patches.read(built.cell.variant)) for built in planned.cells},
+        tests=planned.tests,
         notes=planned.notes,
         selfcheck=check.sentence() if (check := trust.last_selfcheck()) else "",
         audited=trust.audited(planned),

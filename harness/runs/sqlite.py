@@ -90,7 +90,10 @@ class Database:
             raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> RigError:
-        hint = "move it away and call again: runs that still have their folder are taken up again"
+        hint = (
+            "move it away and call again: runs that still have their folder are taken up again, but the baseline and what was"
+            " dismissed have to be named anew"
+        )
         return RigError(f"{self.path} is damaged ({error}); {hint}.")
 
     def _version(self) -> int:

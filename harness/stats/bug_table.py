@@ -8,12 +8,17 @@ from collections.abc import Sequence
 import msgspec
 
 from harness.model.known_bugs import NOT_SEEN
-from harness.model.matrix import STOCK, variant_order
+from harness.model.matrix import STOCK
 from harness.model.records import Finding, Provenance, Result
 
 NO_RESULT = "no result"
 _SOUND = ("passed", "xfailed")
-_UNSOUND = {"error": "the rig failed", "failed": "the test failed", "skipped": "the test was skipped"}
+_UNSOUND = {
+    "error": "the rig failed",
+    "failed": "the test failed",
+    "dismissed": "the test failed",
+    "skipped": "the test was skipped",
+}
 """reasons for which a test that was run tells nothing of a bug, the gravest first"""
 _Place = tuple[str, str]
 """a test and a profile"""
@@ -54,7 +59,7 @@ class BugRow(msgspec.Struct, frozen=True):
 def rows(provenance: Provenance, findings: Sequence[Finding], results: Sequence[Result]) -> list[BugRow]:
     """Return a row for each known bug that was seen in a run, or that stock should have shown."""
     ran = {(result.variant, result.machine) for result in results}
-    columns = [(variant, machine) for variant in sorted(provenance.patches, key=variant_order) for machine in provenance.machines]
+    columns = [(variant, machine) for variant in provenance.patches for machine in provenance.machines]
     by_reason: dict[str, list[Finding]] = {}
     for finding in findings:
         if reason := _reason(finding):

@@ -11,7 +11,7 @@ import msgspec
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK, variant_order
 from harness.model.records import Sample
-from harness.stats import estimate
+from harness.stats import cost, estimate
 from harness.stats.estimate import Estimate
 
 
@@ -21,6 +21,8 @@ class Summary(msgspec.Struct, frozen=True):
     values: tuple[tuple[float, ...], ...]
     """by boot, warm-up left out; outliers are part of it"""
     unit: str
+    numbers: tuple[int, ...] = ()
+    """of those boots; empty for those from 0. Tests whose boots have the same number ran in the same boot"""
 
     @property
     def boots(self) -> int:
@@ -79,13 +81,18 @@ class Comparison(msgspec.Struct, frozen=True):
 
     @property
     def change(self) -> float | None:
-        """Cost saved against the baseline, in per cent; negative when it costs more."""
-        return None if self.ratio is None else (1 - self.ratio) * 100
+        """Change of the cost against the baseline, in per cent; positive when it costs more."""
+        return None if self.ratio is None else cost.change(self.ratio)
+
+    @property
+    def changes(self) -> tuple[float, float] | None:
+        """The interval of the change, in per cent, lowest first."""
+        return None if self.interval is None else (cost.change(self.interval[0]), cost.change(self.interval[1]))
 
     @property
     def regression(self) -> bool:
         """True if it is slower, and past the threshold."""
-        return self.verdict == "slower" and self.change is not None and self.change < -self.threshold
+        return self.verdict == "slower" and self.change is not None and self.change > self.threshold
 
 
 Cell = tuple[str, str, str, Clock, str]
@@ -101,7 +108,10 @@ def summarise(samples: Iterable[Sample], tests: Sequence[str]) -> dict[Cell, Sum
             cell = (sample.machine, sample.profile, sample.variant, sample.clock, sample.test)
             cells.setdefault(cell, {}).setdefault(sample.boot, []).append(sample.value)
             units[cell] = sample.unit
-    return {cell: Summary(tuple(tuple(boots[n]) for n in sorted(boots)), units[cell]) for cell, boots in cells.items()}
+    return {
+        cell: Summary(tuple(tuple(boots[n]) for n in sorted(boots)), units[cell], tuple(sorted(boots)))
+        for cell, boots in cells.items()
+    }
 
 
 def compare(samples: Iterable[Sample], tests: Sequence[str], margins: Mapping[Clock, float], threshold: float) -> list[Comparison]:

@@ -30,8 +30,8 @@ _OF_A_MEDIAN = math.sqrt(math.pi / 2)
 """standard error of a median by that of a mean, of many boots with normal noise"""
 _CHANCES = (np.arange(24) + 0.5) / 24
 """quantiles that stand for a distribution"""
-_RESAMPLES = 9999
-_SEED = 20181022
+RESAMPLES = 9999
+SEED = 20181022
 """fixed, so that a report that is written again says the same"""
 _EXACT = 1e-12
 """relative; a smaller difference is rounding"""
@@ -72,9 +72,9 @@ def estimate(measured: Sequence[float], baseline: Sequence[float]) -> Estimate:
     ratio, boots = float(np.median(measured) / np.median(baseline)), min(len(measured), len(baseline))
     if boots == 1:
         return Estimate(ratio, boots)
-    if _repeats(measured) and _repeats(baseline):
+    if repeats(measured) and repeats(baseline):
         return Estimate(ratio, boots, (ratio, ratio), float(math.isclose(ratio, 1, rel_tol=_EXACT)))
-    (low, high), p = _welch(np.log(measured), np.log(baseline))
+    (low, high), p = welch(np.log(measured), np.log(baseline))
     ends = _bootstrap(measured, baseline)
     return Estimate(ratio, boots, (min(low, ratio, *ends), max(high, ratio, *ends)), p)
 
@@ -154,20 +154,21 @@ def _bootstrap(measured: Sequence[float], baseline: Sequence[float]) -> tuple[fl
     interval = scipy.stats.bootstrap(
         (measured, baseline),
         lambda m, b, axis: np.median(m, axis=axis) / np.median(b, axis=axis),
-        n_resamples=_RESAMPLES,
+        n_resamples=RESAMPLES,
         method="percentile",
         confidence_level=CONFIDENCE,
-        rng=np.random.default_rng(_SEED),
+        rng=np.random.default_rng(SEED),
     ).confidence_interval
     return float(interval.low), float(interval.high)
 
 
-def _repeats(values: Sequence[float]) -> bool:
+def repeats(values: Sequence[float]) -> bool:
+    """Return whether the values are all the same, but for rounding."""
     return max(values) - min(values) <= _EXACT * max(values)
 
 
-def _welch(measured: _Array, baseline: _Array) -> tuple[tuple[float, float], float]:
-    """Return the interval of the ratio, and the p-value, from logarithms.
+def welch(measured: _Array, baseline: _Array) -> tuple[tuple[float, float], float]:
+    """Return the interval of the ratio, and the p-value, from logarithms of which a side has to vary.
 
     Not stats.ttest_ind, which warns and may return nan where one side repeats exactly, as it can
     under icount.

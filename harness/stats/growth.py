@@ -11,7 +11,6 @@ import msgspec
 import scipy
 
 from harness.model.clock import Clock
-from harness.model.matrix import variant_order
 from harness.model.records import Point
 
 _CONFIDENCE = 0.95
@@ -80,17 +79,12 @@ class Growth(msgspec.Struct, frozen=True):
 
 
 def fit(points: Iterable[Point]) -> list[Growth]:
-    """Return the growth of cost for each cell, clock, workload and axis, in order."""
+    """Return the growth of cost for each cell, clock, workload and axis, in the order in which they come."""
     curves: dict[_Key, list[Point]] = {}
     for point in points:
         key = (point.machine, point.profile, point.clock, point.variant, point.workload, point.axis)
         curves.setdefault(key, []).append(point)
-    return [_fitted(Growth(*key, curves[key][0].unit, _sizes(curves[key]))) for key in sorted(curves, key=_order)]
-
-
-def _order(key: _Key) -> tuple[object, ...]:
-    machine, profile, clock, variant, workload, axis = key
-    return machine, profile, clock, variant_order(variant), workload, axis
+    return [_fitted(Growth(*key, curves[key][0].unit, _sizes(curves[key]))) for key in curves]
 
 
 def _sizes(points: Sequence[Point]) -> tuple[Size, ...]:

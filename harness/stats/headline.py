@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness.model.matrix import STOCK, variant_order
+from harness.model.matrix import STOCK
+from harness.model.order import asked
 from harness.model.records import Finding, Provenance, Result
 from harness.stats.causes import Cause, causes
 from harness.stats.compare import Comparison
@@ -22,7 +23,7 @@ class Word(enum.StrEnum):
     """One word for the result of a variant."""
 
     BROKEN = "BROKEN"
-    """its kernel, or a test, showed something that no known bug explains"""
+    """its kernel, or a test, showed something that no known bug explains, and that nobody dismissed"""
     SLOWER = "SLOWER"
     SAME = "SAME"
     FASTER = "FASTER"
@@ -39,6 +40,8 @@ class Headline(msgspec.Struct, frozen=True):
     word: Word
     causes: tuple[Cause, ...]
     """of what was unexpected"""
+    dismissed: int
+    """number of causes that were dismissed"""
     also: bool
     """True if stock shows the first of them too"""
     failed: tuple[Result, ...]
@@ -77,7 +80,7 @@ def headlines(
     results: Sequence[Result],
     slopes: Sequence[Slope] = (),
 ) -> tuple[Headline, ...]:
-    """Return a headline for every variant of a run, in the order of patches.
+    """Return a headline for every variant of a run, in the order asked for.
 
     Stock has one only if it is broken, if the rig failed in it, or if it is the only variant. In a comparison of two runs,
     each variant of `comparisons` has one.
@@ -86,9 +89,9 @@ def headlines(
     names = [*(c.variant for c in comparisons if c.variant)]
     if not across:
         names += [*provenance.patches, *(record.variant for kind in (findings, results, slopes) for record in kind)]
-    variants = sorted(dict.fromkeys(names), key=variant_order)
-    unexpected = causes(finding for finding in findings if not finding.expected)
-    headed = [_headline(name, provenance, comparisons, unexpected, results, slopes) for name in variants]
+    variants = asked(provenance).by_variant(names)
+    unexplained = causes(finding for finding in findings if not finding.expected)
+    headed = [_headline(name, provenance, comparisons, unexplained, results, slopes) for name in variants]
     return tuple(each for each in headed if across or each.variant != STOCK or len(headed) == 1 or each.causes or each.failed)
 
 
@@ -96,17 +99,18 @@ def _headline(
     variant: str,
     provenance: Provenance,
     comparisons: Sequence[Comparison],
-    unexpected: Sequence[Cause],
+    unexplained: Sequence[Cause],
     results: Sequence[Result],
     slopes: Sequence[Slope],
 ) -> Headline:
-    mine = tuple(cause for cause in unexpected if cause.variant == variant)
+    mine = tuple(cause for cause in unexplained if cause.variant == variant and cause.unexpected)
     compared = {c.test for c in comparisons}
     headline = Headline(
         variant,
         Word.UNPROVEN,
         mine,
-        also=variant != STOCK and bool(mine) and any(c.variant == STOCK and c.key == mine[0].key for c in unexpected),
+        sum(cause.variant == variant and bool(cause.dismissed) for cause in unexplained),
+        also=variant != STOCK and bool(mine) and any(c.variant == STOCK and c.key == mine[0].key for c in unexplained),
         failed=tuple(r for r in results if r.variant == variant and r.outcome in _bad(mine)),
         results=len(results),
         planned=provenance.planned,

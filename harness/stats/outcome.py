@@ -37,8 +37,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def unexpected(self) -> tuple[Finding, ...]:
-        """Findings that no known bug explains."""
-        return tuple(finding for finding in self.findings if not finding.expected)
+        """Findings that no known bug explains, and that nobody dismissed."""
+        return tuple(finding for finding in self.findings if finding.unexpected)
 
     @property
     def regressions(self) -> tuple[Comparison, ...]:

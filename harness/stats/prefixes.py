@@ -10,6 +10,7 @@ import msgspec
 from harness.model.changes import predecessor
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK, variant_order
+from harness.model.order import Order, asked
 from harness.model.records import Finding, Provenance, Result
 from harness.stats.causes import Cause, causes
 from harness.stats.compare import Comparison
@@ -111,10 +112,10 @@ def series(
     provenance: Provenance, comparisons: Sequence[Comparison], findings: Sequence[Finding], results: Sequence[Result]
 ) -> list[Series]:
     """Return the series of which a run has prefixes; `comparisons` are each prefix's with its predecessor."""
-    unexpected = causes(finding for finding in findings if not finding.expected)
+    unexpected = causes(finding for finding in findings if finding.unexpected)
     judged_series = []
     for name, steps in _steps(provenance.patches).items():
-        matrices = _matrices(steps, comparisons, findings, results)
+        matrices = _matrices(steps, comparisons, findings, results, asked(provenance))
         if not matrices:
             continue
         judged = tuple(_judged(step, matrices, comparisons, unexpected) for step in steps)
@@ -138,7 +139,11 @@ def _steps(variants: Mapping[str, Sequence[str]]) -> dict[str, tuple[Prefix, ...
 
 
 def _matrices(
-    steps: Sequence[Prefix], comparisons: Sequence[Comparison], findings: Sequence[Finding], results: Sequence[Result]
+    steps: Sequence[Prefix],
+    comparisons: Sequence[Comparison],
+    findings: Sequence[Finding],
+    results: Sequence[Result],
+    order: Order,
 ) -> tuple[Matrix, ...]:
     names = {step.variant for step in steps}
     places: dict[_Place, dict[str, None]] = {}
@@ -147,7 +152,7 @@ def _matrices(
         if record.variant in names and _is_test(record):
             places.setdefault((record.machine, record.profile, record.clock), {})[record.test] = None
     matrices = []
-    for place, tests in sorted(places.items()):
+    for place, tests in sorted(places.items(), key=lambda each: (order.place(*each[0][:2]), each[0][2])):
         about = _At(place, comparisons, findings, results)
         rows = [TestRow(test, tuple(about.entry(step, test) for step in steps)) for test in tests]
         matrices.append(Matrix(*place, tuple(steps), tuple(row for row in rows if _tells(row))))
@@ -162,7 +167,7 @@ def _tells(row: TestRow) -> bool:
 def _is_test(record: Comparison | Finding | Result) -> bool:
     """Return whether a record makes a row. The boot and the end of a VM do if they have a finding."""
     around = record.test.split()[0] in _AROUND
-    return not around or (isinstance(record, Finding) and not record.expected)
+    return not around or (isinstance(record, Finding) and record.unexpected)
 
 
 class _At:
@@ -182,7 +187,7 @@ class _At:
     def entry(self, step: Prefix, test: str) -> Entry:
         outcomes = self._outcomes.get((step.variant, test), set())
         own = [f for f in self._findings if (f.variant, f.test) == (step.variant, test)]
-        if bad := [f for f in own if not f.expected]:
+        if bad := [f for f in own if f.unexpected]:
             before = {c.key for c in causes(f for f in self._findings if f.variant == step.against)}
             return Entry(FAILED if {c.key for c in causes(bad)} - before else AS_BEFORE)
         if "failed" in outcomes:
@@ -195,7 +200,9 @@ class _At:
             return Entry("not run")
         if outcomes == {"skipped"}:
             return Entry("skipped")
-        return Entry("known bug" if own or "xfailed" in outcomes else "ok")
+        if "xfailed" in outcomes or any(f.expected for f in own):
+            return Entry("known bug")
+        return Entry("dismissed" if own else "ok")
 
 
 def _judged(step: Prefix, matrices: Sequence[Matrix], comparisons: Sequence[Comparison], unexpected: Sequence[Cause]) -> Judged:

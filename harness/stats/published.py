@@ -19,6 +19,7 @@ import msgspec
 from harness.errors import RigError
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK
+from harness.stats import cost
 from harness.stats.compare import Comparison
 from harness.stats.estimate import FEWEST
 
@@ -32,6 +33,8 @@ _SIZED = ("long_busy_list_alloc_test",)
 """tests whose cost is that of the busy areas"""
 _PROFILE = "perf"
 """the only one whose kernels are for speed, as the publication's were"""
+_FREE = -100.0
+"""per cent: the change to no cost at all, which is no speed-up that has a number"""
 
 
 class PublishedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +48,7 @@ class PublishedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stock: float
     patched: float
     change: float
-    """as it was published, in per cent"""
+    """as it was published, in per cent; the publication writes a saving with a plus"""
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -56,8 +59,8 @@ class Pair(msgspec.Struct, frozen=True):
 
     @property
     def change(self) -> float | None:
-        """Cost saved by the variant, in per cent."""
-        return None if not self.stock or self.patched is None else (1 - self.patched / self.stock) * 100
+        """Change of the cost from stock to the variant, in per cent; positive when it costs more."""
+        return None if not self.stock or self.patched is None else cost.change(self.patched / self.stock)
 
 
 class Beside(msgspec.Struct, frozen=True):
@@ -123,9 +126,9 @@ class Beside(msgspec.Struct, frozen=True):
         None where ours is of another size, or there is none.
         """
         theirs = statistics.median(self.their_changes)
-        if not self.same_size or self.change is None or self.change >= 100 or theirs >= 100:
+        if not self.same_size or self.change is None or self.change <= _FREE or theirs <= _FREE:
             return None
-        apart = (1 - theirs / 100) / (1 - self.change / 100)
+        apart = cost.ratio(theirs) / cost.ratio(self.change)
         return max(apart, 1 / apart)
 
 

@@ -100,7 +100,7 @@ def trials(
         for c in compare.compare(part, tests, margins, 0.0):
             verdicts.setdefault((c.machine, c.variant, c.clock, c.test), []).append(c.verdict)
     return tuple(
-        Trial(c.machine, c.clock, c.test, injected[c.machine, c.variant], round(-(c.change or 0.0), 4), tuple(by_experiment))
+        Trial(c.machine, c.clock, c.test, injected[c.machine, c.variant], round(c.change or 0.0, 4), tuple(by_experiment))
         for c in compare.compare(kept, tests, margins, 0.0)
         if (by_experiment := verdicts.get((c.machine, c.variant, c.clock, c.test))) and (c.machine, c.variant) in injected
     )

@@ -11,6 +11,7 @@ import msgspec
 from harness.model.clock import Clock
 from harness.model.matrix import variant_order
 from harness.model.records import Amount, Count
+from harness.stats import cost
 from harness.stats.compare import Summary
 
 
@@ -32,11 +33,13 @@ class RunRow(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
     """number of results by outcome"""
     unexpected: int
-    """findings that no known bug explains"""
+    """findings that no known bug explains, and that nobody dismissed"""
     baseline: bool
     """True if later runs are compared with it"""
     proven: bool = False
     """True if each boot proved that it ran what was built for it; runs older than this check did not"""
+    dismissed: int = 0
+    """findings that were dismissed"""
 
     @property
     def work(self) -> str:
@@ -113,14 +116,14 @@ class Trend(msgspec.Struct, frozen=True):
 
     @property
     def since_previous(self) -> float | None:
-        """Cost saved by the newest run against the one before, in per cent; None for the only run."""
-        return _less(self.figures[-2], self.last) if len(self.figures) > 1 else None
+        """Change of the cost from the run before to the newest, in per cent; None for the only run."""
+        return _change(self.figures[-2], self.last) if len(self.figures) > 1 else None
 
     @property
     def since_baseline(self) -> float | None:
-        """Cost saved by the newest run against the baseline, in per cent; None if the baseline has no such figure."""
+        """Change of the cost from the baseline to the newest run, in per cent; None if the baseline has no such figure."""
         marked = [figure for figure in self.figures if figure.baseline]
-        return _less(marked[0], self.last) if marked and marked[0] is not self.last else None
+        return _change(marked[0], self.last) if marked and marked[0] is not self.last else None
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -160,5 +163,5 @@ def _figure(values: Sequence[Value]) -> Figure:
     return Figure(first.run, first.started, Summary(boots, first.of.unit), first.baseline)
 
 
-def _less(before: Figure, after: Figure) -> float | None:
-    return (1 - after.median / before.median) * 100 if before.median else None
+def _change(before: Figure, after: Figure) -> float | None:
+    return cost.change(after.median / before.median) if before.median else None

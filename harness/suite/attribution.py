@@ -36,7 +36,7 @@ class Code(msgspec.Struct, frozen=True):
     section: str
     """in a relocatable file, the section that `base` belongs to"""
     base: int
-    """what to take off an address in memory, to look it up in the file"""
+    """distance of an address in memory from that in the file"""
 
 
 class Memory:

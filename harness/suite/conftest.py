@@ -12,7 +12,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-from harness import paths
+from harness import errors, paths
 from harness.errors import RigError
 from harness.host import shortage
 from harness.model import run_folder
@@ -28,6 +28,8 @@ from harness.suite.plan import Plan, Session, Step
 from harness.suite.vm_pool import Lab
 
 _RECORDER = "rig-recorder"
+_OUTCOME = "outcome"
+"""property of a report that takes a test's records from a worker to the main process"""
 _PLAN = pytest.StashKey[Plan]()
 _RUN = pytest.StashKey[Run]()
 _DONE = pytest.StashKey[frozenset[str]]()
@@ -148,14 +150,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell the rig's own errors in their words alone, and the place of a skip as in the project; in junit.xml too."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell the rig's own errors in their words alone; give the records to the report of the test, not to that of its end too."""
     report = yield
     if call.excinfo and (said := shortage.said(call.excinfo.value)):
         report.longrepr = " ".join(said.split("\n"))
-    if isinstance(report.longrepr, tuple):
-        file, line, reason = report.longrepr
-        report.longrepr = (paths.shown(file), line, reason)
+    item.user_properties[:] = [pair for pair in item.user_properties if pair[0] != _OUTCOME]
     return report
 
 
@@ -184,7 +186,7 @@ def judge(record_property: Callable[[str, object], None], lab: Lab) -> Judge:
 
     def decide(outcome: Observed) -> None:
         outcome = msgspec.structs.replace(outcome, boots=lab.booted())
-        record_property("outcome", msgspec.to_builtins(outcome))
+        record_property(_OUTCOME, msgspec.to_builtins(outcome))
         if outcome.unexpected:
             pytest.fail(outcome.reason, pytrace=False)
         if outcome.findings:
@@ -217,15 +219,19 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Append records when a test has run, and its result when it is over; stop if that cannot be done."""
+        """Append records when a test has run, and its result when it is over; stop if that cannot be done.
+
+        What pytest's own plugins write of the report after that has neither the records nor paths of this host.
+        """
         try:
             self._record(report)
+            _put_in_words(report)
         except RigError as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
 
     def _record(self, report: pytest.TestReport) -> None:
         if report.when == "call":
-            recorded = dict(report.user_properties).get("outcome")
+            recorded = dict(report.user_properties).get(_OUTCOME)
             outcome = None if recorded is None else msgspec.convert(recorded, Observed)
             if outcome is not None:
                 self._run.add(outcome.records())
@@ -236,6 +242,20 @@ class Recorder:
         if report.when not in ("setup", "call") and report.nodeid in self._open:
             self._over.add(report.nodeid)
             self._run.add([self._open.pop(report.nodeid)])
+
+
+def _put_in_words(report: pytest.TestReport) -> None:
+    """Leave the reason of a report alone, as this project calls its files, and the traceback only of a fault in the rig itself."""
+    report.user_properties = [pair for pair in report.user_properties if pair[0] != _OUTCOME]
+    report.sections = [(title, paths.shown(content)) for title, content in report.sections]
+    if isinstance(report.longrepr, tuple):
+        file, line, reason = report.longrepr
+        report.longrepr = (paths.shown(file), line, paths.shown(reason))
+    elif report.longrepr is not None:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        foreign = report.failed and crash is not None and not crash.message.startswith(("Failed: ", f"{errors.__name__}."))
+        traceback = f"{paths.shown(report.longreprtext)}\n" if foreign else ""
+        report.longrepr = f"{traceback}{why(report)}"
 
 
 def _result(report: pytest.TestReport, outcome: Observed | None) -> Result:

@@ -165,8 +165,9 @@ def _check_time(lab: Lab, session: Session, station: Station, troubles: Sequence
     The guest's time goes on meanwhile: under the wall clock always, under icount while its CPU is idle. To its kernel that is
     a stall. Under the wall clock a time that is measured is too long as well; `timed` if there are such times.
     """
-    seconds = station.stood_still()
+    pause = station.stood_still()
     stalled = next((trouble.title for trouble in troubles if trouble.kind in STALLS), "")
+    seconds = pause.lately if stalled else pause.here
     if seconds < _PAUSE or not (stalled or (timed and session.clock is Clock.WALL)):
         return
     lab.lose(session)

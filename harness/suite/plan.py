@@ -166,10 +166,10 @@ class Plan(msgspec.Struct, frozen=True):
     def _stress(self, built: BuiltCell, before: Mapping[Clock, int]) -> list[Session]:
         """Return a VM for each clock and size that the stress tests of a cell want; `before` are earlier boots by clock."""
         profile = built.cell.profile
-        tests = self._chosen() if "stress" in catalog.profile_use(profile).kinds else []
+        use = catalog.profile_use(profile)
         groups: dict[tuple[Clock, int], list[Step]] = {}
-        for test in tests:
-            if test.stress:
+        for test in self._chosen():
+            if test.stress and use.runs(test):
                 groups.setdefault((test.clock, test.memory.get(profile, 0)), []).append(Step(test))
         boots = {clock: itertools.count(number) for clock, number in before.items()}
         # Those that want nothing special first.
@@ -183,7 +183,7 @@ class Plan(msgspec.Struct, frozen=True):
         """Return the timed steps of boot number `boot` of a cell."""
         if use.boots and boot >= use.boots:
             return ()
-        tests = [test for test in self._chosen() if test.kind in use.kinds]
+        tests = [test for test in self._chosen() if use.runs(test)]
         count = max(self.size.rounds, self.size.aside + 1)
         rounds = [Step(test, round_) for round_ in range(count) for test in tests if test.kind == "performance"]
         sweep = catalog.suite().sweep

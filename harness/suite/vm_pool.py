@@ -8,6 +8,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -49,6 +50,15 @@ class Hosting(msgspec.Struct, frozen=True):
 _HOSTING = Hosting()
 
 
+class Pause(NamedTuple):
+    """Seconds in which the host or QEMU stood still."""
+
+    here: float
+    """in this step of a session"""
+    lately: float
+    """in this one and the one before: a guest may report the stall that its clock shows only in the next"""
+
+
 class Station:
     """One VM with an SSH connection, the module in place, proof of what it runs, and a name for its log."""
 
@@ -66,7 +76,7 @@ class Station:
         self.guest.put(session.built.kernel.module.read_bytes(), MODULE)
         self.clocksource = self.guest.run("cat", _CLOCKSOURCE).strip()
         self.booted = hosting.prove(self.guest, session, machine, boot, MODULE)
-        self._stood = 0.0
+        self._stood = self._stood_before = 0.0
 
     def dumps(self) -> list[Dump]:
         """Return what QEMU's plugin told since this was last asked: nothing without the plugin.
@@ -75,10 +85,12 @@ class Station:
         """
         return blocks.taken(self.vm.folder / blocks.FOLDER)
 
-    def stood_still(self) -> float:
-        """Return the seconds in which the host or QEMU stood still since this was last asked, or since the VM's start."""
-        before, self._stood = self._stood, self.vm.time.stood
-        return self._stood - before
+    def stood_still(self) -> Pause:
+        """Return how long the host or QEMU stood still since this was last asked, and since the time before that."""
+        total = self.vm.time.stood
+        pause = Pause(total - self._stood, total - self._stood_before)
+        self._stood_before, self._stood = self._stood, total
+        return pause
 
     def keep(self) -> None:
         """Save the console's log so far: it is evidence if the rig is killed."""

@@ -12,7 +12,6 @@ from invoke.tasks import Task
 import tasks
 from harness.commands import arguments
 
-NAMED = ("why", "coverage")
 EVERY = {each.name: each for each in vars(tasks).values() if isinstance(each, Task)}
 
 
@@ -35,26 +34,31 @@ EVERY = {each.name: each for each in vars(tasks).values() if isinstance(each, Ta
         ("why ./why", "why ./why"),
         ("why --help", "why latest --help"),
         ("build report", "build report"),
+        ("dismiss abc --why text", "dismiss abc --why text"),
         ("", ""),
     ],
 )
 def test_a_task_without_its_run_gets_the_latest(said: str, meant: str) -> None:
-    assert arguments.completed(said.split(), NAMED, EVERY) == meant.split()
+    assert arguments.completed(said.split(), tasks.LEFT_OUT, EVERY) == meant.split()
 
 
 @pytest.mark.parametrize(
     "said", ["build --series why", "build --series why test", "select --tests coverage build", "test --variant why --keep"]
 )
 def test_a_value_that_is_called_like_a_task_is_no_task(said: str) -> None:
-    assert arguments.completed(said.split(), NAMED, EVERY) == said.split()
+    assert arguments.completed(said.split(), tasks.LEFT_OUT, EVERY) == said.split()
+
+
+def test_the_word_of_a_task_can_be_empty() -> None:
+    assert arguments.completed(["dismiss", "why"], tasks.LEFT_OUT, EVERY) == ["dismiss", "", "why", "latest"]
 
 
 def test_the_program_reads_what_was_completed() -> None:
     program: Program = SimpleNamespace(core=SimpleNamespace(unparsed=["why", "--json"]))  # type: ignore[assignment]
     unparsed = program.core.unparsed
-    arguments.default(program, NAMED, EVERY)
+    arguments.complete(program, tasks.LEFT_OUT, EVERY)
     assert unparsed == ["why", "latest", "--json"]
 
 
 def test_where_no_program_runs_nothing_is_done() -> None:
-    arguments.default(Program(), NAMED, EVERY)
+    arguments.complete(Program(), tasks.LEFT_OUT, EVERY)

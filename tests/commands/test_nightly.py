@@ -147,7 +147,7 @@ def test_slower_than_the_baseline_is_a_regression(night: Night, summary: Path) -
     baseline(measured(100.0))
     night.samples = measured(120.0)
     assert night.run() == ExitCode.REGRESSION
-    told = f"REGRESSION: x86_64/stock/perf icount le_fit_alloc_test: -20.0 % against {LAST_NIGHT}"
+    told = f"REGRESSION: x86_64/stock/perf icount le_fit_alloc_test: +20.0 % against {LAST_NIGHT}"
     assert told in night.log
     page = summary.read_text()
     assert page.startswith(
@@ -181,7 +181,7 @@ def test_what_the_baseline_lacks_is_held_against_stock(night: Night, summary: Pa
     for line in (
         f"Held against {LAST_NIGHT}: it is the baseline.",
         "Note: x86_64/new/perf/icount le_fit_alloc_test: not in the baseline, held against stock.",
-        "REGRESSION: x86_64/new/perf icount le_fit_alloc_test: -50.0 % against stock",
+        "REGRESSION: x86_64/new/perf icount le_fit_alloc_test: +50.0 % against stock",
         "1 regression; tests: 2 same, 1 slower.",
     ):
         assert line in night.log
@@ -199,7 +199,7 @@ def test_without_a_baseline_stock_is_the_measure(night: Night) -> None:
     night.outcome = held_against_stock
     assert night.run() == ExitCode.REGRESSION
     assert "Held against stock: no run was made the baseline (`invoke baseline RUN` does)." in night.log
-    assert "REGRESSION: x86_64/mine/perf icount le_fit_alloc_test: -50.0 % against stock" in night.log
+    assert "REGRESSION: x86_64/mine/perf icount le_fit_alloc_test: +50.0 % against stock" in night.log
 
 
 def test_what_could_explain_a_difference_is_told(night: Night) -> None:

@@ -9,7 +9,7 @@ import pytest
 from invoke.exceptions import Exit
 
 from harness.commands import options, pipeline
-from harness.errors import Interrupted
+from harness.errors import Interrupted, UsageError
 from harness.model.matrix import Base
 from harness.runs import lifecycle
 from tests.support import make
@@ -33,6 +33,17 @@ def test_an_interrupt_names_the_run_and_how_it_goes_on(
     with pytest.raises(Exit) as ended, options.errors():
         raise caught.value
     assert (ended.value.code, str(ended.value)) == (130, f"kernel-patch-rig: {told}")
+
+
+def test_tests_of_which_none_runs_in_the_profile_are_an_error_and_no_run(results: Path, base: Base) -> None:
+    planned = make.plan(base, tests=("fault_alloc_test", "fault_pcpu_test"))
+    with pytest.raises(UsageError) as caught:
+        pipeline.test(planned, 1, "invoke test")
+    assert str(caught.value) == (
+        "None of these tests runs in kernels of the profile perf: fault_alloc_test, fault_pcpu_test."
+        " Choose others with --tests, or other kernels with --profile."
+    )
+    assert not results.exists()
 
 
 def test_an_interrupt_without_a_run_is_said_as_before() -> None:

@@ -14,13 +14,16 @@ import pytest
 
 from harness.commands import soak
 from harness.errors import RigError, UsageError
+from harness.model.clock import Clock
 from harness.model.known_bugs import KnownBug
 from harness.model.matrix import Base, load_base
 from harness.model.records import Look
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
-from harness.runs import conclude, lifecycle
+from harness.report import headlines
+from harness.runs import conclude, dismissals, lifecycle
 from harness.stats import leaks, slopes
+from harness.stats.causes import fingerprint
 from harness.stats.outcome import ExitCode, exit_code
 from harness.suite import plan
 from harness.suite.extract import Observed
@@ -85,6 +88,39 @@ def test_a_leak_is_a_finding_with_its_cache_and_an_exit_code(results: Path, base
         assert "not complete" not in said
 
 
+def test_a_leak_is_dismissed_by_its_fingerprint_in_this_soak_and_in_another(results: Path, base: Base) -> None:
+    stock: dict[str, Any] = {"patches": {"stock": ()}}
+    run = stored(results, base, growing(30 * PAGE), **stock)
+    (finding,) = conclude.conclude(run).findings
+    made = dismissals.dismiss(fingerprint(finding), "a cache of the board's driver")
+    assert made.title == f"leak: {finding.trouble.title}"
+    faster = stored(results, base, growing(50 * PAGE), name="20260103-030405-abcd", **stock)
+    for each in (run, faster):
+        outcome = conclude.conclude(each)
+        assert exit_code(outcome) == ExitCode.GOOD
+        assert [found.dismissed[12:] for found in outcome.findings] == ["a cache of the board's driver"]
+        assert [r.outcome for r in outcome.results if r.test == leaks.TEST] == ["dismissed"]
+        (headline,) = headlines.of_run(outcome)
+        said = headlines.why(headline)
+        assert "slopes of memory leak" in said
+        assert "no leak" not in said
+        assert said.endswith("1 cause dismissed")
+    other = [msgspec.structs.replace(one, caches={"dentry": 512 + 30 * PAGE * one.round}) for one in growing(30 * PAGE)]
+    assert exit_code(conclude.conclude(stored(results, base, other, name="20260104-030405-abcd"))) == ExitCode.FINDING
+
+
+def test_rounds_that_failed_for_a_dismissed_finding_are_excused_in_every_boot(results: Path, base: Base) -> None:
+    run = stored(results, base, growing(0))
+    for boot in (0, 1):
+        place = {"clock": Clock.WALL, "test": "mix_stress_test", "boot": boot}
+        run.add([msgspec.structs.replace(make.finding(test="mix_stress_test"), boot=boot)])
+        run.add([make.result("failed", reason="bug: kernel BUG at mm/vmalloc.c:512!", **place)])
+    dismissals.dismiss(fingerprint(make.finding()), "ours")
+    outcome = conclude.conclude(run)
+    assert exit_code(outcome) == ExitCode.GOOD
+    assert [r.outcome for r in outcome.results if r.test == "mix_stress_test"] == ["dismissed", "dismissed"]
+
+
 def test_a_leak_in_a_cache_that_another_boot_has_no_look_at_is_drawn(results: Path, base: Base) -> None:
     (earlier,) = growing(0, 1, boot=0)
     looks = [msgspec.structs.replace(earlier, caches={"dentry": 512}), *growing(30 * PAGE, boot=1)]
@@ -106,8 +142,10 @@ def test_a_cell_has_a_result_for_its_memory(base: Base) -> None:
 
 
 def test_a_leak_that_is_known_is_expected(results: Path, known: Base) -> None:
-    outcome = conclude.conclude(stored(results, known, growing(30 * PAGE)))
+    outcome = conclude.conclude(stored(results, known, growing(30 * PAGE), patches={"stock": ()}))
     assert [f.expected for f in outcome.findings] == ["md_blocks"]
+    (headline,) = headlines.of_run(outcome)
+    assert "no leak" not in headlines.why(headline), "it is one all the same"
     assert exit_code(outcome) == ExitCode.GOOD
 
 

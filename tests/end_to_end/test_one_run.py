@@ -15,6 +15,7 @@ from harness.model import catalog, matrix
 from harness.model.clock import Clock
 from harness.model.run_folder import Run
 from harness.runs import conclude, lifecycle
+from harness.stats import coverage, why
 from harness.stats.outcome import ExitCode
 from harness.vm import vms
 from tests.support.rig import rig, stock_alone_shows_its_bugs
@@ -22,6 +23,9 @@ from tests.support.rig import rig, stock_alone_shows_its_bugs
 pytestmark = pytest.mark.kernel
 KNOWN_COSTS = {"b_fit_alloc_test": 30, "ne_fit_alloc_test": 45}
 """where free-list takes more instructions than stock, and at most how many per cent: see Limits in its README"""
+
+
+LOCKED = ("ne_fit_alloc_test", "alloc_vmap_area")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
     done, folder = run
     regressed = {c.test for c in conclude.conclude(folder).regressions}
     assert regressed <= set(KNOWN_COSTS), done.stdout
-    assert all((c.change or 0) > -KNOWN_COSTS.get(c.test, 5) for c in conclude.conclude(folder).comparisons), done.stdout
+    assert all((c.change or 0) < KNOWN_COSTS.get(c.test, 5) for c in conclude.conclude(folder).comparisons), done.stdout
     assert done.returncode == (ExitCode.REGRESSION if regressed else ExitCode.GOOD), done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert str(folder.folder / "report.html") in done.stdout
@@ -65,16 +69,14 @@ def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]
         assert {(h.machine, h.variant) for h in folder.histograms() if h.test == test} == cells
     results = folder.results()
     assert {(r.machine, r.variant) for r in results} == cells
-    boots = catalog.suite().scales["quick"].boots
+    boots = catalog.suite().scales["quick"].boots  # and one more counts instructions
     assert {s.boot for s in samples if s.test in performance} == set(range(boots))
-    stress = [test for test in tests if test.stress]
+    stress = [test for test in tests if test.stress and not test.faults]  # kernels of the profile perf do not fail on demand
     vms = len({(test.clock, tuple(test.memory.items())) for test in stress})
-    assert len(results) == len(cells) * (boots * (len(performance) + 2) + len(stress) + 2 * vms) == provenance.planned
+    assert len(results) == len(cells) * ((boots + 1) * (len(performance) + 2) + len(stress) + 2 * vms) == provenance.planned
     looks = {(m.machine, m.variant, m.test, m.at) for m in folder.memory() if "areas" in m.values}
     assert looks >= {(*cell, "long_busy_list_alloc_test", at) for cell in cells for at in ("before", "during", "after")}
-    faults = {test.name for test in tests if test.faults}
-    assert {r.outcome for r in results if r.test in faults} == {"skipped"}, "kernels of the profile perf do not fail on demand"
-    assert {r.outcome for r in results if not r.test.startswith("end ") and r.test not in faults} <= {"passed", "xfailed"}
+    assert {r.outcome for r in results if not r.test.startswith("end ")} <= {"passed", "xfailed"}
     assert {r.outcome for r in results if r.test.startswith("end ")} <= {"passed", "skipped"}
     cases = ElementTree.parse(folder.folder / "junit.xml").getroot().iter("testcase")
     assert len(list(cases)) == len(results)
@@ -96,7 +98,48 @@ def test_series_helps_where_the_publication_says(run: tuple[object, Run], has_se
     long_list = {c.machine: c.change for c in outcome.comparisons if c.test == "long_busy_list_alloc_test"}
     assert set(long_list) == set(matrix.machine_names())
     # At scale quick 2,000 areas are held; with the publication's 15,000 it is more than 60 %.
-    assert all(change is not None and change > 15 for change in long_list.values())
+    assert all(change is not None and change < -15 for change in long_list.values())
+
+
+def test_functions_add_up_to_what_the_clock_measured(run: tuple[object, Run]) -> None:
+    counted = run[1].counted()
+    performance = {test.name for test in catalog.suite().tests if test.kind == "performance"}
+    cells = {(r.machine, r.variant) for r in run[1].results()}
+    assert {(c.machine, c.variant, c.test) for c in counted} == {(*cell, test) for cell in cells for test in performance}
+    for of in counted:
+        assert of.sum == pytest.approx(of.measured, rel=why.TOLERANCE), (of.machine, of.variant, of.test)
+        assert {f.module for f in of.functions} == {"", "vmalloc_test"}, "the module is told apart"
+        assert sum(f.instructions for f in of.functions if f.function == "[unknown]") < of.sum / 1000
+    # The compared figures are of other boots, without the plugin.
+    medians = {(c.machine, c.test): c.baseline.median for c in conclude.conclude(run[1]).comparisons if c.baseline}
+    for of in counted:
+        if of.variant == "stock":
+            assert of.measured == pytest.approx(medians[of.machine, of.test], rel=0.01)
+
+
+def test_the_series_own_functions_are_what_costs_more(run: tuple[object, Run], has_series: None) -> None:
+    done = rig("why", str(run[1].folder), "--test", "ne_fit", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = {(row["machine"], row["function"]): row for row in json.loads(done.stdout)}
+    for machine in matrix.machine_names():
+        search, removal = rows[machine, "next_free_area"], rows[machine, "remove_vm_area"]
+        assert (search["file"], search["stock"], search["variant"]) == ("mm/vmalloc.c", 0, "free-list")
+        assert search["change"] == search["value"] > 200
+        assert removal["change"] < -100
+    longest = {(s.machine, s.variant): s.longest for s in run[1].locked() if (s.test, s.function) == LOCKED}
+    assert set(longest) == {(m, v) for m in matrix.machine_names() for v in ("stock", "free-list")}
+    assert all(300 < length < 100_000 for length in longest.values())
+
+
+def test_lines_of_the_series_ran(run: tuple[object, Run], has_series: None) -> None:
+    (of,) = coverage.coverage(run[1].changed_lines(), run[1].reached(), {})
+    machines = set(matrix.machine_names())
+    assert of.variant == "free-list"
+    searched = [line for line in of.lines if "lowest_free_area(" in line.text and line.reached]
+    assert searched
+    assert {where.machine for line in searched for where in line.reached} == machines
+    # Its error paths take failing allocations, which kernels of the profile perf do not have.
+    assert 0 < of.unreached < len(of.lines) / 10, [line.text for file in of.files for line in file.unreached]
 
 
 def test_report_regenerates_without_booting(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:

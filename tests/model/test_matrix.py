@@ -132,8 +132,14 @@ def test_cells_are_every_combination_with_stock_first() -> None:
 def test_variants_stand_in_the_order_of_their_patches() -> None:
     names = ["b", "a", "a@10", "zero@1", "stock", "a@9", "a@1", "b@2"]
     assert sorted(names, key=variant_order) == ["stock", "a@1", "a@9", "a@10", "a", "b@2", "b", "zero@1"]
-    made = cells([load_machine("x86_64")], [Variant(name, Path("/a")) for name in ("a", "a@10", "a@9")], ["perf"])
-    assert [cell.variant.name for cell in made] == ["a@9", "a@10", "a"]
+
+
+def test_cells_keep_the_order_that_was_asked_for_after_stock() -> None:
+    wanted = ("b", "a", "stock", "a@9")
+    machines = [load_machine(name) for name in ("x86_64", "aarch64")]
+    made = cells(machines, [Variant(name, Path("/a")) for name in wanted], ["perf"])
+    assert [cell.variant.name for cell in made if cell.machine is machines[0]] == ["stock", "b", "a", "a@9"]
+    assert [cell.machine.name for cell in made[:2]] == ["x86_64", "aarch64"]
 
 
 def test_every_prefix_of_a_series_ends_with_the_whole() -> None:

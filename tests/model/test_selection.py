@@ -40,7 +40,7 @@ def test_each_patch_of_a_series_from_outside_is_a_variant(outside: str) -> None:
 
 def test_each_patch_stands_beside_other_variants_once(outside: str) -> None:
     made = variants(series=outside, variant="my-series,my-series@*,stock,fixes")
-    assert made == ["stock", "fixes", "my-series@1", "my-series@2", "my-series"]
+    assert made == ["stock", "my-series", "my-series@1", "my-series@2", "fixes"]
 
 
 def test_each_patch_of_the_default_series() -> None:

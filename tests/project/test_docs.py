@@ -25,7 +25,7 @@ from invoke.parser.context import ParserContext
 import tasks
 from harness import paths
 from harness.build import cells
-from harness.commands import audit, mutants, options, soak
+from harness.commands import arguments, audit, mutants, options, soak
 from harness.errors import UsageError
 from harness.model import catalog, matrix, selection
 from harness.model.selection import Selection
@@ -51,6 +51,11 @@ CHEAP = {
     "invoke report latest": ExitCode.GOOD,
     f"invoke report {RUN}": ExitCode.GOOD,
     f"invoke compare {RUN} latest": ExitCode.GOOD,
+    "invoke why": ExitCode.GOOD,
+    "invoke why latest --machine x86_64 --test ne_fit --lines": ExitCode.GOOD,
+    "invoke why latest --json": ExitCode.GOOD,
+    "invoke coverage": ExitCode.GOOD,
+    "invoke coverage latest --json": ExitCode.GOOD,
     "invoke kernlog tests/data/kasan.log": ExitCode.FINDING,
     "invoke kernlog tests/data/kasan.log --json": ExitCode.FINDING,
 }
@@ -145,7 +150,9 @@ def said(test: str) -> str:
 
 def calls(words: Sequence[str]) -> list[ParserContext]:
     """Return the tasks that a command line calls, with their options, as Invoke itself reads it."""
-    parsed: list[ParserContext] = Parser(contexts=Collection.from_module(tasks).to_contexts()).parse_argv(list(words))
+    collection = Collection.from_module(tasks)
+    whole = arguments.completed(words, tasks.LEFT_OUT, {name: collection[name] for name in collection.task_names})
+    parsed: list[ParserContext] = Parser(contexts=collection.to_contexts()).parse_argv(whole)
     return parsed
 
 
@@ -191,7 +198,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     for name, value in ((RUN, 100.0), ("20261128-031607-0a1b", 100.0)):
         run = make.stored(folder, name, [make.sample(value), make.sample(value, variant="mine")], finished=name, hours=0)
-        run.add([make.booted(), make.booted(variant="mine")])
+        run.add([make.booted(), make.booted(variant="mine"), make.counted(), make.counted(140.0, variant="mine")])
+        run.add([make.changed_lines(), make.reached(501)])
     (folder / "latest").symlink_to("20261128-031607-0a1b")
     return folder
 

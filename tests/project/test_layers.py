@@ -31,7 +31,7 @@ PURE = ("model", "stats", "report")
 """folders that work on values alone"""
 # They read the project's own files: machines and bases, the catalog of tests, a run's folder, the publication's figures.
 READERS = {"model/run_folder.py", "model/records.py"}
-STARTS_PROCESSES = {"host/shell.py", "host/process.py", "commands/check.py"}
+STARTS_PROCESSES = {"host/shell.py", "host/process.py", "host/debug_info.py", "commands/check.py"}
 OF_THE_WORLD = {"os", "shutil", "socket", "subprocess", "tempfile", "threading", "time", "urllib"}
 HARNESS = paths.PROJECT / "harness"
 FLOOR = {name: floor for floor, names in enumerate(ORDER) for name in names}

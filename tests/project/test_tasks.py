@@ -38,6 +38,11 @@ from harness.stats.outcome import ExitCode
         (("baseline", "nowhere"), "There is no run 'nowhere'"),
         (("history", "--test", "no_such_test"), "no_such_test"),
         (("nightly", "--keep-cache", "much"), "--keep-cache has to be a number of at least 0 and at most"),
+        (("dismiss", "1a2b3c4d"), "A dismissal needs a reason, which reports will show; say --why"),
+        (("dismiss", "1a2b3c4d", "--why", "ours"), "There is no finding '1a2b3c4d': no run in the history has"),
+        (("dismiss", "xyz", "--why", "ours"), "'xyz' is no fingerprint: that has 8 hexadecimal digits"),
+        (("dismiss", "1a2b3c4d", "--undo"), "nothing with it is dismissed"),
+        (("dismiss", "1a2b3c4d", "--undo", "--why", "ours"), "--why and --undo exclude each other"),
         (("cache", "--keep", "3"), "--keep says how much --prune leaves; give both"),
         (("cache", "--prune", "--keep", "-1"), "--keep has to be a number of at least 0 and at most"),
         (("nightly", "--keep-runs", "0"), "--keep-runs has to be a whole number from 1 to 2 to the power of 32, not '0'"),
@@ -96,3 +101,12 @@ def test_an_environment_that_cannot_be_is_said_in_a_sentence(variable: str, valu
     command = (sys.executable, "-m", "invoke", "status")
     done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, text=True, check=False)
     assert_a_sentence(done, said)
+
+
+def test_a_word_may_be_left_out_where_nothing_follows(tmp_path: Path) -> None:
+    env = {**os.environ, "RIG_RESULTS": str(tmp_path)}
+    for words, said in ((("dismiss",), "Nothing is dismissed."), (("--help", "dismiss"), "--why=STRING")):
+        command = (sys.executable, "-m", "invoke", *words)
+        done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert said in done.stdout

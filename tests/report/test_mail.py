@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.model.clock import Clock
 from harness.report import mail as mails
-from harness.report import plaintext
+from harness.report import phrases, plaintext
 from harness.report.contents import Content
 from harness.stats import published
 from tests.support import content, make
@@ -63,16 +64,31 @@ def test_long_and_odd_names_stay_within_the_columns(name: str) -> None:
 
 def test_the_verdict_comes_first_and_the_limits_once() -> None:
     made = mail()
-    assert made.index("* x86_64: faster: le_fit_alloc_test (+50.0 %); no unexpected finding.") < made.index("95 % interval")
+    assert made.index("* x86_64: faster: le_fit_alloc_test (-50.0 %); no unexpected finding.") < made.index("95 % interval")
     assert " ".join(made.split()).count("not cycles and not time") == 1
 
 
 def test_a_comparison_has_its_interval_and_both_sides() -> None:
     made = mail()
-    assert line(made, "le_fit") == ["le_fit", "+50.0", "+49.5", "to", "+50.5", "faster"]
+    assert line(made, "le_fit") == ["le_fit", "-50.0", "-50.5", "to", "-49.5", "faster"]
     assert line(made[made.index("Medians") :], "le_fit") == ["le_fit", "5,120", "0.2", "2,560", "0.2"]
     assert "Medians in instructions/op" in made
     assert "samples / boots 6 / 3" in " ".join(made.split())
+
+
+def test_a_mean_says_of_how_many_tests_it_is() -> None:
+    nothing: dict[str, Any] = {"measured": None, "ratio": None, "interval": None, "verdict": "not compared"}
+    some = (content.comparison(), content.comparison(test="b_fit_alloc_test"))
+    assert "    Geometric mean of 2 tests: -50.0 % (95 % interval -50.1 to -49.9).\n" in mail(comparisons=some)
+    told = " ".join(mail(comparisons=(*some, content.comparison(test="ne_fit_alloc_test", **nothing))).split())
+    assert "Geometric mean of 2 of 3 tests, without ne_fit_alloc_test: -50.0 %" in told
+    assert told.count("is no verdict") == 1
+    assert "eometric" not in mail(comparisons=some[:1]), "of one test there is no mean"
+
+
+def test_the_sign_is_explained_once() -> None:
+    for whole in (content.full(), content.broken()):
+        assert " ".join(mails.mail(whole).split()).count(phrases.SIGN) == 1
 
 
 def test_known_bugs_are_told_by_variant_and_machine() -> None:
@@ -86,7 +102,7 @@ def test_tables_are_aligned() -> None:
     made = mail(comparisons=(content.comparison(), content.slower(test="long_busy_list_alloc_test")))
     table = made[made.index("    test") :].splitlines()[:3]
     assert [row.rstrip().rfind("  ") for row in table] == [table[0].rfind("  ")] * 3
-    assert [row.index(figure) + len(figure) for row, figure in zip(table, ("change %", "+50.0", "-50.0"), strict=True)] == [
+    assert [row.index(figure) + len(figure) for row, figure in zip(table, ("change %", "-50.0", "+50.0"), strict=True)] == [
         table[0].index("change %") + len("change %")
     ] * 3
 
@@ -131,7 +147,7 @@ def test_latency_sections_and_growth() -> None:
 
 def test_the_publication_stands_beside_ours() -> None:
     made = mail(published=published.load())
-    assert line(made, "x86_64") == ["x86_64", "le_fit", "+5.9", "to", "+7.7", "+50.0", "1.86", "same"]
+    assert line(made, "x86_64") == ["x86_64", "le_fit", "-7.7", "to", "-5.9", "-50.0", "1.86", "same"]
     assert "Published" not in mail()
 
 
@@ -145,6 +161,8 @@ def test_findings_have_the_lines_that_matter() -> None:
     assert "in align_shift_alloc_test, x 1 boot: an overflow" in " ".join(made.split())
     assert "known lines" not in made
     assert "None." not in made
+    repeats = "invoke test --machine x86_64 --variant stock --profile perf \\\n      --tests align_shift_alloc_test --scale quick\n"
+    assert f"\n\n  Again:\n\n      {repeats}" in made
     assert "None." in mail()
 
 
@@ -156,7 +174,7 @@ def test_a_mail_begins_with_headlines_and_judges_patch_by_patch() -> None:
     assert f"* my-series@2: BROKEN - 1 cause: {bug}, first in exact_hole_test (x 3 boots)" in said
     assert said.index("* my-series@1: SAME") < said.index("* my-series: BROKEN") < said.index("* x86_64: slower")
     matrices = made[made.index("my-series patch by patch, change in %") :]
-    assert line(matrices, "le_fit") == ["le_fit", "+0.00", "same", "+0.00", "same", "-14.0", "slower", "(R)"]
+    assert line(matrices, "le_fit") == ["le_fit", "+0.00", "same", "+0.00", "same", "+14.0", "slower", "(R)"]
     assert line(matrices, "exact_hole") == ["exact_hole", "ok", "FAILED", "FAILED", "as", "before"]
     assert said.count(f"first bad: 0002-off-by-one.patch (my-series@2, {bug} in exact_hole_test)") == 2
     assert made.count(content.BUG) == 1
@@ -186,3 +204,13 @@ def test_any_table_stays_within_the_columns(cells: list[list[str]]) -> None:
 @given(st.text())
 def test_any_paragraph_stays_within_the_columns(said: str) -> None:
     is_plain(plaintext.paragraph(said) + "\n" + plaintext.item(said) + "\n" + plaintext.quoted(said, 5))
+
+
+def test_a_command_is_copied_from_a_mail_as_it_is() -> None:
+    words = "invoke test --machine x86_64 --variant mine --profile debug --tests mix_stress_test --series '/a b/mine' --loops 0.1"
+    made = plaintext.command(words)
+    assert max(map(len, made.splitlines())) <= plaintext.WIDTH
+    assert shlex.split(made.replace("\\\n", "")) == shlex.split(words)
+    assert plaintext.command("invoke down") == "      invoke down"
+    assert plaintext.command(f"invoke test --series /{'x' * 80}") == "", "cut it would be another"
+    assert plaintext.command("invoke test --series '/tmp/série'") == "", "and so it would in other letters"

@@ -51,10 +51,10 @@ HOSTILE = [
     "thanks @torvalds and @org/team, fixes #123 and torvalds/linux#5 and GH-7",
 ]
 HARMLESS = [
-    "x86_64: faster: le_fit_alloc_test (+50.0 %); no unexpected finding.",
+    "x86_64: faster: le_fit_alloc_test (-50.0 %); no unexpected finding.",
     "bug in __vmalloc_node_range, mm/vmalloc.c:512",
     "free-list@2: SLOWER - 2 tests slower [worst: 3 < 5] in ~/my-series",
-    "KASAN: slab-out-of-bounds in x+0x10/0x20; CPU#3, -1.5 % (R)",
+    "KASAN: slab-out-of-bounds in x+0x10/0x20; CPU#3, +1.5 % (R)",
     "nothing; `invoke test --resume` goes on",
 ]
 

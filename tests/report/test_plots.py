@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from collections.abc import Callable
@@ -281,3 +282,40 @@ def test_variants_beyond_the_colours_are_drawn_too() -> None:
     points = [point for n in range(15) for point in content.points(variant=f"v{n}")]
     assert growths.plot(growth.fit(points), many, "g", "h")
     assert Palette(()).number("unknown") == 0
+
+
+@pytest.mark.parametrize(
+    "names", [("free-list", "fixes"), ("my-series@1", "my-series@2", "my-series", "free-list"), ("x" * 70 + "@1",)]
+)
+def test_names_below_a_plot_do_not_overlap(names: tuple[str, ...]) -> None:
+    """Up to four variants beside stock: neighbours on one line have room, and each name is told apart from the others."""
+    items = [content.comparison(variant=name) for name in names]
+    made = distributions.plot(items, Palette(("stock", *names)), "d", "h")
+    lines: dict[str, list[tuple[float, str]]] = {}
+    for text in drawn(made).iter("text"):
+        if "middle" in text.get("style", ""):
+            lines.setdefault(text.get("y", ""), []).append((float(text.get("x", "")), text.text or ""))
+    assert sum(map(len, lines.values())) == len(names) + 1
+    for line in lines.values():
+        for (left, one), (right, other) in itertools.pairwise(sorted(line)):
+            assert right - left >= 6.2 * (len(one) + len(other)) / 2, (one, other)
+    shown = [name for line in lines.values() for _, name in line]
+    assert len(set(shown)) == len(shown)
+
+
+def test_a_long_name_is_cut_in_its_middle() -> None:
+    assert svg.middle("my-series@2", 11) == "my-series@2"
+    assert svg.middle("a-much-longer-series-name@2", 16) == "a-much-..-name@2"
+    assert len(svg.middle("x" * 99, 16)) == 16
+    assert svg.middle("a\x1bb", 5) == "ab"
+    assert len(svg.middle("x" * 99, 1)) <= 5
+
+
+def test_changes_on_an_axis_have_their_sign() -> None:
+    axes = svg.facets([""], columns=1)[1][0]
+    axes.set_xlim(-60, 60)
+    canvas.linear(axes.xaxis, sign="+")
+    tick = axes.xaxis.get_major_formatter()
+    assert [tick(at) for at in (-40, 0, 40)] == ["-40", "0", "+40"]
+    canvas.linear(axes.xaxis)
+    assert axes.xaxis.get_major_formatter()(40) == "40"

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from harness.model.clock import Clock
-from harness.report import trend
+from harness.report import level_steps, trend
 from harness.runs.history_store import History
 from harness.stats.trend import RunRow, Trend
 from tests.support import make
@@ -92,8 +92,11 @@ def test_the_terminal_shows_where_it_moved(week: tuple[list[RunRow], list[Trend]
     (stock,) = [line.split() for line in lines if " stock " in line]
     (mine,) = [line.split() for line in lines if " mine " in line]
     assert stock == ["le_fit_alloc_test", "stock", "▄▄▄▄▄▄▄", "1,001", "±0.1", "%", "+0.00", "%", "+0.00", "%"]
-    assert mine == ["le_fit_alloc_test", "mine", "▁▁▁▁▇▇▇", "601", "±0.1", "%", "+0.00", "%", "-20.0", "%"]
-    assert "A change is positive where the variant costs less. Changes here are of medians alone" in lines[-1] + lines[-2]
+    assert mine == ["le_fit_alloc_test", "mine", "▁▁▁▁▇▇▇", "601", "±0.1", "%", "+0.00", "%", "+20.0", "%"]
+    assert (
+        "A change with a plus is an increase of cost, one with a minus a saving. Changes here are of medians alone"
+        in lines[-1] + lines[-2]
+    )
 
 
 def test_other_profiles_are_named(history: History, tmp_path: Path) -> None:
@@ -134,6 +137,58 @@ def test_only_the_last_runs_are_listed(history: History, tmp_path: Path) -> None
     assert "20260101-031005-abcd" in seen
 
 
+def test_steps_are_told_with_the_runs_around_them(history: History, tmp_path: Path) -> None:
+    for day in range(1, 11):
+        night(history, tmp_path, day, 1000.0, 500.0 if day < 6 else 600.0)
+    seen = on_terminal(level_steps.terminal(history.trend()))
+    assert "1 step, newest first." in seen
+    lines = [line.split() for line in seen.splitlines()]
+    assert ["20260105-030405-abcd", "le_fit_alloc_test", "500", "601", "+20.0", "%"] in lines
+    assert any(line[:2] == ["20260106-030405-abcd", "mine,"] and line[-4:] == ["5", "runs", "5", "runs"] for line in lines)
+    assert "Here a plus means that it costs more since then." in " ".join(seen.split())
+    page = Page(trend.page(history.runs(), history.trend()))
+    assert "1 step, newest first." in page.text
+    assert (
+        page.text.index("20260105-030405-abcd") < page.text.index("20260106-030405-abcd") < page.text.index("20260107-030405-abcd")
+    )
+    assert "+20.0 %" in page.text
+
+
+@pytest.mark.parametrize(("level", "lines"), [(500.0, 0), (600.0, 1), (400.0, 1)])
+def test_a_step_is_marked_in_its_plot(history: History, tmp_path: Path, level: float, lines: int) -> None:
+    for day in range(1, 11):
+        night(history, tmp_path, day, 1000.0, 500.0 if day < 6 else level)
+    assert trend.page(history.runs(), history.trend()).count("stroke-dasharray: 4,1.6") == lines
+
+
+@pytest.mark.parametrize(
+    ("nights", "said"),
+    [(0, ""), (5, "No trend has 6 runs yet; fewer are too few to tell a step from noise."), (6, "No step.")],
+)
+def test_a_history_without_steps_says_whether_it_could_have_some(history: History, tmp_path: Path, nights: int, said: str) -> None:
+    for day in range(1, nights + 1):
+        night(history, tmp_path, day, 1000.0, 500.0)
+    assert " ".join(on_terminal(level_steps.terminal(history.trend())).split()) == said
+
+
+def test_trends_that_are_too_short_are_counted(history: History, tmp_path: Path) -> None:
+    for day in range(1, 7):
+        night(history, tmp_path, day, 1000.0, 500.0)
+    history.store(make.stored(tmp_path, "20260107-030405-abcd", [make.sample(variant="new")]))
+    seen = on_terminal(level_steps.terminal(history.trend()))
+    assert seen.strip() == "No step; 1 of 3 trends have fewer than 6 runs, too few to tell."
+
+
+def test_no_more_steps_than_a_screen_holds_are_on_the_terminal(history: History, tmp_path: Path) -> None:
+    for day in range(1, 11):
+        samples = [make.sample(500.0 if day < 6 else 600.0, test=f"test_{number}") for number in range(12)]
+        history.store(make.stored(tmp_path, f"202601{day:02}-030405-abcd", samples))
+    seen = on_terminal(level_steps.terminal(history.trend()))
+    assert "12 steps, newest first. The first 10 are here, all are on the page." in seen
+    assert seen.count("+20.0 %") == 10
+    assert trend.page(history.runs(), history.trend()).count("+20.0 %") == 12
+
+
 def test_an_empty_history_says_so() -> None:
     assert "The history has no figures yet." in on_terminal(trend.terminal([]))
     assert "0 runs" in on_terminal(trend.runs([]))
@@ -146,7 +201,7 @@ def test_the_page_shows_figures_plots_and_runs(week: tuple[list[RunRow], list[Tr
         "History of 7 runs",
         "le_fit_alloc_test",
         "601 ±0.1 %",
-        "-20.0 %",
+        "+20.0 %",
         "20260101-030405-abcd (baseline)",
         "2026-01-07",
     ):
@@ -202,5 +257,6 @@ def test_names_steer_neither_page_nor_terminal(history: History, tmp_path: Path)
     assert "script" not in [tag for tag, _ in Page(page).tags]
     assert "\x1b" not in page
     seen = on_terminal(trend.terminal(history.trend())) + on_terminal(trend.runs(history.runs()))
+    seen += on_terminal(level_steps.terminal(history.trend()))
     assert "\x1b[31m" not in seen
     assert seen.count("[bold]") >= 2, "it is not taken for markup either"

@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+import re
+from io import StringIO
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from harness import paths
 from harness.errors import RigError, UsageError
 from harness.model.clock import Clock
 from harness.model.matrix import Base
 from harness.model.run_folder import Run
-from harness.report import page
+from harness.report import page, terminal
 from harness.report.contents import Content
 from harness.report.headlines import why
 from harness.runs import conclude, lifecycle
@@ -41,14 +46,28 @@ def test_records_become_an_outcome_and_a_page(run: Run) -> None:
     assert outcome.unexpected == (make.finding(),)
     assert len(outcome.results) == 2
     assert exit_code(outcome) == ExitCode.FINDING
-    assert "+50.0 %" in (run.folder / "report.html").read_text()
+    assert "-50.0 %" in (run.folder / "report.html").read_text()
+
+
+def test_junit_of_a_run_that_was_resumed_is_of_the_whole_run(run: Run) -> None:
+    conclude.conclude(run)
+    run.add([make.result(boot=1)])
+    conclude.conclude(run)
+    names = [case.attrib["name"] for case in ElementTree.parse(run.folder / "junit.xml").iter("testcase")]
+    assert names == [
+        "le_fit_alloc_test [icount, boot 0]",
+        "align_shift_alloc_test [icount, boot 0]",
+        "le_fit_alloc_test [icount, boot 1]",
+    ]
 
 
 def test_a_report_has_all_records_of_a_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     records = content.full()
     for of in (records.histograms, records.sections, records.memory, records.points, records.changes):
         run.add(of[:9])
-    run.add([make.booted()])
+    run.add(
+        [make.booted(), make.counted(), make.counted(140.0, variant="mine"), make.locked(), make.changed_lines(), make.reached(501)]
+    )
     run.change(patches={"stock": (), "mine": ("0001-a.patch",), "mine@1": ("0001-a.patch",)})
     run.add([make.sample(50.0, variant="mine@1")])
     reported = Mock(return_value="")
@@ -185,3 +204,28 @@ def test_a_torn_record_does_not_keep_the_report_away(run: Run) -> None:
     with (run.folder / "samples.jsonl").open("ab") as file:
         file.write(b'{"machine":"x86')
     assert len(conclude.conclude(run).comparisons) == 1
+
+
+def test_all_reports_keep_the_order_that_was_asked_for(results: Path) -> None:
+    machines, variants, tests = ("x86_64", "aarch64"), ("zebra", "ant"), ("ne_fit_alloc_test", "le_fit_alloc_test")
+    made = Run(results / "20260102-030405-abcd")
+    told = make.provenance(machines=dict.fromkeys(machines, ""), patches=dict.fromkeys(("stock", *variants), ()), tests=tests)
+    (made.folder / "run.json").write_bytes(msgspec.json.encode(told))
+    cells = [(machine, variant, test) for machine in machines for variant in ("stock", *variants) for test in tests]
+    for machine, variant, test in sorted(cells):
+        names: dict[str, Any] = {"machine": machine, "variant": variant, "test": test}
+        made.add([make.sample(100.0, boot=boot, **names) for boot in range(2)])
+        made.add([content.histogram(**names)])
+    outcome = conclude.conclude(made)
+    asked = [cell for cell in cells if cell[1] != "stock"]
+    assert [(one.machine, one.variant, one.test) for one in outcome.comparisons] == asked
+    console = Console(file=StringIO(), width=120)
+    console.print(terminal.comparison(outcome.comparisons))
+    assert isinstance(console.file, StringIO)
+    html, mail = ((made.folder / name).read_text() for name in ("report.html", "report.md"))
+    for shown in (console.file.getvalue(), html[html.index('id="comparison"') :], mail):
+        for first, second in (machines, variants, ("ne_fit", "le_fit")):
+            assert re.search(rf"(?s)\b{first}\b.*\b{second}\b", shown.replace("_alloc_test", ""))
+            assert shown.index(first) < shown.index(second)
+    rows = re.findall(r"<code>(\w+_test)</code>", html[html.index('id="latency"') :].replace("<wbr>", ""))
+    assert rows[:4] == [*tests, *tests]

@@ -170,14 +170,15 @@ def test_another_amount_of_work_is_another_trend(history: History, results: Path
     assert sorted(len(trend.figures) for trend in history.trend()) == [1, 1]
 
 
-def test_changes_count_cheaper_as_positive(history: History, results: Path) -> None:
+def test_changes_count_dearer_as_positive(history: History, results: Path) -> None:
+    """The file has samples and no changes, so that runs from before the sign was turned are read alike."""
     for day, value in (("02", 100.0), ("03", 80.0), ("04", 100.0)):
         history.store(make.stored(results, f"202601{day}-030405-abcd", [make.sample(value)]))
     (trend,) = history.trend()
-    assert trend.since_previous == pytest.approx(-25.0)
+    assert trend.since_previous == pytest.approx(25.0)
     assert trend.since_baseline is None
     history.set_baseline("20260103-030405-abcd")
-    assert history.trend()[0].since_baseline == pytest.approx(-25.0)
+    assert history.trend()[0].since_baseline == pytest.approx(25.0)
     history.set_baseline("20260104-030405-abcd")
     assert history.trend()[0].since_baseline is None, "it is the baseline itself"
 

@@ -79,7 +79,7 @@ def read(file: Path) -> None:
         history.samples(FIRST)
 
 
-@pytest.mark.parametrize("place", [0, 4096, 4096 * 12], ids=["header", "runs", "samples"])
+@pytest.mark.parametrize("place", [0, 4096, 4096 * 14], ids=["header", "runs", "samples"])
 def test_a_damaged_file_is_named_and_left_alone(file: Path, results: Path, place: int) -> None:
     filled(file, results)
     data = bytearray(file.read_bytes())

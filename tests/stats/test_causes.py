@@ -11,7 +11,7 @@ import pytest
 from harness.model.records import Finding
 from harness.model.trouble import Severity
 from harness.report import findings
-from harness.stats.causes import causes, reasons
+from harness.stats.causes import causes, fingerprint, groups, reasons
 from tests.support import make
 
 
@@ -41,14 +41,20 @@ def test_one_trouble_is_one_cause_wherever_it_was_seen() -> None:
     assert cause.tests == ("exact_hole_test", "model_test", "window_test")
     assert findings.sentence(cause) == (
         "FINDING: mine@2 on x86_64 and aarch64: bug: kernel BUG at mm/vmalloc.c:512! (in alloc_vmap_area, mm/vmalloc.c:512)"
-        " in exact_hole_test and 2 more tests, x 3 boots"
+        " in exact_hole_test and 2 more tests, x 3 boots [8d79b1a7]"
     )
 
 
 @pytest.mark.parametrize(
     "other",
-    [{"variant": "mine"}, {"fingerprint": "def"}, {"kind": "kasan"}, {"expected": "an overflow"}],
-    ids=["variant", "fingerprint", "kind", "known"],
+    [
+        {"variant": "mine"},
+        {"function": "vfree"},
+        {"kind": "kasan"},
+        {"title": "kernel BUG at mm/slub.c:1!"},
+        {"expected": "an overflow"},
+    ],
+    ids=["variant", "function", "kind", "title", "known"],
 )
 def test_another_trouble_is_another_cause(other: dict[str, Any]) -> None:
     assert len(causes([make.finding(fingerprint="abc"), make.finding(**{"fingerprint": "abc", **other})])) == 2
@@ -78,7 +84,7 @@ def test_the_sizes_of_a_sweep_have_one_cause() -> None:
     (cause,) = causes(seen)
     assert (len(cause.findings), cause.tests) == (24, tuple(sizes))
     assert findings.sentence(cause) == (
-        "FINDING: stock on x86_64: test-failed: -ENOMEM: at size 500 in sweep_churn at 3 sizes, x 8 boots"
+        "FINDING: stock on x86_64: test-failed: -ENOMEM: at size 500 in sweep_churn at 3 sizes, x 8 boots [3af4fa91]"
     )
     assert len(causes([*seen, failed("-ENOMEM: at size 500", test="sweep_no_holes@busy=500")])) == 2
 
@@ -135,3 +141,82 @@ def test_a_page_shows_a_screen_of_a_log_and_the_rest_when_asked() -> None:
     assert "not ok 1 model_test" in told.shown
     assert len(told.shown.splitlines()) == 16, "also of a record that has all that the guest printed"
     assert not told.rest
+
+
+@pytest.mark.parametrize(
+    ("one", "again"),
+    [
+        ({"title": "kernel BUG at mm/vmalloc.c:512!"}, {"title": "kernel BUG at mm/vmalloc.c:533!", "where": "mm/vmalloc.c:533"}),
+        ({"title": "BUG: KASAN: use-after-free in f+0x66/0x90 [m]"}, {"title": "BUG: KASAN: use-after-free in f+0x78/0xa0 [m]"}),
+        ({"title": "BUG: x in f.cold+0xd2/0xd7", "function": "f.cold"}, {"title": "BUG: x in f+0x158/0x16c", "function": "f"}),
+        ({"title": "BUG: x", "function": "f.isra.3.part.0"}, {"title": "BUG: x", "function": "f.constprop.12"}),
+        ({"title": "BUG: Bad page state in process sh  pfn:33ea2"}, {"title": "BUG: Bad page state in process sh  pfn:48728"}),
+        (
+            {"title": "insmod: page allocation failure: order:10", "process": "insmod/65"},
+            {"title": "vmalloc_test/0: page allocation failure: order:0", "process": "vmalloc_test/0/97"},
+        ),
+        (
+            {"title": "INFO: task insmod:64 blocked for more than 2 seconds.", "process": "insmod/64"},
+            {"title": "INFO: task provoked/7:93 blocked for more than 120 seconds.", "process": "provoked/7/93"},
+        ),
+        (
+            {"title": "list_add corruption. (next=ffff880033cefbe0)."},
+            {"title": "list_add corruption. (next=ffffffc00861fb80)."},
+        ),
+        (
+            {"title": "1 leaked object (64 bytes in all) from alloc_vmap_area"},
+            {"title": "at least 300 leaked objects (19200 bytes in all) from alloc_vmap_area"},
+        ),
+        ({"title": "WARNING: x"}, {"title": "WARNING: x (3 times)"}),
+        ({"frames": ()}, {"fingerprint": "another call trace"}),
+        ({"variant": "mine@2", "machine": "aarch64", "profile": "debug", "test": "model_test"}, {}),
+    ],
+    ids=lambda of: str(of)[:60],
+)
+def test_a_fingerprint_is_the_same_in_another_boot_build_and_cell(one: dict[str, Any], again: dict[str, Any]) -> None:
+    assert fingerprint(make.finding(**one)) == fingerprint(make.finding(**again))
+
+
+def test_a_fingerprint_is_written_down_and_must_not_change() -> None:
+    """A dismissal is kept by it: another way to compute it would undo all that users have dismissed."""
+    assert fingerprint(make.finding()) == "8d79b1a7"
+    assert fingerprint(failed("returned -12 at 300 kB", test="sweep_churn@busy=500")) == fingerprint(
+        failed("returned -12 at 37 kB", test="sweep_churn@holes=1000")
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"title": "BUG: KASAN: use-after-free in f"}, {"title": "BUG: KASAN: slab-out-of-bounds in f"}),
+        ({"function": "vmap"}, {"function": "vmalloc"}),
+        ({"kind": "bug"}, {"kind": "warning"}),
+        ({"function": "", "fingerprint": "one"}, {"function": "", "fingerprint": "other"}),
+        ({"function": "", "title": "one"}, {"function": "", "title": "other"}),
+        ({"kind": "hang", "test": "model_test"}, {"kind": "hang", "test": "window_test"}),
+        ({"kind": "test-failed", "title": "returned -12"}, {"kind": "test-failed", "title": "returned -22"}),
+    ],
+    ids=lambda of: str(of)[:60],
+)
+def test_another_trouble_has_another_fingerprint(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert fingerprint(make.finding(**one)) != fingerprint(make.finding(**other))
+
+
+def test_the_causes_of_variants_are_grouped_in_their_order() -> None:
+    bug, leak = make.finding(), make.finding(kind="kasan")
+    seen = [msgspec.structs.replace(found, variant=name) for name in ("stock", "mine") for found in (bug, leak)]
+    assert [[(c.variant, c.first.trouble.kind) for c in group] for group in groups(causes(seen))] == [
+        [("stock", "bug"), ("mine", "bug")],
+        [("stock", "kasan"), ("mine", "kasan")],
+    ]
+
+
+def test_what_was_dismissed_stands_between_the_unexpected_and_the_known() -> None:
+    dismissed = msgspec.structs.replace(make.finding(kind="kasan"), dismissed="2026-11-27: ours")
+    ordered = causes([make.leak(), dismissed, make.finding()])
+    assert [(cause.unexpected, bool(cause.dismissed), bool(cause.expected)) for cause in ordered] == [
+        (True, False, False),
+        (False, True, False),
+        (False, False, True),
+    ]
+    assert findings.sentence(ordered[1]).startswith("dismissed 2026-11-27: ours (stock on x86_64: kasan: kernel BUG at")

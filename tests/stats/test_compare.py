@@ -34,18 +34,18 @@ def pair(stock: float, patched: float, threshold: float = 5.0, factors: Sequence
 @pytest.mark.parametrize(
     ("patched", "change", "verdict", "regression"),
     [
-        (500.0, 50.0, "faster", False),
-        (989.0, 1.1, "faster", False),
-        (991.0, 0.9, "same", False),
+        (500.0, -50.0, "faster", False),
+        (989.0, -1.1, "faster", False),
+        (991.0, -0.9, "same", False),
         (1000.0, 0.0, "same", False),
-        (1009.0, -0.9, "same", False),
-        (1011.0, -1.1, "slower", False),
-        (1049.0, -4.9, "slower", False),
-        (1051.0, -5.1, "slower", True),
-        (3000.0, -200.0, "slower", True),
+        (1009.0, 0.9, "same", False),
+        (1011.0, 1.1, "slower", False),
+        (1049.0, 4.9, "slower", False),
+        (1051.0, 5.1, "slower", True),
+        (3000.0, 200.0, "slower", True),
     ],
 )
-def test_positive_is_cheaper_than_stock(patched: float, change: float, verdict: str, regression: bool) -> None:
+def test_positive_costs_more_than_stock(patched: float, change: float, verdict: str, regression: bool) -> None:
     made = pair(1000.0, patched)
     assert made.change == pytest.approx(change)
     assert (made.verdict, made.regression, made.more) == (verdict, regression, 0)
@@ -71,7 +71,7 @@ def test_what_cannot_be_told_says_how_many_boots_may_tell() -> None:
 
 def test_one_boot_a_side_gives_a_change_without_a_verdict() -> None:
     made = pair(1000.0, 2000.0, factors=(1.0,))
-    assert (made.change, made.interval, made.p, made.verdict, made.more) == (-100.0, None, None, "undecided", 2)
+    assert (made.change, made.interval, made.p, made.verdict, made.more) == (100.0, None, None, "undecided", 2)
     assert not made.regression
 
 
@@ -97,7 +97,7 @@ def test_a_boot_counts_by_its_median_and_outliers_are_kept() -> None:
     ]
     (made,) = compare(samples, [TEST], MARGINS, 5.0)
     side = made.baseline
-    assert side == Summary(((90.0, 100.0, 1000.0), (80.0, 60.0), (70.0,)), "instructions/op")
+    assert side == Summary(((90.0, 100.0, 1000.0), (80.0, 60.0), (70.0,)), "instructions/op", (0, 1, 2))
     assert (side.boots, side.count, side.medians, side.median) == (3, 6, (100.0, 70.0, 70.0), 70.0)
     assert side.spread == pytest.approx((1000 - 60) / 2 / 70 * 100)
 
@@ -207,7 +207,7 @@ def test_two_runs_are_compared_where_both_have_a_cell() -> None:
     assert stock.baseline is not None
     assert stock.measured is not None
     assert (stock.baseline.median, stock.measured.median) == (1000.0, 1100.0)
-    assert stock.change == pytest.approx(-10.0)
+    assert stock.change == pytest.approx(10.0)
     assert stock.regression
 
 

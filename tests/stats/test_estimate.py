@@ -31,7 +31,7 @@ def skewed(random: np.random.Generator, noise: float, count: int) -> list[float]
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer resamples: a simulation asks for thousands of intervals, whose last digit it does not need."""
-    monkeypatch.setattr(estimate, "_RESAMPLES", 999)
+    monkeypatch.setattr(estimate, "RESAMPLES", 999)
 
 
 def test_the_ratio_is_that_of_the_medians_and_the_interval_holds_it() -> None:

@@ -27,7 +27,7 @@ def rows(*pairs: tuple[float, float], test: str = "le_fit_alloc_test") -> list[P
 def set_beside(theirs: list[PublishedRow], *changes: float, scale: str = "default", **other: Any) -> Beside:
     """Return what is made of changes of ours in per cent, one a boot, beside published rows."""
     stock = content.summary(*((100.0,) for _ in changes)) if changes else None
-    measured = content.summary(*((100.0 - change,) for change in changes)) if changes else None
+    measured = content.summary(*((100.0 + change,) for change in changes)) if changes else None
     (made,) = published.beside(theirs, [content.comparison(baseline=stock, measured=measured, **other)], scale)
     return made
 
@@ -64,9 +64,9 @@ def test_remarks_are_no_rows() -> None:
 def test_ours_stands_beside_theirs_row_by_row() -> None:
     ours = content.comparison(baseline=content.summary((100.0, 300.0), (400.0,)), measured=content.summary((100.0,)))
     (made,) = published.beside(rows((10, 5), (10, 6)), [ours], "default")
-    assert [(pair.stock, pair.patched, pair.change) for pair in made.ours] == [(200.0, 100.0, 50.0), (400.0, None, None)]
-    assert made.their_changes == pytest.approx((50, 40))
-    assert made.our_changes == (50.0,)
+    assert [(pair.stock, pair.patched, pair.change) for pair in made.ours] == [(200.0, 100.0, -50.0), (400.0, None, None)]
+    assert made.their_changes == pytest.approx((-50, -40))
+    assert made.our_changes == (-50.0,)
     assert (made.board, made.unit, made.clock) == ("board", "instructions/op", Clock.ICOUNT)
     assert len(made.rows) == 2
 
@@ -81,8 +81,8 @@ def test_a_row_is_the_mean_of_a_boot_as_it_is_in_the_publication() -> None:
     stock = content.summary(*[(100.0, 100.0, 1000.0)] * 3)
     ours = content.comparison(baseline=stock, measured=content.summary(*[(100.0,) * 3] * 3), ratio=1.0, verdict="same")
     (made,) = published.beside(rows((100, 25)), [ours], "published")
-    assert made.our_changes == pytest.approx((75, 75, 75))
-    assert made.change == pytest.approx(75)
+    assert made.our_changes == pytest.approx((-75, -75, -75))
+    assert made.change == pytest.approx(-75)
     assert made.factor == pytest.approx(1)
     assert made.direction == "same"
 
@@ -102,15 +102,15 @@ def test_only_what_can_be_compared_is_set_beside(other: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("theirs", "ours", "direction"),
     [
-        ([(100, 90), (100, 92)], (12, 14, 9), "same"),
-        ([(100, 90), (100, 92)], (12, 14, -0.9), "same"),
-        ([(100, 90), (100, 92)], (-12, -14, -9), "other"),
-        ([(100, 90), (100, 92)], (0.4, 0.5, 3), "other"),
-        ([(100, 112)], (-3, -3, -3), "same"),
-        ([(100, 99.2)], (30, 30, 30), "flat"),
-        ([(100, 97), (100, 97), (100, 104)], (3, 3, 3), "flat"),
-        ([(100, 90)], (30, 40, -1.1), "open"),
-        ([(100, 90)], (30, 40), "open"),
+        ([(100, 90), (100, 92)], (-12, -14, -9), "same"),
+        ([(100, 90), (100, 92)], (-12, -14, 0.9), "same"),
+        ([(100, 90), (100, 92)], (12, 14, 9), "other"),
+        ([(100, 90), (100, 92)], (-0.4, -0.5, -3), "other"),
+        ([(100, 112)], (3, 3, 3), "same"),
+        ([(100, 99.2)], (-30, -30, -30), "flat"),
+        ([(100, 97), (100, 97), (100, 104)], (-3, -3, -3), "flat"),
+        ([(100, 90)], (-30, -40, 1.1), "open"),
+        ([(100, 90)], (-30, -40), "open"),
         ([(100, 90)], (), ""),
     ],
     ids=[
@@ -132,24 +132,24 @@ def test_the_direction(theirs: list[tuple[float, float]], ours: tuple[float, ...
 
 def test_the_verdict_of_the_comparison_is_not_the_direction() -> None:
     """Many boots of a stock that swings are undecided by their medians, while each row goes one way."""
-    assert set_beside(rows((100, 10)), 70, 80, 90, verdict="undecided", ratio=0.9).direction == "same"
+    assert set_beside(rows((100, 10)), -70, -80, -90, verdict="undecided", ratio=0.9).direction == "same"
 
 
 def test_the_factor_is_between_speed_ups() -> None:
     theirs = rows((100, 25))
-    assert set_beside(theirs, 0, 50, 60).factor == pytest.approx(2), "theirs is 4 times as fast, ours twice"
-    assert set_beside(theirs, 87.5).factor == pytest.approx(2), "theirs is 4 times as fast, ours 8 times"
-    assert set_beside(theirs, 75).factor == pytest.approx(1)
-    assert set_beside(theirs, -100).factor == pytest.approx(8), "ours takes twice as long"
+    assert set_beside(theirs, 0, -50, -60).factor == pytest.approx(2), "theirs is 4 times as fast, ours twice"
+    assert set_beside(theirs, -87.5).factor == pytest.approx(2), "theirs is 4 times as fast, ours 8 times"
+    assert set_beside(theirs, -75).factor == pytest.approx(1)
+    assert set_beside(theirs, 100).factor == pytest.approx(8), "ours takes twice as long"
     assert set_beside(theirs).factor is None
 
 
 def test_a_shorter_busy_list_is_another_size() -> None:
     busy = "long_busy_list_alloc_test"
-    small = set_beside(rows((100, 25), test=busy), 60, 60, 60, scale="quick", test=busy)
-    assert (small.direction, small.factor, small.change) == ("size", None, 60)
-    assert set_beside(rows((100, 25), test=busy), 60, 60, 60, scale="default", test=busy).direction == "same"
-    assert set_beside(rows((100, 25)), 60, 60, 60, scale="quick").direction == "same", "no other test is of the busy list"
+    small = set_beside(rows((100, 25), test=busy), -60, -60, -60, scale="quick", test=busy)
+    assert (small.direction, small.factor, small.change) == ("size", None, -60)
+    assert set_beside(rows((100, 25), test=busy), -60, -60, -60, scale="default", test=busy).direction == "same"
+    assert set_beside(rows((100, 25)), -60, -60, -60, scale="quick").direction == "same", "no other test is of the busy list"
 
 
 def test_the_scales_that_are_smaller_are_known() -> None:

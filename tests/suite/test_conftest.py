@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -58,6 +60,12 @@ def pytest_runtest_teardown(item): kill(item.nodeid, "teardown")
 def pytest_runtest_logfinish(nodeid): kill(nodeid, "over")
 """
 """a plugin that has no VMs, and kills the suite's worker process as KILL says: in which phase of which tests, how often"""
+FAULTY = """\
+from harness.suite import execute
+
+execute.boot = lambda *_: 1 / 0
+"""
+"""a plugin with which the rig itself fails in a boot"""
 DRIVER = """\
 import sys, pytest
 from harness.commands.progress import Progress, SuiteProgress
@@ -69,10 +77,11 @@ DIED = "the suite's worker process died before the test had a result; `invoke te
 BUG = KnownBug("le_fit_alloc_test", "bug", r"mm/vmalloc\.c:512", "an overflow")
 
 
-def suite(base: Base, folder: Path, body: str) -> tuple[int, Run]:
-    """Run the suite in a process of its own, as the rig does, with `body` in the place of QEMU."""
+def suite(base: Base, folder: Path, body: str, more: Sequence[str] = ()) -> tuple[int, Run]:
+    """Run the suite in a process of its own, as the rig does, with `body` in the place of QEMU, and `more` options of pytest."""
     plan.save(make.plan(base, make.fake_qemu(folder, body)), folder / "plan.json")
-    words = ("--rig-plan", str(folder / "plan.json"), "--rig-run", str(folder / "run"), "--junitxml", str(folder / "junit.xml"))
+    files = ("--rig-plan", str(folder / "plan.json"), "--rig-run", str(folder / "run"), "--junitxml", str(folder / "junit.xml"))
+    words = (*files, *more)
     command = (sys.executable, "-m", "pytest", "harness/suite", "-q", "-p", "no:cacheprovider", *words)
     env = {**os.environ, "RIG_CACHE": str(folder / "cache")}
     done = subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, check=False)
@@ -175,6 +184,42 @@ def test_no_reason_has_a_path_of_the_host(died: tuple[int, Run]) -> None:
     for result in run.results():
         assert str(paths.PROJECT) not in result.reason
         assert "conftest" not in result.reason
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1", "--dist", "loadscope", "--no-loadscope-reorder")], ids=["alone", "xdist"])
+def test_what_pytest_writes_has_neither_records_nor_paths_of_the_host(base: Base, tmp_path: Path, workers: Sequence[str]) -> None:
+    log, xml = tmp_path / "report-log.jsonl", tmp_path / "junit.xml"
+    known = msgspec.structs.replace(base, known_bugs=(BUG,))
+    _, run = suite(known, tmp_path, PANIC, ("--report-log", str(log), "--junitxml", str(xml), *workers))
+    assert [r.outcome for r in run.results()] == ["failed", "xfailed", "skipped"]
+    assert len(run.findings()) == 2, "the records were on their way before"
+    for written in (log.read_text(), xml.read_text()):
+        assert str(paths.PROJECT) not in written
+        assert str(tmp_path) not in written
+        assert "frames" not in written
+        assert len(written) < 10_000
+    told = [line for line in map(json.loads, log.read_text().splitlines()) if line.get("when") == "call"]
+    assert [line["user_properties"] for line in told] == [[]] * 3
+    assert told[0]["longrepr"] == run.results()[0].reason
+    assert told[1]["longrepr"].endswith("KnownBugSeen: kernel BUG at mm/vmalloc.c:512!")
+    assert told[2]["longrepr"][0] == "harness/suite/conftest.py"
+
+
+def test_a_fault_in_the_rig_keeps_its_traceback(base: Base, tmp_path: Path) -> None:
+    log = tmp_path / "report-log.jsonl"
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(tmp_path))
+        _, run = suite(base, tmp_path, PANIC, ("-p", "faulty", "--report-log", str(log)))
+    first = run.results()[0]
+    assert (first.outcome, first.reason) == ("error", "ZeroDivisionError: division by zero")
+    (told,) = (
+        line for line in map(json.loads, log.read_text().splitlines()) if line.get("when") == "call" and "boot" in line["nodeid"]
+    )
+    assert "harness/suite/test_vmalloc.py" in told["longrepr"]
+    assert told["longrepr"].splitlines()[-1] == first.reason
+    assert str(paths.PROJECT) not in log.read_text()
+    assert str(tmp_path) not in log.read_text()
 
 
 def test_a_session_that_has_results_is_not_run_again(base: Base, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from harness.model.clock import Clock
 from harness.model.matrix import Base
 from harness.suite import execute, guest_script
 from harness.suite.plan import Plan
+from harness.suite.vm_pool import Pause
 from harness.vm.console import Console
 from harness.vm.vm_time import StoodStill
 from tests.support import make
@@ -42,7 +43,7 @@ class Command:
 class FakeLab:
     """Has one station, whose guest says something on its console, and which stood still for some seconds."""
 
-    def __init__(self, folder: Path, says: str, stood: float, start: Any = lambda *_: Command()) -> None:
+    def __init__(self, folder: Path, says: str, stood: float, start: Any = lambda *_: Command(), before: float = 0.0) -> None:
         self.lost = False
         log = folder / "serial.log"
         log.touch()
@@ -59,7 +60,8 @@ class FakeLab:
             guest=SimpleNamespace(start=begun, answers=lambda _: False),
             symbols=folder / "System.map",
             log_name="log",
-            stood_still=lambda: stood,
+            stood_still=lambda: Pause(stood, stood + before),
+            dumps=list,
             keep=lambda: None,
         )
 
@@ -112,6 +114,15 @@ def test_a_stall_after_a_pause_is_not_the_kernels(tmp_path: Path, stress: Plan, 
     with pytest.raises(VmLost, match=r"stood still for 30 s .* reported 'watchdog: BUG: soft lockup.*test it again"):
         run(lab, stress, clock)
     assert lab.lost
+
+
+def test_a_stall_that_is_told_a_step_after_the_pause_is_not_the_kernels(tmp_path: Path, stress: Plan) -> None:
+    with pytest.raises(VmLost, match="stood still for 30 s"):
+        run(FakeLab(tmp_path, STALL, stood=0.0, before=30.0), stress, Clock.ICOUNT)
+
+
+def test_times_of_a_step_after_the_pause_count(tmp_path: Path, timed: Plan) -> None:
+    assert run(FakeLab(tmp_path, "", stood=0.0, before=30.0), timed, Clock.WALL).samples
 
 
 @pytest.mark.parametrize(("says", "stood", "kind"), [(STALL, 0.0, "soft-lockup"), (OTHER, 30.0, "atomic")])

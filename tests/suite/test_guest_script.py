@@ -88,9 +88,14 @@ def passes(of: Plan, session: Session, step: Step) -> list[str]:
     return words[words.index(vm_pool.MODULE) - 1].split()
 
 
-def test_errors_on_demand_are_prepared_and_put_back(made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    make.suite_with(monkeypatch, mix_stress_test={"faults": True})
-    plain, faulty = (passes(made, *first(made, name)) for name in ("fragmentation_test", "mix_stress_test"))
+def faulty_step(of: Plan) -> tuple[Session, Step]:
+    """Return a step whose test makes allocations fail, with its session."""
+    session, step = first(of, "fragmentation_test")
+    return session, msgspec.structs.replace(step, test=msgspec.structs.replace(step.test, faults=True))
+
+
+def test_errors_on_demand_are_prepared_and_put_back(made: Plan) -> None:
+    plain, faulty = passes(made, *first(made, "fragmentation_test")), passes(made, *faulty_step(made))
     assert plain == ["print_memory:before", "insert", "remove", "print_log", "print_memory:after"]
     assert faulty == ["allow_faults", *plain, "forbid_faults"]
 
@@ -221,12 +226,9 @@ def test_a_module_that_does_not_load_or_unload_ends_the_script(made: Plan, tmp_p
     assert calls[-1].split()[0] == program, "no end is marked"
 
 
-def test_errors_on_demand_are_switched_on_for_marked_tasks_alone(
-    made: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make.suite_with(monkeypatch, fragmentation_test={"faults": True})
+def test_errors_on_demand_are_switched_on_for_marked_tasks_alone(made: Plan, tmp_path: Path) -> None:
     guest = Guest(tmp_path)
-    words = guest_script.command(made, *first(made, "fragmentation_test"))
+    words = guest_script.command(made, *faulty_step(made))
     assert words[2].index("/task-filter") < words[2].index("/probability"), "allocations of others would fail"
     assert guest.run(*words)[0] == 0
     assert (guest.setting("failslab/task-filter"), guest.setting("failslab/probability")) == ("Y", "0"), "put back"

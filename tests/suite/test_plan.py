@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness import paths
 from harness.build import cells, rootfs, source
 from harness.commands import options, pipeline
 from harness.errors import UsageError
@@ -36,7 +37,7 @@ def test_tests_are_chosen_by_name_and_by_kind() -> None:
     assert performance
     assert stress
     assert sorted([*performance, *stress]) == sorted(every)
-    assert catalog.choose(f"{every[1]}, {every[0]},{every[1]}") == (every[0], every[1])
+    assert catalog.choose(f"{every[1]}, {every[0]},{every[1]}") == (every[1], every[0])
 
 
 @pytest.mark.parametrize("wanted", ["le_fit_aloc_test", "le_fit_alloc_test,le_fit_aloc_test"])
@@ -50,7 +51,7 @@ def test_tests_are_chosen_by_pattern() -> None:
     sweeps = tuple(name for name in every if name.startswith("sweep_"))
     assert catalog.choose("sweep_*") == sweeps
     assert len(sweeps) > 2
-    assert catalog.choose("sweep_free_*, le_fit_alloc_tes?") == ("le_fit_alloc_test", "sweep_free_merge", "sweep_free_no_merge")
+    assert catalog.choose("sweep_free_*, le_fit_alloc_tes?") == ("sweep_free_merge", "sweep_free_no_merge", "le_fit_alloc_test")
     assert set(catalog.choose("performance,fault_*")) == {*catalog.choose("performance"), "fault_alloc_test", "fault_pcpu_test"}
     assert set(catalog.choose("*")) == set(every)
 
@@ -106,6 +107,22 @@ def test_stress_has_a_boot_of_its_own_after_what_is_timed(made: Plan) -> None:
     assert [(s.clock, s.boot) for s in wall.sessions] == [(Clock.WALL, 0), (Clock.WALL, 1), (Clock.WALL, 2)]
     assert all(step.test.stress for step in wall.sessions[-1].steps)
     assert len({s.name for s in wall.sessions}) == 3
+
+
+def test_a_test_that_makes_allocations_fail_is_planned_where_kernels_can(made: Plan) -> None:
+    def planned(profile: str) -> list[str]:
+        cells = machines_of(made, "stock", profile=profile).cells
+        whole = msgspec.structs.replace(made, cells=cells, tests=catalog.choose("fault_*,model_test"))
+        return [step.name for session in whole.sessions for step in session.steps]
+
+    assert planned("perf") == ["model_test"]
+    assert planned("debug") == ["model_test", "fault_alloc_test", "fault_pcpu_test"]
+
+
+def test_the_profiles_with_fault_injection_are_those_that_configure_it() -> None:
+    for fragment in paths.FRAGMENTS.glob("profile-*.config"):
+        configured = {"CONFIG_FAIL_PAGE_ALLOC=y", "CONFIG_FAULT_INJECTION_DEBUG_FS=y"} <= set(fragment.read_text().splitlines())
+        assert catalog.profile_use(fragment.stem.removeprefix("profile-")).faults == configured, fragment.name
 
 
 def test_a_stress_test_that_wants_another_clock_or_size_has_a_vm_of_its_own(made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,3 +355,10 @@ def test_every_option_has_a_help_and_every_help_an_option() -> None:
 def test_an_unknown_run_is_said_so(name: str) -> None:
     with pytest.raises(UsageError, match=r"no run '.*'; .*results"):
         lifecycle.find(name)
+
+
+def test_tests_run_in_the_modules_order_whatever_order_was_asked_for(base: Base) -> None:
+    """A test's figures may depend on those before it; the order of a table is no reason to change them."""
+    asked = ("b_fit_alloc_test", "le_fit_alloc_test")
+    (session, *_) = make.plan(base, tests=asked).sessions
+    assert list(dict.fromkeys(step.name for step in session.steps)) == [*reversed(asked)]

@@ -310,10 +310,10 @@ def test_a_guest_that_cannot_be_reached_because_qemu_is_stopped_has_not_died(hos
     assert hosts.started[0].stopped
 
 
-def test_a_pause_is_told_once(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+def test_a_pause_is_told_in_its_step_and_the_next(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
     station = hosts.lab(tmp_path).station(made.sessions[0])
     hosts.started[0].time.stood = 30.0
-    assert [station.stood_still() for _ in range(2)] == [30.0, 0.0]
+    assert [station.stood_still() for _ in range(3)] == [(30.0, 30.0), (0.0, 30.0), (0.0, 0.0)]
 
 
 class Part:

@@ -12,7 +12,7 @@ from harness.model.changes import CellChanges, Change, Changes
 from harness.model.clock import Clock
 from harness.model.records import CriticalSection, Histogram, Memory, Point
 from harness.report.contents import Content
-from harness.stats import published
+from harness.stats import coverage, published, why
 from harness.stats.compare import Comparison, Summary
 from tests.support import make
 
@@ -21,19 +21,22 @@ VARIANTS = ("stock", "mine", "mine@1")
 TESTS = ("le_fit_alloc_test", "b_fit_alloc_test", "ne_fit_alloc_test", "long_busy_list_alloc_test", "random_size_alloc_test")
 BUG = "[    3.1] kernel BUG at mm/vmalloc.c:512!"
 SECTIONS = {
-    "known": "Known bugs of stock",
-    "changes": "What the series changes",
+    "findings": "Findings that are not expected",
     "comparison": "mine against stock, x86_64",
     "distributions": "",
+    "why": "Why: ne_fit",
+    "locks": "",
+    "coverage": "Changed lines that ran",
     "patches": "mine patch by patch",
+    "growth": "Growth exponents",
     "latency": "Latency in",
     "sections": "Longest stretch with preemption off",
-    "growth": "Growth exponents",
     "published": "Published (",
-    "memory": "",
-    "findings": "Findings",
+    "known": "Known bugs of stock",
+    "changes": "What the series changes",
     "tests": "",
     "provenance": "Provenance",
+    "memory": "",
 }
 """ids of the sections of the page of `full()`, in order, with the first words of each in the mail; empty for one not in the mail"""
 WORKLOADS = ("none", "long", "sizes", "alignments", "windows", "churn", "merging", "apart", "percpu")
@@ -228,5 +231,12 @@ def full() -> Content:
         memory=tuple(memory),
         points=tuple(grown),
         changes=tuple(changed(machine=m, variant=v) for m in MACHINES for v in VARIANTS[1:]),
+        whys=tuple(
+            of
+            for m in MACHINES
+            for of in why.explain([make.counted(machine=m), *(make.counted(140.0, machine=m, variant=v) for v in VARIANTS[1:])])
+        ),
+        locked=tuple(make.locked(machine=m, variant=v) for m in MACHINES for v in VARIANTS),
+        coverages=tuple(coverage.coverage([make.changed_lines(machine=m) for m in MACHINES], [make.reached(501, 502)], {})),
         published=published.load(),
     )

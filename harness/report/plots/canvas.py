@@ -18,6 +18,12 @@ from harness import text
 from harness.report import svg
 
 Drawn = TypeVar("Drawn")
+CHARACTER = 6.6
+"""pixels that a character of a figure is wide, on average"""
+_LEGEND, _HANDLE = 1030, 44
+"""pixels: width of a legend, and of what an entry has beside its name"""
+_COLUMNS = 8
+"""most entries of a legend's row"""
 _LOG_FROM = 6.0
 """the highest by the lowest value, from which on an axis is logarithmic"""
 
@@ -62,13 +68,15 @@ def small_multiples(
 def legend(figure: Figure, palette: Palette, names: Iterable[str], shape: str = "line", more: Sequence[Line2D] = ()) -> None:
     """Put the legend of the variants on top of a figure; `shape` is ``line``, ``dot`` or ``bar``."""
     handles = []
-    for name in palette.ordered(names):
+    shown = palette.ordered(names)
+    most = int((_LEGEND / min(len(shown) + len(more), _COLUMNS) - _HANDLE) / CHARACTER)
+    for name in shown:
         looks = palette.looks(name) if shape == "line" else {"color": palette.looks(name)["color"], "linestyle": ""}
         marker = {"line": "", "dot": palette.marker(name), "bar": "s"}[shape]
         size = 9 if shape == "bar" else 6
-        handles.append(Line2D([], [], label=svg.label(name), marker=marker, markersize=size, markeredgewidth=0, **looks))
+        handles.append(Line2D([], [], label=svg.middle(name, most), marker=marker, markersize=size, markeredgewidth=0, **looks))
     figure.legend(
-        handles=[*handles, *more], loc="upper left", bbox_to_anchor=(0.0, 1.0), ncols=8, borderaxespad=0.2, handletextpad=0.5
+        handles=[*handles, *more], loc="upper left", bbox_to_anchor=(0.0, 1.0), ncols=_COLUMNS, borderaxespad=0.2, handletextpad=0.5
     )
 
 
@@ -83,13 +91,13 @@ def log(axis: Axis, low: float, high: float, *, unit: str = "") -> None:
     axis.set_major_formatter(FuncFormatter(lambda x, _: text.short(x) + unit))
 
 
-def linear(axis: Axis, *, ticks: int = 5) -> None:
-    """Give a linear axis few ticks, with as many digits as their distance asks for."""
+def linear(axis: Axis, *, ticks: int = 5, sign: str = "") -> None:
+    """Give a linear axis few ticks, with as many digits as their distance asks for; a `sign` of ``+`` is that of changes."""
 
     def tick(x: float, _: int) -> str:
         low, high = axis.get_view_interval()
         digits = max(0, math.ceil(-math.log10(abs(high - low) / ticks or 1)))
-        return text.short(x) if abs(high - low) >= 5000 else f"{x:,.{digits}f}"
+        return text.short(x) if abs(high - low) >= 5000 else f"{x:{sign if round(x, digits) else ''},.{digits}f}"
 
     axis.set_major_locator(MaxNLocator(ticks))
     axis.set_major_formatter(FuncFormatter(tick))

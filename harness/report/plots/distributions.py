@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -14,6 +15,11 @@ from harness.stats.compare import Comparison, Summary
 
 _WIDE = 0.36
 """distance that a variant's dots reach to both sides"""
+_PLOT = 265
+"""pixels that all names below a plot have"""
+_LINE = 14
+"""pixels: height of a line of them"""
+_MOST_LINES = 3
 
 
 def plot(items: Sequence[Comparison], palette: Palette, name: str, heading: str) -> str | None:
@@ -22,9 +28,16 @@ def plot(items: Sequence[Comparison], palette: Palette, name: str, heading: str)
     tests = {test: sides for test, sides in tests.items() if sides}
     if not tests:
         return None
+    names = palette.ordered(side for sides in tests.values() for side in sides)
+    lines = _lines(names)
     with svg.drawing():
-        figure = canvas.small_multiples(tests, lambda axes, sides: _facet(axes, sides, palette))
-        canvas.legend(figure, palette, (side for sides in tests.values() for side in sides), "dot")
+        figure = canvas.small_multiples(
+            tests,
+            lambda axes, sides: _facet(axes, sides, palette, lines),
+            height=210 + _LINE * (lines - 1),
+            margins=(58, 10, 30, 30 + _LINE * (lines - 1)),
+        )
+        canvas.legend(figure, palette, names, "dot")
         return svg.element(figure, name, f"Every sample of {heading}, by test, variant and boot")
 
 
@@ -33,7 +46,13 @@ def _sides(items: Sequence[Comparison]) -> dict[str, Summary]:
     return {name: side for name, side in sides if side is not None and side.count}
 
 
-def _facet(axes: Axes, sides: dict[str, Summary], palette: Palette) -> None:
+def _lines(names: Sequence[str]) -> int:
+    """Return the number of lines that the names below a plot take in turns, so that neighbours do not overlap."""
+    wide = max(len(name) for name in names) * canvas.CHARACTER + canvas.CHARACTER
+    return min(math.ceil(wide * len(names) / _PLOT), len(names), _MOST_LINES)
+
+
+def _facet(axes: Axes, sides: dict[str, Summary], palette: Palette, lines: int) -> None:
     names = palette.ordered(sides)
     values = [value for side in sides.values() for boot in side.values for value in boot]
     for place, name in enumerate(names):
@@ -51,7 +70,12 @@ def _facet(axes: Axes, sides: dict[str, Summary], palette: Palette) -> None:
         axes.plot([place - 0.44, place + 0.44], [side.median] * 2, color=looks["color"], linewidth=1.4)
     canvas.fitting(axes.yaxis, values)
     canvas.bare(axes, "x")
-    axes.set_xticks(range(len(names)), [svg.label(name, 60 // max(len(names), 2)) for name in names])
+    most = int(_PLOT / len(names) * lines / canvas.CHARACTER) - 1
+    axes.set_xticks([])
+    below = axes.get_xaxis_transform()
+    for place, name in enumerate(names):
+        down = (0, -_LINE * (1 + place % lines))
+        axes.annotate(svg.middle(name, most), (place, 0), down, xycoords=below, textcoords="offset points", ha="center")
     axes.set_xlim(-0.6, len(names) - 0.4)
 
 

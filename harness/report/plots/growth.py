@@ -42,7 +42,7 @@ def _facet(axes: Axes, fits: Sequence[Growth], palette: Palette) -> None:
     for fit in sorted(fits, key=lambda fit: palette.number(fit.variant)):
         marker, looks = palette.marker(fit.variant), palette.looks(fit.variant)
         dots = [(size.size, value) for size in fit.sizes if size.size > 0 and min(size.values) > 0 for value in size.values]
-        label = f"{svg.label(fit.variant, 20)} {phrases.exponent(fit)}"
+        label = f"{svg.middle(fit.variant, 20)} {phrases.exponent(fit)}"
         axes.plot(*zip(*_drawn(fit), strict=True), label=label, marker=marker, markersize=4.5, markeredgewidth=0, **looks)
         looks["linestyle"] = ""
         axes.plot(*zip(*dots, strict=True), marker=marker, markersize=3, alpha=0.4, markeredgewidth=0, **looks)

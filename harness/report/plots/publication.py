@@ -46,8 +46,8 @@ def _facet(axes: Axes, group: Sequence[Beside], palette: Palette) -> None:
     other = {item.test for item in group if item.direction == "size"}
     axes.set_yticks(range(len(tests)), [svg.label(test, 28) + ("\n(other size)" if test in other else "") for test in tests])
     canvas.bare(axes, "y")
-    canvas.linear(axes.xaxis)
-    axes.set_xlabel("change in per cent, positive is cheaper")
+    canvas.linear(axes.xaxis, sign="+")
+    axes.set_xlabel("change of the cost in per cent, a plus costs more")
 
 
 def _range(axes: Axes, y: float, changes: Sequence[float], colour: str, marker: str) -> None:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from harness.report import svg
 from harness.report.plots import canvas
 from harness.report.plots.canvas import Palette
+from harness.stats import level_steps
 from harness.stats.trend import Trend
 
 
@@ -38,6 +39,11 @@ def _facet(axes: Axes, trends: Sequence[Trend], runs: Sequence[tuple[str, str]],
             markeredgewidth=0,
             **looks,
         )
+        for step in level_steps.steps(trend):
+            between = (across[step.at - 1] + across[step.at]) / 2
+            axes.axvline(between, color=looks["color"], linewidth=0.8, linestyle=(0, (5, 2)))
+            shape = "^" if step.change > 0 else "v"
+            axes.plot(across[step.at], step.first.median, marker=shape, markersize=9, color=looks["color"])
         for place, figure in zip(across, trend.figures, strict=True):
             if figure.baseline:
                 axes.axvline(place, color=svg.INK, linewidth=0.8, linestyle=(0, (1, 2)))
