@@ -7,8 +7,8 @@
  * At each mark the plugin writes a file into a folder:
  *
  *   NNNNNN.loop	what ran in a timed loop (with one CPU only)
- *   NNNNNN.test	what ran in a test, from its beginning to its end
- *   NNNNNN.other	what ran before it, or until QEMU's end
+ *   NNNNNN.test	what ran in a test, until its end or QEMU's
+ *   NNNNNN.other	what ran before it, or after the last one
  *
  * Lines of a file: "block ADDRESS TIMES SIZES", where SIZES has a hexadecimal
  * digit for the bytes of each instruction; in a loop "section BEGAN TIMES SUM
@@ -70,6 +70,7 @@ static size_t nr_acquires, nr_releases;
 
 static struct section sections[MAX_SECTIONS];
 static size_t nr_sections;
+static bool in_test;
 static bool in_loop;
 static unsigned int locks, disabled;	/* how often, nested */
 static uint64_t caller;	/* the call or jump that leads to a lock function now */
@@ -311,6 +312,7 @@ static void on_test_begin(unsigned int vcpu, void *data)
 {
 	pthread_mutex_lock(&mutex);
 	report("other");
+	in_test = true;
 	pthread_mutex_unlock(&mutex);
 }
 
@@ -318,12 +320,15 @@ static void on_test_end(unsigned int vcpu, void *data)
 {
 	pthread_mutex_lock(&mutex);
 	report("test");
+	in_test = false;
 	pthread_mutex_unlock(&mutex);
 }
 
 static EXITS(at_exit)
 {
-	on_test_begin(0, NULL);
+	pthread_mutex_lock(&mutex);
+	report(in_test ? "test" : "other");
+	pthread_mutex_unlock(&mutex);
 }
 
 /* Translation. */

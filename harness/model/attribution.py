@@ -74,6 +74,8 @@ class Reached(DuringTest, frozen=True):
 
     lines: dict[str, tuple[Count, ...]]
     """ascending, by file"""
+    told: bool = True
+    """False if QEMU did not tell what ran, or not all of it"""
 
 
 class ChangedLine(msgspec.Struct, frozen=True):

@@ -27,7 +27,9 @@ def sentence(of: Coverage) -> str:
     """Return how many lines of a variant ran, such as ``free-list: 290 of 306 changed lines ran, 16 never did``."""
     all_, never = len(of.lines), of.unreached
     rest = f", {never} never did" if never else ""
-    return f"{of.variant}: {all_ - never} of {phrases.number(all_, 'changed line')} ran{rest}"
+    tests = ", ".join(f"{where.test} on {where.machine}, {where.profile}" for where in of.untold)
+    unknown = f"; what ran is not known of {tests}" if tests else ""
+    return f"{of.variant}: {all_ - never} of {phrases.number(all_, 'changed line')} ran{rest}{unknown}"
 
 
 def tables(every: Iterable[Coverage]) -> RenderableType:

@@ -52,6 +52,8 @@ class Coverage(msgspec.Struct, frozen=True):
 
     variant: str
     files: tuple[FileCoverage, ...]
+    untold: tuple[Where, ...] = ()
+    """tests of which QEMU did not tell what ran"""
 
     @property
     def lines(self) -> tuple[CoveredLine, ...]:
@@ -67,7 +69,10 @@ class Coverage(msgspec.Struct, frozen=True):
 def coverage(changed: Iterable[ChangedLines], reached: Iterable[Reached], patches: Mapping[str, Sequence[str]]) -> list[Coverage]:
     """Return the coverage of each variant that changes a line, patch by patch in the order of `patches`, by variant."""
     ran: dict[tuple[str, str, int], dict[Where, None]] = defaultdict(dict)
+    untold: dict[str, dict[Where, None]] = defaultdict(dict)
     for of in reached:
+        if not of.told:
+            untold[of.variant][Where(of.machine, of.profile, of.test)] = None
         for file, numbers in of.lines.items():
             for number in numbers:
                 ran[of.variant, file, number][Where(of.machine, of.profile, of.test)] = None
@@ -76,7 +81,7 @@ def coverage(changed: Iterable[ChangedLines], reached: Iterable[Reached], patche
         for line in cell.lines:
             lines[cell.variant].setdefault((line.file, line.line), line)
     return [
-        Coverage(variant, _in_order(_files(variant, several.values(), ran), patches.get(variant, ())))
+        Coverage(variant, _in_order(_files(variant, several.values(), ran), patches.get(variant, ())), tuple(untold[variant]))
         for variant, several in lines.items()
     ]
 

@@ -31,13 +31,10 @@ def reached(lines: Sequence[ChangedLine], blocks: Iterable[Block]) -> dict[str, 
 def by_test(test: str, dumps: Sequence[Dump]) -> dict[str, list[Block]]:
     """Return the blocks of `dumps`, which came in the course of one `test`, by the test that they belong to.
 
-    The first of a VM's files has what ran before the first test. A file after that of the test, or in place of it, comes of a
-    guest that ended in the middle of the test.
+    The first of a VM's files has what ran before the first test.
     """
     blocks: dict[str, list[Block]] = defaultdict(list)
-    for place, dump in enumerate(dumps):
-        if dump.kind == "loop":
-            continue
-        before = dump.kind == "other" and place < len(dumps) - 1
-        blocks[(BETWEEN if dump.number else BOOT) if before else test] += dump.blocks
+    for dump in dumps:
+        if dump.kind != "loop":
+            blocks[test if dump.kind == "test" else BETWEEN if dump.number else BOOT] += dump.blocks
     return blocks

@@ -142,6 +142,7 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     troubles = reading.troubles(reported, watched.output, first) + failures(step, report, first, watched.log)
     if troubles:
         station.keep()
+    skipped = next((o.reason for o in report.outcomes if o.skipped), "")
     dumps = station.dumps()
     counted, locked = reading.counted(report, dumps, watched.output)
     return Observed(
@@ -154,8 +155,8 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         looks=reading.looks(report, watched.output),
         counted=counted,
         locked=locked,
-        reached=reading.reached(dumps),
-        skipped=next((o.reason for o in report.outcomes if o.skipped), ""),
+        reached=() if skipped else reading.reached(dumps),
+        skipped=skipped,
     )
 
 

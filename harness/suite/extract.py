@@ -195,12 +195,16 @@ class Reading:
         return (counted,), tuple(locked)
 
     def reached(self, dumps: Sequence[Dump]) -> tuple[Reached, ...]:
-        """Return the lines of the series that ran, by test."""
+        """Return the lines of the series that ran, by test; a record without lines where QEMU did not tell."""
         lines = self._plan.lines_of(self._session.built.cell)
-        found = {test: coverage.reached(lines, ran) for test, ran in coverage.by_test(self._step.test.name, dumps).items()}
+        if not lines or not self._session.watched:
+            return ()
+        test, by = self._step.test.name, coverage.by_test(self._step.test.name, dumps)
+        found = {name: coverage.reached(lines, ran) for name, ran in {test: [], **by}.items()}
+        told = test in by and not any(dump.lost for dump in dumps)
         return tuple(
-            Reached(**self._names, test=test, lines=ran)  # type: ignore[arg-type]
-            for test, ran in found.items()
+            Reached(**self._names, test=name, lines=ran, told=told or name != test)  # type: ignore[arg-type]
+            for name, ran in found.items()
         )
 
     def memory(self, report: ktap.Report, output: str) -> tuple[Memory, ...]:

@@ -32,7 +32,7 @@ from harness.model.selection import Selection
 from harness.stats.outcome import ExitCode
 from harness.suite.extract import Observed
 from harness.suite.vm_pool import MODULE
-from tests.support import make
+from tests.support import counted, make
 
 PAGES = [paths.PROJECT / "README.md", *sorted((paths.PROJECT / "docs").glob("*.md"))]
 OTHER_PAGES = [paths.PROJECT / "results/README.md", *sorted(paths.SERIES.glob("*/*/README.md")), paths.TEST_MODULE / "README.md"]
@@ -198,8 +198,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     for name, value in ((RUN, 100.0), ("20261128-031607-0a1b", 100.0)):
         run = make.stored(folder, name, [make.sample(value), make.sample(value, variant="mine")], finished=name, hours=0)
-        run.add([make.booted(), make.booted(variant="mine"), make.counted(), make.counted(140.0, variant="mine")])
-        run.add([make.changed_lines(), make.reached(501)])
+        run.add([make.booted(), make.booted(variant="mine"), counted.allocating(), counted.allocating(140.0, variant="mine")])
+        run.add([counted.changed(501, 502, 503), counted.reached("le_fit_alloc_test", 501)])
     (folder / "latest").symlink_to("20261128-031607-0a1b")
     return folder
 

@@ -77,3 +77,8 @@ def test_json_has_every_line_and_the_tests_in_which_it_ran() -> None:
         {**named, "line": 11, "text": "\tline 11;", "reached": []},
     ]
     assert json.loads(shows.as_json([])) == []
+
+
+def test_a_test_of_which_nothing_is_known_is_named() -> None:
+    (of,) = found(reached("le_fit_alloc_test", 10), reached("hangs_test", told=False))
+    assert shows.sentence(of).endswith("; what ran is not known of hangs_test on x86_64, perf")

@@ -26,7 +26,7 @@ from harness.runs import conclude, lifecycle
 from harness.stats.headline import Word, headlines
 from harness.stats.outcome import ExitCode, exit_code
 from harness.suite import plan
-from tests.support import content, make
+from tests.support import content, counted, make
 
 
 @pytest.fixture
@@ -66,7 +66,14 @@ def test_a_report_has_all_records_of_a_run(run: Run, monkeypatch: pytest.MonkeyP
     for of in (records.histograms, records.sections, records.memory, records.points, records.changes):
         run.add(of[:9])
     run.add(
-        [make.booted(), make.counted(), make.counted(140.0, variant="mine"), make.locked(), make.changed_lines(), make.reached(501)]
+        [
+            make.booted(),
+            counted.allocating(),
+            counted.allocating(140.0, variant="mine"),
+            counted.locked("alloc_vmap_area", 500),
+            counted.changed(501, 502, 503),
+            counted.reached("le_fit_alloc_test", 501),
+        ]
     )
     run.change(patches={"stock": (), "mine": ("0001-a.patch",), "mine@1": ("0001-a.patch",)})
     run.add([make.sample(50.0, variant="mine@1")])

@@ -45,12 +45,12 @@ def test_the_first_file_has_the_boot_and_later_ones_what_is_between_tests() -> N
 
 
 def test_a_guest_that_ends_in_a_test_has_that_in_its_last_file() -> None:
-    assert starts("crashes", dump(4, "other", 5), dump(5, "loop", 6), dump(6, "other", 7)) == {BETWEEN: [5], "crashes": [7]}
-    assert starts("crashes", dump(0, "other", 5), dump(1, "other", 7)) == {BOOT: [5], "crashes": [7]}
+    assert starts("crashes", dump(4, "other", 5), dump(5, "loop", 6), dump(6, "test", 7)) == {BETWEEN: [5], "crashes": [7]}
+    assert starts("crashes", dump(0, "other", 5), dump(1, "test", 7)) == {BOOT: [5], "crashes": [7]}
 
 
-def test_a_guest_that_ends_after_a_test_has_what_followed_with_the_test() -> None:
-    assert starts("last", dump(4, "other", 5), dump(5, "test", 6), dump(6, "other", 7)) == {BETWEEN: [5], "last": [6, 7]}
+def test_what_follows_the_last_test_is_between_tests() -> None:
+    assert starts("last", dump(4, "other", 5), dump(5, "test", 6), dump(6, "other", 7)) == {BETWEEN: [5, 7], "last": [6]}
 
 
 def test_a_guest_that_was_killed_has_no_last_file() -> None:

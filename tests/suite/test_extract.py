@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from harness import paths
+from harness.model.attribution import ChangedLines
 from harness.model.catalog import SuiteTest
 from harness.model.clock import Clock
 from harness.model.matrix import Base
@@ -144,6 +145,12 @@ LOOP = Dump(1, "loop", (Block(0xFFFFFFFF81000000, 30, "4"),))
 TIMING = Timing("le_fit_alloc_test", 0, 0, 10, 2000)
 
 
+def watching(base: Base, lines: tuple[ChangedLines, ...] = (changed(5, 6, variant="stock"),)) -> Reading:
+    """Return a reading of a VM with QEMU's plugin, whose kernel has lines 5 and 6 of a series."""
+    made = make.plan(base, lines=lines)
+    return Reading(made, Session(made.cells[0], Clock.WALL, 2, (), watched=True), Step(TEST))
+
+
 def counting(base: Base, folder: Path, **other: Any) -> Reading:
     """Return the reading of a session that counts, whose kernel is a few lines."""
     made = make.plan(base, **other)
@@ -192,14 +199,24 @@ def test_what_is_watched_alone_is_not_counted(base: Base) -> None:
 
 
 def test_lines_are_reached_by_test(base: Base) -> None:
-    lines = (changed(5, 6, variant="stock"),)
-    of = reading(base, Step(TEST), lines=lines)
+    of = watching(base)
     dumps = [Dump(0, "other", (Block(5, 1, "1"),)), Dump(1, "loop", (Block(6, 1, "1"),)), Dump(2, "test", (Block(6, 9, "1"),))]
-    assert [(r.test, r.boot, r.lines) for r in of.reached(dumps)] == [
-        ("boot", 2, {"mm/vmalloc.c": (5,)}),
-        ("le_fit_alloc_test", 2, {"mm/vmalloc.c": (6,)}),
-    ]
-    assert of.reached([]) == ()
+    assert {r.test: (r.boot, r.lines, r.told) for r in of.reached(dumps)} == {
+        "boot": (2, {"mm/vmalloc.c": (5,)}, True),
+        "le_fit_alloc_test": (2, {"mm/vmalloc.c": (6,)}, True),
+    }
+
+
+def test_what_qemu_does_not_tell_is_not_known(base: Base) -> None:
+    """A guest that hung in the test left what ran before it; a plugin without room knows of a part."""
+    before, part = Dump(0, "other", (Block(5, 1, "1"),)), Dump(1, "test", (Block(6, 1, "1"),), lost=3)
+    assert {r.test: (r.lines, r.told) for r in watching(base).reached([before])} == {
+        "boot": ({"mm/vmalloc.c": (5,)}, True),
+        "le_fit_alloc_test": ({}, False),
+    }
+    assert [(r.lines, r.told) for r in watching(base).reached([part])] == [({"mm/vmalloc.c": (6,)}, False)]
+    assert reading(base, Step(TEST), lines=(changed(5, variant="stock"),)).reached([]) == (), "without the plugin"
+    assert watching(base, lines=()).reached([before]) == (), "nothing to reach"
 
 
 @pytest.mark.parametrize("file", sorted(FILES.values()))

@@ -14,7 +14,7 @@ from harness.model.records import CriticalSection, Histogram, Memory, Point
 from harness.report.contents import Content
 from harness.stats import coverage, published, why
 from harness.stats.compare import Comparison, Summary
-from tests.support import make
+from tests.support import counted, make
 
 MACHINES = ("x86_64", "aarch64")
 VARIANTS = ("stock", "mine", "mine@1")
@@ -234,9 +234,15 @@ def full() -> Content:
         whys=tuple(
             of
             for m in MACHINES
-            for of in why.explain([make.counted(machine=m), *(make.counted(140.0, machine=m, variant=v) for v in VARIANTS[1:])])
+            for of in why.explain(
+                [counted.allocating(machine=m), *(counted.allocating(140.0, machine=m, variant=v) for v in VARIANTS[1:])]
+            )
         ),
-        locked=tuple(make.locked(machine=m, variant=v) for m in MACHINES for v in VARIANTS),
-        coverages=tuple(coverage.coverage([make.changed_lines(machine=m) for m in MACHINES], [make.reached(501, 502)], {})),
+        locked=tuple(counted.locked("alloc_vmap_area", 500, machine=m, variant=v) for m in MACHINES for v in VARIANTS),
+        coverages=tuple(
+            coverage.coverage(
+                [counted.changed(501, 502, 503, machine=m) for m in MACHINES], [counted.reached("le_fit_alloc_test", 501, 502)], {}
+            )
+        ),
         published=published.load(),
     )

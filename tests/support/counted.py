@@ -50,3 +50,9 @@ def changed(*numbers: int, file: str = "mm/vmalloc.c", patch: str = "0001-a.patc
     fields: dict[str, Any] = {"machine": "x86_64", "variant": "mine", "profile": "perf"}
     lines = tuple(ChangedLine(file, number, f"\tline {number};", patch, (number,)) for number in numbers)
     return ChangedLines(lines=lines, **{**fields, **other})
+
+
+def allocating(instructions: float = 100.0, **other: Any) -> Counted:
+    """Return a test that spends `instructions` in alloc_vmap_area, and 50 in the module."""
+    search = function("alloc_vmap_area", instructions, line(410, "addr = ALIGN(addr, align);", instructions))
+    return counted(search, function("ne_fit_op", 50.0, module="vmalloc_test", file="test_module/perf/perf.c"), **other)

@@ -14,15 +14,6 @@ from harness.build.built import BuiltCell
 from harness.build.kbuild import Kernel
 from harness.build.rootfs import Rootfs
 from harness.model import catalog
-from harness.model.attribution import (
-    ChangedLine,
-    ChangedLines,
-    Counted,
-    FunctionCount,
-    LineCount,
-    LockedSection,
-    Reached,
-)
 from harness.model.clock import Clock
 from harness.model.matrix import Base, Cell, Machine, Variant, load_machine
 from harness.model.records import Booted, Finding, Provenance, Result, Sample
@@ -171,67 +162,6 @@ def provenance(**other: Any) -> Provenance:
         "proven": True,
     }
     return Provenance(**{**fields, **other})
-
-
-def counted(value: float = 100.0, **other: Any) -> Counted:
-    """Return what ne_fit_alloc_test of stock x86_64 ran: `value` instructions of alloc_vmap_area, and 50 of the module."""
-    functions = (
-        FunctionCount(
-            "alloc_vmap_area", "", "mm/vmalloc.c", value, (LineCount("", "mm/vmalloc.c", 410, "addr = ALIGN(addr, align);", value),)
-        ),
-        FunctionCount("ne_fit_op", "vmalloc_test", "test_module/perf/perf.c", 50.0),
-    )
-    fields: dict[str, Any] = {
-        "machine": "x86_64",
-        "variant": "stock",
-        "profile": "perf",
-        "clock": Clock.ICOUNT,
-        "test": "ne_fit_alloc_test",
-        "boot": 3,
-        "operations": 1000,
-        "measured": value + 50,
-        "functions": functions,
-    }
-    return Counted(**{**fields, **other})
-
-
-def locked(longest: int = 500, **other: Any) -> LockedSection:
-    """Return the sections under a lock of ne_fit_alloc_test on stock x86_64."""
-    fields: dict[str, Any] = {
-        "machine": "x86_64",
-        "variant": "stock",
-        "profile": "perf",
-        "clock": Clock.ICOUNT,
-        "test": "ne_fit_alloc_test",
-        "boot": 3,
-        "function": "alloc_vmap_area",
-        "module": "",
-        "ended": "alloc_vmap_area",
-        "times": 1000,
-        "operations": 1000,
-        "instructions": 330.0,
-    }
-    return LockedSection(longest=longest, **{**fields, **other})
-
-
-def changed_lines(count: int = 3, **other: Any) -> ChangedLines:
-    """Return lines 501 and so on of mm/vmalloc.c, which ``mine`` changes on x86_64."""
-    lines = tuple(ChangedLine("mm/vmalloc.c", 501 + n, f"\tline({n});", "0001-a.patch", (0x1000 + 16 * n,)) for n in range(count))
-    fields: dict[str, Any] = {"machine": "x86_64", "variant": "mine", "profile": "perf", "lines": lines}
-    return ChangedLines(**{**fields, **other})
-
-
-def reached(*lines: int, **other: Any) -> Reached:
-    """Return the lines of mm/vmalloc.c that le_fit_alloc_test reached in ``mine`` on x86_64."""
-    fields: dict[str, Any] = {
-        "machine": "x86_64",
-        "variant": "mine",
-        "profile": "perf",
-        "clock": Clock.WALL,
-        "test": "le_fit_alloc_test",
-        "boot": 0,
-    }
-    return Reached(lines={"mm/vmalloc.c": lines} if lines else {}, **{**fields, **other})
 
 
 def stored(results: Path, name: str = "20260102-030405-abcd", samples: Sequence[Sample] = (), **other: Any) -> Run:

@@ -115,7 +115,7 @@ def test_what_runs_in_tests_is_told_from_what_runs_beside(made: Guest, dumps: li
 def test_a_guest_that_ends_in_a_test_has_that_in_its_last_file(made: Guest, tmp_path: Path) -> None:
     ended = guest.assembled(made.machine.name, tmp_path, "CRASHES")
     dumps = ended.run()
-    assert [dump.kind for dump in dumps] == ["other", "loop", "test", "other", "other"]
+    assert [dump.kind for dump in dumps] == ["other", "loop", "test", "other", "test"]
     assert calls(ended, dumps[-1]) == 5
     first = {test: by_function(ended, ran).get("idle", 0) // 2 for test, ran in coverage.by_test("first", dumps[:3]).items()}
     assert first == {BOOT: 3, "first": 0}
@@ -137,7 +137,7 @@ def test_a_qemu_that_is_ended_in_a_test_leaves_whole_files(made: Guest, tmp_path
         finally:
             qemu.kill()
     dumps = blocks.taken(spins.folder)
-    assert [dump.kind for dump in dumps] == ["other", "loop", "test", "other", *([] if kills else ["other"])]
+    assert [dump.kind for dump in dumps] == ["other", "loop", "test", "other", *([] if kills else ["test"])]
     assert kills or by_function(spins, dumps[-1].blocks)["spins"] > 0
     assert not [path for path in spins.folder.iterdir() if path.name != "part"]
 
