@@ -62,7 +62,7 @@ class Dump(msgspec.Struct, frozen=True):
 
     number: int
     kind: str
-    """``loop``: in a timed loop; ``test``: in a test, up to QEMU's end if that cut it off; ``other``: before a test, or after all"""
+    """``loop``: in a timed loop; ``test``: in a test, or its part before QEMU ended; ``other``: before a test, or after all"""
     blocks: tuple[Block, ...]
     sections: tuple[Locked, ...] = ()
     """of a loop"""
