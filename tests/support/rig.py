@@ -58,7 +58,7 @@ class Rig:
         """
         self.machine, self.results = machine, results
         words = (
-            *("--machine", machine, "--variant", "stock", "--tests", f"{LONG},{NEXT}", "--scale", "quick"),
+            *("--machine", machine, "--variant", "stock", "--tests", f"{LONG},{NEXT}", "--scale", "quick", "--plain"),
             *("--boots", "1", "--loops", str(loops), *more),
         )
         self.log = results.with_suffix(".log")
