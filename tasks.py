@@ -193,7 +193,7 @@ def audit(wanted: Selection) -> None:
         raise Exit(f"kernel-patch-rig: the audit failed: {', '.join(failed)} in the cache differs.", code=ExitCode.RIG_FAILED)
 
 
-@task(name="report", positional=["run"], help={"run": "a run's name or folder such as latest"}, auto_shortflags=False)
+@task(name="report", positional=["run"], help={"run": "a run's name or folder (default: latest)"}, auto_shortflags=False)
 def report_(_: Context, run: str) -> None:
     """Write a run's report again from its records, without booting."""
     with options.errors():
@@ -402,6 +402,8 @@ def coverage(_: Context, run: str, json: bool = False) -> None:
 def dismiss(_: Context, fingerprint: str, why: str = "", undo: bool = False) -> None:
     """Have a finding that has nothing to do with the series not count any more; reports go on listing it, with the reason."""
     with options.errors():
+        if not fingerprint and (why or undo):
+            raise UsageError("--why and --undo go with the fingerprint of a finding, as reports show it.")
         if not fingerprint:
             _CONSOLE.print(dismissal_tables.table(dismissals.listed()))
         elif undo and why:
@@ -468,6 +470,8 @@ def _print(outcome: Outcome, report: str = "report") -> None:
     _CONSOLE.print(soak_tables.tables(outcome.slopes))
     _CONSOLE.print(terminal.growth(growth.fit(points)))
     _CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
+    for sentence in reasons.next_steps(Run(outcome.run)):
+        _say(sentence)
     _say(f"Report: {outcome.run / report}.html, and for a mail {report}.md")
 
 
@@ -509,6 +513,6 @@ def history(_: Context, test: str = "") -> None:
     _say(f"Page: {seen.page}")
 
 
-LEFT_OUT: Mapping[str, str] = {"why": "latest", "coverage": "latest", "dismiss": ""}
+LEFT_OUT: Mapping[str, str] = {"why": "latest", "coverage": "latest", "report": "latest", "dismiss": ""}
 """tasks that may be called without their word, and the word that they have then"""
 arguments.complete(program, LEFT_OUT, {each.name: each for each in globals().values() if isinstance(each, Task)})

@@ -16,6 +16,8 @@ from harness.model.attribution import ChangedLine, ChangedLines
 from harness.model.matrix import Cell
 
 _COMPILED = (".c", ".h", ".S")
+_MARKS = re.compile(r"[\s{}();,]*")
+"""a line of no words, which the compiler may say that a function begins or ends in"""
 _BLAMED = re.compile(r"^([0-9a-f]{40}) \d+ (\d+)")
 
 
@@ -44,7 +46,7 @@ def _of_file(source: str, commit: str, file: str) -> Iterator[SourceLine]:
     number, patch, own = 0, "", True
     for row in blamed.split("\n"):  # and not at form feeds, which some sources have
         if row.startswith("\t"):
-            if own:
+            if own and not _MARKS.fullmatch(row[1:]):
                 yield SourceLine(file, number, row[1:].rstrip(), patch)
             own = True
         elif head := _BLAMED.match(row):

@@ -22,6 +22,7 @@ from harness.errors import Interrupted, RigError, UsageError
 from harness.host import deadline, files, parallel
 from harness.host.shell import Line
 from harness.model import catalog, run_folder
+from harness.model.clock import Clock
 from harness.model.matrix import Cell, Machine, Variant
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
@@ -65,7 +66,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         + sandbox.notes()
         + tuple(note for done in patched.values() for note in done.notes)
         + effect.notes(built, patched)
-        + (() if wanted.plain else _unwatched(selected))
+        + (() if wanted.plain else _unwatched(built))
     )
     series = {variant: changed_lines.of_series(sources.tree.commit, done) for variant, done in patched.items()}
     built_plan = Plan(
@@ -97,11 +98,12 @@ def _bootable(selected: Sequence[Cell], kernels: Sequence[Kernel], roots: Mappin
     )
 
 
-def _unwatched(selected: Sequence[Cell]) -> tuple[str, ...]:
-    """Return a sentence for each QEMU without the plugin."""
-    return tuple(
+def _unwatched(built: Sequence[BuiltCell]) -> tuple[str, ...]:
+    """Return a sentence for each QEMU without the plugin, and for each machine whose stress tests it does not see."""
+    kvm = dict.fromkeys(of.cell.machine.name for of in built if not of.emulated(Clock.WALL))
+    return tuple(f"On {name} stress tests run under KVM, where QEMU does not see which changed lines run." for name in kvm) + tuple(
         f"Neither instructions by function nor changed lines are counted on {machine.name}: {obstacle}"
-        for machine in dict.fromkeys(cell.machine for cell in selected)
+        for machine in dict.fromkeys(of.cell.machine for of in built)
         if (obstacle := plugin.build(machine.qemu.binary).obstacle)
     )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from harness.errors import UsageError
 from harness.host import toml
+from harness.model.order import asked
 from harness.model.run_folder import Run
+from harness.report import coverage as shown
 from harness.stats import coverage, why
 from harness.stats.coverage import Coverage
 from harness.stats.why import Why
@@ -18,7 +20,7 @@ def explain(run: Run, machine: str = "", test: str = "", variant: str = "") -> l
 
     A test may be named without ``_alloc_test``. Raises UsageError if the run has none, or none of that name.
     """
-    every = why.explain(run.counted())
+    every = why.explain(asked(run.provenance()).arranged(run.counted()))
     if not every:
         raise UsageError(f"{run.folder.name} does not have the instructions by function of stock and a variant: {_WITHOUT}.")
     tests = list(dict.fromkeys(of.test for of in every))
@@ -36,6 +38,20 @@ def covered(run: Run) -> list[Coverage]:
     changed = run.changed_lines()
     found = coverage.coverage(changed, run.reached(), run.provenance().patches)
     if not found:
-        lacks = "none of its variants changes a line that there is code of" if any(True for _ in changed) else _WITHOUT
+        if not changed:
+            lacks = _WITHOUT
+        elif any(cell.lines for cell in changed):
+            lacks = "none of its boots was watched to its first test's end; sweeps, soaks and the profile latency are not watched"
+        else:
+            lacks = "none of its variants changes a line that there is code of"
         raise UsageError(f"{run.folder.name} does not tell which lines of a series ran: {lacks}.")
     return found
+
+
+def next_steps(run: Run) -> list[str]:
+    """Return a sentence for each variant on the lines that ran, and the command that shows where its instructions go."""
+    found = coverage.coverage(run.changed_lines(), run.reached(), run.provenance().patches)
+    steps = [f"Coverage: {shown.sentence(of)}{'; `invoke coverage` shows them' if of.unreached else ''}." for of in found]
+    if why.explain(run.counted()):
+        steps.append("Where the instructions go: `invoke why`.")
+    return steps

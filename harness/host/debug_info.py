@@ -21,8 +21,8 @@ from harness.host import shell
 PREFIXES = {"EM_X86_64": "x86_64-linux-gnu-", "EM_AARCH64": "aarch64-linux-gnu-"}
 _PLACE = re.compile(r"^(.+):(\d+)(?: \(discriminator \d+\))?$")
 _UNKNOWN = "??"
-_ROW = re.compile(rb"^\S+ +(\d+) +0x([0-9a-f]+).* x$")
-"""a row of readelf's table of lines that is marked as the beginning of a statement"""
+_ROW = re.compile(rb"^\S+ +(\d+) +0x([0-9a-f]+)\b.*?( x)?$")
+"""a row of readelf's table of lines; the last column is marked where a statement begins"""
 
 
 class Line(NamedTuple):
@@ -55,11 +55,13 @@ def lines(file: Path, section: str, addresses: Sequence[int]) -> Iterator[tuple[
 def statements(file: Path, names: Collection[str]) -> dict[tuple[str, int], list[int]]:
     """Return the addresses at which statements of source files begin, by file and line, inlined ones too.
 
-    `names` are paths in the kernel's tree. Raises UsageError if `file` cannot be read.
+    A line in which none begins, but one goes on, has the addresses of what goes on there. `names` are paths in
+    the kernel's tree. Raises UsageError if `file` cannot be read.
     """
     command = ("readelf", "--wide", "--debug-dump=decodedline", str(file.resolve()))
     wanted = frozenset(names)
     found: dict[tuple[str, int], list[int]] = {}
+    others: dict[tuple[str, int], list[int]] = {}
     current = None
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as reading:
         assert reading.stdout
@@ -70,12 +72,12 @@ def statements(file: Path, names: Collection[str]) -> dict[tuple[str, int], list
                 named = _file(text)
                 current = named if named in wanted else None
             elif current and (match := _ROW.match(text)):
-                found.setdefault((current, int(match[1])), []).append(int(match[2], 16))
+                (found if match[3] else others).setdefault((current, int(match[1])), []).append(int(match[2], 16))
     if reading.returncode:
         raise UsageError(
             f"The debug information of {file} cannot be read: readelf ended with {reading.returncode}; build the kernel again."
         )
-    return found
+    return others | found
 
 
 @functools.lru_cache(maxsize=65536)

@@ -23,7 +23,7 @@ _LINE = 300
 """characters of a message: services show it in one line"""
 _FRAMES = 8
 """functions of a call trace"""
-_TAGS = {"failed": "failures", "error": "errors", "skipped": "skipped", "xfailed": "skipped"}
+_TAGS = {"failed": "failures", "error": "errors", "skipped": "skipped", "xfailed": "skipped", "dismissed": "skipped"}
 """count of a suite by outcome; a known bug fails nothing, and JUnit has no word of its own for it"""
 _NOT_XML = re.compile("[^\t\n\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -52,12 +52,14 @@ def _case(suite: Element, result: Result, findings: Iterable[Finding], told: dic
     case = SubElement(suite, "testcase", classname=suite.attrib["name"], name=_xml(name), time=f"{result.seconds:.3f}")
     if result.outcome == "xfailed":
         SubElement(case, "skipped", type="known bug", message=_message(f"known bug: {result.reason}"))
+    elif result.outcome == "dismissed":
+        SubElement(case, "skipped", type="dismissed", message=_message(f"dismissed: {result.reason}"))
     elif result.outcome == "skipped":
         SubElement(case, "skipped", type="skipped", message=_message(result.reason))
     elif result.outcome == "error":
         SubElement(case, "error", type="the rig failed", message=_message(result.reason))
     elif result.outcome == "failed":
-        found = causes(one for one in findings if not one.expected)
+        found = causes(one for one in findings if one.unexpected)
         failure = SubElement(case, "failure", type=_xml(found[0].first.trouble.kind if found else "failed"))
         failure.set("message", _message("; ".join(_title(cause) for cause in found) or result.reason))
         failure.text = _xml("\n\n".join(_details(cause, name, told) for cause in found)) or None

@@ -117,8 +117,9 @@ def _comparisons(content: Content) -> Iterator[str]:
 
 
 def _whys(content: Content) -> Iterator[str]:
+    judged = {(c.machine, c.profile, c.test, c.variant) for c in content.comparisons if c.verdict in ("slower", "faster")}
     for shown in (why.shown(of, _FUNCTIONS) for of in content.whys):
-        if shown.rows:
+        if shown.rows and (shown.of.machine, shown.of.profile, shown.of.test, shown.of.variant) in judged:
             yield heading(f"Why: {short_test(shown.of.test)}, {shown.of.variant} against {shown.of.against}, {shown.of.machine}")
             rows = [*shown.rows, shown.others, shown.sum]
             figures = [(row.function, f"{row.stock:,.1f}", f"{row.value:,.1f}", f"{row.change:+,.1f}") for row in rows]
@@ -126,7 +127,12 @@ def _whys(content: Content) -> Iterator[str]:
             for doubt in shown.of.doubts:
                 yield paragraph(doubt)
     if content.whys:
-        yield paragraph(why.ABOUT)
+        yield paragraph(f"The {_FUNCTIONS} functions that differ most, of tests that are slower or faster. {why.ABOUT}")
+    if longest := why.longest(content.locked):
+        yield heading("Longest sections under a lock, in instructions")
+        cells = [(of.machine, short_test(of.test), of.variant, f"{of.longest:,}", of.function) for of in longest]
+        yield table(("machine", "test", "variant", "longest", "taken in"), _once(cells, 2), left=3)
+        yield paragraph(why.LOCKS)
 
 
 def _coverages(content: Content) -> Iterator[str]:

@@ -107,10 +107,14 @@ def _comparisons(content: Content, palette: Palette) -> list[dict[str, Any]]:
 
 
 def _reasons(content: Content) -> dict[str, Any]:
-    shown = [why.shown(of) for of in content.whys]
+    shown = sorted((why.shown(of) for of in content.whys), key=lambda s: -abs(s.of.share))
+    ids = {(s.of.machine, s.of.profile, s.of.test, s.of.variant): s.id for s in shown}
+    judged = [(c, ids.get((c.machine, c.profile, c.test, c.variant))) for c in content.comparisons]
     return {
+        "worse": {name for c, name in judged if c.regression},
+        "differing": {name for c, name in judged if c.verdict in ("slower", "faster")},
         "whys": shown,
-        "anchors": {(s.of.machine, s.of.profile, s.of.test, s.of.variant): s.id for s in shown},
+        "anchors": ids,
         "locks": why.longest(content.locked),
         "coverages": content.coverages,
     }

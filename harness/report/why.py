@@ -18,12 +18,14 @@ from harness.stats.why import FunctionRow, LineRow, Why
 
 ABOUT = (
     "Instructions an operation that QEMU counted in the timed loop, in a boot of its own: those of a function itself, without"
-    " what it calls. A function is shown that differs by at least a thousandth of stock's sum."
+    " what it calls. A function is shown that differs by at least a thousandth of stock's sum. As that boot is one more, the"
+    " change may lie outside of the interval of the comparison."
 )
 LOCKS = (
     "Counted exactly by QEMU in the timed loop of the same boot: from where a function took a spinlock or disabled interrupts, with"
-    " nothing held and nothing disabled before, to where the last lock was released and interrupts were enabled. It is what runs"
-    " meanwhile, interrupts too; the profile latency's tracer sees all of preemption, and costs instructions itself."
+    " nothing held and nothing disabled before, to where the last lock was released and interrupts were enabled. An interrupt in"
+    " the middle counts, and a tick of the clock may decide which short section is the longest. The profile latency's tracer sees"
+    " all of preemption, but costs instructions itself."
 )
 _MOST = 20
 """functions of a table on a terminal"""
@@ -42,14 +44,15 @@ class Shown(msgspec.Struct, frozen=True):
     @property
     def id(self) -> str:
         """Anchor in a page."""
-        return f"why-{self.of.machine}-{self.of.profile}-{self.of.test}-{self.of.variant}".replace("@", "-").replace("/", "-")
+        return f"why-{self.of.machine}-{self.of.profile}-{self.of.test}-{self.of.variant}".replace("@", "_at_").replace("/", "_")
 
     @property
     def title(self) -> str:
         """A heading: what is compared, and the difference of the sums."""
         of = self.of
-        share = f" ({100 * of.change / of.stock.sum:+.1f} %)" if of.stock.sum else ""
-        return f"{of.test}, {of.machine}, {of.variant} against {of.against}: {of.change:+,.1f} instructions/op{share}"
+        share = f" ({100 * of.share:+.1f} %)" if of.stock.sum else ""
+        none = "" if self.rows else "; no function differs by a thousandth"
+        return f"{of.test}, {of.machine}, {of.variant} against {of.against}: {of.change:+,.1f} instructions/op{share}{none}"
 
     @property
     def largest(self) -> float:
@@ -74,8 +77,10 @@ def tables(every: Iterable[Why], *, lines: bool = False) -> RenderableType:
 def _parts(of: Shown, *, lines: bool) -> list[RenderableType]:
     measured = f"by the clock {of.of.stock.measured:,.1f} and {of.of.value.measured:,.1f}"
     doubts = [Text(doubt, style="bold yellow") for doubt in of.of.doubts]
-    tables = (_table(of, lines=lines, narrow=False), _table(of, lines=lines, narrow=True))
-    return [Text(f"{of.title}; {measured}", style="bold"), Fitted(*tables), *doubts]
+    title = Text(f"{of.title}; {measured}", style="bold")
+    if not of.rows:
+        return [title, *doubts]
+    return [title, Fitted(_table(of, lines=lines, narrow=False), _table(of, lines=lines, narrow=True)), *doubts]
 
 
 def _table(of: Shown, *, lines: bool, narrow: bool) -> Table:
@@ -109,8 +114,9 @@ def longest(locked: Iterable[LockedSection]) -> list[LockedSection]:
         key = (of.machine, of.profile, of.test, of.variant)
         if key not in groups or of.longest > groups[key].longest:
             groups[key] = of
+    places = list(dict.fromkeys((of.machine, of.profile) for of in groups.values()))
     tests = list(dict.fromkeys(of.test for of in groups.values()))
-    return sorted(groups.values(), key=lambda of: (of.machine, of.profile, tests.index(of.test)))
+    return sorted(groups.values(), key=lambda of: (places.index((of.machine, of.profile)), tests.index(of.test)))
 
 
 def place(row: FunctionRow) -> str:

@@ -90,8 +90,10 @@ def conclude(run: Run) -> Outcome:
     )
     _write_report(run.folder, "report", content)
     files.write(run.folder / "junit.xml", junit(provenance, shown, outcome.findings))
-    if run.folder.parent == paths.RESULTS:
-        _point(paths.RESULTS / "latest", run.folder.name)
+    latest = paths.RESULTS / "latest"
+    # The report of an older run that is made again leaves the newest one the latest.
+    if run.folder.parent == paths.RESULTS and not (latest.exists() and latest.resolve().name > run.folder.name):
+        _point(latest, run.folder.name)
     return outcome
 
 

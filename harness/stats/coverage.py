@@ -70,14 +70,17 @@ def coverage(changed: Iterable[ChangedLines], reached: Iterable[Reached], patche
     """Return the coverage of each variant that changes a line, patch by patch in the order of `patches`, by variant."""
     ran: dict[tuple[str, str, int], dict[Where, None]] = defaultdict(dict)
     untold: dict[str, dict[Where, None]] = defaultdict(dict)
-    for of in reached:
+    records = tuple(reached)
+    for of in records:
         if not of.told:
             untold[of.variant][Where(of.machine, of.profile, of.test)] = None
         for file, numbers in of.lines.items():
             for number in numbers:
                 ran[of.variant, file, number][Where(of.machine, of.profile, of.test)] = None
     lines: dict[str, dict[tuple[str, int], ChangedLine]] = defaultdict(dict)
-    for cell in changed:
+    heard = {(of.machine, of.variant, of.profile) for of in records}
+    # Nothing is known of a cell that was not watched, or never booted.
+    for cell in (of for of in changed if (of.machine, of.variant, of.profile) in heard):
         for line in cell.lines:
             lines[cell.variant].setdefault((line.file, line.line), line)
     return [

@@ -49,12 +49,15 @@ def applied(findings: Iterable[Finding], dismissals: Mapping[str, Dismissal]) ->
 def excused(results: Iterable[Result], findings: Iterable[Finding]) -> tuple[Result, ...]:
     """Return the results, with the outcome ``dismissed`` for each test that failed for dismissed findings and nothing else."""
     told: dict[_Place, list[str]] = {}
+    findings = tuple(findings)
+    # Two findings of one test can have the same title and still be two.
+    open_ = {_place(finding) for finding in findings if finding.unexpected}
     for finding in findings:
         if finding.dismissed:
             told.setdefault(_place(finding), []).extend((f"{finding.trouble.kind}: {finding.trouble.title}", finding.trouble.title))
     return tuple(
         msgspec.structs.replace(result, outcome=OUTCOME)
-        if result.outcome == "failed" and _explained(result.reason, told.get(_place(result), []))
+        if result.outcome == "failed" and _place(result) not in open_ and _explained(result.reason, told.get(_place(result), []))
         else result
         for result in results
     )

@@ -76,6 +76,11 @@ class Why(msgspec.Struct, frozen=True):
         return self.value.sum - self.stock.sum
 
     @property
+    def share(self) -> float:
+        """The difference of the sums as a share of the baseline's."""
+        return self.change / self.stock.sum if self.stock.sum else 0.0
+
+    @property
     def changed(self) -> tuple[FunctionRow, ...]:
         """The functions that differ by at least a thousandth of the baseline."""
         return tuple(row for row in self.rows if abs(row.change) >= self.stock.sum / 1000)

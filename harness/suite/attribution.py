@@ -65,9 +65,14 @@ class Memory:
             for address in block.addresses:
                 times[address] += block.times
         self._look_up(times)
-        groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+        symbols: dict[Code | None, list[int]] = defaultdict(list)
         for address in times:
-            groups[self._name(address)].append(address)
+            symbols[self.at(address)].append(address)
+        # Parts of a function have symbols of their own, and functions of several files may share a name.
+        groups: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+        for code, addresses in symbols.items():
+            named = (code.name, code.module, self._file(addresses)) if code else (UNKNOWN, "", "")
+            groups[named] += addresses
         counted = [self._function(*names, addresses, times, operations) for names, addresses in groups.items()]
         return tuple(sorted(counted, key=lambda function: (-function.instructions, function.function)))
 
@@ -91,14 +96,16 @@ class Memory:
         code = self.at(address)
         return (code.name, code.module) if code else (UNKNOWN, "")
 
+    def _file(self, addresses: Iterable[int]) -> str:
+        """Return the file of a function: that of its own lines, not of those that are inlined."""
+        return next((self._lines[address][-1].file for address in sorted(addresses) if address in self._lines), "")
+
     def _function(
-        self, name: str, module: str, addresses: Sequence[int], times: Mapping[int, int], operations: int
+        self, name: str, module: str, file: str, addresses: Sequence[int], times: Mapping[int, int], operations: int
     ) -> FunctionCount:
         by_line: Counter[tuple[str, str, int]] = Counter()
-        file = ""
         for address in addresses:
             innermost, *outer = self._lines.get(address, [Line("", "", 0)])
-            file = file or (outer[-1] if outer else innermost).file
             by_line[innermost.function if outer else "", innermost.file, innermost.line] += times[address]
         lines = tuple(
             LineCount(inlined, source, line, debug_info.text(source, line, self._roots), count / operations)

@@ -33,7 +33,7 @@ EVERY = {each.name: each for each in vars(tasks).values() if isinstance(each, Ta
         ("build boot test why --lines", "build boot test why latest --lines"),
         ("why ./why", "why ./why"),
         ("why --help", "why latest --help"),
-        ("build report", "build report"),
+        ("build report", "build report latest"),
         ("dismiss abc --why text", "dismiss abc --why text"),
         ("", ""),
     ],

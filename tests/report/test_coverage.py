@@ -31,7 +31,7 @@ def test_a_sentence_says_how_many_ran() -> None:
     (some,), (all_,) = found(reached("a_test", 10)), found(reached("a_test", 10, 11, 12))
     assert shows.sentence(some) == "mine: 1 of 3 changed lines ran, 2 never did"
     assert shows.sentence(all_) == "mine: 3 of 3 changed lines ran"
-    (one,) = found(of=[changed(10)])
+    (one,) = found(reached("a_test"), of=[changed(10)])
     assert shows.sentence(one) == "mine: 0 of 1 changed line ran, 1 never did"
 
 
@@ -52,7 +52,7 @@ def test_of_several_profiles_each_has_a_column() -> None:
 def test_text_of_a_source_changes_no_terminal() -> None:
     (of,) = [changed(10)]
     evil = msgspec.structs.replace(of, lines=(msgspec.structs.replace(of.lines[0], text="\tx[0] = '\x1b[31m'; [bold]"),))
-    assert on_terminal(found(of=[evil]))[-1] == "  mm/vmalloc.c:10: x[0] = '[31m'; [bold]"
+    assert on_terminal(found(reached("a_test"), of=[evil]))[-1] == "  mm/vmalloc.c:10: x[0] = '[31m'; [bold]"
 
 
 def test_it_fits_a_terminal() -> None:

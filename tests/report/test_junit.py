@@ -182,3 +182,11 @@ def test_a_default_run_takes_no_more_than_it_may(outcome: str) -> None:
 
 def test_a_run_without_results_has_no_suite() -> None:
     assert len(read([])) == 0
+
+
+def test_a_dismissed_finding_is_told_and_fails_nothing() -> None:
+    (suite,) = read([make.result("dismissed", reason="bug: kernel BUG at mm/vmalloc.c:512!")])
+    ((told,),) = suite
+    assert (told.tag, told.attrib["type"]) == ("skipped", "dismissed")
+    assert told.attrib["message"] == "dismissed: bug: kernel BUG at mm/vmalloc.c:512!"
+    assert (suite.attrib["skipped"], suite.attrib["failures"]) == ("1", "0")

@@ -32,7 +32,8 @@ def test_a_line_has_every_test_in_which_it_ran() -> None:
 
 
 def test_lines_of_all_cells_count_once() -> None:
-    (found,) = coverage([changed(10), changed(10, 12, profile="debug"), changed(11, machine="aarch64")], [])
+    cells = [changed(10), changed(10, 12, profile="debug"), changed(11, machine="aarch64")]
+    (found,) = coverage(cells, [reached("a_test"), reached("a_test", profile="debug"), reached("a_test", machine="aarch64")])
     assert [line.line for line in found.lines] == [10, 11, 12]
     assert found.unreached == 3
 
@@ -51,7 +52,13 @@ def test_files_are_told_apart_by_patch_in_the_order_of_lines() -> None:
 
 def test_another_variants_lines_do_not_count() -> None:
     found = coverage([changed(10), changed(10, variant="other")], [reached("a_test", 10, variant="other")])
-    assert [(of.variant, of.unreached) for of in found] == [("mine", 1), ("other", 0)]
+    assert [(of.variant, of.unreached) for of in found] == [("other", 0)], "nothing of the first was watched"
+
+
+def test_of_a_cell_that_was_not_watched_nothing_is_known() -> None:
+    (found,) = coverage([changed(10), changed(10, 11, profile="latency")], [reached("a_test", 10)])
+    assert [line.line for line in found.lines] == [10]
+    assert coverage([changed(10)], []) == []
 
 
 def test_a_variant_without_changed_lines_is_not_there() -> None:
@@ -60,6 +67,8 @@ def test_a_variant_without_changed_lines_is_not_there() -> None:
 
 def test_patches_are_in_the_order_of_the_series() -> None:
     lines = (*changed(50, 60, patch="z-first").lines, *changed(10, patch="a-second").lines, *changed(1, patch="gone").lines)
-    (found,) = coverage([ChangedLines("x86_64", "mine", "perf", lines)], [], {"stock": (), "mine": ("z-first", "a-second")})
+    (found,) = coverage(
+        [ChangedLines("x86_64", "mine", "perf", lines)], [reached("a_test")], {"stock": (), "mine": ("z-first", "a-second")}
+    )
     assert [of.patch for of in found.files] == ["z-first", "a-second", "gone"]
     assert [line.line for line in found.lines] == [50, 60, 10, 1]

@@ -147,3 +147,13 @@ def test_the_machine_says_how_many_are_dismissed() -> None:
     found = without((make.finding(**BUG),), make.finding())
     (verdict, *_) = verdicts.verdicts(Content(make.provenance(), findings=found, results=(failed(TITLE),)))
     assert verdict.line.endswith("no unexpected finding; 1 finding dismissed.")
+
+
+def test_of_two_findings_with_one_title_the_other_still_fails_the_test() -> None:
+    one, other = make.finding(**BUG, function="alloc_vmap_area"), make.finding(**BUG, function="remove_vm_area")
+    assert fingerprint(one) != fingerprint(other)
+    findings = without((one, other), one)
+    (result,) = excused([failed(f"{TITLE}; {TITLE}")], findings)
+    assert result.outcome == "failed"
+    (both,) = excused([failed(f"{TITLE}; {TITLE}")], without((one, other), one, other))
+    assert both.outcome == "dismissed"

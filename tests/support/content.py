@@ -25,7 +25,7 @@ SECTIONS = {
     "comparison": "mine against stock, x86_64",
     "distributions": "",
     "why": "Why: ne_fit",
-    "locks": "",
+    "locks": "Longest sections under a lock",
     "coverage": "Changed lines that ran",
     "patches": "mine patch by patch",
     "growth": "Growth exponents",
