@@ -138,8 +138,8 @@ def test_lines_of_the_series_ran(run: tuple[object, Run], has_series: None) -> N
     searched = [line for line in of.lines if "lowest_free_area(" in line.text and line.reached]
     assert searched
     assert {where.machine for line in searched for where in line.reached} == machines
-    # Its error paths take failing allocations, which kernels of the profile perf do not have.
-    assert 0 < of.unreached < len(of.lines) / 10, [line.text for file in of.files for line in file.unreached]
+    # Its README names the one that no test reaches; a few more run in kernels of the profile debug alone.
+    assert 0 < of.unreached <= 10, [line.text for file in of.files for line in file.unreached]
 
 
 def test_report_regenerates_without_booting(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
