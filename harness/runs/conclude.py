@@ -31,13 +31,14 @@ def finish(run: Run, unfinished: str) -> Outcome:
     """Note that the run is finished, and write the report.
 
     Raises RigError if the disk has no room for either. It names the command to call then: `unfinished` if the run could not be
-    noted as finished.
+    noted as finished, or the rig failed in one of its tests.
     """
     try:
         run.change(finished=records.now(), proven=run.proven())
         return conclude(run)
     except RigError as error:
-        again = "report" if run.provenance().finished else unfinished
+        failed = any(result.outcome == "error" for result in run.results())
+        again = "report" if run.provenance().finished and not failed else unfinished
         hint = f"The records of the run are whole: once that is mended, `invoke {again} {run.folder.name}` writes the report."
         raise RigError(f"{error} {hint}") from error
 

@@ -310,6 +310,7 @@ def booting(built: BuiltCell, clock: Clock, *, memory: int = 0, pauses: bool, wa
         memory=memory,
         pauses=pauses,
         plugin=built.plugin if watched else None,
+        symbols=built.kernel.folder / "System.map" if watched else None,
     )
 
 

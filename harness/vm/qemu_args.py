@@ -51,11 +51,8 @@ class Boot(msgspec.Struct, frozen=True):
     """True if this QEMU supports -sandbox"""
     plugin: Path | None = None
     """plugin that counts which blocks of the kernel run"""
-
-    @property
-    def symbols(self) -> Path:
-        """The kernel's System.map."""
-        return self.kernel.with_name("System.map")
+    symbols: Path | None = None
+    """the kernel's System.map, for the plugin"""
 
     @property
     def cpus(self) -> int:
@@ -92,7 +89,7 @@ def command(boot: Boot, folder: Path) -> tuple[str, ...]:
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{boot.port}-{boot.address}:22"),
         *("-device", "virtio-net-pci,netdev=net,romfile="),
         *("-device", "virtio-rng-pci"),
-        *(blocks.option(boot.plugin, folder / blocks.FOLDER, boot.symbols) if boot.plugin else ()),
+        *(blocks.option(boot.plugin, folder / blocks.FOLDER, boot.symbols) if boot.plugin and boot.symbols else ()),
         *qemu.arguments,
     )
 

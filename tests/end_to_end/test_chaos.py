@@ -324,7 +324,8 @@ def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(tmp_path: Pa
     if not list(kept.glob("*/run.json")):
         assert kilobytes == 40, "there is a run once it has begun"
         return
-    again = "report" if rig.run.provenance().finished else "test --resume"
+    failed = any(result.outcome == "error" for result in rig.run.results())
+    again = "report" if rig.run.provenance().finished and not failed else "test --resume"
     assert f"`invoke {again} {rig.run.folder.name}`" in rig.output, "the rig has told what to do"
     assert rig.again(*again.split(), rig.run.folder.name) == ExitCode.GOOD, rig.output
     assert outcomes(rig.run.results()) == WHOLE
