@@ -12,7 +12,7 @@ from harness.build import git
 from harness.build.kbuild import Kernel
 from harness.build.patches import Patched
 from harness.host import debug_info
-from harness.model.attribution import ChangedLine, ChangedLines
+from harness.model.coverage import ChangedLine, ChangedLines
 from harness.model.matrix import Cell
 
 _COMPILED = (".c", ".h", ".S")

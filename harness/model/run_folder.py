@@ -16,8 +16,9 @@ import msgspec
 from harness import paths
 from harness.errors import RigError, UsageError
 from harness.host import files, stored
-from harness.model.attribution import ChangedLines, Counted, LockedSection, Reached
+from harness.model.attribution import Counted, LockedSection
 from harness.model.changes import CellChanges
+from harness.model.coverage import ChangedLines, Reached
 from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample
 
 COMPRESSED = ".gz"

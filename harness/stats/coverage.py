@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from harness.model.attribution import ChangedLine, ChangedLines, Reached
+from harness.model.coverage import ChangedLine, ChangedLines, Reached
 
 
 class Where(msgspec.Struct, frozen=True, order=True):

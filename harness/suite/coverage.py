@@ -7,7 +7,7 @@ import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from harness.model.attribution import BETWEEN, BOOT, ChangedLine
+from harness.model.coverage import BETWEEN, BOOT, ChangedLine
 from harness.vm.blocks import Block, Dump
 
 

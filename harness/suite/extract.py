@@ -11,7 +11,8 @@ from harness import paths
 from harness.build.kbuild import tree_of
 from harness.kernlog import kmemleak
 from harness.model import catalog, clock
-from harness.model.attribution import Counted, LockedSection, Reached
+from harness.model.attribution import Counted, LockedSection
+from harness.model.coverage import Reached
 from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Sample
 from harness.model.trouble import Trouble
 from harness.suite import attribution, coverage, guest_script, ktap, meminfo, tracer

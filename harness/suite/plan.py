@@ -14,9 +14,9 @@ from harness.build.built import BuiltCell
 from harness.errors import UsageError
 from harness.host import files, stored
 from harness.model import catalog
-from harness.model.attribution import ChangedLine, ChangedLines
 from harness.model.catalog import ProfileUse, Scale, SuiteTest
 from harness.model.clock import Clock
+from harness.model.coverage import ChangedLine, ChangedLines
 from harness.model.matrix import Base, Cell
 from harness.model.selection import Settings
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 from rich.console import Console
 
-from harness.model.attribution import ChangedLines, Reached
+from harness.model.coverage import ChangedLines, Reached
 from harness.report import coverage as shows
 from harness.stats import coverage
 from harness.stats.coverage import Coverage

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.model.attribution import ChangedLines, Reached
+from harness.model.coverage import ChangedLines, Reached
 from harness.stats import coverage as coverages
 from harness.stats.coverage import Coverage, Where
 from tests.support.counted import changed, reached

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from harness.model.attribution import BETWEEN, BOOT, ChangedLine
+from harness.model.coverage import BETWEEN, BOOT, ChangedLine
 from harness.suite import coverage
 from harness.vm.blocks import Block, Dump
 

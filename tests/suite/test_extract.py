@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from harness import paths
-from harness.model.attribution import ChangedLines
 from harness.model.catalog import SuiteTest
 from harness.model.clock import Clock
+from harness.model.coverage import ChangedLines
 from harness.model.matrix import Base
 from harness.model.records import Sample
 from harness.model.run_folder import FILES

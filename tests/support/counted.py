@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.model.attribution import ChangedLine, ChangedLines, Counted, FunctionCount, LineCount, LockedSection, Reached
+from harness.model.attribution import Counted, FunctionCount, LineCount, LockedSection
 from harness.model.clock import Clock
+from harness.model.coverage import ChangedLine, ChangedLines, Reached
 
 PLACE: dict[str, Any] = {
     "machine": "x86_64",

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.model.attribution import BETWEEN, BOOT
+from harness.model.coverage import BETWEEN, BOOT
 from harness.model.matrix import machine_names
 from harness.suite import coverage
 from harness.suite.attribution import Memory
