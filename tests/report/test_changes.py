@@ -10,7 +10,7 @@ from harness.report.changes import ChangedSymbol, rows
 from harness.report.contents import Content
 from harness.report.mail import mail
 from harness.report.page import html
-from tests.report.test_page import EVIL, Page
+from tests.report.test_page import Page
 from tests.support import content, make
 
 
@@ -66,6 +66,6 @@ def test_a_run_that_was_not_asked_shows_nothing() -> None:
 
 
 def test_names_in_a_kernel_are_text() -> None:
-    shown = Page(html(of(content.changed(2, variant=EVIL, against=EVIL))))
+    shown = Page(html(of(content.changed(2, variant=content.EVIL, against=content.EVIL))))
     assert "script" not in shown.tags
     assert "alert(1)" in shown.text

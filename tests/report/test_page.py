@@ -3,29 +3,23 @@
 
 from __future__ import annotations
 
-import io
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from rich.console import Console, RenderableType
 
-from harness import text
-from harness.model.clock import ICOUNT_SHIFT, Clock
+from harness.model.clock import Clock
 from harness.model.trouble import Frame
 from harness.report import page as pages
 from harness.report import phrases, terminal
 from harness.report.contents import Content
 from harness.report.mail import mail
-from harness.stats import growth, published
-from harness.stats.compare import Comparison
-from harness.stats.outcome import Outcome
+from harness.stats import published
 from tests.support import content, make
+from tests.support.screen import on_terminal
 
-EVIL = '<script>alert(1)</script>\x1b[31mred\x1b[0m\x1b]0;title\x07 & "quoted" [bold]x[/y] $x_1$'
 STRESS = make.sample(test="mix_stress_test", clock=Clock.WALL, unit="ns/op", operations=4321)
 SIZE = 3_000_000
 """bytes that a page may have"""
@@ -65,13 +59,6 @@ def page(**other: Any) -> str:
 
 def seen(**other: Any) -> str:
     return Page(page(**other)).text
-
-
-def on_terminal(*shown: RenderableType, terminal: bool = False, width: int = 200) -> str:
-    file = io.StringIO()
-    console = Console(file=file, width=width, force_terminal=terminal, color_system=None)
-    console.print(*shown)
-    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -129,21 +116,25 @@ def test_clocks_are_never_in_one_table() -> None:
 
 @pytest.mark.parametrize("field", ["title", "text", "test", "kind", "function", "where", "process", "evidence", "left"])
 def test_what_a_guest_says_in_a_finding_is_text(field: str) -> None:
-    is_text(page(findings=(make.finding(**{field: EVIL}),)))
+    is_text(page(findings=(make.finding(**{field: content.EVIL}),)))
 
 
 def test_what_a_guest_says_in_a_call_trace_is_text() -> None:
-    frame = Frame(EVIL, 1, 2, EVIL, file=EVIL, line=3, source=EVIL)
-    is_text(page(findings=(make.finding(frames=(frame,), followed=(EVIL,)),)))
+    frame = Frame(content.EVIL, 1, 2, content.EVIL, file=content.EVIL, line=3, source=content.EVIL)
+    is_text(page(findings=(make.finding(frames=(frame,), followed=(content.EVIL,)),)))
 
 
 def test_what_a_guest_says_elsewhere_is_text() -> None:
-    is_text(page(results=(make.result("failed", reason=EVIL),)))
-    is_text(page(sections=(content.section(began=EVIL, ended=EVIL, stack=(EVIL,)),)))
-    is_text(page(points=content.points(workload=EVIL, axis=EVIL, variant=EVIL)))
-    is_text(page(histograms=(content.histogram(test=EVIL),)))
+    is_text(page(results=(make.result("failed", reason=content.EVIL),)))
+    is_text(page(sections=(content.section(began=content.EVIL, ended=content.EVIL, stack=(content.EVIL,)),)))
+    is_text(page(points=content.points(workload=content.EVIL, axis=content.EVIL, variant=content.EVIL)))
+    is_text(page(histograms=(content.histogram(test=content.EVIL),)))
     is_text(
-        page(memory=tuple(content.look(at, t, values={EVIL: t}) for t, at in enumerate(("before", "during", "during", "after"))))
+        page(
+            memory=tuple(
+                content.look(at, t, values={content.EVIL: t}) for t, at in enumerate(("before", "during", "during", "after"))
+            )
+        )
     )
 
 
@@ -187,7 +178,7 @@ def test_a_page_shows_who_has_which_known_bug() -> None:
     told = on_terminal(terminal.summary(make.provenance(), (), (leak,), results), width=80)
     assert re.search(r"md_blocks are left\s+seen\s+not seen: fixed", told)
     assert "Known bugs" not in Page(page()).text
-    evil = Page(page(findings=(make.leak(expected=EVIL),), results=results))
+    evil = Page(page(findings=(make.leak(expected=content.EVIL),), results=results))
     assert "script" not in evil.tags
 
 
@@ -213,7 +204,7 @@ def test_a_finding_has_its_fingerprint_and_the_command_that_repeats_it() -> None
 
 def test_what_is_dismissed_is_folded_and_listed_with_its_reason() -> None:
     dismissed = tuple(
-        msgspec.structs.replace(make.finding(variant=name), dismissed=f"2026-11-27: {EVIL}") for name in ("stock", "mine")
+        msgspec.structs.replace(make.finding(variant=name), dismissed=f"2026-11-27: {content.EVIL}") for name in ("stock", "mine")
     )
     made = page(findings=dismissed)
     shown = Page(made)
@@ -282,24 +273,6 @@ def test_the_titles_of_each_table_are_repeated_in_print(whole: str) -> None:
     assert whole.count("<thead>") == len(re.findall(r"<tr><th", whole)) > 10
 
 
-def test_the_terminal_repeats_a_finding_by_one_command_and_lists_what_is_dismissed() -> None:
-    ours = msgspec.structs.replace(make.finding(kind="kasan"), dismissed="2026-11-27: ours")
-    told = on_terminal(terminal.findings(make.provenance(), [make.finding(), make.finding(variant="mine"), ours]))
-    assert told.count("FINDING: ") == told.count("[8d79b1a7]") == 2
-    assert told.count("again:\n      invoke test --machine x86_64 --variant stock --profile perf \\\n") == told.count("again:") == 1
-    assert "dismissed 2026-11-27: ours (stock on x86_64: kasan: " in told
-    assert "Causes of findings: 1 dismissed." in on_terminal(terminal.summary(make.provenance(), [], [ours], []))
-    assert on_terminal(terminal.findings(make.provenance(), [])) == ""
-
-
-def test_the_terminal_has_a_line_for_each_machine() -> None:
-    run = make.provenance(machines={"aarch64": "", "x86_64": ""})
-    outcome = Outcome(Path("/run"), (content.comparison(),), (), (make.result(),), run)
-    lines = on_terminal(terminal.machines(outcome, ())).splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["aarch64", "x86_64"]
-    assert lines[1].strip() == "x86_64: faster: le_fit_alloc_test (-50.0 %); no unexpected finding."
-
-
 def test_a_known_bugs_machines_are_told_apart_where_they_differ() -> None:
     seen = [make.leak(), make.leak(machine="aarch64"), make.leak(variant="mine", machine="aarch64")]
     results = [*make.known_results(), *(msgspec.structs.replace(r, machine="aarch64") for r in make.known_results())]
@@ -317,20 +290,18 @@ def test_a_known_bug_is_called_one() -> None:
     assert "no unexpected finding" in shown
 
 
-BROKEN = "BROKEN - 1 cause: bug in alloc_vmap_area, mm/vmalloc.c:512, first in exact_hole_test (x 3 boots)"
-FIRST_BAD = (
-    "my-series: first bad: 0002-off-by-one.patch (my-series@2, bug in alloc_vmap_area, mm/vmalloc.c:512 in exact_hole_test);"
-    " also bad: 0003-slow-down.patch (my-series, le_fit_alloc_test +14.0 % against my-series@2 on x86_64)"
-)
-
-
 def test_headlines_come_before_all_else_with_their_colours() -> None:
     made = pages.html(content.broken())
     shown = Page(made).text
-    assert f"my-series@2: {BROKEN}" in shown
+    assert f"my-series@2: {content.BROKEN}" in shown
     assert "my-series@1: SAME - 1 test the same" in shown
     assert shown.index("my-series@1: SAME") < shown.index("my-series@2: BROKEN") < shown.index("my-series: BROKEN")
-    assert shown.index("my-series: BROKEN") < shown.index(FIRST_BAD) < shown.index("x86_64: slower") < shown.index("95 % interval")
+    assert (
+        shown.index("my-series: BROKEN")
+        < shown.index(content.FIRST_BAD)
+        < shown.index("x86_64: slower")
+        < shown.index("95 % interval")
+    )
     assert re.findall(r'<li class="(\w+)">[\w@-]+: <strong>(\w+)</strong>', made) == [
         ("even", "SAME"),
         ("bad", "BROKEN"),
@@ -345,7 +316,7 @@ def test_a_page_has_the_matrix_of_tests_by_patches() -> None:
     shown = Page(matrices).text
     assert "le_fit_alloc_test+0.00 % same+0.00 % same+14.0 % slower (R)" in shown
     assert "exact_hole_testokFAILEDFAILED as before" in shown
-    assert shown.strip().endswith(f"{FIRST_BAD}.")
+    assert shown.strip().endswith(f"{content.FIRST_BAD}.")
     assert "Patch by patch" not in seen()
 
 
@@ -366,25 +337,6 @@ def test_a_printed_page_leaves_closed_what_is_closed() -> None:
     assert "details:not([open]):not(.matters) > :not(summary)" in style
     assert ".matters::details-content { content-visibility: visible;" in style, "but for what matters"
     assert "max-height" in style
-
-
-def test_the_terminal_has_headlines_the_matrix_and_an_excerpt() -> None:
-    made = content.broken()
-    outcome = Outcome(Path("/run"), made.comparisons, made.findings, made.results, made.provenance, steps=made.steps)
-    heads = on_terminal(terminal.headlines(outcome))
-    assert heads.splitlines()[0].strip() == "my-series@1: SAME - 1 test the same"
-    assert f"my-series: {BROKEN}" in heads
-    assert " ".join(heads.split()).endswith(FIRST_BAD)
-    told = on_terminal(terminal.patches(outcome))
-    assert re.search(r"le_fit_alloc_test +\+0\.00 % same +\+0\.00 % same +\+14\.0 % slower \(R\)", told)
-    assert re.search(r"exact_hole_test +ok +FAILED +FAILED as before", told)
-    summed = on_terminal(terminal.findings(made.provenance, made.findings))
-    assert summed.count(content.BUG) == 1, "what a later patch shows too is not quoted again"
-    assert "line 6" in summed
-    assert "line 7" not in summed
-    coloured = io.StringIO()
-    Console(file=coloured, width=200, force_terminal=True, color_system="standard").print(terminal.headlines(outcome))
-    assert "\x1b[1;31mBROKEN" in coloured.getvalue()
 
 
 def test_the_unexpected_comes_first() -> None:
@@ -593,34 +545,6 @@ def test_a_mean_is_a_row_of_its_own_that_names_what_it_lacks() -> None:
     assert "eometric mean" not in page()
 
 
-def test_the_terminals_table_has_unit_spread_count_and_interval() -> None:
-    shown = on_terminal(terminal.comparison([content.comparison(), content.comparison(verdict="undecided", more=3)]))
-    for words in (
-        "x86_64, perf, icount: median instructions/op ±spread, samples / boots 6 / 3",
-        "5,120 ±0.2 %",
-        "-50.0 %",
-        "-50.5 to -49.5",
-        "faster",
-        "undecided, +3 boots",
-        "mine",
-    ):
-        assert words in shown
-
-
-def test_a_verdict_keeps_to_its_line_on_110_columns() -> None:
-    swings = content.comparison(
-        test="long_busy_list_alloc_test",
-        baseline=content.summary((112345.0,), (612345.0,), (1112345.0,)),
-        measured=content.summary((22345.0,), (412345.0,), (1112345.0,)),
-        interval=(0.001, 98.7),
-        verdict="undecided",
-        more=771,
-    )
-    lines = on_terminal(terminal.comparison([swings, content.comparison()]), width=110).splitlines()
-    (line,) = (line for line in lines if "long_busy_list_alloc_test" in line)
-    assert line.split("  ")[1:] == ["612,345 ±82 %", "412,345 ±132 %", "-50.0 %", "-99.9 to +9770", "undecided, +771 boots "]
-
-
 def test_a_name_may_break_where_its_words_do_and_stays_text() -> None:
     shown = page(results=(make.result(test="a_<b>_test"),))
     assert "a_<wbr>&lt;b&gt;_<wbr>test" in shown
@@ -641,45 +565,6 @@ def test_a_narrow_page_stacks_figures_under_their_names(whole: str) -> None:
     assert '<code class="test">' in page(findings=(make.leak(),), results=make.known_results())
 
 
-def words_of(shown: str) -> set[str]:
-    return set(shown.split())
-
-
-@pytest.mark.parametrize("width", [80, 100, 120])
-def test_no_table_breaks_a_word(width: int) -> None:
-    swings = content.comparison(
-        test="long_busy_list_alloc_test",
-        variant="free-list",
-        baseline=content.summary((112345.0,), (612345.0,), (1112345.0,)),
-        interval=(0.001, 98.7),
-        verdict="undecided",
-        more=771,
-    )
-    shown = on_terminal(terminal.comparison([swings]), width=width)
-    assert max(map(len, shown.splitlines())) <= width
-    wanted = {"free-list", "612,345", "±82", "2,560", "+9770", "-99.9", "undecided,", "boots", "verdict"}
-    assert wanted <= words_of(shown)
-    assert "long_busy_list" in shown
-    assert "±82 %" in shown
-    grown = on_terminal(terminal.growth(growth.fit(content.points(workload="sweep_free_merge", variant="free-list"))), width=width)
-    assert max(map(len, grown.splitlines())) <= width
-    assert {"free-list", "50,000", "25,000", "exponent", "linear"} <= words_of(grown)
-    assert "free_merge" in grown
-    bugs = on_terminal(terminal.summary(make.provenance(), (), (make.leak(),), make.known_results()), width=width)
-    assert {"md_blocks", "seen:", "fixed"} <= words_of(bugs)
-
-
-def test_a_table_that_fits_nowhere_loses_nothing() -> None:
-    shown = on_terminal(terminal.comparison([content.comparison(variant="a_very_long_name_of_a_series")]), width=30)
-    assert "…" not in shown
-
-
-def test_a_known_bug_is_told_once_on_the_terminal() -> None:
-    told = on_terminal(terminal.summary(make.provenance(), (), (make.leak(),), make.known_results()))
-    assert told.count("md_blocks are left") == 1
-    assert "1 known bugs seen" in told
-
-
 def test_a_test_without_figures_of_the_series_says_why_everywhere() -> None:
     test = {"test": "le_fit_alloc_test"}
     alone = content.comparison(variant="", measured=None, ratio=None, interval=None, verdict="not compared")
@@ -694,94 +579,6 @@ def test_a_test_without_figures_of_the_series_says_why_everywhere() -> None:
     assert "no figures" not in on_terminal(terminal.comparison([content.comparison()], results))
 
 
-def test_a_regression_stands_out_on_the_terminal() -> None:
-    file = io.StringIO()
-    console = Console(file=file, width=200, force_terminal=True, color_system="standard")
-    console.print(terminal.comparison([content.slower(test="bad_test"), content.slower(2, test="slow_test")]))
-    bad, slow = (line for line in file.getvalue().splitlines() if "_test" in line)
-    assert "\x1b[1;31m" in bad
-    assert "\x1b[1;31m" not in slow
-
-
-def test_the_terminals_table_of_stock_alone_has_no_other_columns() -> None:
-    shown = on_terminal(terminal.comparison([content.comparison(variant="", measured=None, ratio=None, interval=None)]))
-    assert "5,120 ±0.2 %" in shown
-    assert "change" not in shown
-
-
-def test_the_terminal_sums_up() -> None:
-    worse = [content.slower(), content.slower(2.0), content.comparison(verdict="undecided")]
-    results = [make.result(), make.result("xfailed"), make.result("failed"), make.result("error", reason="QEMU did not start")]
-    findings = [make.finding(), make.finding(expected="an overflow")]
-    shown = on_terminal(terminal.summary(make.provenance(notes=("a note",)), worse, findings, results))
-    for words in (
-        "note: a note",
-        "Causes of findings: 1 unexpected.",
-        "RIG FAILED: x86_64/stock/perf le_fit_alloc_test: QEMU did not start",
-        "1 passed, 1 known bugs seen, 1 failed, 1 rig failures",
-        "Regressions: 1 past the threshold of 5 %. Undecided: 1.",
-    ):
-        assert words in shown
-    alone = content.comparison(variant="", measured=None, ratio=None, interval=None)
-    assert "Stock only: nothing was compared" in on_terminal(terminal.summary(make.provenance(stock_only=True), [alone], [], []))
-    assert "No performance test was run." in on_terminal(terminal.summary(make.provenance(), [], [], []))
-    assert "Regressions: none." in on_terminal(terminal.summary(make.provenance(), [content.comparison()], [], []))
-
-
-def test_a_guest_does_not_steer_the_terminal() -> None:
-    run, evil = make.provenance(command=EVIL), [make.finding(title=EVIL), make.finding(kind="other", title=EVIL, expected=EVIL)]
-    dismissed = msgspec.structs.replace(evil[0], dismissed=EVIL)
-    shown = on_terminal(
-        terminal.findings(run, evil[:1]),
-        terminal.findings(run, [dismissed]),
-        terminal.summary(run, [], evil[:1], [make.result("error", reason=EVIL)]),
-        terminal=True,
-    )
-    assert shown.count("[bold]x[/y]") == 4, "it is not taken for markup either"
-    assert "\x1b" not in shown
-    assert "\x07" not in shown
-
-
-@pytest.mark.parametrize(
-    ("values", "shown"),
-    [
-        ([5120.4], "5,120 ±0.0 %"),
-        ([12.34, 12.34], "12.3 ±0.0 %"),
-        ([100.0, 150.0], "125 ±20 %"),
-        ([0.0], "0.0 ±0.0 %"),
-    ],
-)
-def test_figures_have_no_more_digits_than_they_are_worth(values: list[float], shown: str) -> None:
-    assert phrases.value(content.summary(tuple(values))) == shown
-
-
-def test_what_is_not_there_is_a_dash() -> None:
-    nothing: Comparison = content.comparison(measured=None, baseline=None, ratio=None, interval=None)
-    assert {phrases.value(nothing.measured), phrases.change(nothing), phrases.interval(nothing), phrases.counts(nothing)} == {"-"}
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [
-        (0.0, "+0.00"),
-        (-0.001, "+0.00"),
-        (-0.123, "-0.12"),
-        (5.25, "+5.2"),
-        (99.94, "+99.9"),
-        (99.96, "+100"),
-        (-1234.5, "-1234"),
-        (-3e9, "-3e+09"),
-    ],
-)
-def test_a_change_has_no_more_digits_than_it_is_worth(number: float, shown: str) -> None:
-    assert phrases.percent(number) == shown
-
-
-def test_a_stretch_under_icount_is_a_count_of_instructions() -> None:
-    assert phrases.stretch(1000.0, Clock.ICOUNT) == (1_000_000 / 2**ICOUNT_SHIFT, "instructions")
-    assert phrases.stretch(1000.0, Clock.WALL) == (1000.0, "us")
-
-
 def test_outcomes_are_told_in_words_and_in_order() -> None:
     assert phrases.outcomes({"error": 2, "xfailed": 1, "passed": 3, "failed": 0}) == [
         "3 passed",
@@ -789,23 +586,6 @@ def test_outcomes_are_told_in_words_and_in_order() -> None:
         "2 rig failures",
     ]
     assert "2 results: 1 passed, 1 known bugs seen" in seen(results=(make.result("xfailed"), make.result(boot=1)))
-
-
-def test_an_interval_goes_from_the_lowest_to_the_highest() -> None:
-    assert phrases.interval(content.comparison(interval=(0.995, 1.2))) == "-0.50 to +20.0"
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [(0, "0 B"), (4096, "4 KiB"), (1.5 * (1 << 20), "1.5 MiB"), (1010 << 20, "1010 MiB"), (-(1 << 30), "-1 GiB")],
-)
-def test_bytes_are_shown_as_people_read_them(number: float, shown: str) -> None:
-    assert text.size(number) == shown
-
-
-@pytest.mark.parametrize(("number", "shown"), [(999, "999"), (1000, "1k"), (15000, "15k"), (2.5e6, "2.5M"), (0.5, "0.5")])
-def test_an_axis_has_short_numbers(number: float, shown: str) -> None:
-    assert text.short(number) == shown
 
 
 def test_what_recurs_in_each_boot_and_size_is_told_once_everywhere() -> None:
@@ -826,10 +606,3 @@ def test_what_recurs_in_each_boot_and_size_is_told_once_everywhere() -> None:
     paged = Page(page(**told)).text
     assert paged.count("x86_64/stock/perf sweep_churn at 8 sizes, x 3 boots: the rig failed: QEMU did not start") == 1
     assert paged.count("x86_64/stock/perf sweep_churn at 8 sizes, x 3 boots: failed: ") == 1
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"), [(510 << 10, "+510 KiB"), (0.0, "0 B"), (0.2, "0 B"), (-4096.0, "-4 KiB"), (0.75, "+1 B")]
-)
-def test_an_increase_of_memory_has_a_plus(number: float, shown: str) -> None:
-    assert text.signed(number, text.size(number)) == shown

@@ -41,6 +41,15 @@ SECTIONS = {
 """ids of the sections of the page of `full()`, in order, with the first words of each in the mail; empty for one not in the mail"""
 WORKLOADS = ("none", "long", "sizes", "alignments", "windows", "churn", "merging", "apart", "percpu")
 
+EVIL = '<script>alert(1)</script>\x1b[31mred\x1b[0m\x1b]0;title\x07 & "quoted" [bold]x[/y] $x_1$'
+"""what a guest may say to harm a page or a terminal"""
+BROKEN = "BROKEN - 1 cause: bug in alloc_vmap_area, mm/vmalloc.c:512, first in exact_hole_test (x 3 boots)"
+FIRST_BAD = (
+    "my-series: first bad: 0002-off-by-one.patch (my-series@2, bug in alloc_vmap_area, mm/vmalloc.c:512 in exact_hole_test);"
+    " also bad: 0003-slow-down.patch (my-series, le_fit_alloc_test +14.0 % against my-series@2 on x86_64)"
+)
+"""headline of the second variant of `broken()`, and the conclusion of its series"""
+
 
 def summary(*boots: tuple[float, ...], unit: str = "instructions/op") -> Summary:
     """Return samples by boot."""
