@@ -35,9 +35,9 @@ def explain(run: Run, machine: str = "", test: str = "", variant: str = "") -> l
 
 def covered(run: Run) -> list[Coverage]:
     """Return the lines of each variant and where they ran; UsageError if the run has no such records."""
-    changed = run.changed_lines()
-    found = coverage.coverage(changed, run.reached(), run.provenance().patches)
+    found = _coverage(run)
     if not found:
+        changed = run.changed_lines()
         if not changed:
             lacks = _WITHOUT
         elif any(cell.lines for cell in changed):
@@ -50,8 +50,11 @@ def covered(run: Run) -> list[Coverage]:
 
 def next_steps(run: Run) -> list[str]:
     """Return a sentence for each variant on the lines that ran, and the command that shows where its instructions go."""
-    found = coverage.coverage(run.changed_lines(), run.reached(), run.provenance().patches)
-    steps = [f"Coverage: {shown.sentence(of)}{'; `invoke coverage` shows them' if of.unreached else ''}." for of in found]
+    steps = [f"Coverage: {shown.sentence(of)}{'; `invoke coverage` shows them' if of.unreached else ''}." for of in _coverage(run)]
     if why.explain(run.counted()):
         steps.append("Where the instructions go: `invoke why`.")
     return steps
+
+
+def _coverage(run: Run) -> list[Coverage]:
+    return coverage.coverage(run.changed_lines(), run.reached(), run.provenance().patches)
