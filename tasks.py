@@ -163,7 +163,7 @@ def _mutants(wanted: Selection, only: str | None, resume: bool | None, all: bool
     vms.sweep()
     results = mutation_runs.run(wanted, only or "", _command(), resume=bool(resume), everything=bool(all))
     _CONSOLE.print(mutant_tables.tables(results))
-    _say(f"Page: {mutation_runs.file().with_suffix('.md')}")
+    _say(f"Page: {mutation_runs.file(results.series).with_suffix('.md')}")
     if code := mutation_runs.exit_code(results):
         raise Exit(code=code)
 
@@ -172,7 +172,7 @@ mutants = options.boots(
     options.selection_task(
         _mutants,
         {
-            "only": "mutants by name, as in mutants.toml in the kernel's folder (default: all)",
+            "only": "mutants by name, as in mutants.toml in the folder of the series (default: all)",
             "resume": "take over what the last call found out of mutants, kernels and tests that are still the same",
             "all": "go on after a mutant's first finding, to learn of every test that catches it",
         },

@@ -31,15 +31,15 @@ from harness.stats.outcome import ExitCode
 from harness.suite.plan import Plan
 from harness.vm import vms
 
-_MEANT = ("machine", "profile", "tests", "scale", "loops", "jobs", "source", "kernel")
+_MEANT = ("variant", "machine", "profile", "tests", "scale", "loops", "jobs", "source", "kernel")
 """the options that have a meaning here"""
 
 
-def load(base: Base) -> MutantTable:
-    """Read the mutants of a kernel base; UsageError if there are none or one makes no sense."""
-    place = base.folder / "mutants.toml"
-    if not place.exists():
-        raise UsageError(f"Linux {base.name} has no mutants: there is no {place}.")
+def load(base: Base, series: str) -> MutantTable:
+    """Read the mutants of a series of a kernel base; UsageError if there are none or one makes no sense."""
+    place = base.folder / series / "mutants.toml"
+    if not series or not place.is_file():
+        raise UsageError(f"Linux {base.name} has no mutants of {series or 'a series'}: there is no {place}.")
     table = toml.load(place, MutantTable)
     mutants.check(table, str(place))
     return table
@@ -48,7 +48,7 @@ def load(base: Base) -> MutantTable:
 class Parts(msgspec.Struct, frozen=True):
     """The functions that trying mutants needs; tests hand in their own."""
 
-    load: Callable[[Base], MutantTable] = load
+    load: Callable[[Base, str], MutantTable] = load
     check: Callable[[Selection], None] = cells.check
     variant: Callable[[Base, str], Variant] = matrix.find_variant
     source: Callable[[Selection, Line], Sources] = source.sources
@@ -66,7 +66,7 @@ _PARTS = Parts()
 def run(
     wanted: Selection, only: str, command: str, *, resume: bool = False, everything: bool = False, parts: Parts = _PARTS
 ) -> MutationRun:
-    """Try the mutants that `only` names, or all, and keep what the suite caught in results/mutants.json.
+    """Try the mutants that `only` names, or all, and keep what the suite caught in results/mutants-SERIES.json.
 
     What survives in the kernels of one profile is tried in the next. `resume` takes over the results of an earlier call for
     the same mutants with the same kernels and tests; `everything` does not leave a mutant at its first finding.
@@ -74,7 +74,8 @@ def run(
     """
     _only_what_counts(wanted)
     base = matrix.load_base(wanted.kernel or selection.DEFAULT)
-    table = parts.load(base)
+    series = wanted.variant or base.default_series
+    table = parts.load(base, series)
     chosen = mutants.choose(table, only)
     wanted = completed(wanted, base, table)
     parts.check(wanted)
@@ -86,7 +87,7 @@ def run(
             host=lifecycle.host(),
             command=command,
             folder=folder.name,
-            series=table.series,
+            series=series,
             machine=wanted.machine,
             scale=wanted.scale,
             profiles=tuple(wanted.profile.split(",")),
@@ -95,7 +96,7 @@ def run(
             known=len(table.mutants),
             weaknesses=table.weaknesses,
         )
-        if resume and (before := last()):
+        if resume and (before := last(series)):
             started = msgspec.structs.replace(started, earlier=_latest((*before.earlier, *before.attempts)))
         book = _Book(started)
         book.write()
@@ -125,8 +126,9 @@ class _Book:
             self.write()
 
     def write(self) -> None:
-        files.write(file(), msgspec.json.format(msgspec.json.encode(self.results)))
-        files.write(file().with_suffix(".md"), report.markdown(self.results))
+        place = file(self.results.series)
+        files.write(place, msgspec.json.format(msgspec.json.encode(self.results)))
+        files.write(place.with_suffix(".md"), report.markdown(self.results))
 
 
 def _latest(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
@@ -195,15 +197,15 @@ def _beside_each_other(work: _Work, bench: Bench, mutants: Sequence[Mutant], job
     parallel.side_by_side(one, mutants, jobs.at_once, stop)
 
 
-def file() -> Path:
-    """Return the file of the last result of this checkout; the same as a page is beside it."""
-    return paths.RESULTS / "mutants.json"
+def file(series: str) -> Path:
+    """Return the file of this checkout's last result with a series; the same as a page is beside it."""
+    return paths.RESULTS / f"mutants-{series}.json"
 
 
-def last() -> MutationRun | None:
-    """Return the last result, if it can be read."""
+def last(series: str) -> MutationRun | None:
+    """Return the last result with a series, if it can be read."""
     try:
-        return stored.decode(stored.content(file()), MutationRun)
+        return stored.decode(stored.content(file(series)), MutationRun)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -220,6 +222,8 @@ def _only_what_counts(wanted: Selection) -> None:
     for name in wanted.__struct_fields__:
         if name not in _MEANT and getattr(wanted, name) != getattr(plain, name):
             raise UsageError(f"--{name.replace('_', '-')} has no meaning for mutants: their table has it.")
+    if "," in wanted.variant:
+        raise UsageError("Mutants are tried of one series; give --variant one name.")
     if "," in wanted.machine:
         raise UsageError("Mutants are tried on one machine; give --machine one name.")
 
@@ -229,6 +233,7 @@ def completed(wanted: Selection, base: Base, table: MutantTable) -> Selection:
     return msgspec.structs.replace(
         wanted,
         kernel=base.name,
+        variant="",
         machine=wanted.machine or table.machine,
         profile=wanted.profile or ",".join(table.profiles),
         scale=wanted.scale or table.scale,

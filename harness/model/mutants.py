@@ -59,9 +59,8 @@ class Weakness(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MutantTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Mutants of one series: mutants.toml in the folder of its kernel."""
+    """Mutants of one series: mutants.toml in its folder."""
 
-    series: str
     machine: str
     """the machine on which mutants cost the least time"""
     profiles: tuple[str, ...]
@@ -93,7 +92,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class MutationRun(msgspec.Struct, frozen=True):
-    """Results of a measurement of the suite by mutants: results/mutants.json."""
+    """Results of a measurement of the suite by mutants: results/mutants-SERIES.json."""
 
     date: str
     host: str

@@ -51,42 +51,55 @@ ONE = Mutant("one", "the first line is gone", "line 1\n", "")
 
 
 def table(*given: Mutant, **other: Any) -> MutantTable:
-    fields: dict[str, Any] = {"series": "mine", "machine": "x86_64", "profiles": ("perf", "debug"), "scale": "quick"}
+    fields: dict[str, Any] = {"machine": "x86_64", "profiles": ("perf", "debug"), "scale": "quick"}
     return MutantTable(mutants=given, **{**fields, **other})
 
 
 # The table of the project
 
 
+BASE = matrix.load_base("4.18")
+SERIES = sorted(place.parent.name for place in BASE.folder.glob("*/mutants.toml"))
+
+
+@pytest.fixture(params=SERIES)
+def series(request: pytest.FixtureRequest) -> str:
+    """Each series that has mutants."""
+    return str(request.param)
+
+
 @pytest.fixture
-def patched(tmp_path: Path, said: list[str]) -> Callable[[str], str]:
-    """Reads a file of the series that the project's mutants are made of, of no more source than that takes."""
+def patched(series: str, tmp_path: Path, said: list[str]) -> Callable[[str], str]:
+    """Reads a file of a series that the project's mutants are made of, of no more source than that takes."""
     if not (_LINUX / "Makefile").is_file():
         pytest.skip("NOT TESTED: there is no folder with the source of Linux 4.18 on this machine")
-    base = matrix.load_base("4.18")
-    told = mutants.load(base)
-    variant = matrix.find_variant(base, told.series)
+    told = mutants.load(BASE, series)
+    variant = matrix.find_variant(BASE, series)
     names = {edit.file for mutant in told.mutants for edit in mutant.edits} | {"Makefile"}
     names |= {name for patch in patches.read(variant) for name in re.findall(r"^--- a/(\S+)", patch.data.decode(), re.M)}
     folder = tmp_path / "linux"
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(_LINUX / name, folder / name)
-    commit = patches.apply(source.resolve(base, str(folder), said.append), variant).commit
+    commit = patches.apply(source.resolve(BASE, str(folder), said.append), variant).commit
     return functools.cache(lambda name: (git.blob(commit, name) or b"").decode() + "\n")
 
 
-def test_every_mutant_applies_and_is_like_no_other(patched: Callable[[str], str]) -> None:
-    told = mutants.load(matrix.load_base("4.18"))
+def test_every_mutant_applies_and_is_like_no_other(series: str, patched: Callable[[str], str]) -> None:
+    told = mutants.load(BASE, series)
     made = {mutant.name: mutations.mutate(mutant, patched) for mutant in told.mutants}
-    assert len(made) >= 30
+    assert len(made) >= 80
     for name, changed in made.items():
         assert all(text != patched(file) for file, text in changed.items()), name
     assert len({json.dumps(changed) for changed in made.values()}) == len(made)
 
 
+def test_the_default_series_has_mutants() -> None:
+    assert BASE.default_series in SERIES
+
+
 def test_every_weakness_has_a_mutant_or_a_reason() -> None:
-    told = mutants.load(matrix.load_base("4.18"))
+    told = mutants.load(BASE, "free-list")
     imitated = {mutant.weakness for mutant in told.mutants}
     assert [weakness.number for weakness in told.weaknesses] == list(range(1, 10))
     assert not [weakness for weakness in told.weaknesses if weakness.number not in imitated and not weakness.instead]
@@ -134,8 +147,16 @@ def test_an_unknown_mutant_gets_a_hint() -> None:
 
 
 def test_a_kernel_without_mutants_says_so() -> None:
-    with pytest.raises(UsageError, match=r"Linux 6\.1 has no mutants"):
-        mutants.load(matrix.load_base("6.1"))
+    with pytest.raises(UsageError, match=r"Linux 6\.1 has no mutants of a series"):
+        mutants.load(matrix.load_base("6.1"), "")
+    for wanted in ("stock", "fixes", "free-list@2", "nothing"):
+        with pytest.raises(UsageError, match=rf"Linux 4\.18 has no mutants of {wanted}: there is no .*{wanted}/mutants\.toml"):
+            mutants.load(BASE, wanted)
+
+
+def test_mutants_are_those_of_one_series(rig: FakeRig) -> None:
+    with pytest.raises(UsageError, match="of one series; give --variant one name"):
+        mutants.run(Selection(variant="a,b"), "", "invoke mutants", parts=rig.parts)
 
 
 def test_a_commit_differs_in_the_given_files_alone(tree: Tree) -> None:
@@ -167,7 +188,7 @@ class FakeRig:
             lambda _, plan, session: self.seen(plan, session, "end"),
         )
         self.parts = mutants.Parts(
-            load=lambda _: table(*mine),
+            load=lambda *_: table(*mine),
             check=lambda _: None,
             variant=lambda _, name: Variant(name),
             source=lambda *_: Sources(base, tree),
@@ -228,7 +249,7 @@ def rig(base: Base, tree: Tree, tmp_path: Path, results: Path) -> FakeRig:
 
 
 def go(rig: FakeRig, only: str = "", **other: Any) -> MutationRun:
-    return mutants.run(Selection(jobs=2), only, "invoke mutants", parts=rig.parts, **other)
+    return mutants.run(Selection(jobs=2, variant="mine"), only, "invoke mutants", parts=rig.parts, **other)
 
 
 def test_what_survives_in_one_profile_is_tried_in_the_next(rig: FakeRig) -> None:
@@ -239,7 +260,7 @@ def test_what_survives_in_one_profile_is_tried_in_the_next(rig: FakeRig) -> None
     assert [(c.profile, c.outcome) for c in found.control] == [("perf", "survived"), ("debug", "survived")]
     assert mutations.by_test(found) == {TESTS[1]: ["a"], "end": ["b"]}
     assert mutants.exit_code(found) == ExitCode.FINDING
-    assert mutants.last() == found
+    assert mutants.last("mine") == found
 
 
 def test_a_mutant_is_left_at_its_first_finding_unless_all_are_wanted(rig: FakeRig) -> None:
@@ -266,7 +287,7 @@ def test_nothing_counts_if_the_series_itself_has_findings(rig: FakeRig) -> None:
     with pytest.raises(RigError, match=f"'mine' itself has a finding in {TESTS[0]}"):
         go(rig)
     assert not rig.built
-    kept = mutants.last()
+    kept = mutants.last("mine")
     assert kept
     assert not kept.attempts
     assert mutants.exit_code(kept) == ExitCode.RIG_FAILED
@@ -360,7 +381,7 @@ def test_an_interruption_ends_what_is_under_way_and_blames_no_mutant_for_it(rig:
     with pytest.raises(KeyboardInterrupt):
         go(rig, "a,b")
     assert in_time == [True], "its VM is ended, rather than waited for"
-    kept = mutants.last()
+    kept = mutants.last("mine")
     assert kept
     assert not kept.attempts
 
@@ -370,7 +391,7 @@ def test_another_mutant_of_the_same_name_is_done_again(rig: FakeRig) -> None:
     go(rig, "a")
     rig.built.clear()
     worse = table(Mutant("a", "worse", "line 50\n", "line\n"))
-    rig.parts = msgspec.structs.replace(rig.parts, load=lambda _: worse)
+    rig.parts = msgspec.structs.replace(rig.parts, load=lambda *_: worse)
     go(rig, "a", resume=True)
     assert rig.built == [("a", "perf")]
 
@@ -392,7 +413,7 @@ def test_kernels_are_not_kept(rig: FakeRig) -> None:
     assert (rig.folder / "series").exists()
 
 
-@pytest.mark.parametrize("option", [{"variant": "stock"}, {"series": "/x"}, {"keep": True}, {"on_failure": "keep"}, {"boots": 2}])
+@pytest.mark.parametrize("option", [{"series": "/x"}, {"keep": True}, {"on_failure": "keep"}, {"boots": 2}])
 def test_an_option_that_has_no_meaning_is_refused(rig: FakeRig, option: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=f"--{next(iter(option)).replace('_', '-')} has no meaning for mutants"):
         mutants.run(Selection(**option), "", "invoke mutants")
@@ -454,7 +475,16 @@ def test_what_a_kernel_said_is_text_in_the_page() -> None:
 def test_a_bug_is_caught_and_another_survives_a_test_that_cannot_see_it(tmp_path: Path) -> None:
     if not (_LINUX / "Makefile").is_file():
         pytest.skip("NOT TESTED: there is no folder with the source of Linux 4.18 on this machine")
-    words = ("--only", "alignment-halved,percpu-blocks-leaked", "--profile", "perf", "--tests", "random_size_align_test")
+    words = (
+        "--variant",
+        "free-list",
+        "--only",
+        "alignment-halved,percpu-blocks-leaked",
+        "--profile",
+        "perf",
+        "--tests",
+        "random_size_align_test",
+    )
     done = subprocess.run(
         (sys.executable, "-m", "invoke", "mutants", *words),
         cwd=paths.PROJECT,
@@ -464,9 +494,9 @@ def test_a_bug_is_caught_and_another_survives_a_test_that_cannot_see_it(tmp_path
         check=False,
     )
     assert done.returncode == ExitCode.FINDING, done.stdout + done.stderr
-    found = msgspec.json.decode((tmp_path / "mutants.json").read_bytes(), type=MutationRun)
+    found = msgspec.json.decode((tmp_path / "mutants-free-list.json").read_bytes(), type=MutationRun)
     assert {m.name: found.verdict(m) for m in found.mutants} == {"alignment-halved": "caught", "percpu-blocks-leaked": "survived"}
     (caught,) = (attempt for attempt in found.attempts if attempt.outcome == "caught")
     assert caught.title.startswith("misaligned:")
     assert "misaligned:" in (tmp_path / "mutants" / caught.log).read_text()
-    assert (tmp_path / "mutants.md").exists()
+    assert (tmp_path / "mutants-free-list.md").exists()

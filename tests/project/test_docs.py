@@ -180,7 +180,8 @@ def check_selection(task: str, wanted: Selection, given: dict[str, str]) -> None
     elif task == "audit":
         audit.check(wanted)
     elif task == "mutants":
-        known = {mutant.name for mutant in mutants.load(matrix.load_base(selection.DEFAULT)).mutants}
+        base = matrix.load_base(selection.DEFAULT)
+        known = {mutant.name for mutant in mutants.load(base, wanted.variant or base.default_series).mutants}
         assert set(given.get("only", "").split(",")) <= known
 
 
