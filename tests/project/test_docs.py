@@ -91,7 +91,7 @@ TESTED = {
     "invoke test --on-failure core": (f"{_CHAOS}::test_a_guest_that_panicked_leaves_its_memory", '"--on-failure", "core"'),
     "invoke test --resume": (_KILLED, '"test", "--resume"'),
     "invoke build --kernel 4.18": (f"{_MAIN_JOB}::test_the_longest_critical_section_has_its_stack", '"--kernel"', '"build"'),
-    "invoke mutants --only alignment-halved,percpu-blocks-leaked --profile perf --tests random_size_align_test": (
+    "invoke mutants --variant free-list --only alignment-halved,percpu-blocks-leaked --profile perf --tests random_size_align_test": (
         "tests/commands/test_mutants.py::test_a_bug_is_caught_and_another_survives_a_test_that_cannot_see_it",
         '"alignment-halved,percpu-blocks-leaked", "--profile", "perf", "--tests", "random_size_align_test"',
     ),
