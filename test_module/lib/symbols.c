@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Finds and wraps what the kernel does not export. */
+#include <linux/kallsyms.h>
+#include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/numa.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "lib/compat.h"
@@ -18,7 +21,9 @@ static struct vmt_area_list busy_list;
 static struct vmt_area_list free_list;
 /* Stands in where the free areas have no lock of their own. */
 static DEFINE_SPINLOCK(no_lock);
-static const int *lazy_nr;
+/* vmap_lazy_nr: one of these, or neither. */
+static const u32 *lazy_nr_int;
+static const unsigned long *lazy_nr_long;
 static int *max_threads;
 
 /*
@@ -38,6 +43,37 @@ static void find_free_list(void)
 		free_list.lock = &no_lock;
 }
 
+/* Up to where the next symbol begins; 0 if it is not known. */
+static unsigned long symbol_size(const void *symbol)
+{
+	char text[KSYM_SYMBOL_LEN];
+	unsigned long size;
+	const char *slash;
+
+	sprint_symbol(text, (unsigned long)symbol);
+	slash = strchr(text, '/');
+	if (!slash || sscanf(slash, "/%lx", &size) != 1)
+		return 0;
+	return size;
+}
+
+/*
+ * It was an atomic_t before 4d36e6f80404 (5.2), and is an atomic_long_t since
+ * then or in a series. On little endian, where the bytes behind an int belong
+ * to nothing, they are zero, and it may be read as a long.
+ */
+static void find_lazy_nr(void)
+{
+	void *symbol = (void *)vmt_lookup("vmap_lazy_nr");
+
+	if (!symbol || IS_ENABLED(CONFIG_CPU_BIG_ENDIAN))
+		return;
+	if (symbol_size(symbol) < sizeof(long))
+		lazy_nr_int = symbol;
+	else
+		lazy_nr_long = symbol;
+}
+
 void vmt_find_symbols(void)
 {
 	vmalloc_node_range = (void *)vmt_lookup("__vmalloc_node_range");
@@ -51,12 +87,7 @@ void vmt_find_symbols(void)
 	busy_list.root = (void *)vmt_lookup("vmap_area_root");
 	find_free_list();
 	max_threads = (void *)vmt_lookup("max_threads");
-	/*
-	 * It was an atomic_t before 4d36e6f80404 (5.2) and is an
-	 * atomic_long_t since; on little endian an int reads either.
-	 */
-	if (!IS_ENABLED(CONFIG_CPU_BIG_ENDIAN))
-		lazy_nr = (void *)vmt_lookup("vmap_lazy_nr");
+	find_lazy_nr();
 }
 
 bool vmt_have_range(void)
@@ -154,10 +185,14 @@ void vmt_allow_threads(unsigned int more)
 
 bool vmt_have_lazy_pages(void)
 {
-	return lazy_nr;
+	return lazy_nr_int || lazy_nr_long;
 }
 
 unsigned long vmt_lazy_pages(void)
 {
-	return lazy_nr ? max(READ_ONCE(*lazy_nr), 0) : 0;
+	if (lazy_nr_int)
+		return READ_ONCE(*lazy_nr_int);
+	if (lazy_nr_long)
+		return READ_ONCE(*lazy_nr_long);
+	return 0;
 }
