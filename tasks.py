@@ -30,6 +30,7 @@ from harness.commands import mutants as mutation_runs
 from harness.commands import nightly as nights
 from harness.commands import selfcheck as selfchecks
 from harness.commands import soak as soaks
+from harness.commands import userspace as userspaces
 from harness.commands import why as reasons
 from harness.errors import RigError, UsageError
 from harness.host import shell
@@ -47,6 +48,7 @@ from harness.report import kernlog as log_tables
 from harness.report import level_steps, sensitivity, terminal, trend
 from harness.report import mutants as mutant_tables
 from harness.report import soak as soak_tables
+from harness.report import userspace as userspace_tables
 from harness.report import why as why_tables
 from harness.runs import conclude, dismissals, lifecycle
 from harness.runs import history as histories
@@ -178,6 +180,24 @@ mutants = options.boots(
         },
         ("resume", "all"),
     )
+)
+
+
+def _userspace(wanted: Selection, operations: str | None, seed: str | None) -> None:
+    """Run mm/vmalloc.c as a program, without a VM: random operations, judged by a model, under the sanitizers."""
+    count = whole("operations", operations, least=1) if operations else userspaces.OPERATIONS
+    outcomes = userspaces.run(wanted, count, whole("seed", seed) if seed else 1)
+    _CONSOLE.print(userspace_tables.tables(outcomes))
+    if userspaces.failed(outcomes):
+        raise Exit(code=ExitCode.FINDING)
+
+
+userspace = options.selection_task(
+    _userspace,
+    {
+        "operations": f"operations of each variant (default: {userspaces.OPERATIONS:,})",
+        "seed": "of the operations (default: 1)",
+    },
 )
 
 

@@ -26,6 +26,7 @@ _REMOVABLE = {
     "test module": "modules/[!.]*",
     "initramfs": "rootfs/[!.]*",
     "plugin of QEMU": "plugins/[!.]*",
+    "allocator in user space": "userspace/[!.]*",
     "trees and kernels of mutants": f"{MUTANTS}/[!.]*",
     "console log of a failed boot": "boot-failed/[!.]*",
     "traceback of an error of the rig": "errors/[!.]*",
