@@ -24,7 +24,7 @@ ABOUT = (
 
 
 def sentence(of: Coverage) -> str:
-    """Return how many lines of a variant ran, such as ``free-list: 290 of 306 changed lines ran, 16 never did``."""
+    """Return how many lines of a variant ran, such as ``gap-tree: 290 of 306 changed lines ran, 16 never did``."""
     all_, never = len(of.lines), of.unreached
     rest = f", {never} never did" if never else ""
     tests = ", ".join(f"{where.test} on {where.machine}, {where.profile}" for where in of.untold)

@@ -122,7 +122,7 @@ def test_a_sweep_finds_stock_growing_with_what_is_busy(has_series: None) -> None
     assert done.returncode == ExitCode.GOOD, done.stdout + done.stderr
     found = {(g.variant, g.axis): g for g in growth.fit(lifecycle.find("latest").points())}
     assert found["stock", "busy"].kind == "linear"
-    assert found["free-list", "busy"].kind == "flat"
+    assert found["gap-tree", "busy"].kind == "flat"
     assert "sweep_long_list" in done.stdout
 
 

@@ -21,10 +21,8 @@ from harness.vm import vms
 from tests.support.rig import rig, stock_alone_shows_its_bugs
 
 pytestmark = pytest.mark.kernel
-KNOWN_COSTS = {"b_fit_alloc_test": 30, "ne_fit_alloc_test": 45}
-"""where free-list takes more instructions than stock, and at most how many per cent: see Limits in its README"""
-
-
+SERIES = "gap-tree"
+FITS = ("le_fit_alloc_test", "b_fit_alloc_test", "ne_fit_alloc_test")
 LOCKED = ("ne_fit_alloc_test", "alloc_vmap_area")
 
 
@@ -44,10 +42,7 @@ def has_series(run: tuple[object, Run]) -> None:
 
 def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
     done, folder = run
-    regressed = {c.test for c in conclude.conclude(folder).regressions}
-    assert regressed <= set(KNOWN_COSTS), done.stdout
-    assert all((c.change or 0) < KNOWN_COSTS.get(c.test, 5) for c in conclude.conclude(folder).comparisons), done.stdout
-    assert done.returncode == (ExitCode.REGRESSION if regressed else ExitCode.GOOD), done.stdout + done.stderr
+    assert done.returncode == ExitCode.GOOD, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert str(folder.folder / "report.html") in done.stdout
     assert folder.provenance().proven
@@ -59,7 +54,7 @@ def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
 def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
     _, folder = run
     provenance = folder.provenance()
-    variants = ["stock"] if provenance.stock_only else ["stock", "free-list"]
+    variants = ["stock"] if provenance.stock_only else ["stock", SERIES]
     cells = {(machine, variant) for machine in matrix.machine_names() for variant in variants}
     tests = catalog.suite().tests
     performance = {test.name for test in tests if test.kind == "performance"}
@@ -94,11 +89,13 @@ def test_stock_shows_its_bugs_and_the_series_none(run: tuple[object, Run], has_s
 
 
 def test_series_helps_where_the_publication_says(run: tuple[object, Run], has_series: None) -> None:
-    outcome = conclude.conclude(run[1])
-    long_list = {c.machine: c.change for c in outcome.comparisons if c.test == "long_busy_list_alloc_test"}
-    assert set(long_list) == set(matrix.machine_names())
+    changes = {(c.machine, c.test): c.change or 0 for c in conclude.conclude(run[1]).comparisons}
+    assert {machine for machine, _ in changes} == set(matrix.machine_names())
     # At scale quick 2,000 areas are held; with the publication's 15,000 it is more than 60 %.
-    assert all(change is not None and change < -15 for change in long_list.values())
+    assert max(change for (_, test), change in changes.items() if test == "long_busy_list_alloc_test") < -15
+    # The publication gets slower there, or not faster: on x86_64.
+    assert max(change for (_, test), change in changes.items() if test in FITS) < -5
+    assert max(changes.values()) < 0, "no row is worse than stock"
 
 
 def test_functions_add_up_to_what_the_clock_measured(run: tuple[object, Run]) -> None:
@@ -123,18 +120,18 @@ def test_the_series_own_functions_are_what_costs_more(run: tuple[object, Run], h
     rows = {(row["machine"], row["function"]): row for row in json.loads(done.stdout)}
     for machine in matrix.machine_names():
         search, removal = rows[machine, "next_free_area"], rows[machine, "remove_vm_area"]
-        assert (search["file"], search["stock"], search["variant"]) == ("mm/vmalloc.c", 0, "free-list")
+        assert (search["file"], search["stock"], search["variant"]) == ("mm/vmalloc.c", 0, SERIES)
         assert search["change"] == search["value"] > 200
         assert removal["change"] < -100
     longest = {(s.machine, s.variant): s.longest for s in run[1].locked() if (s.test, s.function) == LOCKED}
-    assert set(longest) == {(m, v) for m in matrix.machine_names() for v in ("stock", "free-list")}
+    assert set(longest) == {(m, v) for m in matrix.machine_names() for v in ("stock", SERIES)}
     assert all(300 < length < 100_000 for length in longest.values())
 
 
 def test_lines_of_the_series_ran(run: tuple[object, Run], has_series: None) -> None:
     (of,) = coverage.coverage(run[1].changed_lines(), run[1].reached(), {})
     machines = set(matrix.machine_names())
-    assert of.variant == "free-list"
+    assert of.variant == SERIES
     searched = [line for line in of.lines if "lowest_free_area(" in line.text and line.reached]
     assert searched
     assert {where.machine for line in searched for where in line.reached} == machines

@@ -69,7 +69,7 @@ _DEBUGGED = f"{_CHAOS}::test_a_guest_that_panicked_can_be_debugged"
 TESTED = {
     "./bootstrap build boot test": ("tests/end_to_end/test_one_run.py::run", '"build", "boot", "test"'),
     f"invoke select --series {SERIES} build boot test": (_SERIES_RUN, '"select", "--series"', '"test"'),
-    "invoke select --variant stock,free-list@1,free-list build test": (
+    "invoke select --variant stock,gap-tree@7,gap-tree build test": (
         f"{_MAIN_JOB}::test_fixes_mend_the_bugs_of_stock",
         '"select", "--variant", "stock,',
         '"build", "test"',
@@ -83,9 +83,9 @@ TESTED = {
     "invoke sweep": (f"{_MAIN_JOB}::test_a_sweep_finds_stock_growing_with_what_is_busy", 'rig("sweep"'),
     "invoke boot --machine aarch64": (_LEFT_UP, '"boot", "--machine", "aarch64"'),
     "invoke ssh aarch64 stock": (_LEFT_UP, '"ssh", "aarch64", "stock"'),
-    "invoke ssh x86_64 free-list --command dmesg": (_LEFT_UP, '"ssh"', '"--command"'),
+    "invoke ssh x86_64 gap-tree --command dmesg": (_LEFT_UP, '"ssh"', '"--command"'),
     "invoke gdb aarch64 stock": (_DEBUGGED, '"gdb", machine, "stock"'),
-    "invoke gdb x86_64 free-list": (_DEBUGGED, '"gdb", machine, "stock"'),
+    "invoke gdb x86_64 gap-tree": (_DEBUGGED, '"gdb", machine, "stock"'),
     "invoke test --machine aarch64": (_KILLED, "Rig(machine"),
     "invoke test --on-failure keep": (_DEBUGGED, '"--on-failure", "keep"'),
     "invoke test --on-failure core": (f"{_CHAOS}::test_a_guest_that_panicked_leaves_its_memory", '"--on-failure", "core"'),
