@@ -69,7 +69,7 @@ _DEBUGGED = f"{_CHAOS}::test_a_guest_that_panicked_can_be_debugged"
 TESTED = {
     "./bootstrap build boot test": ("tests/end_to_end/test_one_run.py::run", '"build", "boot", "test"'),
     f"invoke select --series {SERIES} build boot test": (_SERIES_RUN, '"select", "--series"', '"test"'),
-    "invoke select --variant stock,gap-tree@7,gap-tree build test": (
+    "invoke select --variant stock,gap-tree@8,gap-tree build test": (
         f"{_MAIN_JOB}::test_fixes_mend_the_bugs_of_stock",
         '"select", "--variant", "stock,',
         '"build", "test"',
