@@ -74,6 +74,7 @@ struct callback_head {
 #define __packed		__attribute__((packed))
 #define __aligned(n)		__attribute__((aligned(n)))
 #define __printf(a, b)		__attribute__((format(printf, a, b)))
+#define __must_hold(x)
 #define __acquires(x)
 #define __releases(x)
 #define __acquire(x)
