@@ -20,6 +20,8 @@ static struct vmt_area_list free_list;
 static DEFINE_SPINLOCK(no_lock);
 static const int *lazy_nr;
 static int *max_threads;
+static int *kptr_restrict_setting;
+static typeof(vread) *read_mapped;
 
 /*
  * The names of 68ad4a330433 (5.2), with a lock of their own since e36176be1c39
@@ -51,6 +53,8 @@ void vmt_find_symbols(void)
 	busy_list.root = (void *)vmt_lookup("vmap_area_root");
 	find_free_list();
 	max_threads = (void *)vmt_lookup("max_threads");
+	kptr_restrict_setting = (void *)vmt_lookup("kptr_restrict");
+	read_mapped = (void *)vmt_lookup("vread");
 	/*
 	 * It was an atomic_t before 4d36e6f80404 (5.2) and is an
 	 * atomic_long_t since; on little endian an int reads either.
@@ -150,6 +154,24 @@ void vmt_allow_threads(unsigned int more)
 
 	if (max_threads && READ_ONCE(*max_threads) < wanted)
 		WRITE_ONCE(*max_threads, wanted);
+}
+
+/* With 0 they are hashed; with 1 whoever may see them does. */
+bool vmt_show_addresses(void)
+{
+	if (kptr_restrict_setting)
+		WRITE_ONCE(*kptr_restrict_setting, 1);
+	return kptr_restrict_setting;
+}
+
+bool vmt_have_vread(void)
+{
+	return read_mapped;
+}
+
+long vmt_vread(char *buf, const void *addr, unsigned long count)
+{
+	return read_mapped(buf, (char *)addr, count);
 }
 
 bool vmt_have_lazy_pages(void)
