@@ -122,6 +122,8 @@ def test_space_is_in_a_table_of_its_own_and_larger_or_smaller() -> None:
     assert ("2,560" in times, "1,187" in times, "1,187" in spaces) == (True, False, True)
     assert ">larger<" in spaces
     assert f"clock icount, {SPACE}" in made
+    ids = re.findall(r' id="([^"]+)"', made)
+    assert len(ids) == len(set(ids))
     assert ">smaller<" in page(comparisons=(content.comparison(**space),))
     assert re.search(r"50\.0\s%\smore\s+space", made)
 
