@@ -220,12 +220,13 @@ static int compare(struct vmt_view *view, unsigned long start,
 		return vmt_fail(view->t, -EUCLEAN,
 				"vread: %ld of the %lu bytes at %lx", len,
 				count, start);
-	for (i = 0; i < count; i++)
-		if (buf[i] != expected[i])
-			return vmt_fail(view->t, -EILSEQ,
-					"vread: %02x instead of %02x at %lx",
-					buf[i], expected[i], start + i);
-	return 0;
+	if (!memcmp(buf, expected, count))
+		return 0;
+	for (i = 0; buf[i] == expected[i]; i++)
+		;
+	return vmt_fail(view->t, -EILSEQ,
+			"vread: %02x instead of %02x at %lx", buf[i],
+			expected[i], start + i);
 }
 
 int vmt_view_memory(struct vmt_view *view)
