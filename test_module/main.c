@@ -25,6 +25,7 @@ struct vmt_params vmt_params = {
 	.threads = 0,
 	.live_pages = 2048,
 	.lazy_limit = 4,
+	.first_fit = true,
 	.seed = 42,
 };
 
@@ -72,6 +73,9 @@ MODULE_PARM_DESC(live_pages, "Pages that a thread of a stress test may hold at a
 
 module_param_named(lazy_limit, vmt_params.lazy_limit, uint, 0444);
 MODULE_PARM_DESC(lazy_limit, "Lazily freed pages that fail lazy_pages_test, as a multiple of lazy_max_pages() (default 4; 0: whatever there are)");
+
+module_param_named(first_fit, vmt_params.first_fit, bool, 0444);
+MODULE_PARM_DESC(first_fit, "1 expects areas at the lowest place that fits, and percpu's at the highest; 0 only that holes are used (default 1)");
 
 module_param_named(seed, vmt_params.seed, ulong, 0444);
 MODULE_PARM_DESC(seed, "Seed of the pseudo random numbers (default 42)");

@@ -30,6 +30,7 @@ struct vmt_params {
 	unsigned int threads;
 	unsigned long live_pages;
 	unsigned int lazy_limit;
+	bool first_fit;
 	unsigned long seed;
 	cpumask_t cpus;
 };

@@ -65,6 +65,10 @@ class Booted(Place, frozen=True):
     """version of the QEMU that runs it"""
 
 
+SPACE = "KiB spanned/MiB held"
+"""unit of a sample of a test that measures space"""
+
+
 class Sample(DuringTest, frozen=True):
     """One measured value."""
 
@@ -72,7 +76,7 @@ class Sample(DuringTest, frozen=True):
     thread: Count
     value: Amount
     unit: str
-    """``instructions/op`` or ``ns/op``"""
+    """``instructions/op``, ``ns/op`` or SPACE"""
     operations: AtLeastOne
     """number of operations that the value is the mean of"""
     warmup: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from harness import text
 from harness.model.matrix import STOCK
+from harness.model.records import SPACE
 from harness.report import findings, phrases
 from harness.report.contents import Content
 from harness.stats.compare import Comparison
@@ -22,6 +23,8 @@ KINDS = {
     Word.SAME: "",
 }
 """CSS class of each word"""
+_UNCOUNTED = {"ns/op": "time", SPACE: "space"}
+"""what there is more or less of, rather than more or fewer, by unit"""
 
 
 def of(content: Content) -> tuple[Headline, ...]:
@@ -106,9 +109,9 @@ def _most(word: str, judged: Sequence[Comparison], headline: Headline, *, best: 
 
 def _amount(by: Comparison) -> str:
     """Return a change in words that need no sign, such as ``14.0 % more instructions``."""
-    unit = phrases.unit(by).partition("/")[0]
-    more, what = (by.change or 0.0) > 0, "time" if unit == "ns" else unit
-    fewer = "less" if what == "time" else "fewer"
+    unit = by.unit.partition("/")[0]
+    more, what = (by.change or 0.0) > 0, _UNCOUNTED.get(by.unit, unit)
+    fewer = "less" if by.unit in _UNCOUNTED else "fewer"
     return f"{phrases.change(by)[1:]} {'more' if more else fewer} {what}"
 
 

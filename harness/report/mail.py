@@ -84,7 +84,7 @@ def _changes(content: Content) -> Iterator[str]:
 
 
 def _comparisons(content: Content) -> Iterator[str]:
-    for group in views.groups(content.comparisons):
+    for group in views.by_unit(content.comparisons):
         means = {mean.variant: mean for mean in geomean.means(group.items)}
         for variant in dict.fromkeys(c.variant for c in group.items):
             mine = [c for c in group.items if c.variant == variant]
@@ -97,10 +97,12 @@ def _comparisons(content: Content) -> Iterator[str]:
                 changes = [(name, *words) for name, words in zip(names, judged, strict=True)]
                 yield table(("test", "change %", "95 % interval", "verdict"), changes)
                 if any(c.regression for c in mine):
-                    yield paragraph(f"(R) is a regression: slower by more than {mine[0].threshold:g} %.", "    ", "    ")
+                    yield paragraph(
+                        f"(R) is a regression: {phrases.worse(mine[0])} by more than {mine[0].threshold:g} %.", "    ", "    "
+                    )
             if variant in means:
                 yield paragraph(f"{phrases.mean_line(means[variant])}.", "    ", "    ")
-            yield paragraph(f"Medians in {phrases.unit(mine[0])}, half the range of the samples in %, samples / boots {counts}:")
+            yield paragraph(f"Medians in {mine[0].unit}, half the range of the samples in %, samples / boots {counts}:")
             sides = ([against, "+-%", variant, "+-%"]) if variant else [against, "+-%"]
             yield table(("test", *sides), [(short_test(c.test), *_sides(c, both=bool(variant))) for c in mine])
     if gaps := views.gaps(content.comparisons, content.results):

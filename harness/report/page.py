@@ -99,10 +99,10 @@ def _comparisons(content: Content, palette: Palette) -> list[dict[str, Any]]:
             "group": group,
             **_by_change(views.ordered(group.items, palette)),
             "means": geomean.means(group.items),
-            "unit": phrases.unit(group.items[0]),
+            "unit": group.items[0].unit,
             "plot": distributions.plot(group.items, palette, f"distribution-{group.id}", group.heading),
         }
-        for group in views.groups(content.comparisons)
+        for group in views.by_unit(content.comparisons)
     ]
 
 

@@ -9,7 +9,7 @@ from harness import text
 from harness.model import clock
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK
-from harness.model.records import Provenance
+from harness.model.records import SPACE, Provenance
 from harness.model.trouble import Trouble
 from harness.stats import published
 from harness.stats.compare import Comparison, Summary
@@ -62,6 +62,8 @@ _OUTCOMES = {
     "skipped": "skipped",
     "error": "rig failures",
 }
+_OF_SPACE = {"slower": "larger", "faster": "smaller"}
+"""words for the verdicts of a test that measures space"""
 _HUGE = 1e5
 """per cent; a larger change is written as a power of ten"""
 
@@ -150,21 +152,20 @@ def without(of: GeometricMean) -> str:
 def verdict(of: Comparison) -> str:
     """Return a verdict; for an undecided one with the boots that would decide it."""
     if of.verdict != "undecided" or not of.more:
-        return of.verdict
+        return _OF_SPACE.get(of.verdict, of.verdict) if of.unit == SPACE else of.verdict
     if of.more >= MOST:
         return f"undecided, >{MOST} boots"
     return f"undecided, +{of.more} boot{'s' if of.more > 1 else ''}"
 
 
+def worse(of: Comparison) -> str:
+    """Return the word for a higher cost: ``slower``, or ``larger`` where space is measured."""
+    return _OF_SPACE["slower"] if of.unit == SPACE else "slower"
+
+
 def baseline(of: Comparison) -> str:
     """Return the name of a comparison's baseline: ``stock``, or the variant in the other run."""
     return of.against if of.against == STOCK else f"{of.variant} in {of.against}"
-
-
-def unit(of: Comparison) -> str:
-    """Return the unit of a comparison's figures; empty where it has none."""
-    side = of.baseline or of.measured
-    return side.unit if side else ""
 
 
 def stretch(microseconds: float, of: Clock) -> tuple[float, str]:

@@ -38,22 +38,20 @@ _STYLES = {"faster": "green", "slower": "red", "undecided": "yellow"}
 
 
 def comparison(comparisons: Sequence[Comparison], results: Sequence[Result] = ()) -> RenderableType:
-    """Return one table per machine, profile, variant and clock: the baseline beside the variant, regressions in red.
+    """Return one table per machine, profile, variant, clock and unit: the baseline beside the variant, regressions in red.
 
     Where only stock has figures of a test, the `results` say why.
     """
-    groups: dict[tuple[str, str, str, Clock], list[Comparison]] = {}
+    groups: dict[tuple[str, str, str, Clock, str], list[Comparison]] = {}
     for item in comparisons:
-        groups.setdefault((item.machine, item.profile, item.variant, item.clock), []).append(item)
-    means = {(mean.machine, mean.profile, mean.variant, mean.clock): mean for mean in geomean.means(comparisons)}
+        groups.setdefault((item.machine, item.profile, item.variant, item.clock, item.unit), []).append(item)
     tables: list[RenderableType] = []
-    for cell, items in groups.items():
+    for items in groups.values():
         short = phrases.short_test
         tables.append(Fitted(_table(items, str), _table(items, short), _table(items, short, stacked=True)))
-        if mean := means.get(cell):
-            tables.append(Text(text.plain(f"{phrases.mean_line(mean)}\n")))
+        tables += [Text(text.plain(f"{phrases.mean_line(mean)}\n")) for mean in geomean.means(items)]
     told = [phrases.SIGN] if any(item.change is not None for item in comparisons) else []
-    legend = [Text(" ".join([*told, *([phrases.MEAN] if means else [])]), style="dim")] if told else []
+    legend = [Text(" ".join([*told, *([phrases.MEAN] if geomean.means(comparisons) else [])]), style="dim")] if told else []
     return Group(*tables, *legend, *(Text(text.plain(gap), style="bold red") for gap in views.gaps(comparisons, results)))
 
 
@@ -61,7 +59,7 @@ def _table(items: Sequence[Comparison], named: Callable[[str], str], *, stacked:
     """Return a table with tests as they are `named`; if it is `stacked`, spreads and ends of intervals have lines of their own."""
     first = items[0]
     counts = "; ".join(dict.fromkeys(phrases.counts(item) for item in items))
-    title = f"{first.machine}, {first.profile}, {first.clock}: median {phrases.unit(first)} ±spread, samples / boots {counts}"
+    title = f"{first.machine}, {first.profile}, {first.clock}: median {first.unit} ±spread, samples / boots {counts}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("test")
     table.add_column(escape(first.against), justify="right")

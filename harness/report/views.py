@@ -55,6 +55,8 @@ class Group(msgspec.Struct, Generic[Item], frozen=True):
     profile: str
     clock: Clock
     items: tuple[Item, ...]
+    part: int = 0
+    """number among those of the same machine, profile and clock that have other units"""
 
     @property
     def heading(self) -> str:
@@ -64,7 +66,7 @@ class Group(msgspec.Struct, Generic[Item], frozen=True):
     @property
     def id(self) -> str:
         """A name that no other group of the same kind has."""
-        return f"{self.machine}-{self.profile}-{self.clock}"
+        return f"{self.machine}-{self.profile}-{self.clock}{f'-{self.part}' if self.part else ''}"
 
 
 def groups(items: Iterable[Item]) -> list[Group[Item]]:
@@ -73,6 +75,17 @@ def groups(items: Iterable[Item]) -> list[Group[Item]]:
     for item in items:
         members.setdefault((item.machine, item.profile, item.clock), []).append(item)
     return [Group(*key, tuple(own)) for key, own in members.items()]
+
+
+def by_unit(comparisons: Iterable[Comparison]) -> list[Group[Comparison]]:
+    """Return the comparisons by machine, profile, clock and unit: figures of one table have one unit."""
+    parts = []
+    for group in groups(comparisons):
+        members: dict[str, list[Comparison]] = {}
+        for item in group.items:
+            members.setdefault(item.unit, []).append(item)
+        parts += [msgspec.structs.replace(group, items=tuple(own), part=part) for part, own in enumerate(members.values())]
+    return parts
 
 
 def ordered(items: Sequence[Tested], palette: Palette) -> list[Tested]:

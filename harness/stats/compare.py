@@ -80,6 +80,12 @@ class Comparison(msgspec.Struct, frozen=True):
     """boots of each side beyond those made that would likely decide what is undecided"""
 
     @property
+    def unit(self) -> str:
+        """Unit of its figures; empty where it has none."""
+        side = self.baseline or self.measured
+        return side.unit if side else ""
+
+    @property
     def change(self) -> float | None:
         """Change of the cost against the baseline, in per cent; positive when it costs more."""
         return None if self.ratio is None else cost.change(self.ratio)

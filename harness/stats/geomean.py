@@ -60,10 +60,13 @@ class GeometricMean(msgspec.Struct, frozen=True):
 
 
 def means(comparisons: Iterable[Comparison]) -> list[GeometricMean]:
-    """Return the mean of each variant in each cell, in the order of the comparisons; none of fewer than FEWEST tests."""
-    cells: dict[tuple[str, str, Clock], list[Comparison]] = {}
+    """Return the mean of each variant in each cell, in the order of the comparisons; none of fewer than FEWEST tests.
+
+    What has another unit is no part of it.
+    """
+    cells: dict[tuple[str, str, Clock, str], list[Comparison]] = {}
     for one in comparisons:
-        cells.setdefault((one.machine, one.profile, one.clock), []).append(one)
+        cells.setdefault((one.machine, one.profile, one.clock, one.unit), []).append(one)
     made = []
     for items in cells.values():
         tests = list(dict.fromkeys(item.test for item in items))

@@ -13,7 +13,7 @@ from harness.kernlog import kmemleak
 from harness.model import catalog, clock
 from harness.model.attribution import Counted, LockedSection
 from harness.model.coverage import Reached
-from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Sample
+from harness.model.records import SPACE, Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Sample
 from harness.model.trouble import Trouble
 from harness.suite import attribution, coverage, guest_script, ktap, meminfo, tracer
 from harness.suite.plan import Plan, Session, Step
@@ -97,20 +97,27 @@ class Reading:
         """Return the samples, with warm-up marked; none of a sweep, or if a tracer disturbed them."""
         if self._use.tracer or self._step.axis or self._session.counts:
             return ()
-        aside = self._step.round >= self._size.rounds
-        warmup = 0 if self._step.test.stress else self._size.warmup
-        before = self._step.round * (warmup + self._size.repeat)
-        return tuple(
-            Sample(
-                **self._names,  # type: ignore[arg-type]
-                test=timing.test,
-                repeat=before + timing.repeat,
-                thread=timing.thread,
-                warmup=aside or timing.repeat < warmup,
-                **self._cost(timing),  # type: ignore[arg-type]
-            )
+        timed = [
+            self._sample(timing.test, timing.repeat, thread=timing.thread, **self._cost(timing))
             for timing in report.timings
             if timing.operations  # none has a thread that idles while others work
+        ]
+        spaces = [
+            self._sample(one.test, one.repeat, thread=0, value=one.span * 1024 / one.held, unit=SPACE, operations=one.operations)
+            for one in report.spaces
+            if one.counts
+        ]
+        return (*timed, *spaces)
+
+    def _sample(self, test: str, repeat: int, **measured: object) -> Sample:
+        """Return a sample with its place among all of the boot, and with what was `measured`."""
+        warmup = 0 if self._step.test.stress else self._size.warmup
+        return Sample(
+            **self._names,  # type: ignore[arg-type]
+            test=test,
+            repeat=self._step.round * (warmup + self._size.repeat) + repeat,
+            warmup=self._step.round >= self._size.rounds or repeat < warmup,
+            **measured,  # type: ignore[arg-type]
         )
 
     def points(self, report: ktap.Report) -> tuple[Point, ...]:

@@ -23,7 +23,8 @@ _MEMORY = re.compile(
     r"^# memory test=(\w+) at=(before|during|after) ns=(\d{1,20})(" + "".join(rf" {name}=\d{{1,20}}" for name in _SIZES) + ")$"
 )
 _NOTE = re.compile(r"^# note test=(\w+) thread=(\d{1,20})((?: \w+=\d{1,20})+)$")
-_FIGURES = re.compile(r"^# (?:latency|buckets|memory|note|sample) test=")
+_SPACE = re.compile(r"^# space test=(\w+) repeat=(\d{1,20}) ops=(\d{1,20}) held=(\d{1,20}) span=(\d{1,20})$")
+_FIGURES = re.compile(r"^# (?:latency|buckets|memory|note|sample|space) test=")
 _NUMBER = re.compile(r"(?<=[=:, ])\d{19,}(?=[ ,:]|$)")
 """a number of so many digits that it may be above MOST"""
 _SAMPLE = re.compile(r"^# sample test=(\w+) repeat=(\d{1,20}) thread=(\d{1,20}) cpu=\d{1,20} ops=(\d{1,20}) ns=(\d{1,20})$")
@@ -37,6 +38,23 @@ class Timing(msgspec.Struct, frozen=True):
     thread: int
     operations: int
     nanoseconds: int
+
+
+class Space(msgspec.Struct, frozen=True):
+    """One sample of a test that measures space; sums over its operations, in KiB."""
+
+    test: str
+    repeat: int
+    operations: int
+    held: int
+    """size of what it held"""
+    span: int
+    """space from the lowest possible address to the highest end"""
+
+    @property
+    def counts(self) -> bool:
+        """True if a ratio can be made of it: something was held, and no more than was spanned."""
+        return 0 < self.held <= self.span and self.operations > 0
 
 
 class ResultLine(msgspec.Struct, frozen=True):
@@ -91,6 +109,7 @@ class Report(msgspec.Struct, frozen=True):
     latencies: tuple[Latency, ...] = ()
     looks: tuple[MemoryLine, ...] = ()
     notes: tuple[Note, ...] = ()
+    spaces: tuple[Space, ...] = ()
     impossible: tuple[str, ...] = ()
     """lines that have a number above MOST, which no guest can mean; nothing is taken from them"""
 
@@ -98,6 +117,11 @@ class Report(msgspec.Struct, frozen=True):
     def complete(self) -> bool:
         """True if every announced test has a result."""
         return self.planned is not None and self.planned == len(self.outcomes)
+
+    @property
+    def measured(self) -> bool:
+        """True if it has a sample, of time or of space."""
+        return any(timing.operations for timing in self.timings) or any(space.counts for space in self.spaces)
 
 
 def parse(log: str) -> Report:
@@ -127,6 +151,7 @@ class _Read:
         self._latencies: list[Latency] = []
         self._looks: list[MemoryLine] = []
         self._notes: list[Note] = []
+        self._spaces: list[Space] = []
 
     def line(self, text: str) -> None:
         """Take a line of the module's, if it is of a kind that is known."""
@@ -143,6 +168,8 @@ class _Read:
             self._looks.append(MemoryLine(memory[1], memory[2], int(memory[3]), _values(memory[4])))
         elif note := _NOTE.match(text):
             self._notes.append(Note(note[1], int(note[2]), _values(note[3])))
+        elif space := _SPACE.match(text):
+            self._spaces.append(Space(space[1], *(int(space[number]) for number in range(2, 6))))
         elif result := _RESULT.match(text):
             reason = result[4] or ""
             skipped = reason.upper().startswith("SKIP")
@@ -151,7 +178,7 @@ class _Read:
     def report(self) -> Report:
         """Return all that was read."""
         whole = tuple(latency for latency in self._latencies if _is_whole(latency))
-        parts = (tuple(part) for part in (self._looks, self._notes, self.impossible))
+        parts = (tuple(part) for part in (self._looks, self._notes, self._spaces, self.impossible))
         return Report(self._planned, tuple(self._outcomes), tuple(self._timings), whole, *parts)  # type: ignore[arg-type]
 
 

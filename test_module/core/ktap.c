@@ -146,6 +146,13 @@ void vmt_ktap_holes(const struct vmt_thread *t, unsigned long holes,
 		t->run->test->name, t->id, holes, hits);
 }
 
+/* A sample of a test that measures space; sums over @ops operations. */
+void vmt_ktap_space(const struct vmt_thread *t, u64 ops, u64 held, u64 span)
+{
+	pr_info("# space test=%s repeat=%u ops=%llu held=%llu span=%llu\n",
+		t->run->test->name, t->run->repeat, ops, held, span);
+}
+
 /* Further figures, as NAME=NUMBER. */
 void vmt_ktap_note(const struct vmt_thread *t, const char *fmt, ...)
 {

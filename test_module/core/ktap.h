@@ -21,6 +21,7 @@ void vmt_ktap_memory(const struct vmt_run *run,
 		     const struct vmt_memory *memory);
 void vmt_ktap_holes(const struct vmt_thread *t, unsigned long holes,
 		    unsigned long hits);
+void vmt_ktap_space(const struct vmt_thread *t, u64 ops, u64 held, u64 span);
 __printf(2, 3)
 void vmt_ktap_note(const struct vmt_thread *t, const char *fmt, ...);
 void vmt_ktap_pass(struct vmt_totals *totals, const char *name);

@@ -25,6 +25,8 @@ static DEFINE_SPINLOCK(no_lock);
 static const u32 *lazy_nr_int;
 static const unsigned long *lazy_nr_long;
 static int *max_threads;
+static int *kptr_restrict_setting;
+static typeof(vread) *read_mapped;
 
 /*
  * The names of 68ad4a330433 (5.2), with a lock of their own since e36176be1c39
@@ -88,6 +90,8 @@ void vmt_find_symbols(void)
 	find_free_list();
 	max_threads = (void *)vmt_lookup("max_threads");
 	find_lazy_nr();
+	kptr_restrict_setting = (void *)vmt_lookup("kptr_restrict");
+	read_mapped = (void *)vmt_lookup("vread");
 }
 
 bool vmt_have_range(void)
@@ -181,6 +185,24 @@ void vmt_allow_threads(unsigned int more)
 
 	if (max_threads && READ_ONCE(*max_threads) < wanted)
 		WRITE_ONCE(*max_threads, wanted);
+}
+
+/* With 0 they are hashed; with 1 whoever may see them does. */
+bool vmt_show_addresses(void)
+{
+	if (kptr_restrict_setting)
+		WRITE_ONCE(*kptr_restrict_setting, 1);
+	return kptr_restrict_setting;
+}
+
+bool vmt_have_vread(void)
+{
+	return read_mapped;
+}
+
+long vmt_vread(char *buf, const void *addr, unsigned long count)
+{
+	return read_mapped(buf, (char *)addr, count);
 }
 
 bool vmt_have_lazy_pages(void)

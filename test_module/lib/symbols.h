@@ -84,6 +84,16 @@ void vmt_free_pcpu(struct vm_struct **areas, int nr);
  */
 void vmt_allow_threads(unsigned int more);
 
+/*
+ * Lets /proc/vmallocinfo print addresses as they are, for good
+ * (kernel.kptr_restrict). False where it would still hide them.
+ */
+bool vmt_show_addresses(void);
+
+/* Copies @count bytes from @addr on; zeros stand where nothing is mapped. */
+bool vmt_have_vread(void);
+long vmt_vread(char *buf, const void *addr, unsigned long count);
+
 bool vmt_have_lazy_pages(void);
 
 /* Lazily freed pages not purged yet; 0 where the counter is not visible. */

@@ -8,7 +8,6 @@
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
-#include <linux/pfn.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -40,21 +39,6 @@ struct model {
 	struct piece pieces[MAX_PIECES];
 	DECLARE_BITMAP(used, VMT_SLICE_PAGES);
 };
-
-/* The lowest place that fits; VMT_SLICE_PAGES if there is none. */
-static unsigned long place_of(const struct model *m,
-			      const struct vmt_page_request *w)
-{
-	unsigned long mask = max(w->align >> PAGE_SHIFT, 1UL) - 1;
-	unsigned long first;
-
-	if (w->start >= w->end || w->end - w->start < w->takes)
-		return VMT_SLICE_PAGES;
-	first = bitmap_find_next_zero_area_off((unsigned long *)m->used,
-					       w->end, w->start, w->takes,
-					       mask, PFN_DOWN(m->base));
-	return first + w->takes <= w->end ? first : VMT_SLICE_PAGES;
-}
 
 /*
  * Repeats a request that was refused although it fits. A purge that is under
@@ -123,7 +107,7 @@ static int allocate(struct vmt_thread *t, struct model *m)
 		.start = m->base + w.start * PAGE_SIZE,
 		.end = m->base + w.end * PAGE_SIZE,
 	};
-	place = place_of(m, &w);
+	place = vmt_lowest_place(m->used, m->base, &w);
 
 	addr = vmt_request(&r);
 	t->lazy_pages_max = max(t->lazy_pages_max, vmt_lazy_pages());

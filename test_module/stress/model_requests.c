@@ -1,12 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Draws requests for model_test: sizes, alignments, windows of many kinds. */
+/*
+ * Draws requests for model_test: sizes, alignments, windows of many kinds. And
+ * knows where the lowest place for one is.
+ */
 #include <linux/bitmap.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/pfn.h>
 
 #include "lib/rng.h"
 #include "stress/model_requests.h"
 #include "stress/request.h"
+
+unsigned long vmt_lowest_place(const unsigned long *used, unsigned long base,
+			       const struct vmt_page_request *w)
+{
+	unsigned long mask = max(w->align >> PAGE_SHIFT, 1UL) - 1;
+	unsigned long first;
+
+	if (w->start >= w->end || w->end - w->start < w->takes)
+		return VMT_SLICE_PAGES;
+	first = bitmap_find_next_zero_area_off((unsigned long *)used, w->end,
+					       w->start, w->takes, mask,
+					       PFN_DOWN(base));
+	return first + w->takes <= w->end ? first : VMT_SLICE_PAGES;
+}
 
 /* Small ones mostly, since it takes many of them to make a pattern of holes. */
 static unsigned int draw_pages(struct vmt_rng *rng)

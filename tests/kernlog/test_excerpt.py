@@ -61,6 +61,8 @@ def test_samples_of_no_operation_are_none() -> None:
     said = f"vmalloc_test: 1..1\nvmalloc_test: {sample}\nvmalloc_test: ok 1 model_test\n"
     assert [t.title for t in failures(Step(test), ktap.parse(said.format(0)), 1, said)] == ["model_test reported no sample"]
     assert failures(Step(test), ktap.parse(said.format(1)), 1, said) == []
+    space = said.format(0).replace("ok 1", "# space test=model_test repeat=0 ops=1 held=2 span=3\nvmalloc_test: ok 1")
+    assert failures(Step(test), ktap.parse(space), 1, space) == []
 
 
 @pytest.mark.parametrize(

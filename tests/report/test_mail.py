@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.clock import Clock
+from harness.model.records import SPACE
 from harness.report import mail as mails
 from harness.report import phrases, plaintext
 from harness.report.contents import Content
@@ -133,6 +134,13 @@ def test_clocks_have_tables_of_their_own() -> None:
     assert "clock wall" in made
     assert made.index("5,120") < made.index("in ns/op") < made.index("777")
     assert "1 % (icount)" in made
+
+
+def test_space_has_a_table_of_its_own() -> None:
+    space = content.slower(test="churn_space_test", threshold=5.0, baseline=content.summary(*[(1187.0,)] * 3, unit=SPACE))
+    made = mail(comparisons=(content.comparison(), space))
+    assert made.index("5,120") < made.index("larger") < made.index(f"in {SPACE}") < made.index("1,187")
+    assert "(R) is a regression: larger by more than 5 %." in made
 
 
 def test_latency_sections_and_growth() -> None:

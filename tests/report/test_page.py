@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from harness.model.clock import Clock
+from harness.model.records import SPACE
 from harness.model.trouble import Frame
 from harness.report import page as pages
 from harness.report import phrases, terminal
@@ -112,6 +113,19 @@ def test_clocks_are_never_in_one_table() -> None:
     assert "777" in made
     assert "777" not in icount
     assert "host" in Page(made).text, "what limits the other clock is said too"
+
+
+def test_space_is_in_a_table_of_its_own_and_larger_or_smaller() -> None:
+    space: dict[str, Any] = {"test": "churn_space_test", "baseline": content.summary(*[(1187.0,)] * 3, unit=SPACE)}
+    made = page(comparisons=(content.comparison(), content.slower(**space)))
+    times, spaces = (t for t in re.findall(r"<table[^>]*>.*?</table>", made, re.DOTALL) if "verdict" in t)
+    assert ("2,560" in times, "1,187" in times, "1,187" in spaces) == (True, False, True)
+    assert ">larger<" in spaces
+    assert f"clock icount, {SPACE}" in made
+    ids = re.findall(r' id="([^"]+)"', made)
+    assert len(ids) == len(set(ids))
+    assert ">smaller<" in page(comparisons=(content.comparison(**space),))
+    assert re.search(r"50\.0\s%\smore\s+space", made)
 
 
 @pytest.mark.parametrize("field", ["title", "text", "test", "kind", "function", "where", "process", "evidence", "left"])

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from harness.model.records import SPACE
 from harness.report import terminal
 from harness.stats import growth
 from harness.stats.outcome import Outcome
@@ -67,6 +68,12 @@ def test_the_terminals_table_has_unit_spread_count_and_interval() -> None:
         "mine",
     ):
         assert words in shown
+
+
+def test_the_terminal_has_a_table_for_each_unit() -> None:
+    space = content.slower(test="churn_space_test", baseline=content.summary(*[(1187.0,)] * 3, unit=SPACE))
+    shown = on_terminal(terminal.comparison([content.comparison(), space]))
+    assert shown.index("median instructions/op") < shown.index("faster") < shown.index(f"median {SPACE}") < shown.index("larger")
 
 
 def test_a_verdict_keeps_to_its_line_on_110_columns() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.model.clock import Clock
-from harness.model.records import Sample
+from harness.model.records import SPACE, Sample
 from harness.stats import estimate, geomean
 from harness.stats.compare import compare, summarise
 from harness.stats.geomean import GeometricMean
@@ -71,6 +71,13 @@ def test_machines_profiles_and_clocks_are_not_mixed() -> None:
     places: list[dict[str, Any]] = [{}, {"machine": "aarch64"}, {"profile": "debug"}, {"clock": Clock.WALL}]
     made = means(*(samples((100, 100), **at) + samples((50, 50), variant="mine", **at) for at in places))
     assert len({(mean.machine, mean.profile, mean.clock) for mean in made}) == len(made) == 4
+
+
+def test_units_are_not_mixed() -> None:
+    other = [make.sample(100, test=TESTS[2], unit=SPACE, boot=boot) for boot in range(3)]
+    (mean,) = means(samples((100, 100)), samples((50, 50), variant="mine"), other)
+    assert mean.tests == TESTS[:2]
+    assert mean.missing == (), "a test of another unit is not missing"
 
 
 def test_one_boot_gives_a_mean_without_an_interval() -> None:

@@ -14,7 +14,7 @@ from harness.model.catalog import SuiteTest
 from harness.model.clock import Clock
 from harness.model.coverage import ChangedLines
 from harness.model.matrix import Base
-from harness.model.records import Sample
+from harness.model.records import SPACE, Sample
 from harness.model.run_folder import FILES
 from harness.suite import guest_script, ktap
 from harness.suite.extract import Observed, Reading
@@ -62,6 +62,16 @@ def test_the_warm_up_is_kept_and_marked(base: Base) -> None:
     assert [(s.repeat, s.warmup, s.boot) for s in found] == [(0, True, 2), (1, False, 2), (2, False, 2)]
     assert [s.value for s in found] == [100.0, 100.05, 100.1]
     assert {s.unit for s in found} == {"instructions/op"}
+
+
+def test_space_is_a_sample_with_a_unit_of_its_own(base: Base) -> None:
+    spaces = [ktap.Space("churn_space_test", repeat, 2000, held, 1500) for repeat, held in ((0, 1000), (1, 1000), (2, 0))]
+    found = reading(base, Step(TEST)).samples(msgspec.structs.replace(report(), spaces=tuple(spaces)))
+    assert [(s.test, s.repeat, s.warmup, s.operations) for s in found] == [
+        ("churn_space_test", 0, True, 2000),
+        ("churn_space_test", 1, False, 2000),
+    ], "nothing held is no sample"
+    assert {(s.value, s.unit) for s in found} == {(1536.0, SPACE)}
 
 
 def test_leaks_take_the_place_of_the_word_that_there_are_some(base: Base) -> None:

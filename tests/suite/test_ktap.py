@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.suite.ktap import Latency, MemoryLine, Note, Report, ResultLine, Timing, parse
+from harness.suite.ktap import Latency, MemoryLine, Note, Report, ResultLine, Space, Timing, parse
 
 LOG = """\
 [    1.100000] vmalloc_test: loading out-of-tree module taints kernel.
@@ -63,6 +63,8 @@ def test_others_lines_are_passed_over() -> None:
         "# sample test=le_fit_alloc_test repeat=0 thread=0 cpu=0 ops=1000 ns=-5",
         "# sample test=le_fit_alloc_test repeat=x thread=0 cpu=0 ops=1000 ns=5",
         "# sample test=le_fit_alloc_test repeat=0 thread=0 cpu=0 ops=1000 ns=5[    1.2] other",
+        "# space test=churn_space_test repeat=0 ops=1000 held=5",
+        "# space test=churn_space_test repeat=0 ops=1000 held=5 span=-6",
         "okay 1 x",
         "ok x",
         "1...4",
@@ -92,12 +94,22 @@ def test_a_number_that_is_too_long_is_no_sample() -> None:
         "# buckets test=a pass=0 1:1,2:99999999999999999999",
         "# memory test=a at=before ns=1 areas=1 used=1 free=9999999999999999999 largest_hole=1 lazy=1 slab_unreclaimable=1",
         "# note test=a thread=0 lazy_pages_max=18446744073709551615",
+        "# space test=a repeat=0 ops=1 held=1 span=9223372036854775808",
         "# note test=a thread=0 lazy_pages_max=" + "9" * 5000,
     ],
 )
 def test_a_number_that_no_guest_can_mean_is_not_taken_and_not_lost(line: str) -> None:
     report = parse(f"vmalloc_test: {line}\n")
     assert report == Report(None, (), (), impossible=(line,))
+
+
+def test_space_is_read_and_counts_where_a_ratio_can_be_made_of_it() -> None:
+    line = "# space test=churn_space_test repeat=1 ops={} held={} span={}"
+    report = parse(f"vmalloc_test: {line.format(2000, 100, 120)}\n")
+    assert report.spaces == (Space("churn_space_test", 1, 2000, 100, 120),)
+    assert report.measured
+    for numbers in ((0, 100, 120), (2000, 0, 120), (2000, 100, 99)):
+        assert not parse(f"vmalloc_test: {line.format(*numbers)}\n").measured
 
 
 def test_a_histogram_of_nothing_is_none() -> None:

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads /proc/vmallocinfo and compares it with the kernel's list of areas.
+ * Freed areas that wait for a purge are in 4.18's list too. Elsewhere they may
+ * be printed from a list of their own, in any order.
+ */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "checks/vmallocinfo.h"
+#include "lib/areas.h"
+#include "lib/proc_file.h"
+#include "lib/symbols.h"
+#include "vmalloc_test.h"
+
+#define FILE_NAME	"/proc/vmallocinfo"
+#define MAX_AREAS	8192
+#define MAX_TEXT	96
+
+/* Says in @reason, of VMT_REASON_LEN characters, what is wrong with a line. */
+#define contradiction(reason, fmt, ...) \
+	(scnprintf(reason, VMT_REASON_LEN, "vmallocinfo: " fmt, \
+		   ##__VA_ARGS__), -EUCLEAN)
+
+struct reader {
+	int (*visit)(void *ctx, const struct vmt_info *info);
+	void *ctx;
+	char *reason;
+};
+
+static int read_line(void *ctx, const char *line, bool begins)
+{
+	struct vmt_info info = { .begins = begins };
+	const struct reader *reader = ctx;
+	unsigned long size;
+	int len = 0;
+
+	if (sscanf(line, "0x%lx-0x%lx %lu%n", &info.start, &info.end, &size,
+		   &len) < 3 || !len)
+		return contradiction(reader->reason, "unreadable: '%s'", line);
+	if (info.start >= info.end || info.end - info.start != size ||
+	    !PAGE_ALIGNED(info.start) || !PAGE_ALIGNED(size))
+		return contradiction(reader->reason,
+				     "[%lx,%lx) has %lu bytes", info.start,
+				     info.end, size);
+	info.text = skip_spaces(line + len);
+	info.unpurged = strstarts(info.text, "unpurged");
+	return reader->visit(reader->ctx, &info);
+}
+
+int vmt_each_info(int (*visit)(void *ctx, const struct vmt_info *info),
+		  void *ctx, char *reason)
+{
+	struct reader reader = { .visit = visit, .ctx = ctx, .reason = reason };
+	int err;
+
+	reason[0] = '\0';
+	err = vmt_each_line(FILE_NAME, read_line, &reader);
+	if (err && !reason[0])
+		scnprintf(reason, VMT_REASON_LEN,
+			  "error %d when reading " FILE_NAME, err);
+	return err;
+}
+
+/* An area of the kernel's list, as it was when that was copied. */
+struct listed {
+	unsigned long start;
+	unsigned long end;
+	const void *caller;	/* NULL where it has no vm_struct */
+	unsigned int nr_pages;
+};
+
+struct copy {
+	unsigned int nr;
+	unsigned int next;	/* while lines are compared with it */
+	char *reason;
+	struct listed areas[MAX_AREAS];
+};
+
+static bool add(void *ctx, const struct vmap_area *va)
+{
+	const struct vm_struct *vm = vmt_area_vm(va);
+	struct copy *copy = ctx;
+
+	if (copy->nr < MAX_AREAS)
+		copy->areas[copy->nr] = (struct listed){
+			.start = va->va_start,
+			.end = va->va_end,
+			.caller = vm ? vm->caller : NULL,
+			.nr_pages = vm ? vm->nr_pages : 0,
+		};
+	return copy->nr++ == MAX_AREAS;
+}
+
+static int compare_text(struct copy *copy, const struct listed *area,
+			const struct vmt_info *info)
+{
+	char text[MAX_TEXT];
+	int len;
+
+	if (!area->caller)
+		return 0;
+	len = scnprintf(text, sizeof(text), "%pS", area->caller);
+	if (area->nr_pages)
+		len += scnprintf(text + len, sizeof(text) - len, " pages=%u ",
+				 area->nr_pages);
+	if (!strncmp(info->text, text, len))
+		return 0;
+	return contradiction(copy->reason, "[%lx,%lx) is of '%s', not '%s'",
+			     info->start, info->end, text, info->text);
+}
+
+static int compare_line(void *ctx, const struct vmt_info *info)
+{
+	struct copy *copy = ctx;
+	const struct listed *area = &copy->areas[copy->next];
+	bool left = copy->next < copy->nr;
+
+	if (left && area->start == info->start && area->end == info->end) {
+		copy->next++;
+		return compare_text(copy, area, info);
+	}
+	if (info->unpurged)
+		return 0;
+	if (left && area->start < info->start)
+		return contradiction(copy->reason, "no line for [%lx,%lx)",
+				     area->start, area->end);
+	return contradiction(copy->reason, "[%lx,%lx) is no area", info->start,
+			     info->end);
+}
+
+static bool same(const struct copy *one, const struct copy *other)
+{
+	return one->nr == other->nr &&
+	       !memcmp(one->areas, other->areas,
+		       one->nr * sizeof(one->areas[0]));
+}
+
+/* Copies are made on both sides of the reading. */
+static int compare(struct copy *before, struct copy *after)
+{
+	const struct listed *left;
+	int err;
+
+	before->nr = 0;
+	before->next = 0;
+	after->nr = 0;
+	vmt_each_area(vmt_busy_list(), add, before);
+	if (before->nr > MAX_AREAS)
+		return -EAGAIN;
+	err = vmt_each_info(compare_line, before, before->reason);
+	vmt_each_area(vmt_busy_list(), add, after);
+	if (!same(before, after))
+		return -EAGAIN;
+	if (err || before->next == before->nr)
+		return err;
+	left = &before->areas[before->next];
+	return contradiction(before->reason, "no line for [%lx,%lx)",
+			     left->start, left->end);
+}
+
+int vmt_info_is_the_list(char *reason)
+{
+	struct copy *copies;
+	int err = -ENOMEM;
+
+	if (!vmt_busy_list())
+		return 0;
+	copies = kvcalloc(2, sizeof(*copies), GFP_KERNEL);
+	if (copies) {
+		copies->reason = reason;
+		err = compare(&copies[0], &copies[1]);
+	}
+	if (err == -ENOMEM || err == -EAGAIN)
+		scnprintf(reason, VMT_REASON_LEN,
+			  "error %d: no quiet moment to compare lists in", err);
+	kvfree(copies);
+	return err;
+}
