@@ -192,6 +192,29 @@ static inline void vmt_unlock_mm(struct mm_struct *mm)
 
 #endif
 
+/* bdebd6a2831b (5.7) hands on by how many pages to go into the area. */
+#if KERNEL_VERSION(5, 7, 0) > LINUX_VERSION_CODE
+
+static inline int vmt_remap_by(typeof(remap_vmalloc_range_partial) *remap,
+			       struct vm_area_struct *vma,
+			       unsigned long user, void *area,
+			       unsigned long skip, unsigned long size)
+{
+	return remap(vma, user, area + skip * PAGE_SIZE, size);
+}
+
+#else
+
+static inline int vmt_remap_by(typeof(remap_vmalloc_range_partial) *remap,
+			       struct vm_area_struct *vma,
+			       unsigned long user, void *area,
+			       unsigned long skip, unsigned long size)
+{
+	return remap(vma, user, area, skip, size);
+}
+
+#endif
+
 /* Pages that CPUs have not yet added to the sum; may be negative. */
 static inline long vmt_slab_pages_noted(void)
 {

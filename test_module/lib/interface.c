@@ -11,6 +11,7 @@ static typeof(find_vm_area) *find_vm;
 static typeof(get_vm_area_caller) *get_area_of;
 static typeof(module_alloc) *alloc_module;
 static typeof(module_memfree) *free_module;
+static typeof(remap_vmalloc_range_partial) *remap_part;
 static struct vm_struct *(*alloc_area)(size_t size, pte_t **ptes);
 static void *(*alloc_exec)(unsigned long size);
 static long (*read_nofault)(void *to, const void *from, size_t size);
@@ -24,6 +25,7 @@ void vmt_find_interface(void)
 	get_area_of = (void *)vmt_lookup("get_vm_area_caller");
 	alloc_module = (void *)vmt_lookup("module_alloc");
 	free_module = (void *)vmt_lookup("module_memfree");
+	remap_part = (void *)vmt_lookup("remap_vmalloc_range_partial");
 	alloc_area = (void *)vmt_lookup("alloc_vm_area");
 	alloc_exec = (void *)vmt_lookup("vmalloc_exec");
 
@@ -123,4 +125,15 @@ void vmt_lock_user(struct mm_struct *mm)
 void vmt_unlock_user(struct mm_struct *mm)
 {
 	vmt_unlock_mm(mm);
+}
+
+bool vmt_have_remap_part(void)
+{
+	return remap_part;
+}
+
+int vmt_remap_part(struct vm_area_struct *vma, unsigned long user, void *area,
+		   unsigned long skip, unsigned long size)
+{
+	return vmt_remap_by(remap_part, vma, user, area, skip, size);
 }

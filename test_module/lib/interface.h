@@ -47,6 +47,14 @@ struct mm_struct;
 void vmt_enter_user(struct mm_struct *mm);
 void vmt_leave_user(struct mm_struct *mm);
 
+/*
+ * remap_vmalloc_range_partial(): @size bytes of @area from page @skip on, at
+ * @user.
+ */
+bool vmt_have_remap_part(void);
+int vmt_remap_part(struct vm_area_struct *vma, unsigned long user, void *area,
+		   unsigned long skip, unsigned long size);
+
 /* Keeps its mappings from changing but by who locked them. */
 void vmt_lock_user(struct mm_struct *mm);
 void vmt_unlock_user(struct mm_struct *mm);

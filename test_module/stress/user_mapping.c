@@ -47,10 +47,8 @@ static int map(struct mapped *m, unsigned long room)
 	if (room == m->nr)
 		err = remap_vmalloc_range(vma, m->area, m->skip);
 	else
-		err = remap_vmalloc_range_partial(vma, m->user,
-						  m->area +
-						  m->skip * PAGE_SIZE,
-						  m->nr * PAGE_SIZE);
+		err = vmt_remap_part(vma, m->user, m->area, m->skip,
+				     m->nr * PAGE_SIZE);
 	vmt_unlock_user(mm);
 	return err;
 }
@@ -194,6 +192,9 @@ int user_mapping_test(struct vmt_thread *t)
 	unsigned long i;
 	int err = 0;
 
+	if (!vmt_have_remap_part())
+		return vmt_skip(t,
+				"remap_vmalloc_range_partial() was not found");
 	vmt_enter_user(t->run->mm);
 	for (i = 0; i < t->loops && !err; i++)
 		err = map_once(t) ?: vmt_breathe(t);
