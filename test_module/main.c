@@ -13,6 +13,7 @@
 #include <linux/module.h>
 
 #include "core/runner.h"
+#include "lib/interface.h"
 #include "lib/slab.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
@@ -27,6 +28,7 @@ struct vmt_params vmt_params = {
 	.lazy_limit = 4,
 	.first_fit = true,
 	.seed = 42,
+	.second = "/vmalloc_second.ko",
 };
 
 static char *tests;
@@ -79,6 +81,9 @@ MODULE_PARM_DESC(first_fit, "1 expects areas at the lowest place that fits, and 
 
 module_param_named(seed, vmt_params.seed, ulong, 0444);
 MODULE_PARM_DESC(seed, "Seed of the pseudo random numbers (default 42)");
+
+module_param_named(second, vmt_params.second, charp, 0444);
+MODULE_PARM_DESC(second, "File of the module that module_load_test loads (default /vmalloc_second.ko)");
 
 #define MAX_THREADS	4096
 #define MIN_LIVE_PAGES	128
@@ -138,6 +143,7 @@ static int __init vmalloc_test_init(void)
 
 	vmt_find_symbols();
 	vmt_find_slab_symbols();
+	vmt_find_interface();
 	return vmt_run_selected(vmt_tests, selected);
 }
 module_init(vmalloc_test_init);

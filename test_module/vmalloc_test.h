@@ -32,6 +32,7 @@ struct vmt_params {
 	unsigned int lazy_limit;
 	bool first_fit;
 	unsigned long seed;
+	char *second;	/* the file of vmalloc_second */
 	cpumask_t cpus;
 };
 
@@ -70,6 +71,7 @@ struct vmt_run {
 	struct vmt_histogram *histogram;	/* in latency passes alone */
 	unsigned int nr_threads;
 	struct vmt_thread *threads;
+	struct mm_struct *mm;	/* of the loader, which waits meanwhile */
 	wait_queue_head_t waiters;
 	bool stop;
 	int fatal;	/* set when no further test can run */

@@ -20,6 +20,8 @@ from harness.host.shell import Line
 from harness.model.matrix import Base, Cell, Machine, Variant
 
 MODULE = "vmalloc_test"
+SECOND = "vmalloc_second"
+"""the module that a test of MODULE loads and unloads"""
 _KEPT = ("System.map", "vmlinux", build_folder.LOG)
 """files of the build folder that are kept, besides image, configuration and the files in `_TOLD`"""
 _TOLD = ("build.json", f"functions.json {functions.FORMAT}", "sources.json")
@@ -55,6 +57,11 @@ class Kernel(msgspec.Struct, frozen=True):
     def sources(self) -> Path:
         """File with the names of the source files that it was compiled from."""
         return self.folder / "sources.json"
+
+    @property
+    def second_module(self) -> Path:
+        """The module that a test of the first one loads, without debug information."""
+        return self.module.parent / f"{SECOND}.ko"
 
     @property
     def debug_module(self) -> Path:
@@ -232,7 +239,8 @@ class KernelBuild(msgspec.Struct, frozen=True):
                 f"{self.cell.name}: the test module does not build: {buildlog.first_error(log)}; the whole log is {log}."
             )
         shutil.copy(log, work / "build.log")
-        strip(self.cell.machine, work / f"{MODULE}.ko")
+        for name in (MODULE, SECOND):
+            strip(self.cell.machine, work / f"{name}.ko")
 
 
 def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, fitting: Path | None = None) -> Kernel:
@@ -299,6 +307,6 @@ def module_sources(folder: Path) -> list[str]:
 def strip(machine: Machine, module: Path) -> None:
     """Copy `module` to the subfolder debug, then strip its debug information: it is sent to every guest."""
     whole = module.parent / "debug" / module.name
-    whole.parent.mkdir()
+    whole.parent.mkdir(exist_ok=True)
     shutil.copy(module, whole)
     shell.output((f"{machine.build.cross_compile}objcopy", "--strip-debug", whole, module), error=BuildError)

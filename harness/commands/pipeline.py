@@ -141,7 +141,7 @@ def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
                 files.write(log, died.log)
                 raise GuestDied(f"{died} Its console's log is {log}.", died.log) from died
             if keep:
-                Guest(machine.state.port, machine.pace, machine.time).put(session.built.kernel.module.read_bytes(), vm_pool.MODULE)
+                vm_pool.put_modules(Guest(machine.state.port, machine.pace, machine.time), session.built)
             machine.release()
             progress.done(name, "was up" if up else f"up in {machine.state.boot_seconds:.1f} s")
 

@@ -30,6 +30,8 @@ from harness.vm.vm_time import StoodStill
 from harness.vm.vms import GuestDied, Vm
 
 MODULE = "/vmalloc_test.ko"
+_SECOND = "/vmalloc_second.ko"
+"""place at which the module looks for the one that it loads"""
 _CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 _LAST_WORDS = 1.0
 """seconds in which a kernel that panics has ended its VM"""
@@ -48,6 +50,12 @@ class Hosting(msgspec.Struct, frozen=True):
 
 
 _HOSTING = Hosting()
+
+
+def put_modules(guest: Guest, built: BuiltCell) -> None:
+    """Write the module, and the one that a test of it loads, in a guest."""
+    guest.put(built.kernel.module.read_bytes(), MODULE)
+    guest.put(built.kernel.second_module.read_bytes(), _SECOND)
 
 
 class Pause(NamedTuple):
@@ -73,7 +81,7 @@ class Station:
         self.symbols = session.built.kernel.folder / "System.map"
         """of its kernel"""
         self.guest = hosting.connect(machine.state.port, machine.pace, machine.time)
-        self.guest.put(session.built.kernel.module.read_bytes(), MODULE)
+        put_modules(self.guest, session.built)
         self.clocksource = self.guest.run("cat", _CLOCKSOURCE).strip()
         self.booted = hosting.prove(self.guest, session, machine, boot, MODULE)
         self._stood = self._stood_before = 0.0

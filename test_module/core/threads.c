@@ -54,6 +54,7 @@ int vmt_start_threads(struct vmt_run *run)
 	struct vmt_thread *t;
 	unsigned int i;
 
+	run->mm = current->mm;
 	vmt_allow_threads(run->nr_threads);
 	for (i = 0; i < run->nr_threads; i++) {
 		t = &run->threads[i];

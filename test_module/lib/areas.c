@@ -9,6 +9,7 @@
 #include <linux/vmalloc.h>
 
 #include "lib/areas.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
 
 void vmt_each_area(const struct vmt_area_list *list,
@@ -26,6 +27,8 @@ void vmt_each_area(const struct vmt_area_list *list,
 
 struct hole_walk {
 	struct vmt_hole hole;	/* the next one, but for its end */
+	unsigned long start;	/* of the range */
+	unsigned long end;
 	bool (*visit)(void *ctx, struct vmt_hole hole);
 	void *ctx;
 	bool enough;
@@ -45,9 +48,9 @@ static bool visit_hole_below(void *ctx, const struct vmap_area *va)
 {
 	struct hole_walk *walk = ctx;
 
-	if (va->va_start >= VMT_RANGE_END)
+	if (va->va_start >= walk->end)
 		return true;
-	if (va->va_end <= VMALLOC_START)
+	if (va->va_end <= walk->start)
 		return false;
 	end_hole(walk, va->va_start, va->va_end);
 	walk->hole.start = va->va_end;
@@ -55,17 +58,26 @@ static bool visit_hole_below(void *ctx, const struct vmap_area *va)
 	return walk->enough;
 }
 
-void vmt_each_hole(bool (*visit)(void *ctx, struct vmt_hole hole), void *ctx)
+void vmt_each_hole_in(unsigned long start, unsigned long end,
+		      bool (*visit)(void *ctx, struct vmt_hole hole),
+		      void *ctx)
 {
 	struct hole_walk walk = {
-		.hole.start = VMALLOC_START,
+		.hole.start = start,
+		.start = start,
+		.end = end,
 		.visit = visit,
 		.ctx = ctx,
 	};
 
 	vmt_each_area(vmt_busy_list(), visit_hole_below, &walk);
 	if (!walk.enough)
-		end_hole(&walk, VMT_RANGE_END, 0);
+		end_hole(&walk, end, 0);
+}
+
+void vmt_each_hole(bool (*visit)(void *ctx, struct vmt_hole hole), void *ctx)
+{
+	vmt_each_hole_in(VMALLOC_START, VMT_RANGE_END, visit, ctx);
 }
 
 static bool count_in_range(void *ctx, const struct vmap_area *va)
@@ -81,6 +93,23 @@ unsigned long vmt_count_areas(void)
 	unsigned long areas = 0;
 
 	vmt_each_area(vmt_busy_list(), count_in_range, &areas);
+	return areas;
+}
+
+static bool count_elsewhere(void *ctx, const struct vmap_area *va)
+{
+	unsigned long *areas = ctx;
+
+	*areas += va->va_end <= VMALLOC_START || va->va_start >= VMT_RANGE_END;
+	return false;
+}
+
+unsigned long vmt_count_areas_elsewhere(void)
+{
+	unsigned long areas = 0;
+
+	vmt_settle();
+	vmt_each_area(vmt_busy_list(), count_elsewhere, &areas);
 	return areas;
 }
 

@@ -32,11 +32,22 @@ void vmt_each_area(const struct vmt_area_list *list,
 		   bool (*visit)(void *ctx, const struct vmap_area *va),
 		   void *ctx);
 
-/* The same for each hole between busy areas, in the vmalloc range. */
+/* The same for each hole between busy areas, in the vmalloc range ... */
 void vmt_each_hole(bool (*visit)(void *ctx, struct vmt_hole hole), void *ctx);
+
+/* ... or in another. */
+void vmt_each_hole_in(unsigned long start, unsigned long end,
+		      bool (*visit)(void *ctx, struct vmt_hole hole),
+		      void *ctx);
 
 /* Busy areas that have an address in the vmalloc range. */
 unsigned long vmt_count_areas(void);
+
+/*
+ * Busy areas elsewhere, once what was freed is purged: modules, and with KASAN
+ * their shadow memory.
+ */
+unsigned long vmt_count_areas_elsewhere(void);
 
 /* Finds the busy area that @addr is in; false where there is none. */
 bool vmt_find_area(unsigned long addr, unsigned long *start,

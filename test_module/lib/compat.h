@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where the kernel versions differ; included by symbols.c and slab.c alone. */
+/* Where the kernel versions differ; included by files of this folder alone. */
 #ifndef VMALLOC_TEST_COMPAT_H
 #define VMALLOC_TEST_COMPAT_H
 
@@ -104,6 +104,113 @@ static inline void *vmt_vm_map_ram(struct page **pages, unsigned int nr)
 static inline void *vmt_vm_map_ram(struct page **pages, unsigned int nr)
 {
 	return vm_map_ram(pages, nr, NUMA_NO_NODE);
+}
+
+#endif
+
+/*
+ * 88dca4ca5a93 (5.8) took the protection from its arguments. vmap() of later
+ * kernels warns of VM_NO_GUARD.
+ */
+#if KERNEL_VERSION(5, 8, 0) > LINUX_VERSION_CODE
+
+#define VMT_VMAP_NO_GUARD	VM_NO_GUARD
+
+static inline void *vmt_vmalloc_prot(unsigned long size, gfp_t gfp,
+				     pgprot_t prot)
+{
+	return __vmalloc(size, gfp, prot);
+}
+
+#else
+
+#define VMT_VMAP_NO_GUARD	0
+
+static inline void *vmt_vmalloc_prot(unsigned long size, gfp_t gfp,
+				     pgprot_t prot)
+{
+	return NULL;
+}
+
+#endif
+
+/*
+ * f5678e7f2ac3 (5.8) renamed them, and since 37c54f9bd486 (5.8) they switch
+ * between the kernel's addresses and a process's themselves. d8ed45c5dcd4 (5.8)
+ * hides mmap_sem.
+ */
+#if KERNEL_VERSION(5, 8, 0) > LINUX_VERSION_CODE
+
+#include <linux/mmu_context.h>
+#include <linux/uaccess.h>
+
+static inline void vmt_use_mm(struct mm_struct *mm)
+{
+	use_mm(mm);
+	set_fs(USER_DS);
+}
+
+static inline void vmt_unuse_mm(struct mm_struct *mm)
+{
+	set_fs(KERNEL_DS);
+	unuse_mm(mm);
+}
+
+static inline void vmt_lock_mm(struct mm_struct *mm)
+{
+	down_write(&mm->mmap_sem);
+}
+
+static inline void vmt_unlock_mm(struct mm_struct *mm)
+{
+	up_write(&mm->mmap_sem);
+}
+
+#else
+
+#include <linux/kthread.h>
+
+static inline void vmt_use_mm(struct mm_struct *mm)
+{
+	kthread_use_mm(mm);
+}
+
+static inline void vmt_unuse_mm(struct mm_struct *mm)
+{
+	kthread_unuse_mm(mm);
+}
+
+static inline void vmt_lock_mm(struct mm_struct *mm)
+{
+	mmap_write_lock(mm);
+}
+
+static inline void vmt_unlock_mm(struct mm_struct *mm)
+{
+	mmap_write_unlock(mm);
+}
+
+#endif
+
+/* bdebd6a2831b (5.7) hands on by how many pages to go into the area. */
+#if KERNEL_VERSION(5, 7, 0) > LINUX_VERSION_CODE
+
+static inline int vmt_remap_by(typeof(remap_vmalloc_range_partial) *remap,
+			       struct vm_area_struct *vma,
+			       unsigned long user, void *area,
+			       unsigned long skip, unsigned long size)
+{
+	return remap(vma, user, area + skip * PAGE_SIZE, size);
+}
+
+#else
+
+static inline int vmt_remap_by(typeof(remap_vmalloc_range_partial) *remap,
+			       struct vm_area_struct *vma,
+			       unsigned long user, void *area,
+			       unsigned long skip, unsigned long size)
+{
+	return remap(vma, user, area, skip, size);
 }
 
 #endif

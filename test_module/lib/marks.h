@@ -14,6 +14,15 @@
 #define VMT_TEST_BEGINS		3
 #define VMT_TEST_ENDS		4
 
+/* A function that returns at once, in machine code; 0 where none is known. */
+#if defined(CONFIG_X86_64)
+#define VMT_RETURN		0xc3		/* ret */
+#elif defined(CONFIG_ARM64)
+#define VMT_RETURN		0xd65f03c0	/* ret */
+#else
+#define VMT_RETURN		0
+#endif
+
 static __always_inline void vmt_mark(const int number)
 {
 #if defined(CONFIG_X86_64)

@@ -118,6 +118,7 @@ def planted_image(own: BuiltCell, other: BuiltCell, folder: Path) -> BuiltCell:
 def planted_module(own: BuiltCell, _: BuiltCell, folder: Path) -> BuiltCell:
     """Return a cell whose module is another one of the same release."""
     kernel: Kernel = own.kernel
+    shutil.copy(kernel.second_module, folder)
     return msgspec.structs.replace(
         own, kernel=msgspec.structs.replace(kernel, module=patched(kernel.module, bytes.fromhex(kernel.module_build_id), folder))
     )

@@ -92,9 +92,10 @@ class FakeGuest:
 
     def __init__(self, clocksource: str) -> None:
         self.clocksource = clocksource
+        self.files: dict[str, bytes] = {}
 
     def put(self, data: bytes, path: str) -> None:
-        pass
+        self.files[path] = data
 
     def run(self, *words: str) -> str:
         return f"{self.clocksource}\n"
@@ -112,7 +113,8 @@ def hosts(tmp_path: Path) -> Hosts:
 def made(base: Base, tmp_path: Path) -> Plan:
     planned = make.plan(base, boots=3)
     (built,) = planned.cells
-    (tmp_path / "m.ko").touch()
+    (tmp_path / "m.ko").write_bytes(b"first")
+    (tmp_path / "vmalloc_second.ko").write_bytes(b"second")
     kernel = msgspec.structs.replace(built.kernel, module=tmp_path / "m.ko")
     return msgspec.structs.replace(planned, cells=(msgspec.structs.replace(built, kernel=kernel),))
 
@@ -161,6 +163,13 @@ def test_a_vm_that_was_left_up_and_runs_something_else_is_replaced(hosts: Hosts,
     used = hosts.lab(tmp_path, prove=Suspicious("up"))
     assert used.station(made.sessions[0]).vm is hosts.started[0]  # type: ignore[comparison-overlap]
     assert hosts.up.stopped
+    used.close()
+
+
+def test_a_guest_has_both_modules(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = hosts.lab(tmp_path)
+    guest: Any = used.station(made.sessions[0]).guest
+    assert guest.files == {"/vmalloc_test.ko": b"first", "/vmalloc_second.ko": b"second"}
     used.close()
 
 

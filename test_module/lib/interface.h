@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The rest of vmalloc's interface, as far as modules cannot simply call it. */
+#ifndef VMALLOC_TEST_INTERFACE_H
+#define VMALLOC_TEST_INTERFACE_H
+
+#include <linux/mm.h>
+#include <linux/types.h>
+#include <linux/vmalloc.h>
+
+void vmt_find_interface(void);
+
+/* All that most tests of the interface need was found. */
+bool vmt_have_lookup(void);
+
+/* find_vm_area(): NULL where no area is, or one without a vm_struct. */
+struct vm_struct *vmt_find_vm(const void *addr);
+
+/* get_vm_area_caller(): an area without pages, anywhere. */
+struct vm_struct *vmt_get_area_of(unsigned long size, unsigned long flags,
+				  const void *caller);
+
+/* Reads, or writes, a byte; false if that is not allowed there. */
+bool vmt_readable(const void *addr);
+bool vmt_writable(void *addr);
+
+/* alloc_vm_area(), which 301fa9f2ddf7 (5.10) removed. */
+bool vmt_have_alloc_vm_area(void);
+struct vm_struct *vmt_alloc_vm_area(size_t size, pte_t **ptes);
+
+/* vmalloc_exec(), which 7a0e27b2a0ce (5.8) removed. */
+bool vmt_have_exec(void);
+void *vmt_vmalloc_exec(unsigned long size);
+
+/* __vmalloc() of pages that cannot be written; NULL from 5.8 on. */
+void *vmt_vmalloc_readonly(unsigned long size, gfp_t gfp);
+
+/* VM_NO_GUARD where vmap() takes it, or 0. */
+extern const unsigned long vmt_no_guard;
+
+/* Memory for a module's code, which has a range of addresses of its own. */
+bool vmt_have_module_space(void);
+void *vmt_module_alloc(unsigned long size);
+void vmt_module_free(void *memory);
+
+/* A thread of the kernel's enters the addresses of a process, and leaves. */
+struct mm_struct;
+void vmt_enter_user(struct mm_struct *mm);
+void vmt_leave_user(struct mm_struct *mm);
+
+/*
+ * remap_vmalloc_range_partial(): @size bytes of @area from page @skip on, at
+ * @user.
+ */
+bool vmt_have_remap_part(void);
+int vmt_remap_part(struct vm_area_struct *vma, unsigned long user, void *area,
+		   unsigned long skip, unsigned long size);
+
+/* Keeps its mappings from changing but by who locked them. */
+void vmt_lock_user(struct mm_struct *mm);
+void vmt_unlock_user(struct mm_struct *mm);
+
+#endif /* VMALLOC_TEST_INTERFACE_H */
