@@ -30,6 +30,9 @@ struct vmt_params {
 	unsigned int threads;
 	unsigned long live_pages;
 	unsigned int lazy_limit;
+	unsigned int wait_limit;
+	unsigned int alloc_limit;
+	unsigned int free_limit;
 	unsigned long seed;
 	cpumask_t cpus;
 };
