@@ -27,6 +27,9 @@ struct vmt_params vmt_params = {
 	.live_pages = 2048,
 	.lazy_limit = 4,
 	.first_fit = true,
+	.wait_limit = 200000,
+	.alloc_limit = 150000,
+	.free_limit = 10000000,
 	.seed = 42,
 	.second = "/vmalloc_second.ko",
 };
@@ -78,6 +81,15 @@ MODULE_PARM_DESC(lazy_limit, "Lazily freed pages that fail lazy_pages_test, as a
 
 module_param_named(first_fit, vmt_params.first_fit, bool, 0444);
 MODULE_PARM_DESC(first_fit, "1 expects areas at the lowest place that fits, and percpu's at the highest; 0 only that holes are used (default 1)");
+
+module_param_named(wait_limit, vmt_params.wait_limit, uint, 0444);
+MODULE_PARM_DESC(wait_limit, "Nanoseconds that an urgent task may wait in longest_wait_test (default 200000; 0: for ever)");
+
+module_param_named(alloc_limit, vmt_params.alloc_limit, uint, 0444);
+MODULE_PARM_DESC(alloc_limit, "Nanoseconds that an allocation may take in longest_call_test (default 150000; 0: for ever)");
+
+module_param_named(free_limit, vmt_params.free_limit, uint, 0444);
+MODULE_PARM_DESC(free_limit, "Nanoseconds that a free may take in longest_call_test (default 10000000; 0: for ever)");
 
 module_param_named(seed, vmt_params.seed, ulong, 0444);
 MODULE_PARM_DESC(seed, "Seed of the pseudo random numbers (default 42)");

@@ -46,4 +46,9 @@ VMT_TEST(purge_notifier_test, VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS),
 VMT_TEST(user_mapping_test, VMT_STRESS),
 VMT_TEST(ioremap_test, VMT_STRESS),
 VMT_TEST(module_space_test, VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS),
-VMT_TEST(module_load_test, VMT_STRESS)
+VMT_TEST(module_load_test, VMT_STRESS),
+VMT_TEST(atomic_free_test, VMT_STRESS | VMT_NEEDS_RANGE),
+VMT_TEST(longest_wait_test, VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS),
+VMT_TEST(longest_call_test, VMT_STRESS | VMT_NEEDS_RANGE | VMT_NEEDS_AREAS),
+VMT_TEST(lazy_pcpu_test, VMT_STRESS | VMT_NEEDS_PCPU),
+VMT_TEST(lazy_free_test, VMT_STRESS | VMT_NEEDS_AREAS)

@@ -31,6 +31,9 @@ struct vmt_params {
 	unsigned long live_pages;
 	unsigned int lazy_limit;
 	bool first_fit;
+	unsigned int wait_limit;
+	unsigned int alloc_limit;
+	unsigned int free_limit;
 	unsigned long seed;
 	char *second;	/* the file of vmalloc_second */
 	cpumask_t cpus;

@@ -113,6 +113,56 @@ unsigned long vmt_count_areas_elsewhere(void)
 	return areas;
 }
 
+static unsigned long pages_in_range(const struct vmap_area *va)
+{
+	unsigned long start = clamp(va->va_start, VMALLOC_START,
+				    VMT_RANGE_END);
+
+	return (clamp(va->va_end, VMALLOC_START, VMT_RANGE_END) - start) >>
+	       PAGE_SHIFT;
+}
+
+struct page_count {
+	unsigned long owned;
+	unsigned long unowned;
+	unsigned long free;
+};
+
+static bool add_busy(void *ctx, const struct vmap_area *va)
+{
+	struct page_count *count = ctx;
+
+	if (vmt_area_vm(va))
+		count->owned += pages_in_range(va);
+	else
+		count->unowned += pages_in_range(va);
+	return false;
+}
+
+static bool add_free(void *ctx, const struct vmap_area *va)
+{
+	struct page_count *count = ctx;
+
+	count->free += pages_in_range(va);
+	return false;
+}
+
+/*
+ * Since dd3b8353bae7 (5.4) lazily freed areas are in no list, but then there is
+ * one of the free ones.
+ */
+unsigned long vmt_unowned_pages(void)
+{
+	const unsigned long all = (VMT_RANGE_END - VMALLOC_START) >> PAGE_SHIFT;
+	struct page_count count = {};
+
+	vmt_each_area(vmt_busy_list(), add_busy, &count);
+	if (!vmt_free_list())
+		return count.unowned;
+	vmt_each_area(vmt_free_list(), add_free, &count);
+	return all - min(all, count.owned + count.free);
+}
+
 struct area_search {
 	unsigned long addr;
 	unsigned long start;	/* of the area that was found */

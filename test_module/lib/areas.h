@@ -49,6 +49,13 @@ unsigned long vmt_count_areas(void);
  */
 unsigned long vmt_count_areas_elsewhere(void);
 
+/*
+ * Pages of the vmalloc range that are neither free nor owned: lazily freed
+ * ones, and those that vm_map_ram() took. They are counted in the lists, as the
+ * kernel's own counter may be what is wrong. Needs vmt_busy_list().
+ */
+unsigned long vmt_unowned_pages(void);
+
 /* Finds the busy area that @addr is in; false where there is none. */
 bool vmt_find_area(unsigned long addr, unsigned long *start,
 		   unsigned long *end);

@@ -6,11 +6,14 @@
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
+#include <linux/sched/rt.h>
 #include <linux/slab.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>
+#include <uapi/linux/sched/types.h>
 
 /* checkpatch is right about modules in the tree; this one is outside of it. */
 #if KERNEL_VERSION(5, 7, 0) > LINUX_VERSION_CODE
@@ -238,6 +241,25 @@ static inline long vmt_slab_pages_noted(void)
 #define VMT_KMALLOC_CACHE(shift)	(kmalloc_caches[shift])
 #else
 #define VMT_KMALLOC_CACHE(shift)	(kmalloc_caches[KMALLOC_NORMAL][shift])
+#endif
+
+/* 7318d4cc14c8 (5.9) took the priority from its callers. */
+#if KERNEL_VERSION(5, 9, 0) > LINUX_VERSION_CODE
+
+static inline void vmt_set_fifo(struct task_struct *task)
+{
+	const struct sched_param param = { .sched_priority = MAX_RT_PRIO / 2 };
+
+	sched_setscheduler_nocheck(task, SCHED_FIFO, &param);
+}
+
+#else
+
+static inline void vmt_set_fifo(struct task_struct *task)
+{
+	sched_set_fifo(task);
+}
+
 #endif
 
 #endif /* VMALLOC_TEST_COMPAT_H */

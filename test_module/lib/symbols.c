@@ -17,6 +17,7 @@ static typeof(__vmalloc_node_range) *vmalloc_node_range;
 static typeof(__get_vm_area_caller) *get_vm_area_in;
 static typeof(pcpu_get_vm_areas) *pcpu_get;
 static typeof(pcpu_free_vm_areas) *pcpu_free;
+static typeof(vfree_atomic) *free_atomic;
 static struct vmt_area_list busy_list;
 static struct vmt_area_list free_list;
 /* Stands in where the free areas have no lock of their own. */
@@ -82,6 +83,7 @@ void vmt_find_symbols(void)
 	get_vm_area_in = (void *)vmt_lookup("__get_vm_area_caller");
 	pcpu_get = (void *)vmt_lookup("pcpu_get_vm_areas");
 	pcpu_free = (void *)vmt_lookup("pcpu_free_vm_areas");
+	free_atomic = (void *)vmt_lookup("vfree_atomic");
 
 	/* Variables: only kernels with CONFIG_KALLSYMS_ALL know their names. */
 	busy_list.lock = (void *)vmt_lookup("vmap_area_lock");
@@ -177,6 +179,21 @@ const struct vmt_area_list *vmt_free_list(void)
 const struct vm_struct *vmt_area_vm(const struct vmap_area *va)
 {
 	return vmt_vm_of(va);
+}
+
+bool vmt_have_vfree_atomic(void)
+{
+	return free_atomic;
+}
+
+void vmt_vfree_atomic(const void *addr)
+{
+	free_atomic(addr);
+}
+
+void vmt_make_urgent(struct task_struct *task)
+{
+	vmt_set_fifo(task);
 }
 
 void vmt_allow_threads(unsigned int more)

@@ -10,6 +10,7 @@
 #include <linux/types.h>
 
 struct page;
+struct task_struct;
 
 void vmt_find_symbols(void);
 
@@ -77,6 +78,13 @@ bool vmt_have_pcpu(void);
 struct vm_struct **vmt_get_pcpu(const unsigned long *offsets,
 				const size_t *sizes, int nr, size_t align);
 void vmt_free_pcpu(struct vm_struct **areas, int nr);
+
+/* vfree_atomic(), for where one may not sleep, be it no interrupt. */
+bool vmt_have_vfree_atomic(void);
+void vmt_vfree_atomic(const void *addr);
+
+/* Has @task run before all that are not urgent. */
+void vmt_make_urgent(struct task_struct *task);
 
 /*
  * Raises the kernel's limit on threads, which is low where memory is small, so

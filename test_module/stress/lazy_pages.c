@@ -4,23 +4,15 @@
  * were freed and wait for the purge must stay within a multiple of what
  * starts one.
  */
-#include <linux/bitops.h>
-#include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
-#include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
 #include "lib/fail.h"
 #include "lib/symbols.h"
+#include "stress/lazy.h"
 #include "vmalloc_test.h"
-
-/* The kernel's lazy_max_pages(). */
-static unsigned long lazy_max_pages(void)
-{
-	return fls(num_online_cpus()) * (SZ_32M / PAGE_SIZE);
-}
 
 static int check_lazy_pages(struct vmt_thread *t)
 {
@@ -28,11 +20,11 @@ static int check_lazy_pages(struct vmt_thread *t)
 
 	t->lazy_pages_max = max(t->lazy_pages_max, lazy);
 	if (!vmt_params.lazy_limit ||
-	    lazy <= vmt_params.lazy_limit * lazy_max_pages())
+	    lazy <= vmt_params.lazy_limit * vmt_lazy_max_pages())
 		return 0;
 	return vmt_fail(t, -EOVERFLOW,
 			"lazy pages: %lu, more than %u times lazy_max_pages() (%lu)",
-			lazy, vmt_params.lazy_limit, lazy_max_pages());
+			lazy, vmt_params.lazy_limit, vmt_lazy_max_pages());
 }
 
 /*
