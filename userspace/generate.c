@@ -107,6 +107,9 @@ static void get(struct random *random, const struct taste *taste, struct operati
 	arguments[0] = operation->kind == GET ? pages(random, taste) * PAGE :
 		       (1 + random_below(random, 12)) * PAGE;
 	window(random, operation);
+	if (taste->no_wrap && (arguments[2] + arguments[1] < arguments[2] ||
+			       arguments[3] + arguments[1] < arguments[3]))
+		arguments[1] = PAGE;
 	if (operation->kind == VMALLOC && arguments[0] > 64 * PAGE)
 		arguments[0] = 64 * PAGE;
 }

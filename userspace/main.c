@@ -20,18 +20,21 @@
 #define SPARE_OBJECTS	1024	/* that a series may keep for later */
 
 #if __SIZEOF_LONG__ == 8
+/* x86_64 with four levels, arm64 with 39 bits, and one that is soon full. */
 const struct layout layouts[] = {
-	{ "x86_64", 0xffffc90000000000ul, 0xffffe8fffffffffful, 0xffffffffc0000000ul,
+	{ "wide", 0xffffc90000000000ul, 0xffffe8fffffffffful, 0xffffffffc0000000ul,
 	  0xffffffffff000000ul },
-	{ "arm64", 0xffffff8008000000ul, 0xffffffbebfff0000ul, 0xffffff8000000000ul,
+	{ "narrow", 0xffffff8008000000ul, 0xffffffbebfff0000ul, 0xffffff8000000000ul,
 	  0xffffff8008000000ul },
 	{ "small", 0xffffff8008000000ul, 0xffffff800b000000ul, 0xffffff8000000000ul,
 	  0xffffff8008000000ul },
 	{ NULL }
 };
 #else
+/* x86 and arm with 896 and 768 MiB of low memory, and one that is soon full. */
 const struct layout layouts[] = {
-	{ "32-bit", 0xf0800000ul, 0xff800000ul, 0xbf000000ul, 0xbfe00000ul },
+	{ "wide", 0xf8800000ul, 0xff7fe000ul, 0xff800000ul, 0xffc00000ul },
+	{ "narrow", 0xf0800000ul, 0xff800000ul, 0xbf000000ul, 0xbfe00000ul },
 	{ "small", 0xf0800000ul, 0xf3800000ul, 0xbf000000ul, 0xbfe00000ul },
 	{ NULL }
 };
@@ -176,18 +179,34 @@ static void replay(void)
 	finish_round();
 }
 
-static void leave_out(const char *what)
+static const struct {
+	const char *word;
+	bool *flag, value;
+} left_out[] = {
+	{ "wrap", &options.taste.no_wrap, true },
+	{ "failing", &options.taste.no_failing, true },
+	{ "pcpu", &options.taste.no_pcpu, true },
+	{ "ram", &options.taste.no_ram, true },
+	{ "lowest", &model_lowest, false },
+	{ "exact", &model_exact, false },
+	{ "pcpu-refused", &model_pcpu, false },
+};
+
+static void leave_out(char *words)
 {
-	if (strstr(what, "wrap"))
-		options.taste.no_wrap = true;
-	if (strstr(what, "failing"))
-		options.taste.no_failing = true;
-	if (strstr(what, "pcpu"))
-		options.taste.no_pcpu = true;
-	if (strstr(what, "ram"))
-		options.taste.no_ram = true;
-	if (strstr(what, "lowest"))
-		model_lowest = false;
+	unsigned int i;
+	char *word;
+
+	for (word = strtok(words, ","); word; word = strtok(NULL, ",")) {
+		for (i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++) {
+			if (!strcmp(word, left_out[i].word)) {
+				*left_out[i].flag = left_out[i].value;
+				break;
+			}
+		}
+		if (i == sizeof(left_out) / sizeof(left_out[0]))
+			host_fail("rig", "there is no %s to leave out", word);
+	}
 }
 
 static void choose_layout(const char *name)

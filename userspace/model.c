@@ -7,7 +7,7 @@
 
 #define BEFORE_MAX	HOST_CPUS_MAX
 
-bool model_lowest = true;
+bool model_lowest = true, model_exact = true, model_pcpu = true;
 
 /* All that is or was busy, by address; what is freed stays until it is shown no more. */
 static struct known known[AREAS_MAX];
@@ -205,7 +205,10 @@ static void tell(unsigned long start, unsigned long end)
 	}
 }
 
-/* The lowest place among sorted areas, 0 if there is none; nothing overflows. */
+/*
+ * The lowest place among sorted areas, 0 if there is none; nothing overflows.  If
+ * holes of just the size need not be found, a page more has to be there.
+ */
 static unsigned long lowest(const struct shown *areas, int count, unsigned long size,
 			    const struct request *request)
 {
@@ -213,6 +216,8 @@ static unsigned long lowest(const struct shown *areas, int count, unsigned long 
 	unsigned long at = request->vstart, limit, rest;
 	int i;
 
+	if (!model_exact)
+		size += PAGE;
 	for (i = 0; i <= count; i++) {
 		rest = at % align;
 		if (rest && at + (align - rest) < at)
@@ -270,14 +275,33 @@ void model_allocated(const struct before *before, unsigned long start, unsigned 
 	tell(start, end);
 }
 
-/* All that was busy at any time since an operation began, by address. */
+/* Does nobody use it, so that a purge has to give it back? */
+static bool is_purgeable(const struct shown *area)
+{
+	const struct known *found = &known[place_of(area->start)];
+
+	if (found == &known[known_count] || found->start != area->start)
+		return false;
+	return found->state == FREED ||
+	       (found->state == BLOCK && !holds_ram(found->start, found->end));
+}
+
+/*
+ * All that was busy at any time since an operation began, by address.  Whoever is
+ * alone has to purge before it refuses, and what that gives back is not busy.
+ */
 static int all_busy(const struct before *before, struct shown *all)
 {
-	int i, j, count;
+	int i, j, count, kept = 0;
 
 	count = allocator_shown(all, AREAS_MAX);
-	if (before->alone)
-		return count;
+	if (before->alone) {
+		for (i = 0; i < count; i++) {
+			if (!is_purgeable(&all[i]))
+				all[kept++] = all[i];
+		}
+		return kept;
+	}
 	for (i = 0; i < before->count && count < AREAS_MAX; i++) {
 		struct shown area = before->areas[i];
 
@@ -337,7 +361,7 @@ void model_pcpu_refused(const struct before *before, const struct pcpu_request *
 	unsigned long above, end, base;
 	int i, j;
 
-	for (i = 0; i < request->count; i++) {
+	for (i = 0; model_pcpu && i < request->count; i++) {
 		end = request->offsets[i] + request->sizes[i];
 		for (j = 0; j <= count; j++) {
 			above = j < count ? all[j].start : layout->end;

@@ -41,6 +41,9 @@ void model_compare(bool exact);
 void model_emptied(void);
 const struct shown *model_areas(int *count);
 
+/* What is judged; all of it unless somebody says otherwise. */
 extern bool model_lowest;	/* page-aligned requests have to get the lowest address */
+extern bool model_exact;	/* a hole of just the size asked for has to be found */
+extern bool model_pcpu;		/* percpu areas that fit have to be granted */
 
 #endif
