@@ -19,7 +19,8 @@ static struct page page_of_all;
 static struct page *pages_of_all[4096];
 static bool (*on_pressure)(void);
 
-static int pressure(struct notifier_block *block, unsigned long event, void *data)
+static int pressure(struct notifier_block *block, unsigned long event,
+		    void *data)
 {
 	if (on_pressure())
 		++*(unsigned long *)data;
@@ -71,7 +72,8 @@ void allocator_put(unsigned long address, enum freeing how)
 	struct vm_struct *area = find_vm_area((void *)address);
 
 	if (!area)
-		host_fail("lost", "find_vm_area() does not find %lx, which is allocated",
+		host_fail("lost",
+			  "find_vm_area() does not find %lx, which is allocated",
 			  address);
 	switch (how) {
 	case FREE_BY_VUNMAP:
@@ -79,7 +81,8 @@ void allocator_put(unsigned long address, enum freeing how)
 		break;
 	case FREE_BY_REMOVE:
 		if (remove_vm_area((void *)address) != area)
-			host_fail("lost", "remove_vm_area() returns another area than was at %lx",
+			host_fail("lost",
+				  "remove_vm_area() returns another area than was at %lx",
 				  address);
 		kfree(area);
 		break;
@@ -91,11 +94,13 @@ void allocator_put(unsigned long address, enum freeing how)
 unsigned long allocator_vmalloc(const struct request *request)
 {
 	unsigned long flags = request->no_guard ? VM_NO_GUARD : 0;
+	void *start;
 
-	return (unsigned long)__vmalloc_node_range(request->size, request->align,
-						   request->vstart, request->vend,
-						   flags_of(request), PAGE_KERNEL,
-						   flags, NUMA_NO_NODE, NULL);
+	start = __vmalloc_node_range(request->size, request->align,
+				     request->vstart, request->vend,
+				     flags_of(request), PAGE_KERNEL, flags,
+				     NUMA_NO_NODE, NULL);
+	return (unsigned long)start;
 }
 
 void allocator_vfree(unsigned long address)
@@ -105,7 +110,8 @@ void allocator_vfree(unsigned long address)
 
 unsigned long allocator_map_ram(unsigned int pages)
 {
-	return (unsigned long)vm_map_ram(pages_of_all, pages, NUMA_NO_NODE, PAGE_KERNEL);
+	return (unsigned long)vm_map_ram(pages_of_all, pages, NUMA_NO_NODE,
+					 PAGE_KERNEL);
 }
 
 void allocator_unmap_ram(unsigned long address, unsigned int pages)
@@ -113,7 +119,8 @@ void allocator_unmap_ram(unsigned long address, unsigned int pages)
 	vm_unmap_ram((void *)address, pages);
 }
 
-void *allocator_pcpu_get(const struct pcpu_request *request, unsigned long *addresses)
+void *allocator_pcpu_get(const struct pcpu_request *request,
+			 unsigned long *addresses)
 {
 	size_t sizes[PCPU_AREAS_MAX];
 	struct vm_struct **areas;
@@ -121,11 +128,13 @@ void *allocator_pcpu_get(const struct pcpu_request *request, unsigned long *addr
 
 	for (i = 0; i < request->count; i++)
 		sizes[i] = request->sizes[i];
-	areas = pcpu_get_vm_areas(request->offsets, sizes, request->count, request->align);
+	areas = pcpu_get_vm_areas(request->offsets, sizes, request->count,
+				  request->align);
 	for (i = 0; areas && i < request->count; i++) {
 		addresses[i] = (unsigned long)areas[i]->addr;
 		if (areas[i]->size != sizes[i])
-			host_fail("size", "percpu area %d has %lx bytes instead of %zx",
+			host_fail("size",
+				  "percpu area %d has %lx bytes instead of %zx",
 				  i, areas[i]->size, sizes[i]);
 	}
 	return areas;
@@ -151,7 +160,7 @@ unsigned int allocator_largest_small_ram(void)
 	return VMAP_MAX_ALLOC;
 }
 
-/* /proc/vmallocinfo: an area begins with its two addresses, whatever follows. */
+/* /proc/vmallocinfo: a line begins with two addresses, whatever follows. */
 
 static struct shown *shown;
 static int shown_count, shown_limit;
@@ -174,7 +183,7 @@ void shim_seq_printf(const char *format, ...)
 	area->start = (unsigned long)va_arg(arguments, void *);
 	area->end = (unsigned long)va_arg(arguments, void *);
 	va_arg(arguments, unsigned long);
-	/* What has a name here has no vm_struct: a freed one, or vm_map_ram()'s. */
+	/* What has a name has no vm_struct: freed, or of vm_map_ram(). */
 	area->ram = false;
 	area->freed = false;
 	for (; format[i]; i++) {
@@ -213,27 +222,29 @@ static void check_order(struct vmap_area *area, const char *tree)
 		host_fail("tree", "%s: the area %lx-%lx has no size", tree,
 			  area->va_start, area->va_end);
 	if (last_seen && last_seen->va_end > area->va_start)
-		host_fail("tree", "%s: %lx-%lx does not lie above %lx-%lx", tree,
-			  area->va_start, area->va_end, last_seen->va_start,
-			  last_seen->va_end);
+		host_fail("tree", "%s: %lx-%lx does not lie above %lx-%lx",
+			  tree, area->va_start, area->va_end,
+			  last_seen->va_start, last_seen->va_end);
 	last_seen = area;
 }
 
 /* Walk a subtree in order; returns the number of its areas. */
-static int check_subtree(struct rb_node *node, struct rb_node *parent, int blacks,
-			 const char *tree)
+static int check_subtree(struct rb_node *node, struct rb_node *parent,
+			 int blacks, const char *tree)
 {
 	int count;
 
 	if (!node) {
 		if (black_depth >= 0 && black_depth != blacks)
-			host_fail("tree", "%s is out of balance: %d and %d black nodes on two paths",
+			host_fail("tree",
+				  "%s is out of balance: %d and %d black nodes on two paths",
 				  tree, black_depth, blacks);
 		black_depth = blacks;
 		return 0;
 	}
 	if (rb_parent(node) != parent)
-		host_fail("tree", "%s: a node has another parent than the one that leads to it",
+		host_fail("tree",
+			  "%s: a node has another parent than the one that leads to it",
 			  tree);
 	if (rb_is_red(node) && parent && rb_is_red(parent))
 		host_fail("tree", "%s: a red node is below a red one", tree);
@@ -243,7 +254,8 @@ static int check_subtree(struct rb_node *node, struct rb_node *parent, int black
 	return count + 1 + check_subtree(node->rb_right, node, blacks, tree);
 }
 
-static void check_both(struct rb_root *root, struct list_head *list, const char *name)
+static void check_both(struct rb_root *root, struct list_head *list,
+		       const char *name)
 {
 	struct vmap_area *area;
 	int in_tree, in_list = 0;
@@ -259,7 +271,8 @@ static void check_both(struct rb_root *root, struct list_head *list, const char 
 		in_list++;
 	}
 	if (in_tree != in_list)
-		host_fail("tree", "%s: %d areas in the tree, and %d in the list", name,
+		host_fail("tree",
+			  "%s: %d areas in the tree, and %d in the list", name,
 			  in_tree, in_list);
 }
 
@@ -273,13 +286,16 @@ static void check_free(void)
 	check_both(&vmap_free_root, &vmap_free_list, "the free areas");
 	free = list_first_entry(&vmap_free_list, struct vmap_area, list);
 	busy = list_first_entry(&vmap_area_list, struct vmap_area, list);
-	while (&free->list != &vmap_free_list || &busy->list != &vmap_area_list) {
+	while (&free->list != &vmap_free_list ||
+	       &busy->list != &vmap_area_list) {
 		if (&busy->list == &vmap_area_list ||
-		    (&free->list != &vmap_free_list && free->va_start < busy->va_start)) {
+		    (&free->list != &vmap_free_list &&
+		     free->va_start < busy->va_start)) {
 			area = free;
 			free = list_next_entry(free, list);
 			if (last && last->va_end == area->va_start)
-				host_fail("tree", "two free areas touch at %lx", area->va_start);
+				host_fail("tree", "two free areas touch at %lx",
+					  area->va_start);
 			last = area;
 		} else {
 			area = busy;
@@ -287,9 +303,12 @@ static void check_free(void)
 			last = NULL;
 		}
 		if (area->va_start < end)
-			host_fail("tree", "%lx-%lx is free and busy", area->va_start, end);
-		if (area->va_start > end && area->va_start > VMALLOC_START && end < VMALLOC_END)
-			host_fail("tree", "%lx-%lx is neither free nor busy", end, area->va_start);
+			host_fail("tree", "%lx-%lx is free and busy",
+				  area->va_start, end);
+		if (area->va_start > end && area->va_start > VMALLOC_START &&
+		    end < VMALLOC_END)
+			host_fail("tree", "%lx-%lx is neither free nor busy",
+				  end, area->va_start);
 		end = area->va_end;
 	}
 }

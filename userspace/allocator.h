@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The allocator under test, in plain C: an address of 0 means that it refused. */
+/* The allocator under test, in plain C; where it refuses it returns 0. */
 #ifndef USERSPACE_ALLOCATOR_H
 #define USERSPACE_ALLOCATOR_H
 
 #include <stdbool.h>
 
-#define PAGE		4096ul
-#define PCPU_AREAS_MAX	4
+#define PAGE 4096ul
+#define PCPU_AREAS_MAX 4
 
 /* An area as /proc/vmallocinfo has it. */
 struct shown {
 	unsigned long start, end;
-	bool ram;	/* of vm_map_ram(): an area, or a block of small ones */
-	bool freed;	/* and not purged yet */
+	bool ram; /* of vm_map_ram(): an area, or a block of small ones */
+	bool freed; /* and not purged yet */
 };
 
 struct request {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Makes operations of random numbers, so that windows are crowded and holes get filled. */
+/* Makes operations of random numbers: windows get crowded, holes filled. */
 #include <limits.h>
 
 #include "generate.h"
 #include "layout.h"
 #include "model.h"
 
-#define LONG_BITS	((int)(sizeof(long) * 8))
+#define LONG_BITS ((int)(sizeof(long) * 8))
 
 static bool one_in(struct random *random, unsigned int n)
 {
@@ -21,7 +21,7 @@ static unsigned long pages(struct random *random, const struct taste *taste)
 		return 1 + random_below(random, 8);
 	if (which < 950)
 		return 1 + random_below(random, 64);
-	if (which < 994)
+	if (which < 994 || taste->roomy)
 		return 1 + random_below(random, 3000);
 	if (which < 998 || taste->no_wrap)
 		return 1ul << random_below(random, LONG_BITS == 64 ? 32 : 17);
@@ -34,7 +34,7 @@ static unsigned long alignment(struct random *random, const struct taste *taste)
 
 	if (which < 600)
 		return one_in(random, 2) ? 1 : PAGE;
-	if (which < 960)
+	if (which < 960 || taste->roomy)
 		return PAGE << random_below(random, 6);
 	if (which < 994 || taste->no_wrap)
 		return PAGE << random_below(random, LONG_BITS == 64 ? 20 : 10);
@@ -53,14 +53,17 @@ static void around_hole(struct random *random, struct operation *operation)
 		return;
 	at = random_below(random, count - 1);
 	hole = areas[at + 1].start - areas[at].end;
-	if (!hole || areas[at].end < layout->start || areas[at + 1].start > layout->end)
+	if (!hole || areas[at].end < layout->start ||
+	    areas[at + 1].start > layout->end)
 		return;
 	if (one_in(random, 2))
 		arguments[2] = areas[at].end;
 	if (one_in(random, 2))
 		arguments[3] = areas[at + 1].start;
 	if (!one_in(random, 3) && hole < (1ul << 34))
-		arguments[0] = hole - (arguments[4] & NO_GUARD || hole == PAGE ? 0 : PAGE);
+		arguments[0] =
+			hole -
+			(arguments[4] & NO_GUARD || hole == PAGE ? 0 : PAGE);
 	if (one_in(random, 8))
 		arguments[0] += PAGE;
 	else if (one_in(random, 8) && arguments[0] > PAGE)
@@ -70,11 +73,10 @@ static void around_hole(struct random *random, struct operation *operation)
 static void window(struct random *random, struct operation *operation)
 {
 	unsigned long *arguments = operation->arguments;
-	unsigned long arena = layout->start + ((layout->end - layout->start) / 8 & -PAGE);
+	unsigned long arena =
+		layout->start + ((layout->end - layout->start) / 8 & -PAGE);
 	unsigned int which = random_below(random, 16);
 
-	arguments[2] = layout->start;
-	arguments[3] = layout->end;
 	if (which < 5) {
 		arguments[2] = arena + random_below(random, 64) * PAGE;
 		arguments[3] = arguments[2] + random_below(random, 1024) * PAGE;
@@ -88,8 +90,10 @@ static void window(struct random *random, struct operation *operation)
 		arguments[2] = layout->start - random_below(random, 64) * PAGE;
 		arguments[3] = layout->start + random_below(random, 128) * PAGE;
 	} else if (which == 9) {
-		arguments[2] = (layout->end & -PAGE) - random_below(random, 128) * PAGE;
-		arguments[3] = (layout->end & -PAGE) + random_below(random, 64) * PAGE;
+		arguments[2] = (layout->end & -PAGE) -
+			       random_below(random, 128) * PAGE;
+		arguments[3] =
+			(layout->end & -PAGE) + random_below(random, 64) * PAGE;
 	} else if (which == 10) {
 		arguments[2] = arena;
 	}
@@ -97,21 +101,30 @@ static void window(struct random *random, struct operation *operation)
 		around_hole(random, operation);
 }
 
-static void get(struct random *random, const struct taste *taste, struct operation *operation)
+static void get(struct random *random, const struct taste *taste,
+		struct operation *operation)
 {
 	unsigned long *arguments = operation->arguments;
 
 	operation->kind = one_in(random, 8) ? VMALLOC : GET;
 	arguments[4] = random_below(random, 4);
 	arguments[1] = alignment(random, taste);
-	arguments[0] = operation->kind == GET ? pages(random, taste) * PAGE :
-		       (1 + random_below(random, 12)) * PAGE;
-	window(random, operation);
+	arguments[0] = operation->kind == GET ?
+			       pages(random, taste) * PAGE :
+			       (1 + random_below(random, 12)) * PAGE;
+	arguments[2] = layout->start;
+	arguments[3] = layout->end;
+	if (!taste->roomy)
+		window(random, operation);
+	if (taste->no_wrap && (arguments[2] + arguments[1] < arguments[2] ||
+			       arguments[3] + arguments[1] < arguments[3]))
+		arguments[1] = PAGE;
 	if (operation->kind == VMALLOC && arguments[0] > 64 * PAGE)
 		arguments[0] = 64 * PAGE;
 }
 
-static enum kind kind(struct random *random, const struct taste *taste, bool full)
+static enum kind kind(struct random *random, const struct taste *taste,
+		      bool full)
 {
 	unsigned int which = random_below(random, 100);
 
@@ -126,9 +139,10 @@ static enum kind kind(struct random *random, const struct taste *taste, bool ful
 	return full ? PUT : GET;
 }
 
-void generate(struct random *random, const struct taste *taste, struct operation *operation)
+void generate(struct random *random, const struct taste *taste,
+	      struct operation *operation)
 {
-	/* More of one thing than of the other for a while, so that holes come and go. */
+	/* More of the one or of the other for a while: holes come and go. */
 	unsigned int phase = random->state >> 60 & 1;
 	bool full = random_below(random, 100) < (phase ? 40 : 55) ||
 		    operations_held() > taste->most;
@@ -140,13 +154,16 @@ void generate(struct random *random, const struct taste *taste, struct operation
 		get(random, taste, operation);
 		break;
 	case MAP_RAM:
-		operation->arguments[0] = 1 + random_below(random, one_in(random, 4) ? 80 : 32);
+		operation->arguments[0] =
+			1 + random_below(random, one_in(random, 4) ? 80 : 32);
 		break;
 	case PCPU_GET:
 		operation->arguments[0] = random_below(random, PCPU_AREAS_MAX);
-		operation->arguments[1] = random_below(random, one_in(random, 4) ? 10 : 4);
+		operation->arguments[1] =
+			random_below(random, one_in(random, 4) ? 10 : 4);
 		operation->arguments[2] = random_next(random) & UINT_MAX;
-		operation->arguments[3] = one_in(random, 2) ? 16 : 1 << random_below(random, 20);
+		operation->arguments[3] =
+			one_in(random, 2) ? 16 : 1 << random_below(random, 20);
 		break;
 	default:
 		operation->arguments[0] = random_below(random, 1 << 16);

@@ -7,12 +7,14 @@
 
 /* What is asked for is left out here. */
 struct taste {
-	bool no_wrap;		/* alignments and sizes at which addresses overflow */
-	bool no_failing;	/* allocations of memory that fail */
+	bool no_wrap; /* alignments and sizes at which addresses overflow */
+	bool no_failing; /* allocations of memory that fail */
 	bool no_pcpu, no_ram;
-	unsigned int most;	/* areas to hold */
+	bool roomy; /* nothing that can be refused, so that purges are late */
+	unsigned int most; /* areas to hold */
 };
 
-void generate(struct random *random, const struct taste *taste, struct operation *operation);
+void generate(struct random *random, const struct taste *taste,
+	      struct operation *operation);
 
 #endif

@@ -17,9 +17,9 @@
 #include "host.h"
 #include "random.h"
 
-#define STACK_SIZE	(256 << 10)
-#define LATER_MAX	4096
-#define INDEX_MAX	4096
+#define STACK_SIZE (256 << 10)
+#define LATER_MAX 4096
+#define INDEX_MAX 4096
 
 void (*host_at_failure)(void);
 void (*host_flushed)(unsigned long start, unsigned long end);
@@ -88,7 +88,8 @@ int host_cpu(void)
 
 static void entered(void)
 {
-	__sanitizer_finish_switch_fiber(cpus[current_cpu].fake_stack, NULL, NULL);
+	__sanitizer_finish_switch_fiber(cpus[current_cpu].fake_stack, NULL,
+					NULL);
 }
 
 static void change_to(int next)
@@ -98,14 +99,15 @@ static void change_to(int next)
 
 	if (before == after)
 		return;
-	__sanitizer_start_switch_fiber(before->done ? NULL : &before->fake_stack,
+	__sanitizer_start_switch_fiber(before->done ? NULL :
+						      &before->fake_stack,
 				       after->stack, STACK_SIZE);
 	current_cpu = next;
 	swapcontext(&before->context, &after->context);
 	entered();
 }
 
-/* Give the processor to another CPU that is not at its end; false if there is none. */
+/* Give way to another CPU that is not at its end; false if none is. */
 static bool change(void)
 {
 	int others[HOST_CPUS_MAX], count = 0;
@@ -123,7 +125,8 @@ static bool change(void)
 
 void host_point(void)
 {
-	if (side_by_side && !is_quiet && !random_below(&schedule, schedule_odds))
+	if (side_by_side && !is_quiet &&
+	    !random_below(&schedule, schedule_odds))
 		change();
 }
 
@@ -144,12 +147,14 @@ static void wait_for(const struct host_lock *lock, const char *name)
 
 	while (lock->owner) {
 		if (lock->owner == current_cpu + 1)
-			host_fail("deadlock", "%s is taken by the CPU that holds it", name);
+			host_fail("deadlock",
+				  "%s is taken by the CPU that holds it", name);
 		cpus[current_cpu].waits_for = lock;
 		for (cpu = 0, waiting = 0; cpu < cpu_count; cpu++)
 			waiting += cpus[cpu].done || is_waiting(&cpus[cpu]);
 		if (waiting == cpu_count || !change())
-			host_fail("deadlock", "all CPUs wait, the last one for %s", name);
+			host_fail("deadlock",
+				  "all CPUs wait, the last one for %s", name);
 	}
 	cpus[current_cpu].waits_for = NULL;
 }
@@ -159,7 +164,8 @@ void host_wait(void)
 {
 	host_might_sleep("a wait");
 	if (!side_by_side || !change())
-		host_fail("deadlock", "a CPU waits, and no other is there to end that");
+		host_fail("deadlock",
+			  "a CPU waits, and no other is there to end that");
 }
 
 bool host_need_resched(void)
@@ -203,7 +209,8 @@ void host_run_cpus(int count, void (*body)(int cpu), unsigned long seed,
 	}
 	side_by_side = true;
 	current_cpu = 0;
-	__sanitizer_start_switch_fiber(&main_fake_stack, cpus[0].stack, STACK_SIZE);
+	__sanitizer_start_switch_fiber(&main_fake_stack, cpus[0].stack,
+				       STACK_SIZE);
 	swapcontext(&main_context, &cpus[0].context);
 	__sanitizer_finish_switch_fiber(main_fake_stack, NULL, NULL);
 	side_by_side = false;
@@ -228,7 +235,9 @@ void host_spin_lock(struct host_lock *lock, const char *name)
 void host_spin_unlock(struct host_lock *lock, const char *name)
 {
 	if (lock->owner != current_cpu + 1)
-		host_fail("lock", "%s is let go of by a CPU that does not hold it", name);
+		host_fail("lock",
+			  "%s is let go of by a CPU that does not hold it",
+			  name);
 	lock->owner = 0;
 	cpus[current_cpu].spin_depth--;
 	host_point();
@@ -253,7 +262,9 @@ bool host_mutex_trylock(struct host_lock *lock)
 void host_mutex_unlock(struct host_lock *lock, const char *name)
 {
 	if (lock->owner != current_cpu + 1)
-		host_fail("lock", "%s is let go of by a CPU that does not hold it", name);
+		host_fail("lock",
+			  "%s is let go of by a CPU that does not hold it",
+			  name);
 	lock->owner = 0;
 	host_point();
 }
@@ -283,7 +294,8 @@ void host_preempt_disable(void)
 void host_preempt_enable(void)
 {
 	if (--cpus[current_cpu].preempt_depth < 0)
-		host_fail("lock", "preemption is enabled without being disabled");
+		host_fail("lock",
+			  "preemption is enabled without being disabled");
 }
 
 void host_might_sleep(const char *what)
@@ -291,7 +303,8 @@ void host_might_sleep(const char *what)
 	struct cpu *cpu = &cpus[current_cpu];
 
 	if (cpu->spin_depth || cpu->rcu_depth || cpu->preempt_depth)
-		host_fail("sleep", "%s may sleep, and is called with %d spinlocks, %d RCU read locks and preemption disabled %d times",
+		host_fail("sleep",
+			  "%s may sleep, and is called with %d spinlocks, %d RCU read locks and preemption disabled %d times",
 			  what, cpu->spin_depth, cpu->rcu_depth,
 			  cpu->preempt_depth);
 	host_point();
@@ -309,7 +322,7 @@ struct header {
 	size_t magic;
 };
 
-#define MAGIC	((size_t)0x5ca1ab1e)
+#define MAGIC ((size_t)0x5ca1ab1e)
 
 static long objects;
 static void *later[LATER_MAX];
@@ -376,7 +389,8 @@ void host_free(struct host_cache *cache, void *object)
 	if (!object)
 		return;
 	if (header->magic != MAGIC)
-		host_fail("memory", "what is freed was overwritten below its begin, or is no object");
+		host_fail("memory",
+			  "what is freed was overwritten below its begin, or is no object");
 	if (cache && header->cache != cache)
 		host_fail("memory", "an object of another cache is freed to %s",
 			  cache->name);
@@ -388,7 +402,8 @@ void host_free(struct host_cache *cache, void *object)
 void host_free_later(void *object)
 {
 	if (later_count == LATER_MAX)
-		host_fail("rig", "too many objects wait for the end of an RCU grace period");
+		host_fail("rig",
+			  "too many objects wait for the end of an RCU grace period");
 	later[later_count++] = object;
 }
 

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define HOST_CPUS_MAX	8
+#define HOST_CPUS_MAX 8
 
-/* Failures: each prints its kind, a sentence and the operations, and ends the process. */
+/* A failure prints its kind and a sentence, and ends the process. */
 void host_fail(const char *kind, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 void host_bug(const char *file, int line) __attribute__((noreturn));
@@ -34,7 +34,7 @@ long host_objects(void);
 
 /* Locks and CPUs. */
 struct host_lock {
-	int owner;		/* number of the CPU plus one */
+	int owner; /* number of the CPU plus one */
 };
 
 void host_spin_lock(struct host_lock *lock, const char *name);
@@ -56,7 +56,7 @@ bool host_need_resched(void);
 int host_cpu(void);
 void host_operation_ends(void);
 
-/* CPUs that run side by side: each is a coroutine, and changes at a host_point(). */
+/* CPUs side by side: each is a coroutine, and changes at a host_point(). */
 void host_run_cpus(int count, void (*body)(int cpu), unsigned long seed,
 		   unsigned int odds);
 

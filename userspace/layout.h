@@ -5,7 +5,7 @@
 
 struct layout {
 	const char *name;
-	unsigned long start, end;	/* of the vmalloc range */
+	unsigned long start, end; /* of the vmalloc range */
 	unsigned long modules_start, modules_end;
 };
 

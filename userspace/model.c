@@ -5,11 +5,14 @@
 #include "layout.h"
 #include "model.h"
 
-#define BEFORE_MAX	HOST_CPUS_MAX
+/* Pages: four times those of which one CPU's purge is due. */
+#define LAZY_LIMIT (4 * 8192)
+#define LAZY_SMALL 4096
+#define BEFORE_MAX HOST_CPUS_MAX
 
-bool model_lowest = true;
+bool model_lowest = true, model_exact = true, model_pcpu = true;
 
-/* All that is or was busy, by address; what is freed stays until it is shown no more. */
+/* All that is busy, by address; what is freed stays while it is shown. */
 static struct known known[AREAS_MAX];
 static int known_count;
 /* Small areas of vm_map_ram(), which lie in blocks. */
@@ -45,7 +48,8 @@ static int place_of(unsigned long start)
 static void forget(int at)
 {
 	known_count--;
-	memmove(&known[at], &known[at + 1], (known_count - at) * sizeof(known[0]));
+	memmove(&known[at], &known[at + 1],
+		(known_count - at) * sizeof(known[0]));
 }
 
 static void learn(unsigned long start, unsigned long end, enum state state)
@@ -54,7 +58,8 @@ static void learn(unsigned long start, unsigned long end, enum state state)
 
 	if (known_count == AREAS_MAX)
 		host_fail("rig", "more areas than the model can hold");
-	memmove(&known[at + 1], &known[at], (known_count - at) * sizeof(known[0]));
+	memmove(&known[at + 1], &known[at],
+		(known_count - at) * sizeof(known[0]));
 	known[at] = (struct known){ start, end, state, false };
 	known_count++;
 }
@@ -79,10 +84,12 @@ static void gone(int at)
 		host_fail("lost", "%lx-%lx is allocated, and not in the list",
 			  area->start, area->end);
 	if (area->state == FREED && !area->flushed)
-		host_fail("flush", "%lx-%lx is free for others, and no flush of the TLB covered it",
+		host_fail("flush",
+			  "%lx-%lx is free for others, and no flush of the TLB covered it",
 			  area->start, area->end);
 	if (area->state == BLOCK && holds_ram(area->start, area->end))
-		host_fail("lost", "the block %lx-%lx is gone with areas of vm_map_ram() in it",
+		host_fail("lost",
+			  "the block %lx-%lx is lost with areas of vm_map_ram() in it",
 			  area->start, area->end);
 	forget(at);
 }
@@ -98,25 +105,29 @@ static void flushed(unsigned long start, unsigned long end)
 }
 
 /*
- * What the list shows and nobody told of: a block, what a call that failed freed
- * again, or another CPU is just at it.
+ * What the list shows and nobody told of: a block, what a call that failed
+ * freed again, or another CPU is just at it.
  */
 static void unknown(const struct shown *area, bool exact)
 {
 	if (area->ram && area->end - area->start == allocator_block_size() &&
-	    area->start % allocator_block_size() == 0)
+	    area->start % allocator_block_size() == 0) {
 		learn(area->start, area->end, BLOCK);
-	else if (exact && (area->ram || area->freed))
+	} else if (exact && (area->ram || area->freed)) {
 		learn(area->start, area->end, FREED);
-	else if (exact)
+		/* Nobody was told when, so that it may have been flushed. */
+		known[place_of(area->start)].flushed = true;
+	} else if (exact) {
 		host_fail("leak", "%lx-%lx is in the list, and nobody has it",
 			  area->start, area->end);
+	}
 }
 
 /* What was freed was purged, and something else begins where it did. */
 static bool replaced(const struct known *old, const struct shown *now)
 {
-	return old->start == now->start && old->end != now->end && old->state != LIVE;
+	return old->start == now->start && old->end != now->end &&
+	       old->state != LIVE;
 }
 
 /* Compare the list with what is known; @exact if no operation is under way. */
@@ -128,18 +139,23 @@ void model_compare(bool exact)
 	for (i = 0; i < shown_count; i++) {
 		const struct shown *area = &shown[i];
 
-		if (area->start >= area->end || area->start % PAGE || area->end % PAGE)
-			host_fail("list", "%lx-%lx is no area", area->start, area->end);
+		if (area->start >= area->end || area->start % PAGE ||
+		    area->end % PAGE)
+			host_fail("list", "%lx-%lx is no area", area->start,
+				  area->end);
 		if (i && area[-1].end > area->start)
-			host_fail("overlap", "%lx-%lx is in the list after %lx-%lx", area->start,
-				  area->end, area[-1].start, area[-1].end);
-		while (at < known_count &&
-		       (known[at].start < area->start || replaced(&known[at], area)))
+			host_fail("overlap",
+				  "%lx-%lx is in the list after %lx-%lx",
+				  area->start, area->end, area[-1].start,
+				  area[-1].end);
+		while (at < known_count && (known[at].start < area->start ||
+					    replaced(&known[at], area)))
 			gone(at);
 		if (at < known_count && known[at].start == area->start) {
 			if (known[at].end != area->end)
-				host_fail("list", "%lx-%lx is shown as %lx-%lx", known[at].start,
-					  known[at].end, area->start, area->end);
+				host_fail("list", "%lx-%lx is shown as %lx-%lx",
+					  known[at].start, known[at].end,
+					  area->start, area->end);
 		} else {
 			unknown(area, exact);
 			if (at == known_count || known[at].start != area->start)
@@ -178,6 +194,22 @@ void model_begin(struct before *before)
 	running[running_count++] = before;
 }
 
+/* Areas that wait for the purge; a large one alone may pass any threshold. */
+static void check_lazy(void)
+{
+	unsigned long pages, all_pages = 0;
+	int i;
+
+	for (i = 0; i < known_count; i++) {
+		pages = (known[i].end - known[i].start) / PAGE;
+		if (known[i].state == FREED && pages <= LAZY_SMALL)
+			all_pages += pages;
+	}
+	if (all_pages > LAZY_LIMIT)
+		host_fail("lazy", "%lu lazily freed pages wait for a purge",
+			  all_pages);
+}
+
 void model_end(struct before *before)
 {
 	int i;
@@ -187,6 +219,8 @@ void model_end(struct before *before)
 	running[i] = running[--running_count];
 	host_operation_ends();
 	model_compare(running_count == 0);
+	if (before->alone)
+		check_lazy();
 }
 
 /* Whoever is at work may have seen this area busy. */
@@ -201,18 +235,24 @@ static void tell(unsigned long start, unsigned long end)
 			continue;
 		if (before->count == AREAS_MAX)
 			host_fail("rig", "more areas than the model can hold");
-		before->areas[before->count++] = (struct shown){ start, end, false };
+		before->areas[before->count++] =
+			(struct shown){ start, end, false };
 	}
 }
 
-/* The lowest place among sorted areas, 0 if there is none; nothing overflows. */
-static unsigned long lowest(const struct shown *areas, int count, unsigned long size,
-			    const struct request *request)
+/*
+ * The lowest place among sorted areas, 0 if there is none; nothing overflows.
+ * If holes of just the size need not be found, a page more has to be there.
+ */
+static unsigned long lowest(const struct shown *areas, int count,
+			    unsigned long size, const struct request *request)
 {
 	unsigned long align = request->align < PAGE ? PAGE : request->align;
 	unsigned long at = request->vstart, limit, rest;
 	int i;
 
+	if (!model_exact)
+		size += PAGE;
 	for (i = 0; i <= count; i++) {
 		rest = at % align;
 		if (rest && at + (align - rest) < at)
@@ -233,11 +273,13 @@ static unsigned long lowest(const struct shown *areas, int count, unsigned long 
 static void check_lowest(const struct before *before, unsigned long start,
 			 unsigned long size, const struct request *request)
 {
-	unsigned long right = lowest(before->areas, before->count, size, request);
+	unsigned long right =
+		lowest(before->areas, before->count, size, request);
 
 	/* What is purged meanwhile may let it be lower, but never higher. */
 	if (right && start > right)
-		host_fail("lowest", "%lx bytes in %lx-%lx went to %lx, and would fit at %lx",
+		host_fail("lowest",
+			  "%lx bytes in %lx-%lx went to %lx, and would fit at %lx",
 			  size, request->vstart, request->vend, start, right);
 }
 
@@ -249,20 +291,23 @@ static void check_overlap(unsigned long start, unsigned long end)
 		at--;
 	while (at < known_count && known[at].start < end) {
 		if (known[at].state == LIVE)
-			host_fail("overlap", "%lx-%lx was allocated, and %lx-%lx is", start, end,
-				  known[at].start, known[at].end);
+			host_fail("overlap",
+				  "%lx-%lx was allocated, and %lx-%lx is",
+				  start, end, known[at].start, known[at].end);
 		gone(at);
 	}
 }
 
-void model_allocated(const struct before *before, unsigned long start, unsigned long end,
-		     const struct request *request)
+void model_allocated(const struct before *before, unsigned long start,
+		     unsigned long end, const struct request *request)
 {
-	if (request && (start < request->vstart || end > request->vend || end <= start))
-		host_fail("window", "%lx-%lx is not in the window %lx-%lx", start, end,
-			  request->vstart, request->vend);
+	if (request &&
+	    (start < request->vstart || end > request->vend || end <= start))
+		host_fail("window", "%lx-%lx is not in the window %lx-%lx",
+			  start, end, request->vstart, request->vend);
 	if (request && request->align && start % request->align)
-		host_fail("alignment", "%lx is not aligned to %lx", start, request->align);
+		host_fail("alignment", "%lx is not aligned to %lx", start,
+			  request->align);
 	check_overlap(start, end);
 	if (request && before->alone && model_lowest && request->align <= PAGE)
 		check_lowest(before, start, end - start, request);
@@ -270,14 +315,33 @@ void model_allocated(const struct before *before, unsigned long start, unsigned 
 	tell(start, end);
 }
 
-/* All that was busy at any time since an operation began, by address. */
+/* Does nobody use it, so that a purge has to give it back? */
+static bool is_purgeable(const struct shown *area)
+{
+	const struct known *found = &known[place_of(area->start)];
+
+	if (found == &known[known_count] || found->start != area->start)
+		return false;
+	return found->state == FREED ||
+	       (found->state == BLOCK && !holds_ram(found->start, found->end));
+}
+
+/*
+ * All that was busy at any time since an operation began, by address.  Whoever
+ * is alone has to purge before it refuses: what that gives back is not busy.
+ */
 static int all_busy(const struct before *before, struct shown *all)
 {
-	int i, j, count;
+	int i, j, count, kept = 0;
 
 	count = allocator_shown(all, AREAS_MAX);
-	if (before->alone)
-		return count;
+	if (before->alone) {
+		for (i = 0; i < count; i++) {
+			if (!is_purgeable(&all[i]))
+				all[kept++] = all[i];
+		}
+		return kept;
+	}
 	for (i = 0; i < before->count && count < AREAS_MAX; i++) {
 		struct shown area = before->areas[i];
 
@@ -297,8 +361,10 @@ void model_refused(const struct before *before, unsigned long size,
 	unsigned long right = lowest(all, count, size, request);
 
 	if (right)
-		host_fail("refused", "%lx bytes at %lx in %lx-%lx are refused, and fit at %lx",
-			  size, request->align, request->vstart, request->vend, right);
+		host_fail("refused",
+			  "%lx bytes at %lx in %lx-%lx are refused, and fit at %lx",
+			  size, request->align, request->vstart, request->vend,
+			  right);
 }
 
 static bool is_free(const struct shown *areas, int count, unsigned long start,
@@ -330,14 +396,15 @@ static bool pcpu_fits(const struct shown *areas, int count,
 	return true;
 }
 
-/* If there is a place, then one where an area ends at an obstacle, or at the range's end. */
-void model_pcpu_refused(const struct before *before, const struct pcpu_request *request)
+/* If there is a place, then one where an area ends at an obstacle. */
+void model_pcpu_refused(const struct before *before,
+			const struct pcpu_request *request)
 {
 	int count = all_busy(before, all);
 	unsigned long above, end, base;
 	int i, j;
 
-	for (i = 0; i < request->count; i++) {
+	for (i = 0; model_pcpu && i < request->count; i++) {
 		end = request->offsets[i] + request->sizes[i];
 		for (j = 0; j <= count; j++) {
 			above = j < count ? all[j].start : layout->end;
@@ -346,7 +413,8 @@ void model_pcpu_refused(const struct before *before, const struct pcpu_request *
 			if (base > above || base < layout->start ||
 			    !pcpu_fits(all, count, request, base))
 				continue;
-			host_fail("refused", "%d percpu areas are refused, and fit at %lx",
+			host_fail("refused",
+				  "%d percpu areas are refused, and fit at %lx",
 				  request->count, base);
 		}
 	}
@@ -359,7 +427,9 @@ void model_ram(unsigned long start, unsigned long end)
 	if (start < layout->start || end > layout->end || start % PAGE)
 		host_fail("window", "vm_map_ram() returns %lx", start);
 	if (holds_ram(start, end))
-		host_fail("overlap", "vm_map_ram() returns %lx-%lx, which is in use", start, end);
+		host_fail("overlap",
+			  "vm_map_ram() returns %lx-%lx, which is in use",
+			  start, end);
 	ram[ram_count++] = (struct shown){ start, end, true };
 	tell(block, block + allocator_block_size());
 }
@@ -379,16 +449,18 @@ void model_freed(unsigned long start, unsigned long end)
 	struct known *area = &known[place_of(start)];
 
 	if (area->start != start || area->end != end || area->state != LIVE)
-		host_fail("rig", "%lx-%lx is freed, and is not allocated", start, end);
+		host_fail("rig", "%lx-%lx is freed, and is not allocated",
+			  start, end);
 	area->state = FREED;
 	area->flushed = false;
 }
 
-/* All was freed and purged: what was there at first is there, and nothing else. */
+/* All was freed and purged: what is there was there at first. */
 void model_emptied(void)
 {
 	model_compare(true);
 	if (shown_count != boot_count)
-		host_fail("leak", "%d areas are left when all is freed and purged, %d of the boot",
+		host_fail("leak",
+			  "%d areas are left when all is freed and purged, %d of the boot",
 			  shown_count, boot_count);
 }

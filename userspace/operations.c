@@ -7,13 +7,13 @@
 #include "operations.h"
 #include "random.h"
 
-#define HELD_MAX	1024
+#define HELD_MAX 1024
 
 /* What is held, of each kind that can be freed. */
 struct held {
 	unsigned long start, end;
-	unsigned long pages;		/* of vm_map_ram() */
-	void *areas;			/* of percpu */
+	unsigned long pages; /* of vm_map_ram() */
+	void *areas; /* of percpu */
 	struct pcpu_request pcpu;
 };
 
@@ -23,9 +23,11 @@ static struct before before[HOST_CPUS_MAX];
 struct counts counts;
 
 const char *const kind_names[KINDS] = {
-	[GET] = "get", [PUT] = "put", [VMALLOC] = "vmalloc", [VFREE] = "vfree",
-	[MAP_RAM] = "map_ram", [UNMAP_RAM] = "unmap_ram", [PCPU_GET] = "pcpu_get",
-	[PCPU_FREE] = "pcpu_free", [PURGE] = "purge",
+	[GET] = "get",		 [PUT] = "put",
+	[VMALLOC] = "vmalloc",	 [VFREE] = "vfree",
+	[MAP_RAM] = "map_ram",	 [UNMAP_RAM] = "unmap_ram",
+	[PCPU_GET] = "pcpu_get", [PCPU_FREE] = "pcpu_free",
+	[PURGE] = "purge",
 };
 
 static struct held take(enum kind kind, unsigned long number)
@@ -45,7 +47,8 @@ static void keep(enum kind kind, struct held what)
 
 static unsigned long whole_size(const struct request *request)
 {
-	return (request->size + PAGE - 1) / PAGE * PAGE + (request->no_guard ? 0 : PAGE);
+	return (request->size + PAGE - 1) / PAGE * PAGE +
+	       (request->no_guard ? 0 : PAGE);
 }
 
 static void run_get(const struct operation *operation, struct before *mine)
@@ -61,13 +64,15 @@ static void run_get(const struct operation *operation, struct before *mine)
 	};
 	unsigned long start;
 
-	start = operation->kind == GET ? allocator_get(&request) : allocator_vmalloc(&request);
+	start = operation->kind == GET ? allocator_get(&request) :
+					 allocator_vmalloc(&request);
 	allocator_quiet();
 	if (start) {
 		unsigned long end = start + whole_size(&request);
 
 		model_allocated(mine, start, end, &request);
-		keep(operation->kind, (struct held){ .start = start, .end = end });
+		keep(operation->kind,
+		     (struct held){ .start = start, .end = end });
 		return;
 	}
 	counts.refused[operation->kind]++;
@@ -110,8 +115,10 @@ static void run_map_ram(const struct operation *operation, struct before *mine)
 		.vstart = layout->start,
 		.vend = layout->end,
 	};
+	struct held area;
 	unsigned long start = allocator_map_ram(pages);
-	unsigned long end = start + (small ? power_of_two(pages) : pages) * PAGE;
+	unsigned long end =
+		start + (small ? power_of_two(pages) : pages) * PAGE;
 
 	allocator_quiet();
 	if (start) {
@@ -119,7 +126,8 @@ static void run_map_ram(const struct operation *operation, struct before *mine)
 			model_ram(start, end);
 		else
 			model_allocated(mine, start, end, &request);
-		keep(MAP_RAM, (struct held){ .start = start, .end = end, .pages = pages });
+		area = (struct held){ start, end, pages };
+		keep(MAP_RAM, area);
 		return;
 	}
 	counts.refused[MAP_RAM]++;
@@ -138,7 +146,7 @@ static void run_unmap_ram(const struct operation *operation)
 	allocator_unmap_ram(area.start, area.pages);
 }
 
-/* Make a request of numbers: how many, the alignment, a seed, the spread in pages. */
+/* Make a request: of how many, the alignment, a seed, and the spread. */
 static struct pcpu_request pcpu_request(const unsigned long *arguments)
 {
 	struct pcpu_request request = {
@@ -151,10 +159,12 @@ static struct pcpu_request pcpu_request(const unsigned long *arguments)
 
 	random_seed(&random, arguments[2]);
 	for (i = 0; i < request.count; i++) {
-		request.sizes[i] = request.align * (1 + random_below(&random, 4));
+		request.sizes[i] =
+			request.align * (1 + random_below(&random, 4));
 		request.offsets[i] = at;
 		at += request.sizes[i];
-		at += random_below(&random, arguments[3] % (1ul << 30) + 1) * request.align;
+		at += random_below(&random, arguments[3] % (1ul << 30) + 1) *
+		      request.align;
 	}
 	/* In no order. */
 	for (i = request.count - 1; i > 0; i--) {
@@ -190,10 +200,11 @@ static void run_pcpu_get(const struct operation *operation, struct before *mine)
 		.vstart = layout->start,
 		.vend = layout->end,
 	};
+	struct held area = { 0 };
 	void *areas;
 	int i;
 
-	/* More than all of the range is a mistake of the caller's, with a warning. */
+	/* More than all of the range is a mistake of the caller's. */
 	if (span(&request) > (layout->end - layout->start) / 2)
 		return;
 	areas = allocator_pcpu_get(&request, starts);
@@ -204,15 +215,20 @@ static void run_pcpu_get(const struct operation *operation, struct before *mine)
 			model_pcpu_refused(mine, &request);
 		return;
 	}
-	mine->alone = false;	/* the place is the highest one, not the lowest */
+	mine->alone = false; /* the place is the highest one, not the lowest */
 	for (i = 0; i < request.count; i++) {
-		if (starts[i] - request.offsets[i] != starts[0] - request.offsets[0])
-			host_fail("offset", "percpu area %d is at %lx, and the first one at %lx",
+		if (starts[i] - request.offsets[i] !=
+		    starts[0] - request.offsets[0])
+			host_fail("offset",
+				  "percpu area %d is at %lx, and the first one at %lx",
 				  i, starts[i], starts[0]);
-		model_allocated(mine, starts[i], starts[i] + request.sizes[i], &place);
+		model_allocated(mine, starts[i], starts[i] + request.sizes[i],
+				&place);
 	}
-	keep(PCPU_GET, (struct held){ .start = starts[0] - request.offsets[0],
-				      .areas = areas, .pcpu = request });
+	area.start = starts[0] - request.offsets[0];
+	area.areas = areas;
+	area.pcpu = request;
+	keep(PCPU_GET, area);
 }
 
 static void run_pcpu_free(const struct operation *operation)
@@ -229,8 +245,11 @@ static void run_pcpu_free(const struct operation *operation)
 }
 
 static const enum kind held_by[KINDS] = {
-	[PUT] = GET, [VFREE] = VMALLOC, [UNMAP_RAM] = MAP_RAM, [PCPU_FREE] = PCPU_GET,
-	[GET] = PURGE, [VMALLOC] = PURGE, [MAP_RAM] = PURGE, [PCPU_GET] = PURGE, [PURGE] = PURGE,
+	[PUT] = GET,	       [VFREE] = VMALLOC,
+	[UNMAP_RAM] = MAP_RAM, [PCPU_FREE] = PCPU_GET,
+	[GET] = PURGE,	       [VMALLOC] = PURGE,
+	[MAP_RAM] = PURGE,     [PCPU_GET] = PURGE,
+	[PURGE] = PURGE,
 };
 
 static bool possible(enum kind kind)
@@ -252,7 +271,8 @@ void operation_run(const struct operation *operation, int cpu)
 	model_begin(mine);
 	host_quiet(false);
 	counts.done[operation->kind]++;
-	host_fail_at(operation->failing % ALL_FAILING, operation->failing & ALL_FAILING);
+	host_fail_at(operation->failing % ALL_FAILING,
+		     operation->failing & ALL_FAILING);
 	switch (operation->kind) {
 	case GET:
 	case VMALLOC:
@@ -307,7 +327,8 @@ void operations_free_all(void)
 
 	for (i = 0; i < sizeof(frees) / sizeof(frees[0]); i++) {
 		while (held_count[held_by[frees[i]]])
-			operation_run(&(struct operation){ .kind = frees[i] }, 0);
+			operation_run(&(struct operation){ .kind = frees[i] },
+				      0);
 	}
 	operation_run(&(struct operation){ .kind = PURGE }, 0);
 	operation_run(&(struct operation){ .kind = PURGE }, 0);
@@ -317,7 +338,8 @@ void operations_free_all(void)
 
 unsigned int operations_held(void)
 {
-	return held_count[GET] + held_count[VMALLOC] + held_count[MAP_RAM] + held_count[PCPU_GET];
+	return held_count[GET] + held_count[VMALLOC] + held_count[MAP_RAM] +
+	       held_count[PCPU_GET];
 }
 
 void operation_print(FILE *file, const struct operation *operation)
@@ -336,8 +358,8 @@ bool operation_read(FILE *file, struct operation *operation)
 	char name[16];
 	int kind;
 
-	if (fscanf(file, "%15s %lx %lx %lx %lx %lx %lu", name, &a[0], &a[1], &a[2], &a[3],
-		   &a[4], &operation->failing) != 7)
+	if (fscanf(file, "%15s %lx %lx %lx %lx %lx %lu", name, &a[0], &a[1],
+		   &a[2], &a[3], &a[4], &operation->failing) != 7)
 		return false;
 	for (kind = 0; kind < KINDS; kind++) {
 		if (!strcmp(name, kind_names[kind])) {

@@ -9,18 +9,29 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum kind { GET, PUT, VMALLOC, VFREE, MAP_RAM, UNMAP_RAM, PCPU_GET, PCPU_FREE, PURGE, KINDS };
+enum kind {
+	GET,
+	PUT,
+	VMALLOC,
+	VFREE,
+	MAP_RAM,
+	UNMAP_RAM,
+	PCPU_GET,
+	PCPU_FREE,
+	PURGE,
+	KINDS
+};
 
 /* get, vmalloc: size, alignment, vstart, vend, flags; put: index, how */
 struct operation {
 	enum kind kind;
 	unsigned long arguments[5];
-	unsigned long failing;	/* number of the allocation of memory that fails, 0 for none */
+	unsigned long failing; /* which allocation of memory, 0 for none */
 };
 
-#define NO_GUARD	1ul
-#define NO_BLOCKING	2ul
-#define ALL_FAILING	(1ul << 20)	/* with `failing`: all that follow fail, too */
+#define NO_GUARD 1ul
+#define NO_BLOCKING 2ul
+#define ALL_FAILING (1ul << 20) /* with `failing`: all that follow fail, too */
 
 struct counts {
 	unsigned long done[KINDS], refused[KINDS], failed;

@@ -14,6 +14,8 @@ import msgspec
 from harness import paths
 from harness.host import shell
 from harness.host.shell import Line
+from harness.model import matrix
+from harness.model.selection import DEFAULT
 
 Commands = Mapping[str, tuple[str, ...]]
 
@@ -22,6 +24,8 @@ _WORKFLOW = ".github/workflows/nightly.yml"
 _TESTS = (*_PYTHON, "pytest", "tests", "-ra", "--durations=10", "-m")
 _SPREAD = ("-n", "auto", "--dist")
 """one process a core, and the way in which tests are given to them"""
+_OPERATIONS = "240000"
+"""of each variant's allocator in user space"""
 _NAME = 18
 """columns of a check's name"""
 
@@ -53,7 +57,9 @@ def commands(*, fast: bool, everything: bool = False) -> tuple[Commands, ...]:
         "end-to-end": (*_TESTS, f"{kernel} and not alone", *_SPREAD, "loadgroup"),
         "end-to-end alone": (*_TESTS, f"{kernel} and alone"),
     }
-    return (quick,) if fast else (quick, *({name: command} for name, command in booting.items()))
+    variants = ",".join((matrix.STOCK, *matrix.series_names(matrix.load_base(DEFAULT))))
+    userspace = {"userspace": (*_PYTHON, "invoke", "userspace", "--variant", variants, "--operations", _OPERATIONS)}
+    return (quick,) if fast else (quick, userspace, *({name: command} for name, command in booting.items()))
 
 
 def run(groups: Sequence[Commands], say: Line) -> list[str]:

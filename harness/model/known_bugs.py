@@ -39,6 +39,18 @@ class KnownBug(TomlTable, frozen=True):
         return self.kind == kind and re.search(self.title, title) is not None
 
 
+class UserspaceBug(TomlTable, frozen=True):
+    """A bug that the allocator of stock shows in user space."""
+
+    title: str
+    """a regular expression that kind and title of the failure match, as in ``bug: kernel BUG at ...``"""
+    without: str
+    """word that leaves out what shows the bug, so that the rest can be tested"""
+    reason: str
+    always: bool = True
+    """True if stock has to show it; False if it may"""
+
+
 def explanation(bugs: Iterable[KnownBug], kind: str, title: str) -> str:
     """Return the reason of the first of `bugs` that explains a finding of `kind` with `title`; empty if none does."""
     return next((bug.reason for bug in bugs if bug.explains(kind, title)), "")

@@ -15,7 +15,7 @@ from harness import paths
 from harness.errors import UsageError
 from harness.host import toml
 from harness.host.toml import TomlTable
-from harness.model.known_bugs import KnownBug
+from harness.model.known_bugs import KnownBug, UserspaceBug
 
 STOCK = "stock"
 _DIGITS = 10
@@ -97,6 +97,7 @@ class Base(TomlTable, frozen=True):
     fragment: str = ""
     """a file in qemu_configs/kconfig for this release alone"""
     known_bugs: tuple[KnownBug, ...] = ()
+    userspace_bugs: tuple[UserspaceBug, ...] = ()
     name: str = ""
 
     @property
@@ -181,11 +182,11 @@ def load_base(name: str) -> Base:
         named = [word for bug in base.known_bugs for word in (bug.profiles if what == "profile" else bug.machines)]
         if unknown := sorted(set(named) - set(known)):
             raise UsageError(f"{file}: there is no {what} '{unknown[0]}'; {toml.closest(unknown[0], known)}")
-    for bug in base.known_bugs:
+    for title in (bug.title for bugs in (base.known_bugs, base.userspace_bugs) for bug in bugs):
         try:
-            re.compile(bug.title)
+            re.compile(title)
         except re.error as error:
-            raise UsageError(f"{file}: the title '{bug.title}' of a known bug is not a regular expression: {error}.") from error
+            raise UsageError(f"{file}: the title '{title}' of a known bug is not a regular expression: {error}.") from error
     return base
 
 

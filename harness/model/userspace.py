@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs of the allocator in user space: what each is to do, and what came of it."""
+"""Runs of the allocator in user space: their operations, and their outcomes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-LAYOUTS = ("x86_64", "arm64", "small")
+from harness.model.known_bugs import NOT_SEEN, UserspaceBug
+
+LAYOUTS = ("wide", "narrow", "small")
 """address spaces: of the machines, and one that is soon full"""
 _BESIDE = 3
 """CPUs whose operations are interleaved"""
@@ -22,7 +25,7 @@ class Leg(msgspec.Struct, frozen=True):
     operations: int
     seed: int
     without: tuple[str, ...] = ()
-    """what is left out, or not judged"""
+    """words for operations to leave out, and for properties not to judge"""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -49,7 +52,16 @@ class Outcome(msgspec.Struct, frozen=True):
     log: Path = Path()
     trace: Path = Path()
     """operations that repeat the failure, if it failed with one CPU"""
+    shortest: int = 0
+    """number of operations in the trace, if they repeat the failure on their own"""
     seconds: float = 0.0
+    known: tuple[UserspaceBug, ...] = ()
+    """bugs of stock that it showed before; the rest was done without what shows them"""
+
+    @property
+    def failure(self) -> str:
+        """Kind and title of the failure; empty if it passed."""
+        return f"{self.kind}: {self.title}" if self.kind else ""
 
 
 def legs(operations: int, seed: int) -> tuple[Leg, ...]:
@@ -74,3 +86,16 @@ def read(lines: Sequence[str], code: int) -> tuple[str, str, tuple[tuple[str, in
     if code and not kind:
         kind, title = "rig", f"the program ended with code {code}"
     return kind, title, tuple(counts)
+
+
+def explained(outcome: Outcome, bugs: Sequence[UserspaceBug]) -> UserspaceBug | None:
+    """Return the bug of stock that is the reason of a failure, if it is one that has not been left out yet."""
+    left = [bug for bug in bugs if bug.without not in outcome.leg.without]
+    return next((bug for bug in left if re.search(bug.title, outcome.failure)), None)
+
+
+def missing(variant: str, outcomes: Sequence[Outcome], bugs: Sequence[UserspaceBug]) -> list[Outcome]:
+    """Return a failure for each bug that has to show and did not: it would not be seen in a series either."""
+    seen = {bug for outcome in outcomes for bug in outcome.known}
+    nowhere = Leg("-", 0, 0, 0)
+    return [Outcome(variant, nowhere, "missing", NOT_SEEN + bug.reason) for bug in bugs if bug.always and bug not in seen]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What came of the allocator in user space, for the terminal."""
+"""Outcomes of the allocator in user space, for the terminal."""
 
 from __future__ import annotations
 
@@ -26,8 +26,18 @@ def tables(outcomes: Sequence[Outcome]) -> RenderableType:
         failing = sum(count for name, count, _ in outcome.counts if name == "failing")
         numbers = (sum(count for _, count, _ in counts), sum(refused for _, _, refused in counts), failing)
         shown = [f"{number:,}" if outcome.counts else "-" for number in numbers]
-        result = Text(f"{outcome.kind}: {outcome.title}" if outcome.kind else "passed")
+        known = f", but for {len(outcome.known)} known bugs" if outcome.known else ""
+        result = Text(outcome.failure or f"passed{known}")
         leg = outcome.leg
         table.add_row(outcome.variant, leg.layout, str(leg.cpus), *shown, f"{outcome.seconds:.1f}", result)
-    places = [Text(f"{outcome.variant} {outcome.leg.name}: {outcome.log}") for outcome in outcomes if outcome.kind]
-    return Group(table, *places)
+    places = [Text(line) for outcome in outcomes if outcome.kind and outcome.log.name for line in _places(outcome)]
+    bugs = dict.fromkeys(f"Known bug of {outcome.variant}: {bug.reason}." for outcome in outcomes for bug in outcome.known)
+    return Group(table, *map(Text, bugs), *places)
+
+
+def _places(outcome: Outcome) -> list[str]:
+    """Return lines with the log of a failure, and with its shortest trace."""
+    lines = [f"{outcome.variant} {outcome.leg.name}: {outcome.log}"]
+    if outcome.shortest:
+        lines.append(f"  {outcome.shortest} operations repeat it: {outcome.trace}")
+    return lines

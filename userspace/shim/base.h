@@ -114,7 +114,13 @@ struct callback_head {
 #define POISON_POINTER_DELTA	0
 #define LIST_POISON1		((void *)0x100)
 #define LIST_POISON2		((void *)0x200)
-#define SZ_32M			(32UL << 20)
+#define SZ_4K			0x1000
+#define SZ_64K			0x10000
+#define SZ_1M			0x100000
+#define SZ_2M			0x200000
+#define SZ_4M			0x400000
+#define SZ_32M			0x2000000
+#define SZ_1G			0x40000000
 
 #define EPERM	1
 #define EINTR	4
