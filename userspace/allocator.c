@@ -331,8 +331,5 @@ void allocator_check(void)
 	spin_lock(&vmap_area_lock);
 	check_both(&vmap_area_root, &vmap_area_list, "the busy areas");
 	check_free();
-#ifdef SERIES_CHECK
-	SERIES_CHECK();
-#endif
 	spin_unlock(&vmap_area_lock);
 }

@@ -18,7 +18,6 @@ _HEADERS = ("list", "llist", "overflow", "rbtree", "rbtree_augmented", "rculist"
 _CODE = (ALLOCATOR, "lib/rbtree.c", "lib/llist.c")
 _SHIM = "#include <shim/kernel.h>\n"
 _INCLUDED = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)', re.M)
-_CHECK = re.compile(r"^static (?:void|bool|int) (\w+_check)\(void\)\n\{", re.M)
 """a function of the series that checks its own structures; it is called with vmap_area_lock held"""
 _FREE_LIST = re.compile(r"^static LIST_HEAD\(vmap_free_list\)", re.M)
 _FLAGS = (
@@ -65,8 +64,6 @@ def _compile(work: Path, tree: dict[str, str], bits: tuple[str, ...]) -> None:
     defined = []
     if _FREE_LIST.search(tree[ALLOCATOR]):
         defined.append("-DHAVE_VMAP_FREE_LIST")
-    if check := _CHECK.search(tree[ALLOCATOR]):
-        defined.append(f"-DSERIES_CHECK={check[1]}")
     code: tuple[str | Path, ...] = (*sorted(SOURCES.glob("*.c")), *(name for name in _CODE if name != ALLOCATOR))
     # Relative names of the source's files, as the kernel has them in its messages.
     command = (

@@ -14,6 +14,8 @@
 #define CONFIG_SMP		1
 #define CONFIG_PROC_FS		1
 #define CONFIG_MODULES		1
+#define CONFIG_DEBUG_VM		1
+#define CONFIG_DEBUG_VM_RB	1
 #if __SIZEOF_LONG__ == 8
 #define CONFIG_64BIT		1
 #define BITS_PER_LONG		64
