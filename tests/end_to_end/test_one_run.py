@@ -21,7 +21,7 @@ from harness.vm import vms
 from tests.support.rig import rig, stock_alone_shows_its_bugs
 
 pytestmark = pytest.mark.kernel
-KNOWN_COSTS = {"b_fit_alloc_test": 30, "ne_fit_alloc_test": 45}
+KNOWN_COSTS = {"b_fit_alloc_test": 10, "ne_fit_alloc_test": 15}
 """where free-list takes more instructions than stock, and at most how many per cent: see Limits in its README"""
 
 
