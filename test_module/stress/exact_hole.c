@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * exact_hole_test: requests for exactly the size of a hole, in windows that
- * begin or end with it, and for an area of more than 4 GiB. One thread at a
- * time makes them, since what an earlier search leaves behind is part of the
- * test.
+ * begin or end with it, and for an area of more than 4 GiB; and a vast area
+ * that is freed. One thread at a time makes them, since what an earlier search
+ * leaves behind is part of the test.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -29,6 +29,9 @@
 #define SPLIT_ALIGN	64U
 
 #define OVER_4_GIB	(SZ_1G * 4UL + SZ_256K)
+
+/* How often a page is allocated and freed before a purge is overdue. */
+#define PURGE_CHANCES	100
 
 static DEFINE_MUTEX(one_at_a_time);
 
@@ -250,6 +253,45 @@ static int over_4_gib(struct vmt_thread *t)
 	return 0;
 }
 
+/*
+ * A freed area of three eighths of the range, of which the upper half is empty
+ * but for its end, has to be purged when others allocate and free, as it alone
+ * is far beyond lazy_max_pages(). On x86_64 it has more pages than an int can
+ * count.
+ */
+static int vast_area_is_purged(struct vmt_thread *t)
+{
+	unsigned long eighth = ALIGN_DOWN((VMALLOC_END - VMALLOC_START) / 8,
+					  PAGE_SIZE);
+	unsigned long start = VMALLOC_START + 4 * eighth;
+	unsigned long size = 3 * eighth;
+	struct vm_struct *area;
+	unsigned int i;
+
+	/* KASAN_VMALLOC: as above. */
+	if (IS_ENABLED(CONFIG_KASAN_VMALLOC) || !vmt_have_lazy_pages())
+		return 0;
+
+	vmt_forget_searches();
+	area = vmt_get_area(size, VM_ALLOC | VM_NO_GUARD, start, start + size);
+	if (!area)
+		return vmt_fail(t, -ENOSPC, "refused: %lx bytes in [%lx,%lx)",
+				size, start, start + size);
+	free_vm_area(area);
+	for (i = 0; i < PURGE_CHANCES; i++) {
+		vfree(vmt_vmalloc_range(PAGE_SIZE, 1));
+		if (vmt_lazy_pages() < size / PAGE_SIZE / 2)
+			break;
+		schedule_timeout_uninterruptible(1);
+	}
+	if (i == PURGE_CHANCES)
+		return vmt_fail(t, -EOVERFLOW,
+				"lazy pages: %lu, and no purge, after %lu were freed at once",
+				vmt_lazy_pages(), size / PAGE_SIZE);
+	vm_unmap_aliases();
+	return 0;
+}
+
 static int exact_op(struct exact *x)
 {
 	unsigned int pages;
@@ -262,7 +304,7 @@ static int exact_op(struct exact *x)
 			return err;
 		schedule_timeout_uninterruptible(1);
 	}
-	err = over_4_gib(x->t) ?: split(x);
+	err = over_4_gib(x->t) ?: vast_area_is_purged(x->t) ?: split(x);
 	for (pages = 1; pages <= MAX_HOLE && !err; pages += pages < 4 ? 1 : 4)
 		err = one_hole(x, pages);
 	mutex_unlock(&one_at_a_time);
