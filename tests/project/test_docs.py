@@ -66,6 +66,7 @@ _KILLED = f"{_CHAOS}::test_the_rig_may_be_killed_at_any_moment"
 _SERIES_RUN = f"{_MAIN_JOB}::test_series_that_warns_is_a_finding"
 _LEFT_UP = f"{_MAIN_JOB}::test_boot_leaves_vms_up_until_down"
 _DEBUGGED = f"{_CHAOS}::test_a_guest_that_panicked_can_be_debugged"
+MUTANTS = "alignment-halved,percpu-blocks-leaked"
 TESTED = {
     "./bootstrap build boot test": ("tests/end_to_end/test_one_run.py::run", '"build", "boot", "test"'),
     f"invoke select --series {SERIES} build boot test": (_SERIES_RUN, '"select", "--series"', '"test"'),
@@ -91,9 +92,9 @@ TESTED = {
     "invoke test --on-failure core": (f"{_CHAOS}::test_a_guest_that_panicked_leaves_its_memory", '"--on-failure", "core"'),
     "invoke test --resume": (_KILLED, '"test", "--resume"'),
     "invoke build --kernel 4.18": (f"{_MAIN_JOB}::test_the_longest_critical_section_has_its_stack", '"--kernel"', '"build"'),
-    "invoke mutants --variant free-list --only alignment-halved,percpu-blocks-leaked --profile perf --tests random_size_align_test": (
+    f"invoke mutants --variant free-list --only {MUTANTS} --profile perf --tests random_size_align_test": (
         "tests/commands/test_mutants.py::test_a_bug_is_caught_and_another_survives_a_test_that_cannot_see_it",
-        '"alignment-halved,percpu-blocks-leaked", "--profile", "perf", "--tests", "random_size_align_test"',
+        f'"{MUTANTS}", "--profile", "perf", "--tests", "random_size_align_test"',
     ),
 }
 """commands that another test runs, on less of the same: the test, and words that its function has"""

@@ -35,7 +35,7 @@ def program(variant: str, mutant: str = "", *bits: str) -> Path:
     try:
         commit = patches.apply(source.resolve(base(), str(folder), lambda line: None), matrix.find_variant(base(), variant)).commit
         if mutant:
-            (named,) = mutants.choose(commands.load(base()), mutant)
+            (named,) = mutants.choose(commands.load(base(), variant), mutant)
             changed = mutants.mutate(named, lambda name: (git.blob(commit, name) or b"").decode() + "\n")
             commit = git.with_files(commit, changed, mutant)
         return userspace.build(commit, *bits)
