@@ -24,7 +24,7 @@ KINDS = {
 }
 """CSS class of each word"""
 _UNCOUNTED = {"ns/op": "time", SPACE: "space"}
-"""what there is more or less of, rather than more or fewer, by unit"""
+"""things of which there is more or less, rather than more or fewer, by unit"""
 
 
 def of(content: Content) -> tuple[Headline, ...]:

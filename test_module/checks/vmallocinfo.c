@@ -80,11 +80,19 @@ struct copy {
 	struct listed areas[MAX_AREAS];
 };
 
+/* The last pages are nobody's; a kernel may have a sentinel there. */
+static bool is_sentinel(const struct vmap_area *va)
+{
+	return va->va_start >= -2 * PAGE_SIZE;
+}
+
 static bool add(void *ctx, const struct vmap_area *va)
 {
 	const struct vm_struct *vm = vmt_area_vm(va);
 	struct copy *copy = ctx;
 
+	if (is_sentinel(va))
+		return false;
 	if (copy->nr < MAX_AREAS)
 		copy->areas[copy->nr] = (struct listed){
 			.start = va->va_start,

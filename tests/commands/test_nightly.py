@@ -485,8 +485,8 @@ def test_a_mistyped_option_takes_nothing_down(night: Night) -> None:
 @pytest.mark.parametrize(
     ("wanted", "series", "variants"),
     [
-        (Selection(), ["free-list"], ""),
-        (Selection(), ["free-list", "other"], "stock,free-list,other"),
+        (Selection(), ["gap-tree"], ""),
+        (Selection(), ["gap-tree", "other"], "stock,gap-tree,other"),
         (Selection(variant="stock"), ["free-list", "other"], "stock"),
         (Selection(series="mine"), ["free-list", "other"], ""),
         (Selection(kernel="6.1"), [], ""),

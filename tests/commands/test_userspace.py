@@ -53,7 +53,11 @@ def test_a_series_that_is_right_passes(variant: str, cpus: int, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("mutant", "kinds"),
-    [("no-purge-when-full", {"refused"}), ("alignment-halved", {"alignment"}), ("object-leaked-when-refused", {"sanitizer", "leak"})],
+    [
+        ("no-purge-when-full", {"refused"}),
+        ("alignment-halved", {"alignment"}),
+        ("object-leaked-when-refused", {"sanitizer", "leak"}),
+    ],
 )
 def test_a_bug_made_on_purpose_is_found(mutant: str, kinds: set[str], tmp_path: Path) -> None:
     assert run(tmp_path, "free-list", SMALL, mutant).kind in kinds

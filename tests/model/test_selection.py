@@ -45,8 +45,8 @@ def test_each_patch_stands_beside_other_variants_once(outside: str) -> None:
 
 def test_each_patch_of_the_default_series() -> None:
     made = variants(each_patch=True)
-    assert made[:2] == ["stock", "free-list@1"]
-    assert made[-1] == "free-list"
+    assert made[:2] == ["stock", "gap-tree@1"]
+    assert made[-1] == "gap-tree"
 
 
 def test_a_single_patch_is_its_series(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from harness.stats.outcome import ExitCode
         (("audit", "--boots", "2"), "--boots has no meaning in an audit"),
         (("audit", "--on-failure", "keep"), "--on-failure has no meaning in an audit"),
         (("mutants", "--only", "no-such-bug"), "There is no mutant 'no-such-bug'"),
-        (("mutants", "--variant", "stock"), "--variant has no meaning for mutants"),
+        (("mutants", "--variant", "stock"), "Linux 4.18 has no mutants of stock"),
         (("soak", "--hours", "0"), "--hours has to be a number of at least 0.001 and at most 8760, not '0'"),
         (("soak", "--seed", "1.5"), "--seed has to be a whole number, not '1.5'"),
         (("soak", "--seed", "1e20"), "--seed has to be a whole number"),
