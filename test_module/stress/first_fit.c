@@ -180,6 +180,7 @@ int first_fit_test(struct vmt_thread *t)
 	began = ktime_get_ns();
 	for (i = 0; i < t->loops && !err; i++)
 		err = vmt_fill_aligned_holes(t, base) ?:
+		      vmt_find_last_hole(t, base) ?:
 		      vmt_fill_lowest_places(t, base) ?:
 		      vmt_fill_highest_places(t, NR_TOP) ?: vmt_breathe(t);
 	t->ns = ktime_get_ns() - began;

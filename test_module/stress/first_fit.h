@@ -8,6 +8,9 @@
 /* Aligned holes of exactly the size, among larger ones that do not do. */
 int vmt_fill_aligned_holes(struct vmt_thread *t, unsigned long base);
 
+/* The last of many holes, the only one that suits an alignment. */
+int vmt_find_last_hole(struct vmt_thread *t, unsigned long base);
+
 /* Random requests among random areas, each at its lowest place. */
 int vmt_fill_lowest_places(struct vmt_thread *t, unsigned long base);
 
