@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from harness.model.clock import Clock
-from harness.model.records import Finding, Result, Sample
+from harness.model.records import SPACE, Finding, Result, Sample
 from harness.stats.compare import Comparison, Summary, across, compare, stepwise
 from harness.stats.outcome import ExitCode, Outcome, exit_code
 from tests.support import make
@@ -54,6 +54,15 @@ def test_positive_costs_more_than_stock(patched: float, change: float, verdict: 
     assert made.ratio == pytest.approx(patched / 1000)
     assert made.interval[0] < made.ratio < made.interval[1]
     assert (made.against, made.margin, made.threshold) == ("stock", 1.0, 5.0)
+
+
+@pytest.mark.parametrize(("patched", "verdict"), [(1019.0, "same"), (1021.0, "slower"), (981.0, "same"), (979.0, "faster")])
+def test_space_has_a_margin_of_its_own(patched: float, verdict: str) -> None:
+    samples = [*boots(1000.0, unit=SPACE), *boots(patched, unit=SPACE, variant="mine")]
+    (made,) = compare(samples, [TEST], MARGINS, 5.0)
+    assert (made.verdict, made.margin) == (verdict, 2.0)
+    (wider,) = compare(samples, [TEST], {Clock.ICOUNT: 3.0}, 5.0)
+    assert (wider.verdict, wider.margin) == ("same", 3.0)
 
 
 def test_the_threshold_is_the_callers() -> None:
