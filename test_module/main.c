@@ -77,7 +77,7 @@ module_param_named(live_pages, vmt_params.live_pages, ulong, 0444);
 MODULE_PARM_DESC(live_pages, "Pages that a thread of a stress test may hold at a time (default 2048, at least 128)");
 
 module_param_named(lazy_limit, vmt_params.lazy_limit, uint, 0444);
-MODULE_PARM_DESC(lazy_limit, "Lazily freed pages that fail lazy_pages_test, as a multiple of lazy_max_pages() (default 4; 0: whatever there are)");
+MODULE_PARM_DESC(lazy_limit, "Lazily freed pages that fail lazy_pages_test, lazy_pcpu_test and lazy_free_test, as a multiple of lazy_max_pages() (default 4; 0: whatever there are)");
 
 module_param_named(first_fit, vmt_params.first_fit, bool, 0444);
 MODULE_PARM_DESC(first_fit, "1 expects areas at the lowest place that fits, and percpu's at the highest; 0 only that holes are used (default 1)");

@@ -63,15 +63,15 @@ static long first_objects;
 static void print_trace(void)
 {
 	FILE *file;
-	int i;
+	int i = recent_count > RECENT_MAX ? recent_count - RECENT_MAX : 0;
 
 	if (!options.trace)
 		return;
 	file = fopen(options.trace, "w");
 	if (!file)
 		return;
-	for (i = 0; i < recent_count; i++)
-		operation_print(file, &recent[i]);
+	for (; i < recent_count; i++)
+		operation_print(file, &recent[i % RECENT_MAX]);
 	fclose(file);
 }
 

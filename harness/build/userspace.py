@@ -18,7 +18,6 @@ _HEADERS = ("list", "llist", "overflow", "rbtree", "rbtree_augmented", "rculist"
 _CODE = (ALLOCATOR, "lib/rbtree.c", "lib/llist.c")
 _SHIM = "#include <shim/kernel.h>\n"
 _INCLUDED = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)', re.M)
-"""a function of the series that checks its own structures; it is called with vmap_area_lock held"""
 _FREE_LIST = re.compile(r"^static LIST_HEAD\(vmap_free_list\)", re.M)
 _FLAGS = (
     *("-g", "-O1", "-std=gnu11", "-fno-omit-frame-pointer", "-Wall", "-Wno-unused"),

@@ -31,15 +31,17 @@ from harness.stats.outcome import ExitCode
 from harness.suite.plan import Plan
 from harness.vm import vms
 
+_TABLE = "mutants.toml"
 _MEANT = ("variant", "machine", "profile", "tests", "scale", "loops", "jobs", "source", "kernel")
 """the options that have a meaning here"""
 
 
 def load(base: Base, series: str) -> MutantTable:
     """Read the mutants of a series of a kernel base; UsageError if there are none or one makes no sense."""
-    place = base.folder / series / "mutants.toml"
-    if not series or not place.is_file():
-        raise UsageError(f"Linux {base.name} has no mutants of {series or 'a series'}: there is no {place}.")
+    known = [name for name in matrix.series_names(base) if (base.folder / name / _TABLE).is_file()]
+    if series not in known:
+        raise UsageError(f"Linux {base.name} has no mutants of {series or 'a series'}; {toml.closest(series, known)}")
+    place = base.folder / series / _TABLE
     table = toml.load(place, MutantTable)
     mutants.check(table, str(place))
     return table

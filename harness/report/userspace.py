@@ -26,7 +26,7 @@ def tables(outcomes: Sequence[Outcome]) -> RenderableType:
         failing = sum(count for name, count, _ in outcome.counts if name == "failing")
         numbers = (sum(count for _, count, _ in counts), sum(refused for _, _, refused in counts), failing)
         shown = [f"{number:,}" if outcome.counts else "-" for number in numbers]
-        known = f", but for {len(outcome.known)} known bugs" if outcome.known else ""
+        known = f", but for {len(outcome.known)} known bug{'s' if len(outcome.known) > 1 else ''}" if outcome.known else ""
         result = Text(outcome.failure or f"passed{known}")
         leg = outcome.leg
         table.add_row(outcome.variant, leg.layout, str(leg.cpus), *shown, f"{outcome.seconds:.1f}", result)

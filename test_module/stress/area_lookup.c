@@ -9,6 +9,7 @@
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -54,6 +55,14 @@ static int check_found(struct vmt_thread *t, const struct vm_struct *vm)
  * Frees @vm, which nobody may find then. Its pages may be read until it is
  * purged, as TLBs still know them.
  */
+/* An area of this module; others may have got the place meanwhile. */
+static bool finds_ours(const void *addr)
+{
+	const struct vm_struct *vm = vmt_find_vm(addr);
+
+	return vm && within_module((unsigned long)vm->caller, THIS_MODULE);
+}
+
 static int free_area(struct vmt_thread *t, struct vm_struct *vm)
 {
 	const void *addr = vm->addr;
@@ -64,8 +73,8 @@ static int free_area(struct vmt_thread *t, struct vm_struct *vm)
 		return vmt_fail(t, -EEXIST, "found: [%lx,%lx), which was freed",
 				ADDR(addr), ADDR(addr) + size);
 	vmt_settle();
-	if (vmt_find_vm(addr) || vmt_find_vm(addr + size - 1) ||
-	    vmt_readable(addr))
+	if (finds_ours(addr) || finds_ours(addr + size - 1) ||
+	    (vmt_readable(addr) && !vmt_find_vm(addr)))
 		return vmt_fail(t, -EEXIST,
 				"found: [%lx,%lx), which was purged",
 				ADDR(addr), ADDR(addr) + size);

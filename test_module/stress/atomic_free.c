@@ -309,11 +309,13 @@ int atomic_free_test(struct vmt_thread *t)
 	if (!vmt_have_vfree_atomic())
 		return vmt_skip(t, "vfree_atomic() was not found");
 	/* Not on the stack: a thread that dies leaves blocks in a tree. */
-	batches = new_batches(t);
-	if (!batches)
-		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of blocks");
-
 	begin();
+	batches = new_batches(t);
+	if (!batches) {
+		end(t, 0);
+		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of blocks");
+	}
+
 	began = ktime_get_ns();
 	for (i = 0; i < t->loops && !err; i++)
 		err = atomic_op(t, batches) ?: vmt_breathe(t);

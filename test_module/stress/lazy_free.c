@@ -111,6 +111,8 @@ static int free_huge(struct freeing *f, unsigned int eighth)
 {
 	unsigned long size = (VMT_RANGE_END - VMALLOC_START) / 8 * eighth;
 	const unsigned long starts_purge = vmt_lazy_max_pages();
+	unsigned long nr = max(vmt_params.loops / ARRAY_SIZE(eighths),
+			       starts_purge + 2 * COUNT_EVERY);
 	struct vm_struct *area;
 	unsigned long i;
 	int err = 0;
@@ -120,7 +122,7 @@ static int free_huge(struct freeing *f, unsigned int eighth)
 	if (!area)
 		return -ENOMEM;
 	free_vm_area(area);
-	for (i = 1; i <= vmt_params.loops / ARRAY_SIZE(eighths) && !err; i++) {
+	for (i = 1; i <= nr && !err; i++) {
 		area = take(f, PAGE_SIZE);
 		if (!area)
 			return -ENOMEM;

@@ -136,7 +136,7 @@ static int demand_all(struct vmt_thread *t, void *area, void *other,
 
 	m.area = plain;
 	demand(m, "memory not for users", granted);
-	m.area = &m;
+	m.area = page_address(ZERO_PAGE(0));
 	demand(m, "no area", granted);
 	m.area = area + 1;
 	demand(m, "half a page", granted);
@@ -148,6 +148,10 @@ static int demand_all(struct vmt_thread *t, void *area, void *other,
 	m.nr = pages;
 	m.skip = (other - area) / PAGE_SIZE;
 	demand(m, "another area", granted);
+	/* Where the other one lies next to it, behind the guard page. */
+	m.area = area + (pages - 1) * PAGE_SIZE;
+	m.skip = 2;
+	demand(m, "another area from the last page", granted);
 	if (!*granted)
 		return 0;
 	return vmt_fail(t, -EPERM, "not refused: %s", granted);

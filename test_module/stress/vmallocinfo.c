@@ -288,8 +288,11 @@ int vmallocinfo_test(struct vmt_thread *t)
 	if (!vmt_show_addresses() || !vmt_have_vread())
 		return vmt_skip(t, "addresses are hidden, or vread() is");
 	view = kzalloc(sizeof(*view), GFP_KERNEL);
-	if (!view)
+	if (!view) {
+		if (atomic_inc_return(&ended) == t->run->nr_threads)
+			atomic_set(&ended, 0);
 		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of areas");
+	}
 	view->t = t;
 	err = vmt_slice(t, &view->base) ?: run(view);
 	if (atomic_inc_return(&ended) == t->run->nr_threads) {

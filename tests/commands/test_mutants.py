@@ -149,8 +149,8 @@ def test_an_unknown_mutant_gets_a_hint() -> None:
 def test_a_kernel_without_mutants_says_so() -> None:
     with pytest.raises(UsageError, match=r"Linux 6\.1 has no mutants of a series"):
         mutants.load(matrix.load_base("6.1"), "")
-    for wanted in ("stock", "fixes", "free-list@2", "nothing"):
-        with pytest.raises(UsageError, match=rf"Linux 4\.18 has no mutants of {wanted}: there is no .*{wanted}/mutants\.toml"):
+    for wanted in ("stock", "fixes", "free-list@2", "./free-list", "../4.18/free-list"):
+        with pytest.raises(UsageError, match=rf"Linux 4\.18 has no mutants of {re.escape(wanted)}; .*free-list"):
             mutants.load(BASE, wanted)
 
 
