@@ -28,7 +28,7 @@ def rig(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def stock_alone_shows_its_bugs(folder: Run, other: str = "", left: Collection[str] = ()) -> None:
-    """Hold that stock shows each of its known bugs on each machine, `other` what the tests `left` show, and nobody anything else."""
+    """Hold that stock shows each known bug on each machine, `other` what the tests `left` show, and nobody anything else."""
     findings = folder.findings()
     bugs = matrix.load_base("4.18").known_bugs
     wanted = {bug.test for bug in bugs if bug.always and "perf" in (bug.profiles or ("perf",))}
