@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import text
-from harness.commands import arguments, attach, options, output, pipeline
+from harness.commands import arguments, attach, edited, options, output, pipeline
 from harness.commands import audit as audits
 from harness.commands import cache as caches
 from harness.commands import check as checks
@@ -38,7 +38,7 @@ from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.order import asked
 from harness.model.run_folder import Run
-from harness.model.selection import Selection, number, whole
+from harness.model.selection import Selection, number, whole, words
 from harness.report import audit as audit_tables
 from harness.report import cache as cache_tables
 from harness.report import catalog as catalog_tables
@@ -108,6 +108,16 @@ test = options.boots(
         _test, {"resume": "finish a run that was interrupted instead: the one named, or the newest"}, ("resume",)
     )
 )
+
+
+def _try(wanted: Selection, tree: str | None) -> None:
+    """Test what is edited in a kernel tree of yours, and not committed: stress tests at scale quick, or those of --tests."""
+    vms.sweep()
+    wanted = edited.selected(wanted, tree or "")
+    _show(pipeline.test(_built(wanted), wanted.jobs, shell.quote(("invoke", "test", *words(wanted)))))
+
+
+try_ = options.boots(options.selection_task(_try, {"tree": "the kernel tree: a git checkout"}))
 
 
 @options.boots

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness import paths
-from harness.build import build_folder, buildlog, compiled, functions, git, identity, kconfig, sandbox, toolchain
+from harness.build import build_folder, buildlog, compiled, functions, git, identity, interface, kconfig, sandbox, toolchain
 from harness.build.jobserver import Jobserver
 from harness.build.patches import Patched
 from harness.build.toolchain import CCACHE, COMPILER, IDENTITY, MODULE_NAMES, OBJECTS, SOURCE_NAMES
@@ -209,9 +209,10 @@ class KernelBuild(msgspec.Struct, frozen=True):
         files.write(folder / "rig-key", kernel.name)
 
     def module(self) -> Path:
-        """Return the test module for the kernel; it is built if the cache has none."""
+        """Return the test module for the kernel, and for all with the same headers; it is built if the cache has none."""
         sources = [(name, paths.TEST_MODULE / name) for name in module_sources(paths.TEST_MODULE)]
-        inputs = (self.kernel.name, *MODULE_NAMES, *(part for source in sources for part in source))
+        fitting = key(self.base, self.cell, interface.digest(self.patched.tree), self.asked)
+        inputs = (fitting, *MODULE_NAMES, *(part for source in sources for part in source))
         target = _cache(self.cell.variant) / "modules" / files.digest(*inputs)[:16]
         if files.whole(target):
             return target / f"{MODULE}.ko"
