@@ -31,6 +31,7 @@ from harness.commands import nightly as nights
 from harness.commands import selfcheck as selfchecks
 from harness.commands import soak as soaks
 from harness.commands import userspace as userspaces
+from harness.commands import watch as watches
 from harness.commands import why as reasons
 from harness.errors import RigError, UsageError
 from harness.host import shell
@@ -118,6 +119,23 @@ def _try(wanted: Selection, tree: str | None) -> None:
 
 
 try_ = options.boots(options.selection_task(_try, {"tree": "the kernel tree: a git checkout"}))
+
+
+def _watch(wanted: Selection, tree: str | None) -> None:
+    """Do the same as try, at once and at every save, until it is interrupted; the last verdict stays on the screen."""
+    top = edited.folder(tree or "")
+    for patch in watches.saves(top):
+        _CONSOLE.clear()
+        _say(f"{top}: {'testing what is edited' if patch else 'nothing is edited'}; Ctrl-C ends this.")
+        try:
+            if patch:
+                of_now = edited.selected(wanted, str(top))
+                _print(pipeline.test(pipeline.build(of_now), of_now.jobs, shell.quote(("invoke", "test", *words(of_now)))))
+        except RigError as error:
+            _say(uncaught.sentence(error))
+
+
+watch = options.boots(options.selection_task(_watch, {"tree": "the kernel tree: a git checkout"}))
 
 
 @options.boots

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from harness import paths
@@ -17,6 +19,13 @@ FOLDER = "edits"
 """the folder of the cache's in which the series are, by content"""
 
 
+def folder(tree: str) -> Path:
+    """Return the topmost folder of the checkout at `tree`; UsageError if there is none."""
+    if not tree:
+        raise UsageError("Which kernel tree has the edits? Name it with --tree.")
+    return checkout.top(paths.expanded(tree, "--tree"))
+
+
 def selected(wanted: Selection, tree: str) -> Selection:
     """Return the selection that tests what is edited in the checkout at `tree`: as a series, on top of the tree's HEAD.
 
@@ -26,14 +35,12 @@ def selected(wanted: Selection, tree: str) -> Selection:
     for name, option in (("source", wanted.source), ("series", wanted.series), ("variant", wanted.variant)):
         if option or (name == "series" and wanted.each_patch):
             raise UsageError(f"--{name} has no meaning here: what is not committed in --tree is tried on top of its HEAD.")
-    if not tree:
-        raise UsageError("Which kernel tree has the edits? Name it with --tree.")
-    folder = checkout.top(paths.expanded(tree, "--tree"))
-    head = checkout.head(folder)
-    patch = checkout.edits(folder, head)
+    top = folder(tree)
+    head = checkout.head(top)
+    patch = checkout.edits(top, head)
     if not patch:
-        raise UsageError(f"Nothing is edited in {folder}: all its files are as in HEAD; edit some, or test commits with --source.")
-    series = paths.cache() / FOLDER / files.digest(patch)[:16] / f"{folder.name}-edits.patch"
+        raise UsageError(f"Nothing is edited in {top}: all its files are as in HEAD; edit some, or test commits with --source.")
+    series = paths.cache() / FOLDER / files.digest(patch)[:16] / f"{top.name}-edits.patch"
     if not series.exists():
         series.parent.mkdir(parents=True, exist_ok=True)
         files.write(series, patch)
@@ -42,7 +49,7 @@ def selected(wanted: Selection, tree: str) -> Selection:
     name = matrix.series_name(series)
     return msgspec.structs.replace(
         wanted,
-        source=f"{folder}#{head}",
+        source=f"{top}#{head}",
         series=str(series),
         variant=f"{STOCK},{name}" if compared else name,
         tests=tests,
