@@ -15,15 +15,19 @@ from harness.errors import RigError, UsageError
 
 _FILES = r"^core\.(filemode|autocrlf|eol|symlinks)$"
 """settings that say how files are written in the checkout"""
-_FOREIGN = "dubious ownership"
+_FOREIGN, _NONE = "dubious ownership", "not a git repository"
 
 
 def top(folder: Path) -> Path:
     """Return the topmost folder of the checkout that `folder` is in; UsageError if it is in none."""
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}; name a git checkout of a kernel's source.")
     try:
         return Path(_read(folder, "rev-parse", "--show-toplevel"))
     except UsageError as error:
-        raise UsageError(f"{folder} is no git checkout: {str(error).rpartition(': ')[2]}; commit it to git first.") from error
+        if _NONE in str(error):
+            raise UsageError(f"{folder} is no git checkout; commit the kernel's source to git before you edit it.") from error
+        raise
 
 
 def head(folder: Path) -> str:

@@ -174,6 +174,8 @@ def test_the_top_of_a_checkout(cloned: Path, tmp_path: Path) -> None:
     assert checkout.top(cloned / "mm") == cloned
     with pytest.raises(UsageError, match=f"{tmp_path} is no git checkout"):
         checkout.top(tmp_path)
+    with pytest.raises(UsageError, match="There is no folder"):
+        checkout.top(tmp_path / "gone")
 
 
 def test_a_tree_that_is_known_is_not_fetched_again(base: Base, cloned: Path) -> None:
