@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness import text
-from harness.commands import arguments, attach, options, output, pipeline
+from harness.commands import arguments, attach, edited, options, output, pipeline
 from harness.commands import audit as audits
 from harness.commands import cache as caches
 from harness.commands import check as checks
@@ -31,6 +31,7 @@ from harness.commands import nightly as nights
 from harness.commands import selfcheck as selfchecks
 from harness.commands import soak as soaks
 from harness.commands import userspace as userspaces
+from harness.commands import watch as watches
 from harness.commands import why as reasons
 from harness.errors import RigError, UsageError
 from harness.host import shell
@@ -38,7 +39,7 @@ from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.order import asked
 from harness.model.run_folder import Run
-from harness.model.selection import Selection, number, whole
+from harness.model.selection import Selection, number, whole, words
 from harness.report import audit as audit_tables
 from harness.report import cache as cache_tables
 from harness.report import catalog as catalog_tables
@@ -108,6 +109,33 @@ test = options.boots(
         _test, {"resume": "finish a run that was interrupted instead: the one named, or the newest"}, ("resume",)
     )
 )
+
+
+def _try(wanted: Selection, tree: str | None) -> None:
+    """Test what is edited in a kernel tree of yours, and not committed: stress tests at scale quick, or those of --tests."""
+    vms.sweep()
+    wanted = edited.selected(wanted, tree or "")
+    _show(pipeline.test(_built(wanted), wanted.jobs, shell.quote(("invoke", "test", *words(wanted)))))
+
+
+try_ = options.boots(options.selection_task(_try, {"tree": "the kernel tree: a git checkout"}))
+
+
+def _watch(wanted: Selection, tree: str | None) -> None:
+    """Do the same as try, at once and at every save, until it is interrupted; the last verdict stays on the screen."""
+    top = edited.folder(tree or "")
+    for patch in watches.saves(top):
+        _CONSOLE.clear()
+        _say(f"{top}: {'testing what is edited' if patch else 'nothing is edited'}; Ctrl-C ends this.")
+        try:
+            if patch:
+                of_now = edited.selected(wanted, str(top))
+                _print(pipeline.test(pipeline.build(of_now), of_now.jobs, shell.quote(("invoke", "test", *words(of_now)))))
+        except RigError as error:
+            _say(uncaught.sentence(error))
+
+
+watch = options.boots(options.selection_task(_watch, {"tree": "the kernel tree: a git checkout"}))
 
 
 @options.boots

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.build import git
@@ -13,7 +15,19 @@ from harness.errors import RigError, UsageError
 
 _FILES = r"^core\.(filemode|autocrlf|eol|symlinks)$"
 """settings that say how files are written in the checkout"""
-_FOREIGN = "dubious ownership"
+_FOREIGN, _NONE = "dubious ownership", "not a git repository"
+
+
+def top(folder: Path) -> Path:
+    """Return the topmost folder of the checkout that `folder` is in; UsageError if it is in none."""
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}; name a git checkout of a kernel's source.")
+    try:
+        return Path(_read(folder, "rev-parse", "--show-toplevel"))
+    except UsageError as error:
+        if _NONE in str(error):
+            raise UsageError(f"{folder} is no git checkout; commit the kernel's source to git before you edit it.") from error
+        raise
 
 
 def head(folder: Path) -> str:
@@ -21,11 +35,34 @@ def head(folder: Path) -> str:
     return _read(folder, "rev-parse", "HEAD^{commit}")
 
 
-def changed(folder: Path, commit: str) -> bool:
-    """Return True if files in `folder` or in its index differ from `commit`.
+def tree(folder: Path, commit: str) -> str:
+    """Return the tree of a commit of the checkout, which identifies its files."""
+    return _read(folder, "rev-parse", f"{commit}^{{tree}}")
 
-    To compare them, git would run the file system monitor, the filters and the hooks of the checkout's configuration.
-    So it reads the objects and a copy of the index by a repository of the rig's, which has none of these.
+
+def changed(folder: Path, commit: str) -> bool:
+    """Return True if files in `folder` or in its index differ from `commit`."""
+    options = ("--porcelain", "--untracked-files=no", "--ignore-submodules=all", "--no-renames")
+    with _mirror(folder, commit) as git_in:
+        return bool(git_in("status", *options))
+
+
+def edits(folder: Path, commit: str) -> bytes:
+    """Return what differs in `folder` from `commit` as one patch: files that git does not ignore, new ones as well."""
+    with _mirror(folder, commit) as git_in, tempfile.TemporaryDirectory() as name:
+        patch = Path(name, "patch")
+        git_in("add", "--all", "--", ".")
+        options = ("-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv")
+        git_in("diff-tree", *options, f"--output={patch}", commit, git_in("write-tree"))
+        return patch.read_bytes()
+
+
+@contextlib.contextmanager
+def _mirror(folder: Path, commit: str) -> Iterator[Callable[..., str]]:
+    """Yield a function that runs git on the files of a checkout.
+
+    Git would run the file system monitor, the filters and the hooks of the checkout's configuration. So it reads the objects
+    and a copy of the index by a repository of the rig's, which has none of these, and writes new objects there.
     """
     own, common = _read(folder, "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir").splitlines()
     with tempfile.TemporaryDirectory() as name:
@@ -36,9 +73,8 @@ def changed(folder: Path, commit: str) -> bool:
         (scratch / ".git/HEAD").write_text(f"{commit}\n")
         for index in (*Path(own).glob("index"), *Path(own).glob("sharedindex.*")):
             shutil.copy2(index, scratch / ".git")  # with its time, by which git knows what to read again
-        places = ("--git-dir", scratch / ".git", "--work-tree", folder)
-        options = ("--porcelain", "--untracked-files=no", "--ignore-submodules=all", "--no-renames")
-        return bool(git.plain(*_settings(folder), *places, "status", *options, cwd=folder, error=UsageError))
+        places: tuple[str | Path, ...] = (*_settings(folder), "--git-dir", scratch / ".git", "--work-tree", folder)
+        yield functools.partial(git.plain, *places, cwd=folder, error=UsageError)
 
 
 def _settings(folder: Path) -> list[str]:

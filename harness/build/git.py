@@ -100,6 +100,11 @@ def keep(reference: str, commit_id: str) -> None:
     run("update-ref", f"refs/rig/{reference}", commit_id)
 
 
+def kept(reference: str) -> str:
+    """Return the commit that `keep` protects by a reference; empty if there is none."""
+    return run("for-each-ref", "--format=%(objectname)", f"refs/rig/{reference}")
+
+
 def tree_of(commit_id: str) -> str:
     """Return the tree of a commit, which identifies a source."""
     return run("rev-parse", f"{commit_id}^{{tree}}")

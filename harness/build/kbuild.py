@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness import paths
-from harness.build import build_folder, buildlog, compiled, functions, git, identity, kconfig, sandbox, toolchain
+from harness.build import build_folder, buildlog, compiled, functions, git, identity, interface, kconfig, sandbox, toolchain
 from harness.build.jobserver import Jobserver
 from harness.build.patches import Patched
 from harness.build.toolchain import CCACHE, COMPILER, IDENTITY, MODULE_NAMES, OBJECTS, SOURCE_NAMES
@@ -164,7 +164,21 @@ class KernelBuild(msgspec.Struct, frozen=True):
             )
         self._keep(count.seen, time.monotonic() - started)
 
+    @property
+    def _fitting(self) -> str:
+        """A digest of what the configuration and the module depend on: all inputs, without C files that neither reads."""
+        return key(self.base, self.cell, interface.digest(self.patched.tree), self.asked)
+
     def _configure(self, log: Path) -> None:
+        """Configure the build folder, unless it is as this would leave it: make then has less to look at."""
+        memory, config = self.folder / "rig-configured", self.folder / ".config"
+        if memory.exists() and config.exists() and memory.read_text() == files.digest(self._fitting, config.read_bytes()):
+            return
+        memory.unlink(missing_ok=True)
+        self._make_config(log)
+        files.write(memory, files.digest(self._fitting, config.read_bytes()))
+
+    def _make_config(self, log: Path) -> None:
         self.say("configuring")
         wanted = self.folder / "rig.config"
         files.write(wanted, kconfig.render(self.asked))
@@ -209,9 +223,9 @@ class KernelBuild(msgspec.Struct, frozen=True):
         files.write(folder / "rig-key", kernel.name)
 
     def module(self) -> Path:
-        """Return the test module for the kernel; it is built if the cache has none."""
+        """Return the test module for the kernel, and for all with the same headers; it is built if the cache has none."""
         sources = [(name, paths.TEST_MODULE / name) for name in module_sources(paths.TEST_MODULE)]
-        inputs = (self.kernel.name, *MODULE_NAMES, *(part for source in sources for part in source))
+        inputs = (self._fitting, *MODULE_NAMES, *(part for source in sources for part in source))
         target = _cache(self.cell.variant) / "modules" / files.digest(*inputs)[:16]
         if files.whole(target):
             return target / f"{MODULE}.ko"

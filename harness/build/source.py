@@ -174,9 +174,14 @@ def _from_git(base: Base, url: str, ref: str, say: Line) -> Tree:
     if Path(url).is_dir():
         ref = checkout.head(Path(url))
         if checkout.changed(Path(url), ref):
-            raise UsageError(f"{url} has changes that are not committed; commit or stash them, so that the run can be repeated.")
+            raise UsageError(
+                f"{url} has changes that are not committed; commit or stash them, so that the run can be repeated,"
+                f" or test them with `invoke try --tree {url}`."
+            )
         url = "file://" + str(Path(url).resolve())
     _check_transport(url)
+    if (local := url.removeprefix("file://")) != url and (known := git.kept(f"sources/{checkout.tree(Path(local), ref)}")):
+        return _committed(base, known, f"{url}#{ref}")
     say(f"fetching {ref} from {url}")
     mine = f"refs/rig/fetched/{os.getpid()}"
     # Progress tells a slow server from a mute one.
@@ -184,12 +189,17 @@ def _from_git(base: Base, url: str, ref: str, say: Line) -> Tree:
     transports = {"GIT_ALLOW_PROTOCOL": ":".join(_TRANSPORTS)}
     silence = _SILENCE * patience()
     git.run("fetch", *options, "--", url, f"+{ref}:{mine}", env=transports, silence=silence, error=UsageError)
-    fetched = git.run("rev-parse", mine)
+    return _committed(base, git.run("rev-parse", mine), f"{url}#{ref}")
+
+
+def _committed(base: Base, fetched: str, origin: str) -> Tree:
+    """Return the source of a tree or commit in the rig's repository; UsageError if it is no source of `base`."""
+    url, _, ref = origin.rpartition("#")
     makefile = git.blob(fetched, "Makefile")
     if makefile is None:
         raise UsageError(f"{ref} of {url} holds no kernel source: it has no Makefile.")
     _check_version(base, makefile.decode(errors="replace"), f"{ref} of {url}")
-    return _tree(base, git.commit(git.tree_of(fetched), f"Linux {base.name}"), f"{url}#{ref}")
+    return _tree(base, git.commit(git.tree_of(fetched), f"Linux {base.name}"), origin)
 
 
 def _check_transport(url: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lets a task be called without its word, which Invoke itself always demands."""
+"""Lets a task be called without its word, which Invoke itself always demands, and every task with ``--timings``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from invoke.program import Program
 from invoke.tasks import Task
 
+from harness.commands import timings
+
 
 def complete(program: Program, left: Mapping[str, str], tasks: Mapping[str, Task[Any]]) -> None:
     """Give the tasks in `left` their words where the command line has none.
@@ -16,6 +18,7 @@ def complete(program: Program, left: Mapping[str, str], tasks: Mapping[str, Task
     `tasks` are all tasks by name. Called while Invoke loads the tasks, before it reads their arguments.
     """
     if core := getattr(program, "core", None):  # there is none where the tasks are imported by something else
+        timings.asked(core.unparsed)
         core.unparsed[:] = completed(core.unparsed, left, tasks)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import paths
+from harness.commands.edited import FOLDER as EDITS
 from harness.commands.mutant_bench import APART as MUTANTS
 from harness.errors import RigError, UsageError
 from harness.host import files
@@ -28,6 +29,7 @@ _REMOVABLE = {
     "plugin of QEMU": "plugins/[!.]*",
     "allocator in user space": "userspace/[!.]*",
     "trees and kernels of mutants": f"{MUTANTS}/[!.]*",
+    "edits that were tried": f"{EDITS}/[!.]*",
     "console log of a failed boot": "boot-failed/[!.]*",
     "traceback of an error of the rig": "errors/[!.]*",
     "compiler's cache of an older rig": "ccache",

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import text
+from harness.commands import timings
 from harness.commands.share import Share
 from harness.host import shortage
 from harness.stats.causes import alike
@@ -70,6 +71,10 @@ class Progress:
         self._console.print(text, markup=False, highlight=False, soft_wrap=not self._console.is_terminal)
 
     def _set(self, name: str, text: str, *, done: bool) -> None:
+        if done:
+            timings.HERE.ended(self._stage, name)
+        else:
+            timings.HERE.at(self._stage, name, text)
         with self._lock:
             new = name not in self._rows or done
             self._rows[name] = (text, done)

@@ -122,6 +122,18 @@ def refine(wanted: Selection, given: Mapping[str, object]) -> Selection:
     return msgspec.structs.replace(wanted, **{name: _value(name, value) for name, value in given.items()})
 
 
+def words(wanted: Selection) -> tuple[str, ...]:
+    """Return the options of the command line that make up a selection."""
+    given: list[str] = []
+    for name, value in msgspec.structs.asdict(wanted).items():
+        if value != getattr(Selection(), name):
+            given += [
+                f"--{name.replace('_', '-')}",
+                *([] if value is True else [f"{value:g}" if isinstance(value, float) else str(value)]),
+            ]
+    return tuple(given)
+
+
 def _value(name: str, given: object) -> object:
     """Return the value of an option. A number of 0 is refused where 0 is how a selection has that nothing was said."""
     option, default = name.replace("_", "-"), getattr(Selection(), name)

@@ -137,6 +137,55 @@ def test_every_change_is_seen(cloned: Path, how: str) -> None:
     assert checkout.changed(cloned, checkout.head(cloned))
 
 
+def test_edits_are_one_patch_of_all_that_differs(cloned: Path, tmp_path: Path) -> None:
+    (cloned / ".gitignore").write_text("*.o\n")
+    run_git(cloned, "add", ".")
+    run_git(cloned, "commit", "--quiet", "-m", "Ignored")
+    (cloned / "mm/vmalloc.c").write_text("line 1\n")
+    (cloned / "Makefile").chmod(0o755)
+    (cloned / "mm/new.c").write_bytes(b"caf\xe9\n")
+    (cloned / "mm/new.bin").write_bytes(bytes(range(256)))
+    (cloned / "mm/made.o").write_text("an object\n")
+    (cloned / "mm/staged.c").write_text("staged\n")
+    run_git(cloned, "add", "mm/staged.c")
+    index = (cloned / ".git/index").read_bytes()
+    (tmp_path / "patch").write_bytes(checkout.edits(cloned, checkout.head(cloned)))
+    assert (cloned / ".git/index").read_bytes() == index, "the checkout itself is only read"
+    run_git(tmp_path, "clone", "--quiet", str(cloned), "copy")
+    run_git(tmp_path / "copy", "apply", "--index", "../patch")
+    run_git(cloned, "add", ".")
+    assert run_git(tmp_path / "copy", "write-tree") == run_git(cloned, "write-tree")
+
+
+def test_nothing_is_edited(cloned: Path) -> None:
+    soil(cloned)
+    assert checkout.edits(cloned, checkout.head(cloned)) == b""
+
+
+def test_edits_run_nothing_of_the_checkout(cloned: Path, tmp_path: Path) -> None:
+    with_attributes(cloned)
+    trap(cloned, tmp_path / "ran")
+    (cloned / "mm/vmalloc.c").write_text("changed\n")
+    assert b"+changed" in checkout.edits(cloned, checkout.head(cloned))
+    assert list((tmp_path / "ran").iterdir()) == []
+
+
+def test_the_top_of_a_checkout(cloned: Path, tmp_path: Path) -> None:
+    assert checkout.top(cloned / "mm") == cloned
+    with pytest.raises(UsageError, match=f"{tmp_path} is no git checkout"):
+        checkout.top(tmp_path)
+    with pytest.raises(UsageError, match="There is no folder"):
+        checkout.top(tmp_path / "gone")
+
+
+def test_a_tree_that_is_known_is_not_fetched_again(base: Base, cloned: Path) -> None:
+    said: list[str] = []
+    first = source.resolve(base, f"{cloned}#HEAD", said.append)
+    again = source.resolve(base, f"{cloned}#{checkout.head(cloned)}", said.append)
+    assert first.commit == again.commit
+    assert len(said) == 1
+
+
 def test_files_that_git_does_not_know_do_not_count(cloned: Path) -> None:
     (cloned / "notes.txt").write_text("mine\n")
     assert not checkout.changed(cloned, checkout.head(cloned))

@@ -25,7 +25,7 @@ from invoke.parser.context import ParserContext
 import tasks
 from harness import paths
 from harness.build import cells
-from harness.commands import arguments, audit, mutants, options, soak
+from harness.commands import arguments, audit, mutants, options, soak, timings
 from harness.errors import UsageError
 from harness.model import catalog, matrix, selection
 from harness.model.selection import Selection
@@ -296,7 +296,7 @@ def test_every_command_in_prose_is_one(page: Path, home: Path) -> None:
 
 @pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES], ids=lambda page: str(page.relative_to(paths.PROJECT)))
 def test_every_option_in_prose_is_one(page: Path, home: Path) -> None:
-    known = {flag for task in Collection.from_module(tasks).to_contexts() for flag in task.flags}
+    known = {flag for task in Collection.from_module(tasks).to_contexts() for flag in task.flags} | {timings.OPTION}
     for text in inline(page):
         if not text.startswith("--"):
             continue

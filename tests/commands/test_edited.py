@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is edited in a checkout becomes a selection."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import paths
+from harness.build import patches, source
+from harness.commands import edited
+from harness.errors import UsageError
+from harness.model.matrix import Base, find_variant
+from harness.model.selection import Selection, words
+
+_WHO = {f"GIT_{role}_{what}": "a@kernel.invalid" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+
+
+@pytest.fixture
+def tree(kernel_source: Path) -> Path:
+    """A checkout of the tiny source, with one line edited."""
+    for command in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "-m", "Linux 4.18")):
+        subprocess.run(("git", "-C", kernel_source, *command), env={**os.environ, **_WHO}, check=True)
+    file = kernel_source / "mm/vmalloc.c"
+    file.write_text(file.read_text().replace("line 7\n", "line seven\n"))
+    return kernel_source
+
+
+def test_the_edits_are_a_series_on_top_of_head(base: Base, tree: Path) -> None:
+    wanted = edited.selected(Selection(machine="x86_64"), str(tree / "mm"))
+    assert (wanted.variant, wanted.tests, wanted.scale, wanted.plain) == (f"{tree.name}-edits", "stress", "quick", True)
+    assert wanted.machine == "x86_64"
+    found = source.resolve(base, wanted.source, print)
+    patched = patches.apply(found, find_variant(base, wanted.variant, Path(wanted.series)))
+    assert patched.files == (("mm/vmalloc.c",),)
+    assert patched.notes == ()
+
+
+def test_what_is_compared_is_tested_with_head_as_well(tree: Path) -> None:
+    wanted = edited.selected(Selection(tests="le_fit_alloc_test,align_shift_alloc_test", scale="default"), str(tree))
+    assert (wanted.variant, wanted.scale) == (f"stock,{tree.name}-edits", "default")
+    assert words(wanted) == (
+        *("--variant", f"stock,{tree.name}-edits", "--tests", "le_fit_alloc_test,align_shift_alloc_test", "--scale", "default"),
+        *("--plain", "--source", wanted.source, "--series", wanted.series),
+    )
+
+
+def test_the_same_edits_are_the_same_series(tree: Path) -> None:
+    first = edited.selected(Selection(), str(tree))
+    assert edited.selected(Selection(), str(tree)) == first
+    (tree / "mm/vmalloc.c").write_text("other\n")
+    other = edited.selected(Selection(), str(tree))
+    assert other.series != first.series
+    assert other.variant == first.variant
+    assert len(list((paths.cache() / edited.FOLDER).iterdir())) == 2
+
+
+def test_nothing_to_try(tree: Path, tmp_path: Path) -> None:
+    subprocess.run(("git", "-C", tree, "checkout", "--quiet", "."), check=True)
+    with pytest.raises(UsageError, match=f"Nothing is edited in {tree}"):
+        edited.selected(Selection(), str(tree))
+    with pytest.raises(UsageError, match="Name it with --tree"):
+        edited.selected(Selection(), "")
+    with pytest.raises(UsageError, match=f"{tmp_path} is no git checkout"):
+        edited.selected(Selection(), str(tmp_path))
+
+
+@pytest.mark.parametrize("option", [{"source": "x"}, {"series": "x"}, {"variant": "stock"}, {"each_patch": True}])
+def test_options_that_contradict(tree: Path, option: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="has no meaning here"):
+        edited.selected(Selection(**option), str(tree))  # type: ignore[arg-type]
