@@ -144,7 +144,7 @@ def _same(held: _Held, report: Trouble) -> bool:
     if before.kind == report.kind == "memory-leak":
         return not before.frames and report.first - before.last == 1
     if before.kind in ("out-of-memory", "machine-check", "ubsan") and before.kind == report.kind:
-        return report.kind != "ubsan" or not before.frames
+        return report.kind != "ubsan" or (not before.frames and before.where == report.where)
     return before.kind == "allocation-failure" == report.kind and before.process in ("", report.process)
 
 
@@ -234,7 +234,9 @@ def _joined(before: Trouble, after: Trouble) -> Trouble:
 def _extended(before: Trouble, after: Trouble) -> Trouble:
     """Return a finding with one more consequence."""
     grown = before
-    if after.title.startswith(_PANIC) and len(before.frames) <= 1 < len(after.frames) and after.first - before.last <= _NEAR:
+    traced = len(before.frames) <= 1 < len(after.frames)
+    refused = before.kind == "vmap-exhausted" and after.kind == "allocation-failure" and after.first - before.last <= _ADJACENT
+    if traced and (refused or (after.title.startswith(_PANIC) and after.first - before.last <= _NEAR)):
         grown = _joined(before, after)
     else:
         grown = msgspec.structs.replace(before, text=_text(before, after), last=after.last)
