@@ -72,6 +72,9 @@ class Block:
     """message of a WARNING or a BUG on a line of its own"""
     _ended: bool = False
     """True after a line that ends a report, if its trace is still to come: arm64 printed it so from 4.4 to 4.12"""
+    _skipped: int = 0
+    _skipped_at: int = 0
+    """last line of the report before those that were skipped"""
     _size: int = 0
     _others: list[tuple[int, str, str]] = field(default_factory=list)
 
@@ -106,6 +109,17 @@ class Block:
                 self.put(*other)
             self._others.clear()
         self.put(number, raw, text)
+
+    def skip(self) -> None:
+        """Take note of a line that is not the kernel's."""
+        if self._skipped_at != self.last:
+            self._skipped_at, self._skipped = self.last, 0
+        self._skipped += 1
+
+    @property
+    def skipped(self) -> int:
+        """Lines after the last one that are not the kernel's."""
+        return self._skipped if self._skipped_at == self.last else 0
 
     def put(self, number: int, raw: str, text: str) -> None:
         """Add a line that is known to belong to the report."""

@@ -28,21 +28,21 @@ _ANYWHERE = re2.compile(_TELLING.encode())
 class Doubt:
     """A line that may begin a report, with the lines after it."""
 
-    def __init__(self, number: int, data: bytes, of: Doubtful) -> None:
-        self.lines = [(number, data, True)]
-        """lines that are waiting: the number of the first, the bytes, and whether it is one line that may begin a report"""
+    def __init__(self, number: int, data: bytes, text: str, of: Doubtful) -> None:
+        self.lines: list[tuple[int, bytes, str | None]] = [(number, data, text)]
+        """lines that are waiting: the number of the first, the bytes, and the text of a line that may begin a report itself"""
         self.wanted = _PATIENCE
         """lines that are still waited for; 0 if the doubt is over"""
         self._of = of
         self._proofs = [0] * len(of.perhaps)
 
-    def hear(self, number: int, data: bytes, *, candidate: bool) -> None:
-        """Take the next lines, at most as many as are wanted."""
+    def hear(self, number: int, data: bytes, candidate: str | None) -> None:
+        """Take the next lines, at most as many as are wanted; `candidate` is the text of one that may begin a report."""
         self.lines.append((number, data, candidate))
         self.wanted -= data.count(b"\n") + 1
         if not _ANYWHERE.search(data):
             return
-        for text in map(shown, data.split(b"\n")):
+        for text in map(shown, data.split(b"\n")) if candidate is None else (candidate,):
             for index, found in enumerate(self._of.perhaps):
                 match = found.form.fits.match(text) if found.form else None
                 self._proofs[index] += bool(match and _HERE.match(text, match.end()))

@@ -9,6 +9,7 @@ from harness.kernlog import dissect, headers, prefix
 from harness.kernlog.block import Block
 from harness.kernlog.cascade import Cascade
 from harness.kernlog.doubt import Doubt
+from harness.kernlog.fields import Fields
 from harness.kernlog.kinds import STALLS
 from harness.kernlog.lines import LONGEST, LogLine, shown, visible
 from harness.kernlog.locate import Doubtful, Forms, Found
@@ -17,6 +18,8 @@ from harness.model.trouble import Trouble
 _PIECE = 1 << 20
 _SPAN = 1 << 13
 """bytes that are split into lines at once"""
+_BEFORE = 1024
+"""bytes before a line in which the fields of its record are looked for"""
 _AT_ONCE = 32
 """maximum reports that are read at once, one per caller"""
 _AHEAD = 8
@@ -40,6 +43,9 @@ class Reader:
         self._open: dict[str, Block] = {}
         self._cut: dict[str, list[tuple[int, str, LogLine]]] = {}
         """lines after `cut here`, by stream"""
+        self._passed = b""
+        """end of what was read"""
+        self._fields = Fields()
         self._forms = Forms()
         self._doubt: Doubt | None = None
         """a line that begins a report if the lines after it prove that"""
@@ -87,57 +93,61 @@ class Reader:
                 position = end
             self._number += data.count(b"\n", position, start)
             if hit < 0:
-                return
+                break
             end = data.find(b"\n", hit)
-            self._candidate(data[start:end])
+            self._candidate(data, start, end)
             position = end + 1
+        self._passed = (self._passed + data[-_BEFORE:])[-_BEFORE:]
 
     def _others(self, data: bytes) -> None:
         """Read lines that begin no report, but may belong to one."""
         number = self._number
         self._number += data.count(b"\n") + 1
         if self._doubt:
-            self._hear(self._doubt, number, data, candidate=False)
+            self._hear(self._doubt, number, data, None)
         else:
             self._follow(number, data)
 
-    def _candidate(self, data: bytes) -> None:
+    def _candidate(self, data: bytes, start: int, end: int) -> None:
         """Read a line that may begin a report."""
-        number = self._number
+        number, line = self._number, data[start:end]
         self._number += 1
+        if b"MESSAGE" in line:
+            before = data[max(0, start - _BEFORE) : start]
+            self._fields.prime((self._passed + before)[-_BEFORE:].decode(errors="replace"))
+        text = self._fields.read(shown(line))
         if self._doubt:
-            self._hear(self._doubt, number, data, candidate=True)
+            self._hear(self._doubt, number, line, text)
         else:
-            self._judge(number, data)
+            self._judge(number, line, text)
 
-    def _hear(self, doubt: Doubt, number: int, data: bytes, *, candidate: bool) -> None:
+    def _hear(self, doubt: Doubt, number: int, data: bytes, candidate: str | None) -> None:
         """Let lines wait until it is decided what the doubtful line before them is."""
-        doubt.hear(number, data, candidate=candidate)
+        doubt.hear(number, data, candidate)
         if doubt.wanted <= 0:
             self._settle(doubt)
 
     def _settle(self, doubt: Doubt) -> None:
         """Decide what a doubtful line is, and read the lines that waited behind it."""
         self._doubt = None
-        (number, data, _), *waiting = doubt.lines
+        (number, data, text), *waiting = doubt.lines
         if found := doubt.settled():
-            self._begin(number, shown(data), found)
+            self._begin(number, text or "", found)
         else:
             self._follow(number, data)
-        for number, data, candidate in waiting:
+        for number, data, text in waiting:
             if self._doubt:
-                self._hear(self._doubt, number, data, candidate=candidate)
-            elif candidate:
-                self._judge(number, data)
+                self._hear(self._doubt, number, data, text)
+            elif text is not None:
+                self._judge(number, data, text)
             else:
                 self._follow(number, data)
 
-    def _judge(self, number: int, data: bytes) -> None:
+    def _judge(self, number: int, data: bytes, text: str) -> None:
         """Read a line that may begin a report, and is no part of a doubt."""
-        text = shown(data)
         found = self._forms.find(text) if headers.likely(data) else None
         if isinstance(found, Doubtful):
-            self._doubt = Doubt(number, data, found)
+            self._doubt = Doubt(number, data, text, found)
         elif found:
             self._begin(number, text, found)
         else:
@@ -159,12 +169,16 @@ class Reader:
                     self._end(block)
                 if at >= self._sweep:
                     self._end_silent(at)
-            elif (under_way or self._cut) and (line := self._forms.parsed(text)):
-                self._line(at, text, line)
+            elif under_way or self._cut:
+                self._other(at, self._fields.read(text))
 
-    def _line(self, number: int, text: str, line: LogLine) -> None:
-        block = self._open.get(line.stream)
-        if block:
+    def _other(self, number: int, text: str) -> None:
+        line = self._forms.parsed(text)
+        block = self._open.get(line.stream) if line else None
+        if line is None or not (block or line.stream or line.stream in self._cut):
+            for other in self._open.values():
+                other.skip()
+        elif block:
             block.add(number, text, line.text)
             if block.over:
                 self._end(block)
@@ -206,7 +220,7 @@ class Reader:
     def _end(self, block: Block) -> None:
         for stream in [stream for stream, other in self._open.items() if other is block]:
             del self._open[stream]
-        self._cascade.add(dissect.taken_apart(block), block.stream)
+        self._cascade.add(dissect.taken_apart(block), block.stream, block.skipped)
 
     def _end_silent(self, number: int) -> None:
         """End the reports of callers that have been silent for too long."""
