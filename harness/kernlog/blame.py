@@ -44,7 +44,11 @@ def blamed(kind: str, named: Frame | None, pc: Frame | None, frames: Iterable[Fr
     first = [f for f in (named, None if kind in _WHERE_IT_STANDS else pc) if f]
     trace = list(frames)
     start = next((i for i, f in enumerate(trace) if named and f.function == named.function), 0)
-    for candidate in (*first, *filter(_certain, trace[start:]), *filter(_certain, trace[:start])):
+    likely = [frame for frame in (*trace[start:], *trace[:start]) if _certain(frame)]
+    if all(frame is pc for frame in likely):
+        # The kernel is sure of no caller, as without frame pointers: what it found on the stack is the best there is.
+        likely = trace
+    for candidate in (*first, *likely):
         if not reports(candidate.function, kind):
             return candidate
     return first[0] if first else None

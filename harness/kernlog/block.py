@@ -23,6 +23,9 @@ _END = re.compile(r"---\[ end (?:trace|Kernel panic)|={20,}$")
 _ENTRY = re.compile(
     r"\.?[A-Za-z_$][\w.$]*(?:\+0x|/0x| .*\+0x| \[inline\]| \(\w)|[0-9a-f]{8,16}[: ]|>[0-9a-f]{6,}|[\[({}<>*\-=+.#^|~]"
 )
+_TRACE = re.compile(r" ?(?:Call [Tt]race:|Backtrace:|Stack:|\[<[0-9a-f]+>\]|[\w.]+\+0x[0-9a-f]+/0x)")
+_LATE = 3
+"""maximum foreign lines between the line that ends a report and the trace that comes after it"""
 _BLANK = ("", " ", "\t")
 _WORD = re.compile(r"[A-Za-z_]+")
 _WORDS = frozenset(
@@ -30,18 +33,19 @@ _WORDS = frozenset(
         r"\w+",
         """
     All Allocated BAD BUG Backtrace Bad BadVA Bad_RIP Bytes CFAR CM CONFIG_KASAN_INLINE CPU CR CS CTR Call Cause Chain Code Comm
-    Control Corrupted D DAR DMA DR DS DSISR Data Disabling Dumping EA EAX EBP EBX EC ECX EDAC EDI EDX EFLAGS EIP ES ESI ESP ESR
-    Exception FAR FIX FS FSC Fixing Flags FnV Free Freed GPF GPR GPRS GS Hardware HighMem HugeTLB INFO INITIAL IP ISS ISV Insn
-    Instruction Internal KASAN Kernel Kernel_Offset Killed Krnl LR Last Last_Breaking Local MSR Machine Mem Memory Modules Movable
-    NIP NMI Node Normal Not ODEBUG Object Oops Out P PACATMSCRATCH PC PF PGD PMD PSW PTE PUD Padding Pid Possible PrId Preemption
-    Process R RAX RBP RBX RCU RCX RDI RDX REGS RIP RSI RSP Read Rebooting Redzone Register Registers Reported SET SError SMP SOFTE
-    SS Sending Showing Slab Stack Status Supervisor Swap TRAP Tainted Tasks The This Thread Total Trace Trying Uninit Unwind User
-    WARNING WnR Workqueue Write XER active_anon active_file all already and assert backtrace badaddr block buggy but cache cause
-    comm delayed dirty drivers epc error_code event expected fbcon flags fp fs gp hardirqs head hex hi holding idle in in_atomic
-    inactive_anon include invalid ip irq is kasan kernel last lib list_add list_del lo lock locks lowmem_reserve lr mce memory mm
-    net no note object oom oom_reaper other page pages pc pending pgd pool preempt preempt_count preemption psr pstate r ra race
-    raw rcu read refcount_t ret secondary_startup security slab_reclaimable softirqs sound sp stack start_kernel status swap_cache
-    task task_struct the to traps unevictable usercopy value which workqueue workqueues write x
+    Control Corrupted D DAR DMA DR DS DSISR Data Disabling Dumping EA EAX EBP EBX EC ECX EDAC EDI EDX EFLAGS EIP ERA ES ESI ESP
+    ESR Exception FAR FIX FS FSC Fixing Flags FnV Free Freed GPF GPR GPRS GS Hardware HighMem HugeTLB INFO INITIAL IP ISS ISV
+    Insn Instruction Internal KASAN Kernel Kernel_Offset Killed Krnl LR Last Last_Breaking Local MSR Machine Mem Memory Modules
+    Movable NIP NMI Node Normal Not ODEBUG Object Oops Out P PACATMSCRATCH PC PF PGD PMD PSW PTE PUD Padding Pid Possible PrId
+    Preemption Process R RAX RBP RBX RCU RCX RDI RDX REGS RIP RPC RSI RSP Read Rebooting Redzone Register Registers Reported SET
+    SError SMP SOFTE SS Sending Showing Slab Stack Status Supervisor Swap TNPC TPC TRAP TSTATE Tainted Tasks The This Thread
+    Total Trace Trying Uninit Unwind User WARNING WnR Workqueue Write XER active_anon active_file all already and assert
+    backtrace badaddr block buggy but cache cause comm delayed dirty division drivers epc error_code event expected fbcon flags
+    fp fs gp handlers hardirqs head hex hi holding idle in in_atomic inactive_anon include index invalid ip irq is kasan kernel
+    last lib list_add list_del lo lock locks lowmem_reserve lr mce memory mm negation net no note object oom oom_reaper other
+    page pages pc pending pgd pool preempt preempt_count preemption psr pstate r ra race raw rcu read refcount_t ret
+    secondary_startup security shift slab_reclaimable softirqs sound sp stack start_kernel status swap_cache task task_struct
+    the to traps unevictable usercopy value which workqueue workqueues write x
     """,
     )
 )
@@ -66,6 +70,11 @@ class Block:
     over: bool = False
     message: str = ""
     """message of a WARNING or a BUG on a line of its own"""
+    _ended: bool = False
+    """True after a line that ends a report, if its trace is still to come: arm64 printed it so from 4.4 to 4.12"""
+    _skipped: int = 0
+    _skipped_at: int = 0
+    """last line of the report before those that were skipped"""
     _size: int = 0
     _others: list[tuple[int, str, str]] = field(default_factory=list)
 
@@ -80,12 +89,17 @@ class Block:
             self.raw.append(raw)
             return
         if text[:1] not in _BLANK:
+            if self._ended and not _TRACE.match(text):
+                self._others.append((number, raw, text))
+                self.over = len(self._others) > _LATE or self.lines[-1][:5] != "---[ "
+                return
             if not self._mine(text):
                 self._others.append((number, raw, text))
                 self.over = len(self._others) > (_LONG_PATIENCE if self.kind in _ENDED else _PATIENCE)
                 return
             if text[0] in "-=" and _END.match(text):
-                self.over = True
+                self.over = text[0] == "=" or "trace" not in text or any(map(_TRACE.match, self.lines))
+                self._ended = not self.over
                 if text[0] == "=" and self.kind not in SANITIZERS:
                     return
         elif not text:
@@ -95,6 +109,17 @@ class Block:
                 self.put(*other)
             self._others.clear()
         self.put(number, raw, text)
+
+    def skip(self) -> None:
+        """Take note of a line that is not the kernel's."""
+        if self._skipped_at != self.last:
+            self._skipped_at, self._skipped = self.last, 0
+        self._skipped += 1
+
+    @property
+    def skipped(self) -> int:
+        """Lines after the last one that are not the kernel's."""
+        return self._skipped if self._skipped_at == self.last else 0
 
     def put(self, number: int, raw: str, text: str) -> None:
         """Add a line that is known to belong to the report."""

@@ -57,6 +57,12 @@ class _Held(msgspec.Struct, eq=False):
     stream: str
     end: float | None
     """time at which its last part began"""
+    skipped: int
+    """lines after its last one that are not the kernel's: the other fields of a journal's record, or what programs print"""
+
+    def gap(self, report: Trouble) -> int:
+        """Return the number of the kernel's lines from its last one to the first of a report."""
+        return report.first - self.trouble.last - self.skipped
 
 
 class Cascade:
@@ -67,15 +73,15 @@ class Cascade:
         self._done: list[Trouble] = []
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def add(self, report: Trouble, stream: str) -> None:
-        """Take the next report."""
+    def add(self, report: Trouble, stream: str, skipped: int = 0) -> None:
+        """Take the next report, after whose last line `skipped` lines are not the kernel's."""
         self._release(report.first)
         for held in reversed(self._held):
-            if held.stream == stream and 0 < report.first - held.trouble.last <= _ADJACENT and _same(held, report):
-                held.trouble = _joined(held.trouble, report)
+            if held.stream == stream and 0 < held.gap(report) <= _ADJACENT and _same(held, report):
+                held.trouble, held.skipped = _joined(held.trouble, report), skipped
                 self._settle(held)
                 return
-        self._held.append(_Held(report, stream, report.time))
+        self._held.append(_Held(report, stream, report.time, skipped))
         self._settle(self._held[-1])
 
     def _settle(self, new: _Held) -> None:
@@ -85,10 +91,10 @@ class Cascade:
         far = _reaches_far(new.trouble)
         reach = WINDOW if far else _NEAR
         for held in reversed(self._held[: self._held.index(new)]):
-            gap = new.trouble.first - held.trouble.last
+            gap = held.gap(new.trouble)
             likely = far or (held.stream == new.stream and (held.trouble.kind in _DEADLY or new.trouble.kind in _FOLLOWING))
             if likely and gap <= reach and _follows(held, new.trouble, new.stream):
-                held.trouble = _extended(held.trouble, new.trouble)
+                held.trouble, held.skipped = _extended(held, new.trouble), new.skipped
                 held.end = new.end if new.end is not None else held.end
                 self._held.remove(new)
                 return
@@ -134,7 +140,7 @@ def _same(held: _Held, report: Trouble) -> bool:
     if before.kind in ANNOUNCED:
         return report.kind in ("warning", "bug", *DEATHS)
     if before.kind == "warning" and (report.kind in ANNOUNCED or report.kind == "hard-lockup"):
-        return report.first - before.first <= 2
+        return report.first - before.first - held.skipped <= 2
     if before.kind in DEATHS:
         return report.kind in DEATHS - {"bug"} and (not before.process or not report.process)
     if before.kind == report.kind == "rcu-stall":
@@ -142,9 +148,9 @@ def _same(held: _Held, report: Trouble) -> bool:
     if before.kind == "inconsistency" and report.kind == "warning":
         return not before.frames
     if before.kind == report.kind == "memory-leak":
-        return not before.frames and report.first - before.last == 1
+        return not before.frames and held.gap(report) == 1
     if before.kind in ("out-of-memory", "machine-check", "ubsan") and before.kind == report.kind:
-        return report.kind != "ubsan" or not before.frames
+        return report.kind != "ubsan" or (not before.frames and before.where == report.where)
     return before.kind == "allocation-failure" == report.kind and before.process in ("", report.process)
 
 
@@ -156,7 +162,7 @@ def _reaches_far(report: Trouble) -> bool:
 def _follows(held: _Held, report: Trouble, stream: str) -> bool:
     """Return True if `report` is a consequence of the finding."""
     before = held.trouble
-    gap = report.first - before.last
+    gap = held.gap(report)
     waited = 0.0 if held.end is None or report.time is None else report.time - held.end
     if gap > WINDOW or waited > _LATER or waited < -1:
         return False
@@ -231,10 +237,13 @@ def _joined(before: Trouble, after: Trouble) -> Trouble:
     )
 
 
-def _extended(before: Trouble, after: Trouble) -> Trouble:
+def _extended(held: _Held, after: Trouble) -> Trouble:
     """Return a finding with one more consequence."""
-    grown = before
-    if after.title.startswith(_PANIC) and len(before.frames) <= 1 < len(after.frames) and after.first - before.last <= _NEAR:
+    before = held.trouble
+    gap = held.gap(after)
+    traced = len(before.frames) <= 1 < len(after.frames)
+    refused = before.kind == "vmap-exhausted" and after.kind == "allocation-failure" and gap <= _ADJACENT
+    if traced and (refused or (after.title.startswith(_PANIC) and gap <= _NEAR)):
         grown = _joined(before, after)
     else:
         grown = msgspec.structs.replace(before, text=_text(before, after), last=after.last)

@@ -28,6 +28,10 @@ _NEW_AT = re.compile(r"WARNING: (?:\[.{1,200}\] )?(?P<where>[^\s:!]{1,200}?:\d{1
 _AFTER = re.compile(r"\.(?:[chS]|rs|cpp):\d+ (?P<rest>[A-Za-z_.].*)")
 _LAST_WORK = re.compile(r"last function: (?P<function>\w+)(?: \[(?P<module>\w+)\])?")
 _WORK = re.compile(r"in-flight: \d+(?:\(RESCUER\))?:(?P<function>\w+)(?: \[(?P<module>\w+)\])?")
+_HANDLER = re.compile(
+    r" *\[<[^>]+>\] (?:\(?[\w.]+(?:\+\S+)?\)?(?: \[[\w-]+\])? threaded \[<[^>]+>\] )?"
+    r"\(?(?P<function>[A-Za-z_][\w.]*)(?:\+0x\w+/0x\w+)?(?: \[(?P<module>[\w-]+)\])?"
+)
 _JUMPED = (
     "Bad RIP value",
     "IABT",
@@ -58,6 +62,7 @@ _TASK = re.compile(
     r"|(?P<e>.{1,20}?)/(?P<e_pid>\d+) is (?:trying|just|leaving|exiting|freeing)|by task (?P<f>.{1,20}?)/(?P<f_pid>\d+)"
     r"|(?:code|atomic): (?P<g>.{1,20}?)/(?P<g_pid>\d+)|comm \"(?P<i>[^\"]{1,20})\", pid (?P<i_pid>\d+)"
     r"|pid: (?P<j_pid>\d+), name: (?P<j>.{1,20}?)$"
+    r"|^(?P<m>[^\s(]{1,16})\((?P<m_pid>\d+)\): Oops"
     r"|CPU#\d+: (?P<k>.{1,20}?)/(?P<k_pid>\d+)$|CPU#\d+, (?P<l>.{1,20}?)/(?P<l_pid>\d+)$"
 )
 _ON = re.compile(r"CPU#(?P<a>\d+)|\bon (?:cpu|CPU):? ?(?P<b>\d+)|\bCPU: ?(?P<c>\d+)\b|^\s*(?P<d>\d+)-\.")
@@ -80,6 +85,9 @@ def taken_apart(block: Block) -> Trouble:
         named = _work(block, _LAST_WORK)
     elif block.kind == "workqueue-lockup":
         named = _work(block, _WORK)
+    elif block.kind == "irq":
+        named = _handler(block)
+        calls = msgspec.structs.replace(calls, frames=(*filter(None, [named]), *calls.frames))
     elif block.kind == "atomic":
         named = _left_disabled(block, calls)
     jumped = block.kind in DEATHS and any(sign in text for text in block.lines[:20] for sign in _JUMPED)
@@ -88,7 +96,11 @@ def taken_apart(block: Block) -> Trouble:
         named = calls.link or next((frame for frame in calls.frames if not frame.exact), None)
         if calls.pc and calls.link:
             calls = msgspec.structs.replace(calls, frames=(calls.pc, calls.link, *calls.frames[1:]))
-    culprit = blame.blamed(block.kind, named, None if jumped else calls.pc, calls.frames)
+    elif block.kind in DEATHS:
+        calls = _with_the_caller(calls, block.kind)
+    blamed = blame.blamed(block.kind, named, None if jumped else calls.pc, calls.frames)
+    # Whoever was interrupted has nothing to do with an interrupt that nobody wanted.
+    culprit = named if block.kind == "irq" else blamed
     title = _title(header, message)
     function = blame.plain(culprit.function) if culprit else ""
     return Trouble(
@@ -106,6 +118,16 @@ def taken_apart(block: Block) -> Trouble:
         time=block.time,
         fingerprint=fingerprint.of(block.kind, title, function, calls.frames),
     )
+
+
+def _with_the_caller(calls: trace.CallTrace, kind: str) -> trace.CallTrace:
+    """Return the trace with the caller of a helper such as memset(), which has no frame: it is in the link register alone."""
+    pc, link, frames = calls.pc, calls.link, calls.frames
+    if not pc or not link or not blame.reports(pc.function, kind) or frames[0] is not pc:
+        return calls
+    if link.function in (pc.function, *(frame.function for frame in frames[1:2])):
+        return calls
+    return msgspec.structs.replace(calls, frames=(pc, link, *frames[1:]))
 
 
 def _title(header: str, message: str) -> str:
@@ -186,6 +208,13 @@ def _left_disabled(block: Block, calls: trace.CallTrace) -> Frame | None:
 def _work(block: Block, pattern: re.Pattern[str]) -> Frame | None:
     match = next((match for text in block.lines if (match := pattern.search(text))), None)
     return Frame(match["function"], module=match["module"] or "") if match else None
+
+
+def _handler(block: Block) -> Frame | None:
+    """Return the first of the functions that were asked and did not care; of one with a thread the thread's."""
+    start = next((number for number, text in enumerate(block.lines) if text.startswith("handlers:")), len(block.lines))
+    matches = (match for text in block.lines[start + 1 :] if (match := _HANDLER.match(text)))
+    return next((Frame(match["function"], module=match["module"] or "") for match in matches), None)
 
 
 def _stalled(block: Block) -> trace.CallTrace:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import re2  # type: ignore[import-untyped]
 
@@ -15,7 +17,52 @@ _CUT = "[ cut here ]"
 # Escape sequences of colours may stand between the words: any line with one is a candidate.
 _NEEDLES = sorted({_CUT, "\x1b[", *(needle for kind in KINDS for needle, _ in kind.headers)}, key=len)
 _CANDIDATE = re2.compile("|".join(re2.escape(needle) for needle in _NEEDLES).encode())
-_HEADERS = [(kind.name, needle, re.compile(pattern)) for kind in KINDS for needle, pattern in kind.headers]
+_OPEN = re.compile(r"(?:\(\?:)?(?:INFO: task \)\?)?(?:\.\{|\\S|\\w|\[\\w)")
+"""matches a pattern that may begin with any word"""
+_OPTIONS = re2.Options()
+_OPTIONS.never_capture = True
+_OPTIONS.encoding = re2.Options.Encoding.LATIN1
+
+
+class Header(NamedTuple):
+    """The first line of a kind of report."""
+
+    kind: str
+    needle: str
+    """words that it always has"""
+    pattern: re.Pattern[str]
+    inside: re.Pattern[str]
+    """finds it behind a prefix"""
+    loose: bool
+    """True if it may begin with any word, which may as well be part of a logger's prefix"""
+
+
+BOUNDARY = r"[\s\]>);|\"=}]"
+"""last character of a prefix"""
+_STRICT = [pattern for kind in KINDS for _, pattern in kind.headers if not _OPEN.match(pattern)]
+
+
+def _made(kind: str, needle: str, pattern: str) -> Header:
+    inside = re.compile(rf"(?<={BOUNDARY[:-1]}\ufeff])(?:{pattern})")
+    return Header(kind, needle, re.compile(rf"\s*(?:{pattern})"), inside, _OPEN.match(pattern) is not None)
+
+
+_HEADERS = (
+    *(_made(kind.name, needle, pattern) for kind in KINDS for needle, pattern in kind.headers),
+    _made(CUT, _CUT, r"-{0,28}\[ cut here \]"),
+)
+_LOOKING = re.compile(r"\(\?!(?:[^()]|\([^()]*\))*\)")
+"""what a pattern forbids, which re2 does not know"""
+_ANYWHERE = re2.compile(
+    "|".join(
+        (
+            r"[\x00-\x08\x0b-\x1f\x7f-\xff]",
+            *sorted({re2.escape(header.needle) for header in _HEADERS if header.loose or header.kind == CUT}),
+            rf"(?:^|{BOUNDARY})(?:" + "|".join(_LOOKING.sub("", pattern) for pattern in _STRICT) + ")",
+        )
+    ).encode(),
+    _OPTIONS,
+)
 
 
 def candidate(data: bytes, start: int) -> int:
@@ -24,10 +71,16 @@ def candidate(data: bytes, start: int) -> int:
     return int(match.start()) if match else -1
 
 
-def kind_of(text: str) -> str:
-    """Return the kind of the report that `text` begins, CUT for the line that announces one, or nothing."""
-    text = text.lstrip()
-    for kind, needle, pattern in _HEADERS:
-        if needle in text and pattern.match(text):
-            return kind
-    return CUT if _CUT in text[:40] else ""
+def likely(data: bytes) -> bool:
+    """Return False if no header begins anywhere in a line; faster than `possible`."""
+    return _ANYWHERE.search(data) is not None
+
+
+def possible(text: str) -> list[Header]:
+    """Return the headers whose words are anywhere in `text`, in the order in which they are tried."""
+    return [header for header in _HEADERS if header.needle in text]
+
+
+def at(headers: Sequence[Header], text: str, start: int) -> Header | None:
+    """Return the first of `headers` that begins at `start` in `text`."""
+    return next((header for header in headers if header.pattern.match(text, start)), None)

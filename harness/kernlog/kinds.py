@@ -2,7 +2,7 @@
 """The kinds of report that a kernel writes, and the lines that begin them.
 
 The wordings are those of lib/bug.c, kernel/panic.c, mm/, kernel/locking, kernel/rcu, kernel/watchdog.c
-and the architectures' traps.c and fault.c from 4.x to 6.x.
+and the architectures' traps.c and fault.c from 4.x to 6.x; those of RCU also from 2.6.
 """
 
 from __future__ import annotations
@@ -252,7 +252,9 @@ KINDS = (
         _E,
         "a CPU or task that keeps RCU's grace period from ending",
         (
-            ("detected stall", r"(?:rcu: )?(?:INFO: )?\w+ detected stalls? on (?:CPUs|tasks)"),
+            ("detected stall", r"(?:rcu: )?(?:INFO: )?\w+ detected stalls? on (?:CPUs?|tasks)\b"),
+            ("detected CPU", r"INFO: RCU detected CPU \d+ stall"),
+            ("detected CPU stalls", r"(?:INFO: )?RCU detected CPU stalls:"),
             ("-detected stall", r"(?:rcu: )?(?:INFO: )?\w+ self-detected stall on CPU"),
             ("detected expedited stalls", r"(?:rcu: )?(?:INFO: )?\w+ detected expedited stalls"),
             ("RCU Stall", _PANIC + r": RCU Stall"),

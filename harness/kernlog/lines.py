@@ -21,9 +21,6 @@ _PREFIX = re.compile(
     r"(?:\[ *(?P<caller>[TC]\d+)\] ?)?"
     r"(?:[\w.-]+ (?P<journal>kernel): )?"
 )
-USUAL = re.compile(r"\[ {0,4}(\d{1,7}\.\d{6})\](?:\[ *([TC]\d+)\])? (?!kernel: |[\w.-]+ kernel: |<)")
-"""usual prefix of a line on a console: the time and the caller"""
-_INSIDE = re.compile(r"\[ *(?P<time>\d{1,7}\.\d{6})\](?:\[ *(?P<caller>[TC]\d+)\])? ?")
 _ANSI = re.compile(r"\x9b[0-9;?]*[ -/]*[@-~]|\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_c78=>])")
 
 
@@ -36,12 +33,14 @@ class LogLine(NamedTuple):
     """source of the line: the caller's tag, such as ``T123`` or ``C0``; ``-`` for a line of the kernel's without a tag;
     empty if the line may not be the kernel's"""
     stamp: str | None
-    """seconds since the boot, as text of the log"""
+    """time since the boot, as text of the log: seconds with a point, or microseconds without one"""
 
     @property
     def time(self) -> float | None:
         """Seconds since the boot."""
-        return float(self.stamp) if self.stamp else None
+        if not self.stamp:
+            return None
+        return float(self.stamp) if "." in self.stamp else int(self.stamp[:18]) / 1e6
 
 
 def shown(raw: bytes) -> str:
@@ -60,9 +59,6 @@ def visible(text: str) -> str:
 
 def clean(text: str) -> LogLine | None:
     """Parse a line; None if a journal marks it as another program's."""
-    match = USUAL.match(text)
-    if match:
-        return LogLine(text[match.end() :], match[2] or "-", match[1])
     match = _PREFIX.match(text)
     if not match or not match.end():
         return LogLine(text, "", None)
@@ -71,8 +67,3 @@ def clean(text: str) -> LogLine | None:
         return None
     mine = caller or ("-" if stamp or program or journal else "")
     return LogLine(text[match.end() :], mine, time)
-
-
-def torn(line: LogLine) -> list[LogLine]:
-    """Return the lines that begin within `line` at a time stamp, last first: consoles mix the output of several CPUs."""
-    return [LogLine(line.text[match.end() :], match["caller"] or "-", match["time"]) for match in _INSIDE.finditer(line.text)][::-1]

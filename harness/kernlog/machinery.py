@@ -73,7 +73,10 @@ _COPYING = r"""
     crc(7|8|16|32|64|_itu_t|_ccitt|_t10dif)\w* (arch_|raw_|generic_)*atomic(64|_long)?_\w+
     (arch_|_)*(test|set|clear|change)_(and_)?\w*bit\w* _*find_(first|next|last)_\w*bit\w* _*READ_ONCE\w* _*write_once\w*
     _*(raw_)?xchg\w* _*cmpxchg\w* read_word_at_a_time _*list_(add|del|splice|move)(_\w+)? hlist_(add|del)\w* _*hlist_del
-    _*rb_(erase|first|last|next|prev|insert)\w*
+    _*rb_(erase|first|last|next|prev|insert|rotate|replace_node|link_node|change_child|augment)\w* rb_set_parent\w* rb_red_parent
+    _*(radix_tree|interval_tree|idr|ida|xas?|mas|mtree|llist|plist|klist|rht|rhashtable|timerqueue|assoc_array|bitmap)_\w+
+    sg_(next|last|init|copy|pcopy|miter|nents)\w* (list_)?sort bsearch _*aeabi_\w+ _*u?(div|mod)[sdt]i[34] div64_\w+
+    _*memzero _+clear_user\w* _*copy_tofrom_user\w* _*pi_(mem|str)\w+ _*strn(cpy|len)_(from_)?user\w*
 """
 _PRINTING = r"""
     _*printk\w* vprintk\w* _*(dev|netdev)_v?printk\w* _*(dev|netdev)_(emerg|alert|crit|err|warn|notice|info)

@@ -5,16 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.kernlog import dissect, headers
+from harness.kernlog import dissect, headers, prefix
 from harness.kernlog.block import Block
 from harness.kernlog.cascade import Cascade
+from harness.kernlog.doubt import Doubt
+from harness.kernlog.fields import Fields
 from harness.kernlog.kinds import STALLS
-from harness.kernlog.lines import LONGEST, USUAL, LogLine, clean, shown, torn, visible
+from harness.kernlog.lines import LONGEST, LogLine, shown, visible
+from harness.kernlog.locate import Doubtful, Forms, Found
 from harness.model.trouble import Trouble
 
 _PIECE = 1 << 20
 _SPAN = 1 << 13
 """bytes that are split into lines at once"""
+_BEFORE = 1024
+"""bytes before a line in which the fields of its record are looked for"""
 _AT_ONCE = 32
 """maximum reports that are read at once, one per caller"""
 _AHEAD = 8
@@ -38,6 +43,12 @@ class Reader:
         self._open: dict[str, Block] = {}
         self._cut: dict[str, list[tuple[int, str, LogLine]]] = {}
         """lines after `cut here`, by stream"""
+        self._passed = b""
+        """end of what was read"""
+        self._fields = Fields()
+        self._forms = Forms()
+        self._doubt: Doubt | None = None
+        """a line that begins a report if the lines after it prove that"""
         self._sweep = first_line + _SILENCE
         self._cascade = Cascade()
 
@@ -54,6 +65,8 @@ class Reader:
         if self._rest:
             self._lines(bytes(self._rest) + b"\n")
             self._rest.clear()
+        while self._doubt:
+            self._settle(self._doubt)
         self._end_all()
         return self._cascade.close()
 
@@ -74,103 +87,161 @@ class Reader:
         while position < size:
             hit = headers.candidate(data, position)
             start = size if hit < 0 else data.rfind(b"\n", position, hit) + 1 or position
-            while position < start and (self._open or self._cut):
-                end = min(start, (data.find(b"\n", position + _SPAN) + 1) or start)
+            while position < start and (self._open or self._cut or self._doubt):
+                end = min(start, _after(data, position, self._doubt.wanted) if self._doubt else _after(data, position + _SPAN, 1))
                 self._others(data[position : end - 1])
                 position = end
             self._number += data.count(b"\n", position, start)
             if hit < 0:
-                return
+                break
             end = data.find(b"\n", hit)
-            self._candidate(data[start:end])
-            self._number += 1
+            self._candidate(data, start, end)
             position = end + 1
+        self._passed = (self._passed + data[-_BEFORE:])[-_BEFORE:]
 
     def _others(self, data: bytes) -> None:
         """Read lines that begin no report, but may belong to one."""
-        under_way, usual_form = self._open, USUAL.match
-        for number, text in enumerate(_texts(data), self._number):
-            self._number = number
-            # Most lines of most reports are of this form, and there may be gigabytes of them.
-            usual = usual_form(text)
-            block = under_way.get(usual[2] or "-") if usual else None
-            if usual and block:
-                block.add(number, text, text[usual.end() :])
+        number = self._number
+        self._number += data.count(b"\n") + 1
+        if self._doubt:
+            self._hear(self._doubt, number, data, None)
+        else:
+            self._follow(number, data)
+
+    def _candidate(self, data: bytes, start: int, end: int) -> None:
+        """Read a line that may begin a report."""
+        number, line = self._number, data[start:end]
+        self._number += 1
+        if b"MESSAGE" in line:
+            before = data[max(0, start - _BEFORE) : start]
+            self._fields.prime((self._passed + before)[-_BEFORE:].decode(errors="replace"))
+        text = self._fields.read(shown(line))
+        if self._doubt:
+            self._hear(self._doubt, number, line, text)
+        else:
+            self._judge(number, line, text)
+
+    def _hear(self, doubt: Doubt, number: int, data: bytes, candidate: str | None) -> None:
+        """Let lines wait until it is decided what the doubtful line before them is."""
+        doubt.hear(number, data, candidate)
+        if doubt.wanted <= 0:
+            self._settle(doubt)
+
+    def _settle(self, doubt: Doubt) -> None:
+        """Decide what a doubtful line is, and read the lines that waited behind it."""
+        self._doubt = None
+        (number, data, text), *waiting = doubt.lines
+        if found := doubt.settled():
+            self._begin(number, text or "", found)
+        else:
+            self._follow(number, data)
+        for number, data, text in waiting:
+            if self._doubt:
+                self._hear(self._doubt, number, data, text)
+            elif text is not None:
+                self._judge(number, data, text)
+            else:
+                self._follow(number, data)
+
+    def _judge(self, number: int, data: bytes, text: str) -> None:
+        """Read a line that may begin a report, and is no part of a doubt."""
+        found = self._forms.find(text) if headers.likely(data) else None
+        if isinstance(found, Doubtful):
+            self._doubt = Doubt(number, data, text, found)
+        elif found:
+            self._begin(number, text, found)
+        else:
+            self._follow(number, data)
+
+    def _follow(self, number: int, data: bytes) -> None:
+        """Read lines of the reports that are open."""
+        under_way = self._open
+        if not under_way and not self._cut:
+            return
+        for at, text in enumerate(_texts(data), number):
+            # Most lines of most reports are of the form of their first line, and there may be gigabytes of them.
+            form = self._forms.current
+            match = form.fits.match(text)
+            block = under_way.get(match[2] or ("-" if form.ours else "")) if match else None
+            if match and block:
+                block.add(at, text, text[match.end() :])
                 if block.over:
                     self._end(block)
-                if number >= self._sweep:
-                    self._end_silent()
-            elif (under_way or self._cut) and (line := clean(text)):
-                self._line(text, line)
-        self._number += 1
+                if at >= self._sweep:
+                    self._end_silent(at)
+            elif under_way or self._cut:
+                self._other(at, self._fields.read(text))
 
-    def _line(self, text: str, line: LogLine) -> None:
-        block = self._open.get(line.stream)
-        if block:
-            block.add(self._number, text, line.text)
+    def _other(self, number: int, text: str) -> None:
+        line = self._forms.parsed(text)
+        block = self._open.get(line.stream) if line else None
+        if line is None or not (block or line.stream or line.stream in self._cut):
+            for other in self._open.values():
+                other.skip()
+        elif block:
+            block.add(number, text, line.text)
             if block.over:
                 self._end(block)
         elif line.text.startswith("NMI backtrace for cpu"):
-            self._join(line.stream, text, line)
+            self._join(number, text, line)
         elif line.stream in self._cut:
-            self._cut[line.stream].append((self._number, text, line))
+            self._cut[line.stream].append((number, text, line))
             if len(self._cut[line.stream]) > _AHEAD:
                 del self._cut[line.stream]
-        if self._number >= self._sweep:
-            self._end_silent()
+        if number >= self._sweep:
+            self._end_silent(number)
 
-    def _candidate(self, raw: bytes) -> None:
-        """Read a line that may begin a report."""
-        text = shown(raw)
-        line = clean(text)
-        if line is None:
-            return
-        kind, header = _header(line)
-        if kind:
-            self._begin(kind, header, text)
-        elif self._open or self._cut:
-            self._line(text, line)
-
-    def _begin(self, kind: str, line: LogLine, text: str) -> None:
+    def _begin(self, number: int, text: str, found: Found) -> None:
+        kind, line = found.kind, found.line
+        self._forms.learn(found.form or prefix.USUAL)
         if before := self._open.get(line.stream):
             self._end(before)
         cut = self._cut.pop(line.stream, [])
         if kind == headers.CUT:
             self._cut[line.stream] = []
             return
-        block = Block(kind, line.stream, self._number, line.time)
+        block = Block(kind, line.stream, number, line.time)
         if cut and kind in ("warning", "bug"):
             block.message = cut[0][2].text.strip()
             block.first = cut[0][0]
             block.raw += [raw for _, raw, _ in cut]
-        block.put(self._number, text, line.text)
+        block.put(number, text, line.text)
         self._open[line.stream] = block
         if len(self._open) > _AT_ONCE:
             self._end(next(iter(self._open.values())))
 
-    def _join(self, stream: str, text: str, line: LogLine) -> None:
+    def _join(self, number: int, text: str, line: LogLine) -> None:
         """Add the backtrace of another CPU to the stall report that requested it."""
         block = next((block for block in self._open.values() if block.kind in STALLS), None)
         if block:
-            block.put(self._number, text, line.text)
-            self._open[stream] = block
+            block.put(number, text, line.text)
+            self._open[line.stream] = block
 
     def _end(self, block: Block) -> None:
         for stream in [stream for stream, other in self._open.items() if other is block]:
             del self._open[stream]
-        self._cascade.add(dissect.taken_apart(block), block.stream)
+        self._cascade.add(dissect.taken_apart(block), block.stream, block.skipped)
 
-    def _end_silent(self) -> None:
+    def _end_silent(self, number: int) -> None:
         """End the reports of callers that have been silent for too long."""
-        self._sweep = self._number + _SILENCE // 2
-        for block in [block for block in self._open.values() if self._number - block.last > _SILENCE]:
+        self._sweep = number + _SILENCE // 2
+        for block in [block for block in self._open.values() if number - block.last > _SILENCE]:
             self._end(block)
-        self._cut = {stream: kept for stream, kept in self._cut.items() if kept and self._number - kept[-1][0] < _SILENCE}
+        self._cut = {stream: kept for stream, kept in self._cut.items() if kept and number - kept[-1][0] < _SILENCE}
 
     def _end_all(self) -> None:
         for block in {id(block): block for block in self._open.values()}.values():
             self._end(block)
         self._cut.clear()
+
+
+def _after(data: bytes, position: int, lines: int) -> int:
+    """Return the offset after so many ends of lines from `position` on, or the end of `data`."""
+    for _ in range(lines):
+        position = data.find(b"\n", position) + 1
+        if not position:
+            return len(data)
+    return position
 
 
 def _texts(data: bytes) -> Iterable[str]:
@@ -180,11 +251,3 @@ def _texts(data: bytes) -> Iterable[str]:
     texts = [text[:LONGEST].rstrip() for text in data.decode("ascii").split("\n")]
     # One check of the whole text is faster than one per line.
     return texts if "".join(texts).isprintable() else map(visible, texts)
-
-
-def _header(line: LogLine) -> tuple[str, LogLine]:
-    """Return the kind of report that a line begins, and the line, or the part of it that begins the report."""
-    for part in (line, *torn(line)):
-        if kind := headers.kind_of(part.text):
-            return kind, part
-    return "", line

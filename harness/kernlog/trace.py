@@ -30,11 +30,29 @@ _ADDRESS = r"(?:\(?\[<?(?:0x)?[0-9a-f]{4,16}>?\]\)? *){0,2}"
 _ENTRY = re.compile(r" *(?:(?:</?[A-Z]{3,9}> *)+)?" + _ADDRESS + r"(?P<doubt>\? |= )?\(?" + _PLACE)
 _CALLED = re.compile(r" *" + _ADDRESS + r"\(?" + _NAME + r"\)? from " + _ADDRESS + r"\(?(?P<caller>[A-Za-z_].*)")
 _PC = re.compile(
-    r" *(?:\S{1,12}  ?)?(?:RIP|EIP|IP|NIP|epc|pc|PC|Krnl PSW|LR|lr)(?: is at)?\b *:? *"
+    r" *(?:\S{1,12}  ?)?(?:RIP|EIP|IP|NIP|epc|pc|PC|Krnl PSW|TPC|ip|IAOQ\[0\]|ERA|\[ERET *\]"
+    r"|LR|lr|ra|RPC|PR|RP\(r2\)|\[BLINK *\])(?: is at)?(?!\w) *:? *"
     r"(?:[0-9a-f]{4}:)?"
-    r"(?:[\[(]{0,2}<?(?:0x)?[0-9a-f]{8,16}\b>?\]? *:? *){0,3}\(?" + _PLACE
+    r"(?:[\[(]{0,2}<?(?:0x)?[0-9a-f]{8,16}\b>?\]? *:? *){0,3}[(<]?" + _PLACE
 )
-_PC_STARTS = ("RIP", "EIP", "IP:", "NIP", "epc", "pc ", "PC ", "Krnl PSW", "[<")
+_PC_STARTS = (
+    "RIP",
+    "EIP",
+    "IP:",
+    "NIP",
+    "epc",
+    "pc ",
+    "PC ",
+    "PC:",
+    "Krnl PSW",
+    "TPC: ",
+    "ip is at ",
+    "IAOQ[0]",
+    "ERA:",
+    "[ERET",
+    "[<",
+)
+_LINK_STARTS = ("LR is at ", "lr : ", "LR [", "ra ", "ra:", "RPC: ", "PR is at ", "RP(r2)", "[BLINK")
 DISABLED = "Preemption disabled at:"
 """line before a place that does not belong to the trace"""
 _STOP = re.compile(
@@ -125,7 +143,7 @@ def read(lines: Sequence[str], *, stalled: bool = False) -> CallTrace:
             if pc:
                 before = len(frames)
                 continue
-        if not link and bare.startswith(("LR is at ", "lr : ")) and (at := _pc(bare)):
+        if not link and bare.startswith(_LINK_STARTS) and (at := _pc(bare)):
             link = msgspec.structs.replace(at, exact=False)
             continue
         got = _caller(text, frames) if " from " in text else frame(text)
