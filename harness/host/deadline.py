@@ -113,12 +113,22 @@ class Deadline:
     def __init__(self, seconds: float, of: Timed | None = None) -> None:
         """Set it `seconds` from now, as `of` counts them; by default those in which this process could run."""
         self._time = of or own_time()
-        self._end = self._time.ran + seconds
+        self._began, self._lost = self._time.ran, self._time.lost
+        self._end = self._began + seconds
 
     @property
     def over(self) -> bool:
         """True if the deadline has passed; raises what its count of time raises."""
         return self._time.ran >= self._end
+
+    @property
+    def doubt(self) -> float:
+        """Seconds since it was set that do not count, if they are more than those that do; 0 if not.
+
+        What hardly runs gets less done than the seconds that count would let it, as its CPUs wait for each other.
+        """
+        lost = self._time.lost - self._lost
+        return lost if lost > self._time.ran - self._began else 0.0
 
 
 def patience() -> float:

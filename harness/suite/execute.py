@@ -163,18 +163,22 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
 def _check_time(lab: Lab, session: Session, station: Station, troubles: Sequence[Trouble], *, timed: bool = False) -> None:
     """End the VM and raise VmLost if the host stood still, or QEMU did, and that may explain what the guest shows.
 
-    The guest's time goes on meanwhile: under the wall clock always, under icount while its CPU is idle. To its kernel that is
-    a stall. Under the wall clock a time that is measured is too long as well; `timed` if there are such times.
+    The guest's time goes on meanwhile: under the wall clock always, also while QEMU has no CPU, under icount while the guest's
+    is idle. To its kernel that is a stall. Under the wall clock a time that is measured is too long as well; `timed` if there
+    are such times.
     """
     pause = station.stood_still()
     stalled = next((trouble.title for trouble in troubles if trouble.kind in STALLS), "")
     seconds = pause.lately if stalled else pause.here
+    how = "the host or QEMU stood still"
+    if stalled and session.clock is Clock.WALL and pause.starved > seconds:
+        how, seconds = "QEMU had no CPU", pause.starved
     if seconds < _PAUSE or not (stalled or (timed and session.clock is Clock.WALL)):
         return
     lab.lose(session)
     shows = f"it reported '{stalled}'" if stalled else "its times are too long"
     raise VmLost(
-        f"{session.name}: the host or QEMU stood still for {seconds:.0f} s while the guest's clock went on, and {shows}, which"
+        f"{session.name}: {how} for {seconds:.0f} s while the guest's clock went on, and {shows}, which"
         " says nothing of the kernel; test it again."
     )
 

@@ -65,6 +65,8 @@ class Pause(NamedTuple):
     """in this step of a session"""
     lately: float
     """in this one and the one before: a guest may report the stall that its clock shows only in the next"""
+    starved: float = 0.0
+    """in both together, those in which QEMU had no CPU as well, if they are most of the time; else 0"""
 
 
 class Station:
@@ -85,6 +87,7 @@ class Station:
         self.clocksource = self.guest.run("cat", _CLOCKSOURCE).strip()
         self.booted = hosting.prove(self.guest, session, machine, boot, MODULE)
         self._stood = self._stood_before = 0.0
+        self._since = self._since_before = Deadline(0.0, machine.time)
 
     def dumps(self) -> list[Dump]:
         """Return what QEMU's plugin told since this was last asked: nothing without the plugin.
@@ -96,8 +99,9 @@ class Station:
     def stood_still(self) -> Pause:
         """Return how long the host or QEMU stood still since this was last asked, and since the time before that."""
         total = self.vm.time.stood
-        pause = Pause(total - self._stood, total - self._stood_before)
+        pause = Pause(total - self._stood, total - self._stood_before, self._since_before.doubt)
         self._stood_before, self._stood = self._stood, total
+        self._since_before, self._since = self._since, Deadline(0.0, self.vm.time)
         return pause
 
     def keep(self) -> None:

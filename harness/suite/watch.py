@@ -17,7 +17,7 @@ from harness.suite import guest_script
 from harness.suite.vm_pool import Station
 from harness.vm import hang, ssh
 from harness.vm.ssh import Command
-from harness.vm.vm_time import StoodStill
+from harness.vm.vm_time import StoodStill, hardly_ran
 
 _ROOM = 1 << 20
 """free bytes that the console's file system needs; QEMU does not report a full one"""
@@ -106,9 +106,9 @@ class _Watching:
             self._log += new
             silent = self._deadline(silence) if new else silent
             if late.over:
-                return self.bad("hang", f"the test was not over after {whole:.0f} s")
+                return self._hangs(late, f"the test was not over after {whole:.0f} s")
             if silent.over:
-                return self.bad("hang", _silence(silence))
+                return self._hangs(silent, _silence(silence))
             self._check()
             time.sleep(POLL)
         return None
@@ -131,7 +131,13 @@ class _Watching:
         if code < 0:
             end = f"the test had printed {ssh.FLOODED}" if command.flooded else "its SSH broke off in the middle of the test"
             return self.bad("died", end)
-        return self.bad("hang", f"{_silence(seconds)} at the end of the test")
+        return self._hangs(settle, f"{_silence(seconds)} at the end of the test")
+
+    def _hangs(self, over: Deadline, title: str) -> Watched:
+        """Return the end of a guest that let a deadline pass; VmLost if it hardly ran meanwhile."""
+        if seconds := over.doubt:
+            raise VmLost(f"{self._vm.folder}: {title}, but {hardly_ran(seconds)}")
+        return self.bad("hang", title)
 
     def bad(self, kind: OwnKind, title: str) -> Watched:
         """Return the end of a command in a guest that is up but of no use, with the guest's testimony."""

@@ -22,6 +22,7 @@ from harness.host.deadline import POLL, Deadline
 from harness.model.trouble import Testimony
 from harness.vm import blocks, qemu_args, sockets, vms
 from harness.vm.qemu_args import Boot
+from harness.vm.vm_time import hardly_ran
 from harness.vm.vms import GuestDied, State, Vm
 
 _SILENT_SECONDS = 45.0
@@ -133,10 +134,15 @@ def _ready(vm: Vm, began: float, seconds: float) -> float:
         if not alive:
             raise GuestDied(f"{vm.ended(f'{vm.state.cell}: the guest ended while it booted')}.", log)
         if late.over:
-            raise GuestDied(f"{vm.state.cell}: the guest was not ready {seconds:.0f} s after its start.", log)
+            raise _late(late, f"{vm.state.cell}: the guest was not ready {seconds:.0f} s after its start", log)
         if silence.over:
-            raise GuestDied(f"{vm.state.cell}: the guest said nothing for {_SILENT_SECONDS:.0f} s while it booted.", log)
+            raise _late(silence, f"{vm.state.cell}: the guest said nothing for {_SILENT_SECONDS:.0f} s while it booted", log)
         time.sleep(POLL)
+
+
+def _late(over: Deadline, what: str, log: str) -> VmLost:
+    """Return the end of a guest that let a deadline pass; it has not died if it hardly ran meanwhile."""
+    return VmLost(f"{what}, but {hardly_ran(over.doubt)}") if over.doubt else GuestDied(f"{what}.", log)
 
 
 @functools.cache

@@ -25,6 +25,14 @@ class StoodStill(VmLost):
     """QEMU did not run for so long that nothing can be said of its guest; that is not the kernel's fault."""
 
 
+def hardly_ran(seconds: float) -> str:
+    """Return why nothing can be said of a guest whose QEMU was without a CPU for most of the time, for so many seconds."""
+    return (
+        f"for {seconds:.0f} s, most of the time, the host stood still or gave QEMU no CPU, so nothing can be said of its kernel;"
+        " test it again when the host is less busy."
+    )
+
+
 class Observed(msgspec.Struct, frozen=True):
     """Functions that look at a process; tests hand in their own."""
 

@@ -47,7 +47,7 @@ def test_a_jump_of_the_time_is_nobodys() -> None:
 
 
 def test_a_deadline_waits_while_the_host_stands_still() -> None:
-    late = Deadline(5.0, OwnTime(iter([0.0, 0.0, 0.5, 30.5, 31.0, 31.5, 32.5, 33.5, 34.5]).__next__))
+    late = Deadline(5.0, OwnTime(iter([0.0, 0.0, 0.0, 0.5, 30.5, 31.0, 31.5, 32.5, 33.5, 34.5]).__next__))
     assert [late.over for _ in range(7)] == [False] * 6 + [True]
 
 
@@ -110,3 +110,14 @@ def test_a_follower_that_fails_does_not_stop_the_beat() -> None:
     own.beat()
     own.beat()
     assert seen.looks == 2
+
+
+def test_a_deadline_that_passed_while_most_time_was_lost_is_in_doubt() -> None:
+    of = FakeTime()
+    of.lost, of.ran = 100.0, 5.0
+    late = Deadline(10.0, of)
+    of.ran, of.lost = 16.0, 110.0
+    assert late.over
+    assert late.doubt == 0.0, "what was lost before does not matter, nor less than half"
+    of.lost = 112.0
+    assert late.doubt == 12.0

@@ -43,7 +43,15 @@ class Command:
 class FakeLab:
     """Has one station, whose guest says something on its console, and which stood still for some seconds."""
 
-    def __init__(self, folder: Path, says: str, stood: float, start: Any = lambda *_: Command(), before: float = 0.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        says: str,
+        stood: float,
+        start: Any = lambda *_: Command(),
+        before: float = 0.0,
+        starved: float = 0.0,
+    ) -> None:
         self.lost = False
         log = folder / "serial.log"
         log.touch()
@@ -60,7 +68,7 @@ class FakeLab:
             guest=SimpleNamespace(start=begun, answers=lambda _: False),
             symbols=folder / "System.map",
             log_name="log",
-            stood_still=lambda: Pause(stood, stood + before),
+            stood_still=lambda: Pause(stood, stood + before, starved),
             dumps=list,
             keep=lambda: None,
         )
@@ -123,6 +131,13 @@ def test_a_stall_that_is_told_a_step_after_the_pause_is_not_the_kernels(tmp_path
 
 def test_times_of_a_step_after_the_pause_count(tmp_path: Path, timed: Plan) -> None:
     assert run(FakeLab(tmp_path, "", stood=0.0, before=30.0), timed, Clock.WALL).samples
+
+
+def test_a_stall_of_a_guest_that_had_no_cpu_is_not_its_kernels(tmp_path: Path, stress: Plan) -> None:
+    with pytest.raises(VmLost, match=r"QEMU had no CPU for 40 s .* reported 'watchdog: BUG: soft lockup"):
+        run(FakeLab(tmp_path, STALL, stood=0.0, starved=40.0), stress, Clock.WALL)
+    (finding,) = run(FakeLab(tmp_path, STALL, stood=0.0, starved=40.0), stress, Clock.ICOUNT).findings
+    assert finding.trouble.kind == "soft-lockup", "under icount the clock waits for QEMU"
 
 
 @pytest.mark.parametrize(("says", "stood", "kind"), [(STALL, 0.0, "soft-lockup"), (OTHER, 30.0, "atomic")])

@@ -21,7 +21,7 @@ from harness.model.matrix import Base
 from harness.model.records import Booted
 from harness.suite import vm_pool as labs
 from harness.suite.plan import Plan, Session
-from harness.suite.vm_pool import Hosting, Lab
+from harness.suite.vm_pool import Hosting, Lab, Pause
 from harness.vm import launch
 from harness.vm.vm_time import StoodStill
 from harness.vm.vms import GuestDied
@@ -322,7 +322,7 @@ def test_a_guest_that_cannot_be_reached_because_qemu_is_stopped_has_not_died(hos
 def test_a_pause_is_told_in_its_step_and_the_next(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
     station = hosts.lab(tmp_path).station(made.sessions[0])
     hosts.started[0].time.stood = 30.0
-    assert [station.stood_still() for _ in range(3)] == [(30.0, 30.0), (0.0, 30.0), (0.0, 0.0)]
+    assert [station.stood_still() for _ in range(3)] == [Pause(30.0, 30.0), Pause(0.0, 30.0), Pause(0.0, 0.0)]
 
 
 class Part:

@@ -114,6 +114,27 @@ def test_a_guest_that_prints_without_end_over_ssh_is_given_up_and_that_is_said(s
     assert bad.title.startswith("the test had printed 64 MiB over SSH, which is the limit; ")
 
 
+@pytest.mark.parametrize("share", [0.4, 0.6])
+def test_a_guest_that_hardly_ran_does_not_hang(station: Any, share: float) -> None:
+    """Its QEMU was without a CPU for a share of the time."""
+
+    class Starved:
+        began = time.monotonic()
+        stood = 0.0
+        lost = property(lambda self: share * (time.monotonic() - self.began))
+        ran = property(lambda self: (1 - share) * (time.monotonic() - self.began))
+
+    station.vm.time = Starved()
+    station.guest.start = lambda *_: Command(done=False, code=0, said="")
+    if share > 0.5:
+        with pytest.raises(VmLost, match="the console said nothing for 0 s, but for 0 s, most of the time, the host stood still"):
+            watched(station)
+    else:
+        bad = watched(station).bad
+        assert bad is not None
+        assert bad.kind == "hang"
+
+
 def test_a_pause_of_the_host_is_no_hang(station: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     station.vm.time = OwnTime(lambda: now)

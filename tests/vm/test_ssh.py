@@ -144,7 +144,7 @@ class Paused:
 
 def test_a_connection_that_fails_because_the_host_stood_still_is_tried_again(cache: Path) -> None:
     with serving(cache, Mute(), refused=2) as port:
-        Guest(port, vm_time=Paused(4)).close()
+        Guest(port, vm_time=Paused(6)).close()
 
 
 def test_a_connection_that_fails_by_itself_is_not(cache: Path) -> None:

@@ -24,6 +24,7 @@ from harness.model.clock import Clock
 from harness.model.matrix import Qemu
 from harness.vm import launch, vm_time, vms
 from harness.vm.qemu_args import Boot
+from harness.vm.vm_time import VmTime
 from harness.vm.vms import GuestDied, State
 from tests.support import make
 
@@ -200,6 +201,13 @@ def test_a_guest_that_is_never_ready_is_ended(cache: Path, fake: Fake, pids: Pat
         launch.start(fake('echo hello > "$log"; touch "$qmp"; exec sleep 60'), "cell", keep=True, seconds=1.0)
     wait_for(lambda: process.start_time(int(pids.read_text())) == 0)
     assert list((cache / "vms").iterdir()) == []
+
+
+def test_a_guest_that_had_hardly_any_cpu_has_not_died(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VmTime, "lost", property(lambda self: 100.0 * self.ran))
+    with pytest.raises(VmLost, match=r"not ready 1 s after its start, but for \d+ s, most of the time, the host") as caught:
+        launch.start(fake('echo hello > "$log"; touch "$qmp"; exec sleep 60'), "cell", keep=True, seconds=1.0)
+    assert not isinstance(caught.value, GuestDied)
 
 
 def test_qemu_that_does_not_start_is_quoted(cache: Path, fake: Fake, pids: Path) -> None:
