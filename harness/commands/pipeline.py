@@ -23,6 +23,7 @@ from harness.host import deadline, files, parallel
 from harness.host.shell import Line
 from harness.model import catalog, run_folder
 from harness.model.clock import Clock
+from harness.model.coverage import ChangedLines
 from harness.model.matrix import Cell, Machine, Variant
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
@@ -68,7 +69,6 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         + effect.notes(built, patched)
         + (() if wanted.plain else _unwatched(built))
     )
-    series = {variant: changed_lines.of_series(sources.tree.commit, done) for variant, done in patched.items()}
     built_plan = Plan(
         base=sources.base,
         cells=built,
@@ -80,11 +80,19 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         tree=sources.tree.tree,
         stock_only=not sources.base.default_series and not wanted.series,
         notes=notes,
-        lines=() if wanted.plain else tuple(changed_lines.in_kernel(series[of.cell.variant], of.cell, of.kernel) for of in built),
+        lines=() if wanted.plain else _changed_lines(sources.tree, built, patched),
     )
     if not variants:
         plan.save(built_plan, paths.cache() / "plan.json")
     return built_plan
+
+
+def _changed_lines(
+    stock: source.Tree, built: Sequence[BuiltCell], patched: Mapping[Variant, patches.Patched]
+) -> tuple[ChangedLines, ...]:
+    """Return the lines of its series that each cell's kernel has code of."""
+    series = {variant: changed_lines.of_series(stock.commit, done) for variant, done in patched.items()}
+    return tuple(changed_lines.in_kernel(series[of.cell.variant], of.cell, of.kernel) for of in built)
 
 
 def _bootable(selected: Sequence[Cell], kernels: Sequence[Kernel], roots: Mapping[Machine, Rootfs]) -> tuple[BuiltCell, ...]:

@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.build import buildlog, kbuild, toolchain
+from harness.build import buildlog, git, kbuild, patches, toolchain
+from harness.build.jobserver import Jobserver
+from harness.build.source import Tree
 from harness.errors import RigError
 from harness.host import shell
 from harness.model.matrix import Base, Cell, Machine, Variant, load_machine, machine_names
@@ -196,3 +198,48 @@ def test_what_guests_are_sent_has_no_debug_information(tmp_path: Path, machine: 
     assert b".debug_info\0" in whole
     assert b".debug" not in module.read_bytes()
     assert b"\0tested\0" in module.read_bytes()
+
+
+@pytest.fixture
+def configured(base: Base, tree: Tree, machine: Machine, cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The configurations that were made, of which the first is."""
+    made: list[str] = []
+
+    def make_config(self: kbuild.KernelBuild, log: Path) -> None:
+        made.append(self.patched.tree)
+        (self.folder / ".config").write_text(f"CONFIG_X={len(made)}\n")
+
+    monkeypatch.setattr(kbuild.KernelBuild, "_make_config", make_config)
+    configure(base, tree, machine)
+    assert made == [tree.tree]
+    return made
+
+
+def configure(base: Base, tree: Tree, machine: Machine, edited: dict[str, str] | None = None, profile: str = "perf") -> Path:
+    """Configure the build folder of stock with files `edited`; return it."""
+    commit = git.with_files(tree.commit, edited, "edited") if edited else tree.commit
+    with Jobserver(1, 1) as jobs:
+        patched = patches.Patched(commit, git.tree_of(commit), (), ())
+        build = kbuild.KernelBuild(base, Cell(machine, Variant("stock"), profile), patched, jobs, print)
+        build.folder.mkdir(parents=True, exist_ok=True)
+        build._configure(build.folder / "log")
+    return build.folder
+
+
+def test_what_is_configured_is_not_configured_again(base: Base, tree: Tree, machine: Machine, configured: list[str]) -> None:
+    configure(base, tree, machine)
+    configure(base, tree, machine, {"mm/vmalloc.c": "int edited;\n"})
+    assert len(configured) == 1
+
+
+def test_another_makefile_or_an_edited_config_is_configured(
+    base: Base, tree: Tree, machine: Machine, configured: list[str]
+) -> None:
+    folder = configure(base, tree, machine, {"Makefile": "VERSION = 4\nPATCHLEVEL = 18\nSUBLEVEL = 0\n# edited\n"})
+    assert len(configured) == 2
+    (folder / ".config").write_text("CONFIG_X=y\n")
+    configure(base, tree, machine, {"Makefile": "VERSION = 4\nPATCHLEVEL = 18\nSUBLEVEL = 0\n# edited\n"})
+    assert len(configured) == 3
+    (folder / ".config").unlink()
+    configure(base, tree, machine)
+    assert len(configured) == 4
