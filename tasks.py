@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.main import program
@@ -29,6 +30,7 @@ from harness.commands import kernlog as kernel_logs
 from harness.commands import mutants as mutation_runs
 from harness.commands import nightly as nights
 from harness.commands import selfcheck as selfchecks
+from harness.commands import series_add as series_adds
 from harness.commands import soak as soaks
 from harness.commands import userspace as userspaces
 from harness.commands import why as reasons
@@ -473,6 +475,23 @@ kernlog = task(
 )(_kernlog)
 
 
+@task(
+    positional=["source"],
+    help={
+        "source": "a file or folder as --series takes them, TREE:BASE..TIP of a git tree, or a URL or Message-ID of lore",
+        "name": "the series' name (default: made of the subject of its cover letter)",
+        "message-id": "a mail of the series to add, where the source holds several",
+        "kernel": "kernel base to add it to, as in kernel_patches/ (default: the one that it was written for)",
+    },
+    auto_shortflags=False,
+)
+def series_add(_: Context, source: str, name: str = "", message_id: str = "", kernel: str = "") -> None:
+    """Add a series to kernel_patches/, from where it was sent or saved."""
+    with options.errors():
+        for sentence in series_adds.add(source, name, message_id, kernel, _say).sentences:
+            _say(sentence)
+
+
 def _show(outcome: Outcome, report: str = "report") -> None:
     _print(outcome, report)
     code = exit_code(outcome)
@@ -535,4 +554,10 @@ def history(_: Context, test: str = "") -> None:
 
 LEFT_OUT: Mapping[str, str] = {"why": "latest", "coverage": "latest", "report": "latest", "dismiss": ""}
 """tasks that may be called without their word, and the word that they have then"""
-arguments.complete(program, LEFT_OUT, {each.name: each for each in globals().values() if isinstance(each, Task)})
+_OF_SERIES = {"add": series_add}
+_series = Collection("series")
+for _name, _task in _OF_SERIES.items():
+    _series.add_task(_task, _name)
+_alone = [each for each in globals().values() if isinstance(each, Task) and each not in _OF_SERIES.values()]
+namespace = Collection(*dict.fromkeys(_alone), _series)
+arguments.complete(program, LEFT_OUT, {name: namespace[name] for name in namespace.task_names})

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.build import git
@@ -21,22 +22,38 @@ def head(folder: Path) -> str:
     return _read(folder, "rev-parse", "HEAD^{commit}")
 
 
+def commit(folder: Path, name: str) -> str:
+    """Return the commit that `name` means in the repository at `folder`; UsageError if there is none."""
+    try:
+        return _read(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    except RigError as error:
+        raise UsageError(f"There is no commit '{name}' in {folder}; `git log` there lists what there is.") from error
+
+
+@contextlib.contextmanager
+def borrowed(folder: Path) -> Iterator[Path]:
+    """Yield a repository of the rig's that has the objects of the one at `folder`, and nothing of its configuration."""
+    common = _read(folder, "rev-parse", "--path-format=absolute", "--git-common-dir")
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        git.plain("init", "--quiet", "--template=", scratch, cwd=scratch)
+        (scratch / ".git/objects/info").mkdir(exist_ok=True)
+        (scratch / ".git/objects/info/alternates").write_text(f"{common}/objects\n")
+        yield scratch / ".git"
+
+
 def changed(folder: Path, commit: str) -> bool:
     """Return True if files in `folder` or in its index differ from `commit`.
 
     To compare them, git would run the file system monitor, the filters and the hooks of the checkout's configuration.
     So it reads the objects and a copy of the index by a repository of the rig's, which has none of these.
     """
-    own, common = _read(folder, "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir").splitlines()
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        git.plain("init", "--quiet", "--template=", scratch, cwd=scratch)
-        (scratch / ".git/objects/info").mkdir(exist_ok=True)
-        (scratch / ".git/objects/info/alternates").write_text(f"{common}/objects\n")
-        (scratch / ".git/HEAD").write_text(f"{commit}\n")
+    own = _read(folder, "rev-parse", "--path-format=absolute", "--git-dir")
+    with borrowed(folder) as scratch:
+        (scratch / "HEAD").write_text(f"{commit}\n")
         for index in (*Path(own).glob("index"), *Path(own).glob("sharedindex.*")):
-            shutil.copy2(index, scratch / ".git")  # with its time, by which git knows what to read again
-        places = ("--git-dir", scratch / ".git", "--work-tree", folder)
+            shutil.copy2(index, scratch)  # with its time, by which git knows what to read again
+        places = ("--git-dir", scratch, "--work-tree", folder)
         options = ("--porcelain", "--untracked-files=no", "--ignore-submodules=all", "--no-renames")
         return bool(git.plain(*_settings(folder), *places, "status", *options, cwd=folder, error=UsageError))
 

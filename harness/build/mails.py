@@ -156,7 +156,11 @@ def _cut(diff: bytes) -> str:
     """Return the sentence for a diff of fewer files than the summary above it tells; empty if none is missing."""
     told = _SUMMARY.search(_START.split(diff, maxsplit=1)[0])
     files = len(re.findall(rb"^diff --git ", diff, re.M)) or len(re.findall(rb"^\+\+\+ ", diff, re.M))
-    return f"its diff changes {files} files, but its summary tells of {int(told[1])}" if told and int(told[1]) > files else ""
+    return (
+        f"its diff changes {files} file{'' if files == 1 else 's'}, but its summary tells of {int(told[1])}"
+        if told and int(told[1]) > files
+        else ""
+    )
 
 
 def _trouble(head: email.message.Message, data: bytes) -> str:

@@ -77,8 +77,8 @@ def is_patch(mail: Mail, notes: list[str]) -> bool:
             notes.append(f"{mail.called} is {what}, so its diff is not applied.")
         return False
     if mail.trouble or (not mail.diff and (mail.tagged or mail.bare)):
-        what = mail.trouble or "git knows no diff in it"
-        raise UsageError(f"{mail.called} cannot be applied whole: {what}; {_ANEW}.")
+        what = "is no patch" if mail.bare else "cannot be applied whole"
+        raise UsageError(f"{mail.called} {what}: {mail.trouble or 'git knows no diff in it'}; {_ANEW}.")
     return bool(mail.diff)
 
 

@@ -210,7 +210,7 @@ def test_a_signed_mail_whose_parts_are_gone(tmp_path: Path) -> None:
 def test_a_mail_that_was_cut_off_between_two_files(tmp_path: Path) -> None:
     whole = message("[PATCH] a", TEN).replace(" mm/vmalloc.c | 2 +-\n", " 2 files changed, 2 insertions(+), 2 deletions(-)\n")
     (tmp_path / "t.mbox").write_text(whole)
-    assert "its diff changes 1 files, but its summary tells of 2" in refused(tmp_path / "t.mbox")
+    assert "its diff changes 1 file, but its summary tells of 2" in refused(tmp_path / "t.mbox")
     (tmp_path / "t.mbox").write_text(whole.replace("2 files", "1 file"))
     assert changes(tmp_path / "t.mbox") == ["LINE 10"]
 
