@@ -31,6 +31,7 @@ from harness.commands import mutants as mutation_runs
 from harness.commands import nightly as nights
 from harness.commands import selfcheck as selfchecks
 from harness.commands import series_add as series_adds
+from harness.commands import series_check as series_checks
 from harness.commands import soak as soaks
 from harness.commands import userspace as userspaces
 from harness.commands import why as reasons
@@ -40,7 +41,7 @@ from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.order import asked
 from harness.model.run_folder import Run
-from harness.model.selection import Selection, number, whole
+from harness.model.selection import DEFAULT, Selection, number, whole
 from harness.report import audit as audit_tables
 from harness.report import cache as cache_tables
 from harness.report import catalog as catalog_tables
@@ -49,6 +50,7 @@ from harness.report import dismissals as dismissal_tables
 from harness.report import kernlog as log_tables
 from harness.report import level_steps, sensitivity, terminal, trend
 from harness.report import mutants as mutant_tables
+from harness.report import series_check as check_tables
 from harness.report import soak as soak_tables
 from harness.report import userspace as userspace_tables
 from harness.report import why as why_tables
@@ -492,6 +494,26 @@ def series_add(_: Context, source: str, name: str = "", message_id: str = "", ke
             _say(sentence)
 
 
+@task(
+    positional=["name"],
+    help={
+        "name": "a series of kernel_patches/",
+        "series": "a series elsewhere instead: a folder, a maildir, an mbox or a patch",
+        "machine": "the machine for which files are compiled and kernels compared (default: the one that is like this host)",
+        "kernel": f"kernel base, as in kernel_patches/ (default: {DEFAULT})",
+        "mail": "print plain text for a mail",
+    },
+    auto_shortflags=False,
+)
+def series_check(_: Context, name: str, series: str = "", machine: str = "", kernel: str = "", mail: bool = False) -> None:
+    """Check a series as maintainers do: checkpatch, git am, new warnings, and what becomes larger; exit code 2 if there are any."""
+    with options.errors():
+        checked = series_checks.check(name, series, machine, kernel)
+    output.write(check_tables.mail(checked)) if mail else _CONSOLE.print(check_tables.table(checked))
+    if checked.found:
+        raise Exit(code=ExitCode.FINDING)
+
+
 def _show(outcome: Outcome, report: str = "report") -> None:
     _print(outcome, report)
     code = exit_code(outcome)
@@ -552,9 +574,9 @@ def history(_: Context, test: str = "") -> None:
     _say(f"Page: {seen.page}")
 
 
-LEFT_OUT: Mapping[str, str] = {"why": "latest", "coverage": "latest", "report": "latest", "dismiss": ""}
+LEFT_OUT: Mapping[str, str] = {"why": "latest", "coverage": "latest", "report": "latest", "dismiss": "", "series.check": ""}
 """tasks that may be called without their word, and the word that they have then"""
-_OF_SERIES = {"add": series_add}
+_OF_SERIES = {"add": series_add, "check": series_check}
 _series = Collection("series")
 for _name, _task in _OF_SERIES.items():
     _series.add_task(_task, _name)

@@ -15,6 +15,7 @@ import msgspec
 
 from harness.build import git
 from harness.errors import UsageError
+from harness.text import counted
 
 _SEPARATOR = re.compile(rb"From \S.*\d:\d\d(?::\d\d)? .*\d{2}\s*$")
 """line between the mails of an mbox; a sentence that begins with From has no time of day"""
@@ -156,11 +157,9 @@ def _cut(diff: bytes) -> str:
     """Return the sentence for a diff of fewer files than the summary above it tells; empty if none is missing."""
     told = _SUMMARY.search(_START.split(diff, maxsplit=1)[0])
     files = len(re.findall(rb"^diff --git ", diff, re.M)) or len(re.findall(rb"^\+\+\+ ", diff, re.M))
-    return (
-        f"its diff changes {files} file{'' if files == 1 else 's'}, but its summary tells of {int(told[1])}"
-        if told and int(told[1]) > files
-        else ""
-    )
+    if told and int(told[1]) > files:
+        return f"its diff changes {counted(files, 'file')}, but its summary tells of {int(told[1])}"
+    return ""
 
 
 def _trouble(head: email.message.Message, data: bytes) -> str:

@@ -20,6 +20,7 @@ from harness.host.shell import Line
 from harness.model import matrix
 from harness.model.matrix import Base
 from harness.model.selection import DEFAULT
+from harness.text import counted
 
 Resolve = Callable[[Base, str | None, Line], Tree]
 """gets the source of a base; tests hand in their own"""
@@ -40,7 +41,7 @@ class Added(msgspec.Struct, frozen=True):
     def sentences(self) -> tuple[str, ...]:
         """Sentences for the user: where it is, the grounds for its base, what was left out, and how to go on."""
         cover = f" with the cover letter '{self.subject}'" if self.subject else ""
-        many = f"{self.patches} patch{'es' if self.patches > 1 else ''}"
+        many = counted(self.patches, "patch", "patches")
         others = "" if self.fit.base.name == DEFAULT else f" --kernel {self.fit.base.name}"
         return (
             f"{self.folder.relative_to(paths.SERIES.parent)}: {many}{cover}; {fit.told(self.fit)}.",

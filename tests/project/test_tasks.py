@@ -45,6 +45,8 @@ from harness.stats.outcome import ExitCode
         (("dismiss", "1a2b3c4d", "--undo", "--why", "ours"), "--why and --undo exclude each other"),
         (("series.add", "nowhere"), "There is no series at nowhere; name a file, a folder, TREE:BASE..TIP"),
         (("series.add", "tasks.py"), "tasks.py is no patch: git knows no diff in it; save it anew"),
+        (("series.check",), "Name the series to check"),
+        (("series.check", "stock"), "'stock' has no patches to check"),
         (("cache", "--keep", "3"), "--keep says how much --prune leaves; give both"),
         (("cache", "--prune", "--keep", "-1"), "--keep has to be a number of at least 0 and at most"),
         (("nightly", "--keep-runs", "0"), "--keep-runs has to be a whole number from 1 to 2 to the power of 32, not '0'"),
