@@ -15,7 +15,7 @@ import msgspec
 
 from harness.build import git
 from harness.errors import UsageError
-from harness.text import counted
+from harness.text import counted, plain
 
 _SEPARATOR = re.compile(rb"From \S.*\d:\d\d(?::\d\d)? .*\d{2}\s*$")
 """line between the mails of an mbox; a sentence that begins with From has no time of day"""
@@ -133,7 +133,7 @@ def _mbox(data: bytes, name: str) -> list[Mail]:
 
 def _mail(data: bytes, place: str, folder: Path) -> Mail:
     """Take one mail apart, decoded from its transfer encoding; `folder` is for git to write in."""
-    told = git.plain("mailinfo", folder / "text", folder / "diff", cwd=folder, stdin=data, error=UsageError)
+    told = plain(git.plain("mailinfo", folder / "text", folder / "diff", cwd=folder, stdin=data, error=UsageError))
     info = dict(line.partition(": ")[::2] for line in told.splitlines())
     head = email.message_from_bytes(data)
     diff = _clean((folder / "diff").read_bytes())
@@ -179,12 +179,12 @@ def _attached(head: email.message.Message) -> Iterator[str]:
 
 
 def _decoded(head: email.message.Message, name: str) -> str:
-    """Return a header in one line, with its encoded words decoded as far as they can be."""
+    """Return a header in one line, with its encoded words decoded as far as they can be, and without control characters."""
     value = re.sub(r"\s*\n\s*", " ", str(head.get(name, "")))
     try:
-        return str(email.header.make_header(email.header.decode_header(value)))
+        return plain(str(email.header.make_header(email.header.decode_header(value))))
     except (LookupError, ValueError, email.errors.HeaderParseError):
-        return value
+        return plain(value)
 
 
 def _clean(diff: bytes) -> bytes:

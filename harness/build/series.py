@@ -22,8 +22,6 @@ COVER = "cover"
 _PATCHES = (".patch", ".diff", ".eml", ".mbox", ".mbx")
 _LEFT_BY_EDITORS = ("~", ".orig", ".rej", ".bak", ".swp")
 _DOCS = re.compile(rf"readme.*|{COVER}|.*\.(?:md|rst|html|toml)", re.IGNORECASE)
-_SNIFFED = 1 << 20
-"""bytes of a file of any other name in which a diff is looked for"""
 _SHOWN = re.compile(rb"^(?:diff --git |--- \S+.*\n\+\+\+ )", re.M)
 _MAILDIR = ("cur", "new")
 _SHAPES = "a series is a folder with a 'series' file or .patch files, an mbox, a maildir, or a patch"
@@ -87,7 +85,7 @@ def _of_folder(folder: Path, identity: str) -> Series:
     files = sorted((file for file in visible if _is_named_so(file)), key=_by_number)
     if other := next((file for file in visible if file not in files and _seems_one(file)), None):
         raise UsageError(
-            f"{other} holds a diff, but its name does not end in {', '.join(_PATCHES[:-1])} or {_PATCHES[-1]}; rename it,"
+            f"{other} holds a patch, but its name does not end in {', '.join(_PATCHES[:-1])} or {_PATCHES[-1]}; rename it,"
             f" or write a '{FILE}' file that names the patches."
         )
     found = [mail for file in files for mail in _mails(file)]
@@ -173,11 +171,15 @@ def _is_named_so(file: Path) -> bool:
 
 
 def _seems_one(file: Path) -> bool:
-    """Return True for a file that holds a diff, though it is not called like a patch, and no tool left it there."""
+    """Return True for a file that holds a patch, though it is not called so, and no tool left it there."""
     if not file.is_file() or _DOCS.fullmatch(file.name) or file.name.endswith(_LEFT_BY_EDITORS):
         return False
-    with file.open("rb") as opened:
-        return _SHOWN.search(opened.read(_SNIFFED)) is not None
+    try:
+        text = patch_file.content(file)
+        sent = [mail for mail in mails.read(text, file.name) if mail.tagged and not mail.reply and mail.number != 0]
+        return bool(sent) or _SHOWN.search(text) is not None
+    except UsageError:
+        return False  # something else
 
 
 def _by_number(file: Path) -> list[tuple[str, int]]:

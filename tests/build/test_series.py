@@ -58,6 +58,13 @@ def coded(subject: str, body: str, encoding: str) -> str:
     return f"{head}Content-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: {encoding}\n\n{text.decode()}"
 
 
+def tarball() -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("a.patch"))
+    return made.getvalue()
+
+
 @pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
 @pytest.mark.parametrize("suffix", [".patch", ".eml"])
 def test_mails_in_a_folder_are_decoded(folder: Path, encoding: str, suffix: str) -> None:
@@ -87,13 +94,6 @@ def test_what_is_compressed_is_unpacked(tmp_path: Path, folder: Path, pack: Call
 def test_what_grows_without_end_is_no_series(tmp_path: Path) -> None:
     (tmp_path / "t.mbox.gz").write_bytes(gzip.compress(bytes(65 << 20), 1))
     assert "more than 64 MiB when it is unpacked" in refused(tmp_path / "t.mbox.gz")
-
-
-def tarball() -> bytes:
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w:gz") as archive:
-        archive.addfile(tarfile.TarInfo("a.patch"))
-    return made.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,26 @@ def test_a_patch_without_a_diff_is_not_left_out(folder: Path, prose: str) -> Non
 def test_a_patch_by_another_name_is_not_left_out(folder: Path, name: str) -> None:
     (folder / "0001-a.patch").write_text(TEN)
     (folder / name).write_text(TWENTY)
-    assert f"{folder / name} holds a diff, but its name does not end in .patch" in refused(folder)
+    assert f"{folder / name} holds a patch, but its name does not end in .patch" in refused(folder)
     (folder / "series").write_text(f"0001-a.patch\n{name}\n")
     assert changes(folder) == ["LINE 10", "ä = 1"]
+
+
+@pytest.mark.parametrize("content", [gzip.compress(TWENTY.encode()), coded("[PATCH 2/2] b", TWENTY, "base64").encode()])
+def test_a_patch_that_is_packed_or_coded_is_not_left_out_either(folder: Path, content: bytes) -> None:
+    (folder / "0001-a.patch").write_text(TEN)
+    (folder / "2").write_bytes(content)
+    assert f"{folder / '2'} holds a patch" in refused(folder)
+
+
+def test_other_files_in_a_folder_of_patches_are_none(folder: Path) -> None:
+    (folder / "0001-a.patch").write_text(TEN)
+    (folder / "notes").write_text("--- a list\n--- of dashes\n")
+    (folder / "cover.txt").write_text(message("[PATCH 0/1] all", ""))
+    (folder / "mail").write_text(message("Re: [PATCH] a", "> --- a\n"))
+    (folder / "patches.tar.gz").write_bytes(tarball())
+    (folder / "empty").touch()
+    assert changes(folder) == ["LINE 10"]
 
 
 @pytest.mark.parametrize("name", [".0002-b.patch", "0002-b.patch~", "0002-b.patch.orig", "README.md", "cover", ".git"])
@@ -213,6 +230,11 @@ def test_a_mail_that_was_cut_off_between_two_files(tmp_path: Path) -> None:
     assert "its diff changes 1 file, but its summary tells of 2" in refused(tmp_path / "t.mbox")
     (tmp_path / "t.mbox").write_text(whole.replace("2 files", "1 file"))
     assert changes(tmp_path / "t.mbox") == ["LINE 10"]
+
+
+def test_a_subject_with_control_characters_names_a_patch_without_them(tmp_path: Path, tree: Tree) -> None:
+    (tmp_path / "t.mbox").write_text(message("[PATCH] a\x1b[31m", TEN))
+    assert patches.apply(tree, Variant("mine", tmp_path / "t.mbox")).patches == ("a[31m",)
 
 
 def test_a_maildir_is_read_by_the_numbers_of_its_patches(folder: Path) -> None:
