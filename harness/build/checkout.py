@@ -24,6 +24,7 @@ def head(folder: Path) -> str:
 
 def commit(folder: Path, name: str) -> str:
     """Return the commit that `name` means in the repository at `folder`; UsageError if there is none."""
+    _read(folder, "rev-parse", "--git-dir")
     try:
         return _read(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     except RigError as error:

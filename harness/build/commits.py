@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from harness import paths
 from harness.build import checkout, git
 from harness.errors import UsageError
 
@@ -19,7 +20,7 @@ _OPTIONS = (
 def parsed(source: str) -> tuple[Path, str, str] | None:
     """Return the tree, the base and the tip that ``TREE:BASE..TIP`` names; None for what is no range of a folder here."""
     found = _RANGE.fullmatch(source)
-    tree = Path(found["tree"]).expanduser() if found else Path()
+    tree = paths.expanded(found["tree"], "invoke series.add") if found else Path()
     return (tree, found["first"], found["last"]) if found and tree.is_dir() else None
 
 

@@ -77,14 +77,18 @@ class Mail(msgspec.Struct, frozen=True):
     @property
     def number(self) -> int | None:
         """Its number in the series; 0 for a cover letter, None if it has none."""
-        found = _NUMBERS.search(self.tags)
-        return int(found[1]) if found else None
+        return int(self._numbers[0]) if self._numbers else None
 
     @property
     def total(self) -> int:
         """The number of patches in its series, as its subject has it; 0 if it has none."""
+        return int(self._numbers[1]) if self._numbers else 0
+
+    @property
+    def _numbers(self) -> tuple[str, str] | None:
+        """The numbers in its tags; what is like ``2018/12`` comes from something else."""
         found = _NUMBERS.search(self.tags)
-        return int(found[2]) if found else 0
+        return (found[1], found[2]) if found and int(found[1]) <= int(found[2]) else None
 
     @property
     def version(self) -> int:

@@ -66,8 +66,8 @@ def read(path: Path, identity: str = "") -> Series:
     else:
         found = _of_folder(path, identity)
     if not found.patches:
-        replies = " but replies" if any("is the reply" in note for note in found.notes) else ""
-        raise UsageError(f"{path} holds no patches{replies}; {_SHAPES}.")
+        left = f" to apply ({found.notes[0].rstrip('.')}); name it in a '{FILE}' file" if found.notes else f"; {_SHAPES}"
+        raise UsageError(f"{path} holds no patches{left}.")
     return found
 
 
@@ -117,7 +117,8 @@ def _quilt(folder: Path) -> Iterator[Patch]:
             continue
         file = _named(folder, words[0])
         strip, reverse = _options(folder, words)
-        found = [mail for mail in _mails(file) if thread.is_patch(mail, [])]
+        # One that is named is applied even if it is a reply.
+        found = [mail for mail in _mails(file) if thread.is_patch(mail, []) or mail.diff]
         if not found:
             raise UsageError(f"{file} holds no diff; take it out of {folder / FILE}, or save it anew.")
         for mail in found:

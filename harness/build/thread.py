@@ -59,7 +59,7 @@ def around(mails: Sequence[Mail], identity: str, place: str) -> list[Mail]:
 
 def _once(mails: Iterable[Mail]) -> list[Mail]:
     """Return mails without the copies of one that came twice, such as from a list and from its author."""
-    return list({mail.identity or mail.place: mail for mail in mails}.values())
+    return list({(mail.identity or mail.place, mail.title): mail for mail in mails}.values())
 
 
 def _tagged(mails: list[Mail], notes: list[str]) -> list[Mail]:
@@ -73,7 +73,7 @@ def is_patch(mail: Mail, notes: list[str]) -> bool:
     """Return True for a mail to apply; UsageError for one whose diff is missing or cut. `notes` gets those that are left out."""
     if mail.reply or mail.number == 0:
         if mail.diff:
-            what = "the reply" if mail.reply else "the cover letter"
+            what = "a reply" if mail.reply else "a cover letter"
             notes.append(f"{mail.called} is {what}, so its diff is not applied.")
         return False
     if mail.trouble or (not mail.diff and (mail.tagged or mail.bare)):

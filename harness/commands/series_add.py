@@ -88,11 +88,11 @@ def _read(named: str, identity: str) -> tuple[Series, str]:
     """Return the series that a user names, and the tree that it was written on, if the source tells."""
     if not named:
         raise UsageError("Say what to add: a file, a folder, TREE:BASE..TIP of a git tree, or a URL or Message-ID of lore.")
-    path = Path(named).expanduser()
+    path = paths.expanded(named, "invoke series.add")
     with tempfile.TemporaryDirectory() as made:
         into = Path(made)
         if path.exists():
-            return series.read(path.resolve(), identity), ""
+            return series.read(path, identity), ""
         if range_ := commits.parsed(named):
             tree = commits.export(*range_, into)
             return series.read(into), tree

@@ -261,6 +261,14 @@ def test_a_file_of_several_mails_in_a_folder(folder: Path) -> None:
     assert changes(folder) == ["LINE 10", "ä = 1"], "the copy of a patch is not applied twice"
 
 
+def test_a_reply_alone_is_applied_if_it_is_named(folder: Path) -> None:
+    (folder / "a.patch").write_text(message("Re: [PATCH] a", TEN))
+    for path in (folder, folder / "a.patch"):
+        assert "holds no patches to apply (a.patch ('Re: [PATCH] a') is a reply" in refused(path)
+    (folder / "series").write_text("a.patch\n")
+    assert changes(folder) == ["LINE 10"]
+
+
 def test_a_patch_is_taken_back(tree: Tree, folder: Path) -> None:
     (folder / "do.patch").write_text(TEN)
     (folder / "series").write_text("do.patch\ndo.patch -R -p1\n")

@@ -37,7 +37,7 @@ def test_the_diff_of_a_reply_is_left_out_with_a_word(answer: str) -> None:
     reply = message(f"{answer}: [PATCH 1/2] a", diff(10, new="rather this"))
     told = chosen(patch("PATCH 1/2"), reply, patch("PATCH 2/2", 20))
     assert titles(told) == ["line 10", "line 20"]
-    assert told.notes == (f"mail 2 of t.mbox ('{answer}: [PATCH 1/2] a') is the reply, so its diff is not applied.",)
+    assert told.notes == (f"mail 2 of t.mbox ('{answer}: [PATCH 1/2] a') is a reply, so its diff is not applied.",)
 
 
 def test_talk_is_left_out_without_a_word() -> None:
@@ -59,7 +59,7 @@ def test_a_cover_letter_is_kept_and_its_diff_is_not_applied(tag: str) -> None:
     assert titles(told) == ["line 10", "line 20"]
     assert told.cover
     assert (told.cover.title, told.cover.identity, told.cover.text.startswith("Blurb.")) == ("all", "c@x", True)
-    assert "is the cover letter, so its diff is not applied" in told.notes[0]
+    assert "is a cover letter, so its diff is not applied" in told.notes[0]
 
 
 @pytest.mark.parametrize("newer", ["PATCH v2 {}/2", "PATCHv2 {}/2", "PATCH mm V2 {}/2", "v2] [PATCH {}/2"])
@@ -98,6 +98,19 @@ def test_a_missing_patch() -> None:
 def test_a_patch_without_a_diff_is_not_left_out(tag: str) -> None:
     said = refused(patch("PATCH 1/3"), message(f"[{tag}] gone", ""), patch("PATCH 3/3", 20))
     assert f"mail 2 of t.mbox ('[{tag}] gone') cannot be applied whole" in said
+
+
+def test_what_is_no_number_of_a_patch() -> None:
+    assert titles(chosen(patch("PATCH 2018/12"), patch("PATCH 4.18/8", 20), patch("PATCH a/1/2", 30))) == [
+        "line 10",
+        "line 20",
+        "line 30",
+    ]
+
+
+def test_patches_that_share_a_message_id_are_not_copies() -> None:
+    same = {"Message_ID": "<same@x>"}
+    assert titles(chosen(patch("PATCH 1/2", 10, **same), patch("PATCH 2/2", 20, **same))) == ["line 10", "line 20"]
 
 
 def test_a_mail_that_came_twice() -> None:

@@ -211,6 +211,16 @@ def test_a_source_that_is_none(source: str, trees: dict[str, Tree]) -> None:
     assert f"There is no series at {source}; name a file" in refused(source, trees)
 
 
+def test_a_home_of_nobody(trees: dict[str, Tree]) -> None:
+    for source in ("~no-such-user/x", "~no-such-user/x:a..b"):
+        assert "but there is no such user" in refused(source, trees)
+
+
+def test_a_folder_that_is_no_git_tree(tmp_path: Path, trees: dict[str, Tree]) -> None:
+    (tmp_path / "plain").mkdir()
+    assert "not a git repository" in refused(f"{tmp_path / 'plain'}:a..b", trees)
+
+
 def test_no_source_at_all(trees: dict[str, Tree]) -> None:
     assert "Say what to add" in refused("", trees)
 
