@@ -183,6 +183,6 @@ def _seems_one(file: Path) -> bool:
         return False  # something else
 
 
-def _by_number(file: Path) -> list[tuple[str, int]]:
-    """Return the key of an order in which 10 comes after 2."""
-    return [(word, int(number or 0)) for word, number in re.findall(r"(\D*)(\d*)", file.name)]
+def _by_number(file: Path) -> tuple[list[tuple[str, int]], str]:
+    """Return the key of an order in which 10 comes after 2, and 01 and 1 are always in the same one."""
+    return [(word, int(number or 0)) for word, number in re.findall(r"(\D*)(\d*)", file.name)], file.name

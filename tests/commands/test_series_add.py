@@ -124,6 +124,17 @@ def test_a_range_of_commits(commits: Path, trees: dict[str, Tree]) -> None:
     assert [patch.mail.author for patch in series.read(done.folder).patches] == ["Ä <a@kernel.invalid>"] * 2
 
 
+@pytest.mark.parametrize("kind", ["shallow", "worktree"])
+def test_a_range_of_a_tree_that_is_not_whole(commits: Path, trees: dict[str, Tree], tmp_path: Path, kind: str) -> None:
+    other = tmp_path / kind
+    if kind == "shallow":
+        run_git(tmp_path, "clone", "-q", "--depth", "2", f"file://{commits}", other)
+    else:
+        run_git(commits, "worktree", "add", "-q", "--detach", other, "HEAD")
+    done = add(f"{other}:HEAD~1..HEAD", trees, name="mine", kernel="4.18")
+    assert (done.folder / "series").read_text() == "0001-mm-change-20.patch\n"
+
+
 def test_a_range_that_is_no_line_of_changes(commits: Path, trees: dict[str, Tree]) -> None:
     assert "holds no commits" in refused(f"{commits}:HEAD..base", trees)
     assert f"There is no commit 'nowhere' in {commits}" in refused(f"{commits}:base..nowhere", trees)
