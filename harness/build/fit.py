@@ -15,6 +15,8 @@ from harness.errors import RigError, UsageError
 from harness.model.matrix import Base
 
 _TRAILER = re.compile(r"^base-commit: ([0-9a-f]{40})$", re.M)
+_RENAMED = re.compile(r"^(?:rename|copy) to (.+)$", re.M)
+"""line of a file that has no index line if nothing but its name changed"""
 _NULL = "0"
 _SHOWN = 12
 """digits of a blob's name that a message has"""
@@ -122,4 +124,5 @@ def _starts(wanted: Series) -> Mapping[str, str]:
             if change.old not in made:
                 first.setdefault(change.old, change.before)
             made |= {change.path, change.old}
+        made |= set(_RENAMED.findall(patch.data.decode(errors="replace")))
     return first

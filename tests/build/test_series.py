@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 def changes(path: Path) -> list[str]:
     """Return the changed lines of each patch in the series at `path`."""
-    told = [patch.data.decode().splitlines() for patch in series.read(path).patches]
+    told = [patch.data.decode().split("\n") for patch in series.read(path).patches]
     return [" ".join(line[1:] for line in lines if line.startswith("+") and not line.startswith("+++")) for lines in told]
 
 
@@ -163,8 +163,9 @@ def test_what_no_shell_lists_and_what_tools_leave_is_no_patch(folder: Path, name
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
 @pytest.mark.parametrize("start", ["", "\ufeff", "\n\n"])
 def test_line_ends_and_what_stands_before_the_first_line(tmp_path: Path, end: str, start: str) -> None:
-    for name, text in (("t.mbox", two()), ("fix.patch", TEN)):
+    for name, text in (("t.mbox", two()), ("fix.patch", TEN), ("a.eml", coded("[PATCH] a", TWENTY, "quoted-printable"))):
         (tmp_path / name).write_bytes((start + text).replace("\n", end).encode())
+    assert changes(tmp_path / "a.eml") == ["ä = 1"]
     assert changes(tmp_path / "t.mbox") == ["LINE 10", "ä = 1"]
     assert changes(tmp_path / "fix.patch") == ["LINE 10"]
 

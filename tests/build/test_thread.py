@@ -142,6 +142,11 @@ def test_halves_of_two_threads_make_no_series() -> None:
     assert titles(chosen(threaded("PATCH 1/2", 10, "1@x"), threaded("PATCH 2/2", 20, "2@x"))) == ["line 10", "line 20"]
 
 
+def test_mails_that_were_saved_without_their_ids_are_no_threads() -> None:
+    told = chosen(patch("PATCH 1/2", In_Reply_To="<c@x>"), patch("PATCH 2/2", 20))
+    assert titles(told) == ["line 10", "line 20"]
+
+
 @pytest.mark.parametrize(("identity", "lines"), [("a2@x", [10, 20]), ("b1@x", [30, 40]), ("b2@x", [30, 40]), ("s@x", [50])])
 def test_one_of_several_series_is_named_by_one_of_its_mails(identity: str, lines: list[int]) -> None:
     told = chosen(*FIRST, *SECOND, REPLY, threaded("PATCH", 50, "s@x", "a0@x"), identity=identity)

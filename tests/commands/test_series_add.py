@@ -153,6 +153,14 @@ def test_the_base_is_the_one_whose_files_the_series_names(tmp_path: Path, trees:
     assert "--kernel 6.1" in done.sentences[-1]
 
 
+def test_a_file_that_the_series_renames_is_none_of_the_base(tmp_path: Path, trees: dict[str, Tree]) -> None:
+    moved = "diff --git a/mm/vmalloc.c b/mm/v.c\nsimilarity index 100%\nrename from mm/vmalloc.c\nrename to mm/v.c\n"
+    there = [indexed(trees["4.18"], line, path="mm/v.c") for line in (10, 20)]
+    made = [message(f"[PATCH {n}/4] {n}", body) for n, body in enumerate([indexed(trees["4.18"], 30), moved, *there], 1)]
+    done = add(mbox(tmp_path, *made), trees, name="mine")
+    assert "the file that it starts from is that of Linux 4.18" in done.sentences[0]
+
+
 def test_another_source_is_told_with_the_file_that_differs(tmp_path: Path, trees: dict[str, Tree]) -> None:
     sent = mbox(tmp_path, message("[PATCH] a", indexed(trees["4.18"], 10).replace("index ", "index 12345678")))
     done = add(sent, trees)
