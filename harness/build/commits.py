@@ -11,10 +11,7 @@ from harness.build import checkout, git
 from harness.errors import UsageError
 
 _RANGE = re.compile(r"(?P<tree>.+):(?P<first>[^:]+?)\.\.(?P<last>[^:.][^:]*)")
-_OPTIONS = (
-    *("--numbered", "--no-signature", "--full-index", "--no-thread", "--find-renames", "--binary"),
-    *("--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"),
-)
+_OPTIONS = ("--numbered", "--no-signature", "--full-index", "--no-thread", "--find-renames", "--binary")
 
 
 def parsed(source: str) -> tuple[Path, str, str] | None:
