@@ -70,7 +70,7 @@ def commit(tree: Tree, text: str) -> str:
     ("old", "new", "told"),
     [
         ("\tlong end;\n", "\tlong end;\n\tchar flag;\n", ("struct area: 16 to 24 bytes (+8)",)),
-        ("\tlong end;\n", "", ("struct area: 16 to 8 bytes (-8)",)),
+        ("\tlong start;\n", "", ("struct area: 16 to 8 bytes (-8)",)),
         ("\tint a;\n", "\tunsigned a;\n", ("union both: 4 to 4 bytes (+0)",)),
         ("int f", "struct late {\n\tint a;\n} z;\nint f", ("struct late: 4 bytes, new",)),
         (
