@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.main import program
@@ -29,6 +30,8 @@ from harness.commands import kernlog as kernel_logs
 from harness.commands import mutants as mutation_runs
 from harness.commands import nightly as nights
 from harness.commands import selfcheck as selfchecks
+from harness.commands import series_add as series_adds
+from harness.commands import series_check as series_checks
 from harness.commands import soak as soaks
 from harness.commands import userspace as userspaces
 from harness.commands import watch as watches
@@ -39,7 +42,7 @@ from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.order import asked
 from harness.model.run_folder import Run
-from harness.model.selection import Selection, number, whole, words
+from harness.model.selection import DEFAULT, Selection, number, whole, words
 from harness.report import audit as audit_tables
 from harness.report import cache as cache_tables
 from harness.report import catalog as catalog_tables
@@ -48,6 +51,7 @@ from harness.report import dismissals as dismissal_tables
 from harness.report import kernlog as log_tables
 from harness.report import level_steps, sensitivity, terminal, trend
 from harness.report import mutants as mutant_tables
+from harness.report import series_check as check_tables
 from harness.report import soak as soak_tables
 from harness.report import userspace as userspace_tables
 from harness.report import why as why_tables
@@ -501,6 +505,43 @@ kernlog = task(
 )(_kernlog)
 
 
+@task(
+    positional=["source"],
+    help={
+        "source": "a file or folder as --series takes them, TREE:BASE..TIP of a git tree, or a URL or Message-ID of lore",
+        "name": "the series' name (default: made of the subject of its cover letter)",
+        "message-id": "a mail of the series to add, where the source holds several",
+        "kernel": "kernel base to add it to, as in kernel_patches/ (default: the one that it was written for)",
+    },
+    auto_shortflags=False,
+)
+def series_add(_: Context, source: str, name: str = "", message_id: str = "", kernel: str = "") -> None:
+    """Add a series to kernel_patches/, from where it was sent or saved."""
+    with options.errors():
+        for sentence in series_adds.add(source, name, message_id, kernel, _say).sentences:
+            _say(sentence)
+
+
+@task(
+    positional=["name"],
+    help={
+        "name": "a series of kernel_patches/",
+        "series": "a series elsewhere instead: a folder, a maildir, an mbox or a patch",
+        "machine": "the machine for which files are compiled and kernels compared (default: the one that is like this host)",
+        "kernel": f"kernel base, as in kernel_patches/ (default: {DEFAULT})",
+        "mail": "print plain text for a mail",
+    },
+    auto_shortflags=False,
+)
+def series_check(_: Context, name: str, series: str = "", machine: str = "", kernel: str = "", mail: bool = False) -> None:
+    """Check a series as maintainers do: checkpatch, git am, new warnings, and what becomes larger; exit code 2 if there are any."""
+    with options.errors():
+        checked = series_checks.check(name, series, machine, kernel)
+    output.write(check_tables.mail(checked)) if mail else _CONSOLE.print(check_tables.table(checked))
+    if checked.found:
+        raise Exit(code=ExitCode.FINDING)
+
+
 def _show(outcome: Outcome, report: str = "report") -> None:
     _print(outcome, report)
     code = exit_code(outcome)
@@ -561,6 +602,12 @@ def history(_: Context, test: str = "") -> None:
     _say(f"Page: {seen.page}")
 
 
-LEFT_OUT: Mapping[str, str] = {"why": "latest", "coverage": "latest", "report": "latest", "dismiss": ""}
+LEFT_OUT: Mapping[str, str] = {"why": "latest", "coverage": "latest", "report": "latest", "dismiss": "", "series.check": ""}
 """tasks that may be called without their word, and the word that they have then"""
-arguments.complete(program, LEFT_OUT, {each.name: each for each in globals().values() if isinstance(each, Task)})
+_OF_SERIES = {"add": series_add, "check": series_check}
+_series = Collection("series")
+for _name, _task in _OF_SERIES.items():
+    _series.add_task(_task, _name)
+_alone = [each for each in globals().values() if isinstance(each, Task) and each not in _OF_SERIES.values()]
+namespace = Collection(*dict.fromkeys(_alone), _series)
+arguments.complete(program, LEFT_OUT, {name: namespace[name] for name in namespace.task_names})

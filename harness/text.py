@@ -27,6 +27,11 @@ def figure(number: float) -> str:
     return f"{number:,.{0 if abs(number) >= 100 else 1}f}"
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number of things, such as ``1 file`` or ``2 files``; `plural` is for nouns that take no s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def short(number: float) -> str:
     """Return a number for an axis, such as ``20k`` or ``1.5M``."""
     for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -40,6 +40,27 @@ def tree(folder: Path, commit: str) -> str:
     return _read(folder, "rev-parse", f"{commit}^{{tree}}")
 
 
+def commit(folder: Path, name: str) -> str:
+    """Return the commit that `name` means in the repository at `folder`; UsageError if there is none."""
+    _read(folder, "rev-parse", "--git-dir")
+    try:
+        return _read(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    except RigError as error:
+        raise UsageError(f"There is no commit '{name}' in {folder}; `git log` there lists what there is.") from error
+
+
+@contextlib.contextmanager
+def borrowed(folder: Path) -> Iterator[Path]:
+    """Yield a repository of the rig's that has the objects of the one at `folder`, and nothing of its configuration."""
+    common = _read(folder, "rev-parse", "--path-format=absolute", "--git-common-dir")
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        git.plain("init", "--quiet", "--template=", scratch, cwd=scratch)
+        (scratch / ".git/objects/info").mkdir(exist_ok=True)
+        (scratch / ".git/objects/info/alternates").write_text(f"{common}/objects\n")
+        yield scratch / ".git"
+
+
 def changed(folder: Path, commit: str) -> bool:
     """Return True if files in `folder` or in its index differ from `commit`."""
     options = ("--porcelain", "--untracked-files=no", "--ignore-submodules=all", "--no-renames")
@@ -64,16 +85,12 @@ def _mirror(folder: Path, commit: str) -> Iterator[Callable[..., str]]:
     Git would run the file system monitor, the filters and the hooks of the checkout's configuration. So it reads the objects
     and a copy of the index by a repository of the rig's, which has none of these, and writes new objects there.
     """
-    own, common = _read(folder, "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir").splitlines()
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        git.plain("init", "--quiet", "--template=", scratch, cwd=scratch)
-        (scratch / ".git/objects/info").mkdir(exist_ok=True)
-        (scratch / ".git/objects/info/alternates").write_text(f"{common}/objects\n")
-        (scratch / ".git/HEAD").write_text(f"{commit}\n")
+    own = _read(folder, "rev-parse", "--path-format=absolute", "--git-dir")
+    with borrowed(folder) as scratch:
+        (scratch / "HEAD").write_text(f"{commit}\n")
         for index in (*Path(own).glob("index"), *Path(own).glob("sharedindex.*")):
-            shutil.copy2(index, scratch / ".git")  # with its time, by which git knows what to read again
-        places: tuple[str | Path, ...] = (*_settings(folder), "--git-dir", scratch / ".git", "--work-tree", folder)
+            shutil.copy2(index, scratch)  # with its time, by which git knows what to read again
+        places: tuple[str | Path, ...] = (*_settings(folder), "--git-dir", scratch, "--work-tree", folder)
         yield functools.partial(git.plain, *places, cwd=folder, error=UsageError)
 
 

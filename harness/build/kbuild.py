@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -123,9 +124,14 @@ class KernelBuild(msgspec.Struct, frozen=True):
         return folder_of(self.tree, self.cell)
 
     @property
+    def lock(self) -> Path:
+        """Path whose lock is held by whoever works in the build folder; it lies beside the tree, which is to hold sources alone."""
+        return self.tree.with_name(f"{self.tree.name}-{self.cell.machine.name}-{self.cell.profile}")
+
+    @property
     def kernel(self) -> Path:
         """Folder of the cache for the kernel; its name is the kernel's key."""
-        return _cache(self.cell.variant) / "kernels" / key(self.base, self.cell, self.patched.tree, self.asked)
+        return cached(self.base, self.cell, self.patched.tree, self.asked)
 
     @property
     def where(self) -> tuple[str, ...]:
@@ -152,7 +158,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
         cell, folder, log = self.cell, self.folder, self.folder / build_folder.LOG
         (folder / "rig-key").unlink(missing_ok=True)
         log.unlink(missing_ok=True)
-        self._configure(log)
+        self.configure(log)
         count = buildlog.Count(self.say, folder / "objects")
         command = (*self.make, cell.machine.build.target, "modules")
         if shell.follow(sandbox.enter(command), log=log, env=self.environment, pass_fds=self.jobs.fds, line=count):
@@ -164,13 +170,23 @@ class KernelBuild(msgspec.Struct, frozen=True):
             )
         self._keep(count.seen, time.monotonic() - started)
 
+    def compile(self, objects: Sequence[str], options: Sequence[str], log: Path) -> list[str]:
+        """Compile single objects in the configured build folder with more options of make; return the output, errors too."""
+        lines: list[str] = []
+        command = sandbox.enter((*self.make, "--keep-going", *options, *objects))
+        shell.follow(command, log=log, env=self.environment, pass_fds=self.jobs.fds, line=lines.append)
+        return lines
+
     @property
     def _fitting(self) -> str:
         """A digest of what the configuration and the module depend on: all inputs, without C files that neither reads."""
         return key(self.base, self.cell, interface.digest(self.patched.tree), self.asked)
 
-    def _configure(self, log: Path) -> None:
-        """Configure the build folder, unless it is as this would leave it: make then has less to look at."""
+    def configure(self, log: Path) -> None:
+        """Configure the build folder, unless it is as this would leave it; BuildError with the symbols that Kconfig did not accept.
+
+        Make has less to look at in a folder that was configured before.
+        """
         memory, config = self.folder / "rig-configured", self.folder / ".config"
         if memory.exists() and config.exists() and memory.read_text() == files.digest(self._fitting, config.read_bytes()):
             return
@@ -266,7 +282,7 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, 
     """
     work = KernelBuild(base, cell, patched, jobs, say)
     kernel = work.kernel
-    with files.locked(work.tree.with_name(f"{work.tree.name}-{cell.machine.name}-{cell.profile}")):
+    with files.locked(work.lock):
         with files.locked(kernel):  # another variant may have the same source
             if not files.whole(kernel):
                 with git.held(work.tree, patched.commit, say):
@@ -283,6 +299,11 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, 
         identity.build_id(kernel / "vmlinux"),
         identity.build_id(module),
     )
+
+
+def cached(base: Base, cell: Cell, tree: str, asked: dict[str, str]) -> Path:
+    """Return the folder of the cache for the kernel that a `tree` makes with the symbols in `asked`."""
+    return _cache(cell.variant) / "kernels" / key(base, cell, tree, asked)
 
 
 def key(base: Base, cell: Cell, tree: str, asked: dict[str, str]) -> str:

@@ -67,6 +67,11 @@ def resolve(base: Base, wanted: str | None, say: Line, origins: Origins = _ORIGI
     return _import(base, folder, str(folder), say)
 
 
+def is_here(base: Base) -> bool:
+    """Return True if the cache has the source of `base`, so that nothing is fetched for it."""
+    return (_sources() / f"linux-{base.name}").is_dir()
+
+
 def _wanted(base: Base, wanted: str, say: Line) -> Tree:
     path = _path(wanted)
     if path.is_dir():

@@ -37,7 +37,7 @@ HELP = {
     "on_failure": "after a test that failed: keep, which leaves its VM up for invoke ssh and invoke gdb, or core, which writes its"
     " memory to the run's folder for crash and drgn (default: neither; a fresh VM is booted in any case)",
     "source": "kernel source: a folder, a tarball, or URL#REF of a git repository (default: RIG_SOURCE, the cache, kernel.org)",
-    "series": "a series outside of the project: a folder, an mbox or a patch; it takes the place of the default one",
+    "series": "a series outside of the project: a folder, a maildir, an mbox or a patch; it takes the place of the default one",
     "kernel": "kernel base, as in kernel_patches/; forbids the fallback to the distribution's kernel (default: 4.18)",
     "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
     "margin": "per cent within which figures count as the same (default: 1 for icount, 5 for wall)",

@@ -65,7 +65,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
     notes = (
         sources.notes
         + sandbox.notes()
-        + tuple(note for done in patched.values() for note in done.notes)
+        + tuple(dict.fromkeys(note for done in patched.values() for note in done.notes))  # prefixes of a series share most
         + effect.notes(built, patched)
         + (() if wanted.plain else _unwatched(built))
     )

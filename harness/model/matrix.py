@@ -245,7 +245,7 @@ def series_name(series: Path) -> str:
     """
     path = series.resolve()
     if not path.exists():
-        raise UsageError(f"There is no series at {series}; --series takes a folder, an mbox or a patch file.")
+        raise UsageError(f"There is no series at {series}; --series takes a folder, a maildir, an mbox or a patch file.")
     name = re.sub(r"[^A-Za-z0-9._+-]+", "-", path.stem if path.is_file() else path.name).strip("-.")
     if not name or name == STOCK:
         raise UsageError(f"A series cannot be called '{name}'; rename {series}.")

@@ -222,7 +222,7 @@ def configure(base: Base, tree: Tree, machine: Machine, edited: dict[str, str] |
         patched = patches.Patched(commit, git.tree_of(commit), (), ())
         build = kbuild.KernelBuild(base, Cell(machine, Variant("stock"), profile), patched, jobs, print)
         build.folder.mkdir(parents=True, exist_ok=True)
-        build._configure(build.folder / "log")
+        build.configure(build.folder / "log")
     return build.folder
 
 

@@ -18,27 +18,9 @@ from harness.build.patches import Patched
 from harness.build.source import Tree
 from harness.errors import RigError, UsageError
 from harness.model.matrix import Variant
+from tests.support.series import diff, hunk, message
 
 BEYOND = "--- /dev/null\n+++ {path}\n@@ -0,0 +1 @@\n+x\n"
-
-
-def diff(line: int, *, old: str = "", new: str = "", path: str = "mm/vmalloc.c", prefixes: tuple[str, str] = ("a/", "b/")) -> str:
-    """Return a patch of the tiny source that replaces one line, with a line of context around."""
-    before, after = (prefix + path for prefix in prefixes)
-    return f"diff --git {before} {after}\n--- {before}\n+++ {after}\n" + hunk(line, old=old, new=new)
-
-
-def hunk(line: int, *, old: str = "", new: str = "") -> str:
-    old, new = old or f"line {line}", new or f"LINE {line}"
-    return f"@@ -{line - 1},3 +{line - 1},3 @@\n line {line - 1}\n-{old}\n+{new}\n line {line + 1}\n"
-
-
-def message(subject: str, body: str, **headers: str) -> str:
-    told = "".join(f"{name.replace('_', '-')}: {value}\n" for name, value in headers.items())
-    return (
-        f"From {'1' * 40} Mon Sep 17 00:00:00 2001\nFrom: A <a@kernel.invalid>\nSubject: {subject}\n{told}"
-        f"\nWhy.\n---\n mm/vmalloc.c | 2 +-\n\n{body}-- \n2.39.5\n\n"
-    )
 
 
 @pytest.fixture
@@ -325,8 +307,8 @@ def test_an_empty_folder_and_an_mbox_of_talk_hold_no_patches(tree: Tree, series:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "hello\n", diff(10).replace("@@ -9,3", "@@ -9,7"), diff(10).replace("@@ -9,3 +9,3 @@", "@@ @@"), diff(10)[:-12]],
-    ids=["empty", "prose", "wrong count", "no numbers", "cut off"],
+    [diff(10).replace("@@ -9,3", "@@ -9,7"), diff(10).replace("@@ -9,3 +9,3 @@", "@@ @@"), diff(10)[:-12]],
+    ids=["wrong count", "no numbers", "cut off"],
 )
 def test_a_malformed_patch_is_refused(tree: Tree, tmp_path: Path, content: str) -> None:
     file = tmp_path / "odd.patch"

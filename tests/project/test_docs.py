@@ -253,7 +253,7 @@ def test_a_cheap_command_is_run(line: str, results: Path) -> None:
 def test_tasks_and_options_are_listed(results: Path) -> None:
     listed = invoke(results, "--list")
     assert listed.returncode == 0
-    assert all(f" {name} " in listed.stdout for name in Collection.from_module(tasks).tasks)
+    assert all(f" {name} " in listed.stdout for name in Collection.from_module(tasks).task_names)
     assert "--on-failure" in invoke(results, "--help", "test").stdout
 
 
@@ -285,9 +285,9 @@ def test_every_command_in_prose_is_one(page: Path, home: Path) -> None:
         if words[0] not in ("invoke", "./bootstrap") or words[1:] in ([], ["--list"]):
             continue
         if words[1] == "--help":
-            assert _STANDS_FOR.fullmatch(words[2]) or words[2] in Collection.from_module(tasks).tasks, text
+            assert _STANDS_FOR.fullmatch(words[2]) or words[2] in Collection.from_module(tasks).task_names, text
         elif len(words) == 2:
-            assert words[1] in Collection.from_module(tasks).tasks, text
+            assert words[1] in Collection.from_module(tasks).task_names, text
         else:
             called = calls(words[1:])
             if not _STANDS_FOR.search(text):
@@ -382,7 +382,7 @@ def test_every_page_is_in_the_index() -> None:
 def test_every_task_is_in_the_docs() -> None:
     told = " ".join(page.read_text() for page in PAGES)
     missing = [
-        name for name in Collection.from_module(tasks).tasks if not re.search(rf"(?:invoke|bootstrap) [^`\n]*\b{name}\b", told)
+        name for name in Collection.from_module(tasks).task_names if not re.search(rf"(?:invoke|bootstrap) [^`\n]*\b{name}\b", told)
     ]
     assert not missing
 
