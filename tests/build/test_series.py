@@ -110,6 +110,7 @@ def test_what_grows_without_end_is_no_series(tmp_path: Path) -> None:
         (b"\n<!DOCTYPE html><html>", "is a web page; save the mails themselves"),
         (b"\xd0\xcf\x11\xe0", "is a mail as Outlook keeps it"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_text_of_patches_is_called_by_its_name(folder: Path, content: bytes, said: str) -> None:
     (folder / "0001-a.patch").write_text(TEN)
