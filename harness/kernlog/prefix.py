@@ -51,7 +51,7 @@ _GENERAL = {
 
 
 class Form(NamedTuple):
-    """What stands before the kernel's words in the lines of a log."""
+    """The form of what stands before the kernel's words in the lines of a log."""
 
     fits: re.Pattern[str]
     """matches the start of such a line; its groups are the time since the boot, and the caller"""
@@ -69,6 +69,7 @@ USUAL = Form(
 """form of a line on a console: the time and the caller"""
 
 
+@functools.lru_cache(512)
 def sure(prefix: str) -> bool:
     """Return True if what follows `prefix` in a line are words of the kernel's."""
     stamps = list(_STAMP.finditer(prefix)) or list(_CUT_STAMP.finditer(prefix))

@@ -111,6 +111,9 @@ class Reader:
     def _candidate(self, data: bytes, start: int, end: int) -> None:
         """Read a line that may begin a report."""
         number, line = self._number, data[start:end]
+        if not headers.likely(line):
+            self._others(line)
+            return
         self._number += 1
         if b"MESSAGE" in line:
             before = data[max(0, start - _BEFORE) : start]
@@ -145,7 +148,7 @@ class Reader:
 
     def _judge(self, number: int, data: bytes, text: str) -> None:
         """Read a line that may begin a report, and is no part of a doubt."""
-        found = self._forms.find(text) if headers.likely(data) else None
+        found = self._forms.find(text)
         if isinstance(found, Doubtful):
             self._doubt = Doubt(number, data, text, found)
         elif found:
@@ -158,11 +161,11 @@ class Reader:
         under_way = self._open
         if not under_way and not self._cut:
             return
+        # Most lines of most reports are of the form of their first line, and there may be gigabytes of them.
+        fits, ours = self._forms.current.fits.match, "-" if self._forms.current.ours else ""
         for at, text in enumerate(_texts(data), number):
-            # Most lines of most reports are of the form of their first line, and there may be gigabytes of them.
-            form = self._forms.current
-            match = form.fits.match(text)
-            block = under_way.get(match[2] or ("-" if form.ours else "")) if match else None
+            match = fits(text)
+            block = under_way.get(match[2] or ours) if match else None
             if match and block:
                 block.add(at, text, text[match.end() :])
                 if block.over:
