@@ -37,7 +37,7 @@ class Header(NamedTuple):
     """True if it may begin with any word, which may as well be part of a logger's prefix"""
 
 
-BOUNDARY = r"[\s\]>);|\"=}]"
+BOUNDARY = r"[\s\]>);|\"=}:,+]"
 """last character of a prefix"""
 _STRICT = [pattern for kind in KINDS for _, pattern in kind.headers if not _OPEN.match(pattern)]
 

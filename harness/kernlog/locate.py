@@ -16,7 +16,7 @@ _FARTHEST = 240
 """maximum characters of a prefix"""
 _MOST = 40
 """maximum places in a line that are tried"""
-_BOUNDARY = re.compile(rf"(?<={headers.BOUNDARY[:-1]}\ufeff])(?=[\w(\[{{-])")
+_BOUNDARY = re.compile(rf"(?<={headers.BOUNDARY[:-1]}\ufeff])(?=[\w(\[{{-])(?<![:,+](?=\d))")
 _KNOWN = 8
 """maximum forms that are remembered"""
 

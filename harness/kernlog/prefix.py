@@ -38,15 +38,16 @@ _WORDS = 3
 _TOKEN = re.compile(
     r"(?P<blanks>\s+$)|(?P<bracket>\[[^\]]*\d[^\]]*\])|(?P<level>\b(?:" + _LEVEL + r")\b)"
     r"|(?P<letter>(?<![^\s|])[VDIWEFA](?=[\s/]))|(?P<day>\b(?:" + _DAY + r")\b|^[^\W\d_]+\.?(?=.*\d:\d\d))"
-    r"|(?P<number>\d+)|(?P<blank>\s+)|(?P<other>.)"
+    r"|(?P<hex>\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{3,}\b)|(?P<number>\d+)|(?P<blank>\s+)|(?P<other>.)"
 )
 _GENERAL = {
     "bracket": r"\[[^\]]{1,80}\]",
     "level": rf"(?:{_LEVEL})",
     "letter": "[VDIWEFA]",
     "day": r"[^\W\d_]{1,12}\.?",
-    "number": r" *\d+",
-    "blank": " *",
+    "hex": "[0-9a-f]+",
+    "number": r"\s*\d+",
+    "blank": r"\s*",
 }
 
 
