@@ -40,14 +40,15 @@ _TOKEN = re.compile(
     r"|(?P<letter>(?<![^\s|])[VDIWEFA](?=[\s/]))|(?P<day>\b(?:" + _DAY + r")\b|^[^\W\d_]+\.?(?=.*\d:\d\d))"
     r"|(?P<hex>\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{3,}\b)|(?P<number>\d+)|(?P<blank>\s+)|(?P<other>.)"
 )
+# What is matched here is not given back, or a line with many numbers would take time without end.
 _GENERAL = {
-    "bracket": r"\[[^\]]{1,80}\]",
+    "bracket": r"\[[^\]]{1,80}+\]",
     "level": rf"(?:{_LEVEL})",
     "letter": "[VDIWEFA]",
-    "day": r"[^\W\d_]{1,12}\.?",
-    "hex": "[0-9a-f]+",
-    "number": r"\s*\d+",
-    "blank": r"\s*",
+    "day": r"[^\W\d_]{1,12}+\.?+",
+    "hex": "[0-9a-f]++",
+    "number": r"\s*+\d++",
+    "blank": r"\s*+",
 }
 
 

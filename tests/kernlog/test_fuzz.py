@@ -111,6 +111,7 @@ ENDLESS = {
     "panics": b"Kernel panic - not syncing: again\n" * 40,
     "different reports": b"".join(f"BUG: KASAN: use-after-free in f{n}+0x1/0x2\n".encode() for n in range(40)),
     "doubts": b"box tester: BUG: odd\n" * 60,
+    "numbers": (b"1 " * 60 + b"z BUG: x\n") + (b"1 " * 60 + b"y fill+0x1/0x2\n") * 16,
     "quotes": b'{"MESSAGE":"' + b"\\\\" * 900 + b"BUG: x\n",
     "fields": b"MESSAGE=BUG: x\n" * 60,
     "hardware": b"[Hardware Error]: CPU 0: Machine Check: 0 Bank 5: 1\n" * 40,
