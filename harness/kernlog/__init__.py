@@ -2,7 +2,7 @@
 """Finds the reports of trouble in a kernel's log.
 
 The log may come from a serial console, dmesg or a journal: with or without time stamps, callers' tags, levels and
-colours, with the lines of several CPUs mixed, truncated anywhere, with garbage in between.
+colours, behind the prefixes of any logger, with the lines of several CPUs mixed, truncated anywhere, with garbage in between.
 
 `find` reads a log at once, `scan` a file, `Reader` a log that arrives in pieces. All three return Troubles
 (harness/model/trouble.py), ordered by where they begin; KINDS lists their kinds. cascade.py has

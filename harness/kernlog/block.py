@@ -26,7 +26,6 @@ _ENTRY = re.compile(
 _TRACE = re.compile(r" ?(?:Call [Tt]race:|Backtrace:|Stack:|\[<[0-9a-f]+>\]|[\w.]+\+0x[0-9a-f]+/0x)")
 _LATE = 3
 """maximum foreign lines between the line that ends a report and the trace that comes after it"""
-_BLANK = ("", " ", "\t")
 _WORD = re.compile(r"[A-Za-z_]+")
 _WORDS = frozenset(
     re.findall(
@@ -80,35 +79,38 @@ class Block:
 
     def add(self, number: int, raw: str, text: str) -> None:
         """Add a line of the report's stream, if it can be part of the report."""
-        if text[:1] == " " and self.count < HEAD and self._size < _ROOM and not self._others and number - self.first <= MOST:
-            # A shortcut for most lines: the same as below without the calls.
-            self.count += 1
-            self.last = number
-            self._size += len(raw)
-            self.lines.append(text)
-            self.raw.append(raw)
-            return
-        if text[:1] not in _BLANK:
-            if self._ended and not _TRACE.match(text):
-                self._others.append((number, raw, text))
-                self.over = len(self._others) > _LATE or self.lines[-1][:5] != "---[ "
-                return
-            if not self._mine(text):
-                self._others.append((number, raw, text))
-                self.over = len(self._others) > (_LONG_PATIENCE if self.kind in _ENDED else _PATIENCE)
-                return
-            if text[0] in "-=" and _END.match(text):
-                self.over = text[0] == "=" or "trace" not in text or any(map(_TRACE.match, self.lines))
-                self._ended = not self.over
-                if text[0] == "=" and self.kind not in SANITIZERS:
-                    return
-        elif not text:
+        if text[:1] != " " and (not text or not self._belongs(number, raw, text)):
             return
         if self._others:
             for other in self._others:
                 self.put(*other)
             self._others.clear()
-        self.put(number, raw, text)
+        if self.count >= HEAD or self._size >= _ROOM or number - self.first > MOST:
+            self.put(number, raw, text)
+            return
+        # The same as `put` without the call, for most lines.
+        self.count += 1
+        self.last = number
+        self._size += len(raw)
+        self.lines.append(text)
+        self.raw.append(raw)
+
+    def _belongs(self, number: int, raw: str, text: str) -> bool:
+        """Return True if a line that is not indented is part of the report; keep it for later if it is not."""
+        if text[0] == "\t":
+            return True
+        late = self._ended and not _TRACE.match(text)
+        if late or not self._mine(text):
+            self._others.append((number, raw, text))
+            patience = _LONG_PATIENCE if self.kind in _ENDED else _PATIENCE
+            # After the end of a report there is its trace, soon, or nothing more.
+            self.over = (late and self.lines[-1][:5] != "---[ ") or len(self._others) > (_LATE if late else patience)
+            return False
+        if text[0] in "-=" and _END.match(text):
+            self.over = text[0] == "=" or "trace" not in text or any(map(_TRACE.match, self.lines))
+            self._ended = not self.over
+            return text[0] == "-" or self.kind in SANITIZERS
+        return True
 
     def skip(self) -> None:
         """Take note of a line that is not the kernel's."""

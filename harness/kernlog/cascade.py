@@ -91,9 +91,9 @@ class Cascade:
         far = _reaches_far(new.trouble)
         reach = WINDOW if far else _NEAR
         for held in reversed(self._held[: self._held.index(new)]):
-            gap = held.gap(new.trouble)
             likely = far or (held.stream == new.stream and (held.trouble.kind in _DEADLY or new.trouble.kind in _FOLLOWING))
-            if likely and gap <= reach and _follows(held, new.trouble, new.stream):
+            later = held.trouble.first < new.trouble.first
+            if likely and later and held.gap(new.trouble) <= reach and _follows(held, new.trouble, new.stream):
                 held.trouble, held.skipped = _extended(held, new.trouble), new.skipped
                 held.end = new.end if new.end is not None else held.end
                 self._held.remove(new)
@@ -226,7 +226,7 @@ def _joined(before: Trouble, after: Trouble) -> Trouble:
         kind=titled.kind,
         severity=_worst(before, after),
         title=titled.title,
-        last=after.last,
+        last=max(before.last, after.last),
         text=_text(before, after),
         function=function,
         where=before.where or after.where,

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -72,52 +75,77 @@ _NAMELESS = re.compile(
 )
 
 
+class _Report(NamedTuple):
+    """A report whose lines are all known."""
+
+    kind: str
+    message: str
+    lines: tuple[str, ...]
+
+
 def taken_apart(block: Block) -> Trouble:
     """Return the trouble that a report describes."""
-    header = block.lines[0].strip()
-    message = block.message or _message(block)
-    calls = _stalled(block) if block.kind == "rcu-stall" else trace.read(_traced(block), stalled=block.kind in STALLS)
-    where, named = _header(header)
-    if block.kind == "lockdep":
-        usage = next((match["where"] for text in block.lines[1:4] if (match := _USAGE.search(text))), "")
-        where, named = where or usage, _locking(block)
-    elif header.startswith("BUG: workqueue leaked"):
-        named = _work(block, _LAST_WORK)
-    elif block.kind == "workqueue-lockup":
-        named = _work(block, _WORK)
-    elif block.kind == "irq":
-        named = _handler(block)
-        calls = msgspec.structs.replace(calls, frames=(*filter(None, [named]), *calls.frames))
-    elif block.kind == "atomic":
-        named = _left_disabled(block, calls)
-    jumped = block.kind in DEATHS and any(sign in text for text in block.lines[:20] for sign in _JUMPED)
-    if jumped:
-        # The pc is not in code: the function that jumped there is in the link register, or on top of the stack.
-        named = calls.link or next((frame for frame in calls.frames if not frame.exact), None)
-        if calls.pc and calls.link:
-            calls = msgspec.structs.replace(calls, frames=(calls.pc, calls.link, *calls.frames[1:]))
-    elif block.kind in DEATHS:
-        calls = _with_the_caller(calls, block.kind)
-    blamed = blame.blamed(block.kind, named, None if jumped else calls.pc, calls.frames)
-    # Whoever was interrupted has nothing to do with an interrupt that nobody wanted.
-    culprit = named if block.kind == "irq" else blamed
-    title = _title(header, message)
+    said = _said(_Report(block.kind, block.message, tuple(block.lines)))
+    return msgspec.structs.replace(said, first=block.first, last=max(block.last, block.first), text=block.text(), time=block.time)
+
+
+@functools.lru_cache(512)
+def _said(report: _Report) -> Trouble:
+    """Return what a report says, without its place in the log. Cached, because a kernel in trouble repeats itself."""
+    header = report.lines[0].strip()
+    calls = _stalled(report) if report.kind == "rcu-stall" else trace.read(_traced(report), stalled=report.kind in STALLS)
+    where, named = _place(report, header, calls)
+    calls, culprit = _culprit(report, calls, named)
+    title = _title(header, report.message or _message(report))
     function = blame.plain(culprit.function) if culprit else ""
     return Trouble(
-        kind=block.kind,
-        severity=SEVERITY[block.kind],
+        kind=report.kind,
+        severity=SEVERITY[report.kind],
         title=title,
-        first=block.first,
-        last=max(block.last, block.first),
-        text=block.text(),
+        first=0,
+        last=0,
+        text="",
         function=function,
         where=where or (f"{culprit.file}:{culprit.line}" if culprit and culprit.file else ""),
         frames=calls.frames if calls.frames or not named else (named,),
-        process=_process(block),
-        cpu=_cpu(block),
-        time=block.time,
-        fingerprint=fingerprint.of(block.kind, title, function, calls.frames),
+        process=_process(report),
+        cpu=_cpu(report),
+        fingerprint=fingerprint.of(report.kind, title, function, calls.frames),
     )
+
+
+def _place(report: _Report, header: str, calls: trace.CallTrace) -> tuple[str, Frame | None]:
+    """Return the place in the source and the function that a report names outside of its trace."""
+    where, named = _header(header)
+    if report.kind == "lockdep":
+        usage = next((match["where"] for text in report.lines[1:4] if (match := _USAGE.search(text))), "")
+        return where or usage, _locking(report)
+    if header.startswith("BUG: workqueue leaked"):
+        return where, _work(report, _LAST_WORK)
+    if report.kind == "workqueue-lockup":
+        return where, _work(report, _WORK)
+    if report.kind == "irq":
+        return where, _handler(report)
+    if report.kind == "atomic":
+        return where, _left_disabled(report, calls)
+    return where, named
+
+
+def _culprit(report: _Report, calls: trace.CallTrace, named: Frame | None) -> tuple[trace.CallTrace, Frame | None]:
+    """Return the trace with the frames that only registers or other lines have, and the frame to blame."""
+    pc, link, frames = calls.pc, calls.link, calls.frames
+    if report.kind == "irq":
+        # Whoever was interrupted has nothing to do with an interrupt that nobody wanted.
+        return msgspec.structs.replace(calls, frames=(*filter(None, [named]), *frames)), named
+    if report.kind in DEATHS and any(sign in text for text in report.lines[:20] for sign in _JUMPED):
+        # The pc is not in code: the function that jumped there is in the link register, or on top of the stack.
+        named = link or next((frame for frame in frames if not frame.exact), None)
+        if pc and link:
+            calls = msgspec.structs.replace(calls, frames=(pc, link, *frames[1:]))
+        return calls, blame.blamed(report.kind, named, None, calls.frames)
+    if report.kind in DEATHS:
+        calls = _with_the_caller(calls, report.kind)
+    return calls, blame.blamed(report.kind, named, pc, calls.frames)
 
 
 def _with_the_caller(calls: trace.CallTrace, kind: str) -> trace.CallTrace:
@@ -166,38 +194,38 @@ def _header(header: str) -> tuple[str, Frame | None]:
     return where, None
 
 
-def _message(block: Block) -> str:
+def _message(report: _Report) -> str:
     """Return the message of a WARNING on the line after its header, as warn_slowpath_fmt() prints it."""
-    if block.kind != "warning" or len(block.lines) < 2:
+    if report.kind != "warning" or len(report.lines) < 2:
         return ""
-    text = block.lines[1].strip()
-    return "" if not text or _NAMELESS.match(text) or trace.frame(block.lines[1]) else text
+    text = report.lines[1].strip()
+    return "" if not text or _NAMELESS.match(text) or trace.frame(report.lines[1]) else text
 
 
-def _traced(block: Block) -> list[str]:
+def _traced(report: _Report) -> Sequence[str]:
     """Return the lines with the trace of the report itself; lockdep prints those of other locks before it, slab the object's."""
-    if block.kind == "lockdep":
-        start = next((number for number, text in enumerate(block.lines) if text.startswith("stack backtrace")), 0)
-        return block.lines[start:]
-    if block.kind == "slab":
-        start = next((number for number, text in enumerate(block.lines) if _CALLS.match(text)), len(block.lines))
-        return block.lines[start:]
-    return block.lines
+    if report.kind == "lockdep":
+        start = next((number for number, text in enumerate(report.lines) if text.startswith("stack backtrace")), 0)
+        return report.lines[start:]
+    if report.kind == "slab":
+        start = next((number for number, text in enumerate(report.lines) if _CALLS.match(text)), len(report.lines))
+        return report.lines[start:]
+    return report.lines
 
 
-def _locking(block: Block) -> Frame | None:
+def _locking(report: _Report) -> Frame | None:
     """Return the place at which the lock that lockdep reports is taken or released; locks that are only held do not count."""
-    if _WHOLLY_HELD.search(block.lines[0]):
-        lines = [text for text in block.lines[1:12] if _HELD.match(text)]
+    if _WHOLLY_HELD.search(report.lines[0]):
+        lines = [text for text in report.lines[1:12] if _HELD.match(text)]
     else:
-        lines = list(itertools.takewhile(lambda text: not (_NOT_THE_LOCK.match(text) or _HELD.match(text)), block.lines[1:12]))
+        lines = list(itertools.takewhile(lambda text: not (_NOT_THE_LOCK.match(text) or _HELD.match(text)), report.lines[1:12]))
     match = next((match for text in lines if (match := _LOCKING.search(text))), None)
     return trace.place(match["place"]) if match else None
 
 
-def _left_disabled(block: Block, calls: trace.CallTrace) -> Frame | None:
+def _left_disabled(report: _Report, calls: trace.CallTrace) -> Frame | None:
     """Return the place that disabled preemption, if its function has returned without enabling it again."""
-    head = block.lines[:12]
+    head = report.lines[:12]
     start = next((number for number, text in enumerate(head) if text.startswith(trace.DISABLED)), None)
     if start is None or any("in_atomic(): 0" in text for text in head):
         return None
@@ -205,43 +233,43 @@ def _left_disabled(block: Block, calls: trace.CallTrace) -> Frame | None:
     return None if there and any(f.function == there.function for f in calls.frames) else there
 
 
-def _work(block: Block, pattern: re.Pattern[str]) -> Frame | None:
-    match = next((match for text in block.lines if (match := pattern.search(text))), None)
+def _work(report: _Report, pattern: re.Pattern[str]) -> Frame | None:
+    match = next((match for text in report.lines if (match := pattern.search(text))), None)
     return Frame(match["function"], module=match["module"] or "") if match else None
 
 
-def _handler(block: Block) -> Frame | None:
+def _handler(report: _Report) -> Frame | None:
     """Return the first of the functions that were asked and did not care; of one with a thread the thread's."""
-    start = next((number for number, text in enumerate(block.lines) if text.startswith("handlers:")), len(block.lines))
-    matches = (match for text in block.lines[start + 1 :] if (match := _HANDLER.match(text)))
+    start = next((number for number, text in enumerate(report.lines) if text.startswith("handlers:")), len(report.lines))
+    matches = (match for text in report.lines[start + 1 :] if (match := _HANDLER.match(text)))
     return next((Frame(match["function"], module=match["module"] or "") for match in matches), None)
 
 
-def _stalled(block: Block) -> trace.CallTrace:
+def _stalled(report: _Report) -> trace.CallTrace:
     """Return the first trace that is not of RCU's own thread or of an idle CPU."""
-    starts = [0, *(number for number, text in enumerate(block.lines) if number and _SECTION.match(text)), len(block.lines)]
-    traces = [trace.read(block.lines[start:end], stalled=True) for start, end in itertools.pairwise(starts)]
+    starts = [0, *(number for number, text in enumerate(report.lines) if number and _SECTION.match(text)), len(report.lines)]
+    traces = [trace.read(report.lines[start:end], stalled=True) for start, end in itertools.pairwise(starts)]
     traces = [each for each in traces if any(f.sure for f in each.frames)]
     busy = [each for each in traces if not any(blame.plain(f.function) in _IDLE for f in each.frames)]
     return next(iter(busy or traces), trace.CallTrace(None, None, ()))
 
 
-def _process(block: Block) -> str:
+def _process(report: _Report) -> str:
     """Return the task of the report: for a stall the task that stalls, else the running one."""
     ran = next(
-        (f"{match['comm']}/{match['pid']}" for text in block.lines[:100] if "omm: " in text and (match := _CPU.search(text))), ""
+        (f"{match['comm']}/{match['pid']}" for text in report.lines[:100] if "omm: " in text and (match := _CPU.search(text))), ""
     )
-    if ran and block.kind not in STALLS:
+    if ran and report.kind not in STALLS:
         return ran
-    for text in block.lines[:12]:
+    for text in report.lines[:12]:
         if match := _TASK.search(text):
             name = next(name for name, value in match.groupdict().items() if value and name.endswith("_pid")).removesuffix("_pid")
             return f"{match[name]}/{match[name + '_pid']}"
-    return "" if block.kind == "hung-task" else ran
+    return "" if report.kind == "hung-task" else ran
 
 
-def _cpu(block: Block) -> int | None:
-    for text in block.lines[:60]:
+def _cpu(report: _Report) -> int | None:
+    for text in report.lines[:60]:
         if ("CPU" in text or " cpu" in text or "-." in text) and (match := _ON.search(text)):
             return int((match["a"] or match["b"] or match["c"] or match["d"])[:6])
     return None

@@ -24,7 +24,7 @@ class Fields:
 
     def __init__(self) -> None:
         self._owner = ""
-        """who says what the record holds; empty where unknown"""
+        """the program of the record, or the kernel; empty where unknown"""
 
     def prime(self, before: str) -> None:
         """Take the lines before the next one, as many as there are."""

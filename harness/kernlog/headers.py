@@ -37,7 +37,7 @@ class Header(NamedTuple):
     """True if it may begin with any word, which may as well be part of a logger's prefix"""
 
 
-BOUNDARY = r"[\s\]>);|\"=}]"
+BOUNDARY = r"[\s\]>);|\"=}:,+]"
 """last character of a prefix"""
 _STRICT = [pattern for kind in KINDS for _, pattern in kind.headers if not _OPEN.match(pattern)]
 
@@ -52,7 +52,7 @@ _HEADERS = (
     _made(CUT, _CUT, r"-{0,28}\[ cut here \]"),
 )
 _LOOKING = re.compile(r"\(\?!(?:[^()]|\([^()]*\))*\)")
-"""what a pattern forbids, which re2 does not know"""
+"""finds the part of a pattern that re2 does not know: a word that must not follow"""
 _ANYWHERE = re2.compile(
     "|".join(
         (
@@ -63,6 +63,12 @@ _ANYWHERE = re2.compile(
     ).encode(),
     _OPTIONS,
 )
+_LITERAL = re2.Options()
+_LITERAL.literal = True
+_WORDS = re2.Set.SearchSet(_LITERAL)
+for _header in _HEADERS:
+    _WORDS.Add(_header.needle)
+_WORDS.Compile()
 
 
 def candidate(data: bytes, start: int) -> int:
@@ -72,13 +78,13 @@ def candidate(data: bytes, start: int) -> int:
 
 
 def likely(data: bytes) -> bool:
-    """Return False if no header begins anywhere in a line; faster than `possible`."""
+    """Return False if no header begins anywhere in a line, which is not known of one with signs that are not shown."""
     return _ANYWHERE.search(data) is not None
 
 
 def possible(text: str) -> list[Header]:
     """Return the headers whose words are anywhere in `text`, in the order in which they are tried."""
-    return [header for header in _HEADERS if header.needle in text]
+    return [_HEADERS[number] for number in sorted(_WORDS.Match(text) or ())]
 
 
 def at(headers: Sequence[Header], text: str, start: int) -> Header | None:

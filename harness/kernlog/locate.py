@@ -16,7 +16,7 @@ _FARTHEST = 240
 """maximum characters of a prefix"""
 _MOST = 40
 """maximum places in a line that are tried"""
-_BOUNDARY = re.compile(rf"(?<={headers.BOUNDARY[:-1]}\ufeff])(?=[\w(\[{{-])")
+_BOUNDARY = re.compile(rf"(?<={headers.BOUNDARY[:-1]}\ufeff])(?=[\w(\[{{-])(?<![:,+](?=\d))")
 _KNOWN = 8
 """maximum forms that are remembered"""
 
@@ -40,7 +40,7 @@ class Doubtful(NamedTuple):
     perhaps: tuple[Found, ...]
     """longest prefix first"""
     otherwise: Found | None
-    """what it is if none is"""
+    """reading of the line if none is"""
 
 
 class _Place(NamedTuple):
@@ -63,6 +63,8 @@ class Forms:
 
     def learn(self, form: prefix.Form) -> None:
         """Take `form` as that of the lines that follow."""
+        if form is self.current:
+            return
         self.current = form
         if form is not prefix.USUAL:
             self._known = [form, *(other for other in self._known if other.fits is not form.fits)][:_KNOWN]
@@ -88,7 +90,7 @@ class Forms:
         strict = [place for place in certain if not place.header.loose]
         if strict:
             return _found(text, min(strict, key=_start))
-        stands = known or _as_it_stands(text, possible)
+        stands = known or (None if prefix.USUAL.fits.match(text) else _as_it_stands(text, possible))
         if stands and not stands.loose:
             return stands
         if certain and (stands is None or max(certain, key=_start).start > stands.start):
@@ -103,7 +105,7 @@ class Forms:
 
     def _in_a_known_form(self, text: str, possible: Sequence[Header]) -> Found | None:
         loose = None
-        for form in {id(form): form for form in (self.current, *self._known, prefix.USUAL)}.values():
+        for form in (self.current, *(form for form in (*self._known, prefix.USUAL) if form is not self.current)):
             match = form.fits.match(text)
             header = headers.at(possible, text, match.end()) if match else None
             if match and header:

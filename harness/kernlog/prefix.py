@@ -38,20 +38,22 @@ _WORDS = 3
 _TOKEN = re.compile(
     r"(?P<blanks>\s+$)|(?P<bracket>\[[^\]]*\d[^\]]*\])|(?P<level>\b(?:" + _LEVEL + r")\b)"
     r"|(?P<letter>(?<![^\s|])[VDIWEFA](?=[\s/]))|(?P<day>\b(?:" + _DAY + r")\b|^[^\W\d_]+\.?(?=.*\d:\d\d))"
-    r"|(?P<number>\d+)|(?P<blank>\s+)|(?P<other>.)"
+    r"|(?P<hex>\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{3,}\b)|(?P<number>\d+)|(?P<blank>\s+)|(?P<other>.)"
 )
+# What is matched here is not given back, or a line with many numbers would take time without end.
 _GENERAL = {
-    "bracket": r"\[[^\]]{1,80}\]",
+    "bracket": r"\[[^\]]{1,80}+\]",
     "level": rf"(?:{_LEVEL})",
     "letter": "[VDIWEFA]",
-    "day": r"[^\W\d_]{1,12}\.?",
-    "number": r" *\d+",
-    "blank": " *",
+    "day": r"[^\W\d_]{1,12}+\.?+",
+    "hex": "[0-9a-f]++",
+    "number": r"\s*+\d++",
+    "blank": r"\s*+",
 }
 
 
 class Form(NamedTuple):
-    """What stands before the kernel's words in the lines of a log."""
+    """The form of what stands before the kernel's words in the lines of a log."""
 
     fits: re.Pattern[str]
     """matches the start of such a line; its groups are the time since the boot, and the caller"""
@@ -69,6 +71,7 @@ USUAL = Form(
 """form of a line on a console: the time and the caller"""
 
 
+@functools.lru_cache(512)
 def sure(prefix: str) -> bool:
     """Return True if what follows `prefix` in a line are words of the kernel's."""
     stamps = list(_STAMP.finditer(prefix)) or list(_CUT_STAMP.finditer(prefix))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from harness.kernlog import dissect, headers, prefix
 from harness.kernlog.block import Block
 from harness.kernlog.cascade import Cascade
-from harness.kernlog.doubt import Doubt
+from harness.kernlog.doubt import Doubt, Waiting, waiting
 from harness.kernlog.fields import Fields
 from harness.kernlog.kinds import STALLS
 from harness.kernlog.lines import LONGEST, LogLine, shown, visible
@@ -104,50 +104,53 @@ class Reader:
         number = self._number
         self._number += data.count(b"\n") + 1
         if self._doubt:
-            self._hear(self._doubt, number, data, None)
+            self._hear(self._doubt, waiting(number, data, None))
         else:
             self._follow(number, data)
 
     def _candidate(self, data: bytes, start: int, end: int) -> None:
         """Read a line that may begin a report."""
         number, line = self._number, data[start:end]
+        if not headers.likely(line):
+            self._others(line)
+            return
         self._number += 1
         if b"MESSAGE" in line:
             before = data[max(0, start - _BEFORE) : start]
             self._fields.prime((self._passed + before)[-_BEFORE:].decode(errors="replace"))
         text = self._fields.read(shown(line))
         if self._doubt:
-            self._hear(self._doubt, number, line, text)
+            self._hear(self._doubt, waiting(number, line, text))
         else:
             self._judge(number, line, text)
 
-    def _hear(self, doubt: Doubt, number: int, data: bytes, candidate: str | None) -> None:
+    def _hear(self, doubt: Doubt, more: Waiting) -> None:
         """Let lines wait until it is decided what the doubtful line before them is."""
-        doubt.hear(number, data, candidate)
+        doubt.hear(more)
         if doubt.wanted <= 0:
             self._settle(doubt)
 
     def _settle(self, doubt: Doubt) -> None:
         """Decide what a doubtful line is, and read the lines that waited behind it."""
         self._doubt = None
-        (number, data, text), *waiting = doubt.lines
+        first, *others = doubt.lines
         if found := doubt.settled():
-            self._begin(number, text or "", found)
+            self._begin(first.number, first.text or "", found)
         else:
-            self._follow(number, data)
-        for number, data, text in waiting:
+            self._follow(first.number, first.data)
+        for more in others:
             if self._doubt:
-                self._hear(self._doubt, number, data, text)
-            elif text is not None:
-                self._judge(number, data, text)
+                self._hear(self._doubt, more)
+            elif more.text is not None:
+                self._judge(more.number, more.data, more.text)
             else:
-                self._follow(number, data)
+                self._follow(more.number, more.data)
 
     def _judge(self, number: int, data: bytes, text: str) -> None:
         """Read a line that may begin a report, and is no part of a doubt."""
-        found = self._forms.find(text) if headers.likely(data) else None
+        found = self._forms.find(text)
         if isinstance(found, Doubtful):
-            self._doubt = Doubt(number, data, text, found)
+            self._doubt = Doubt(waiting(number, data, text), found)
         elif found:
             self._begin(number, text, found)
         else:
@@ -158,11 +161,11 @@ class Reader:
         under_way = self._open
         if not under_way and not self._cut:
             return
+        # Most lines of most reports are of the form of their first line, and there may be gigabytes of them.
+        fits, ours = self._forms.current.fits.match, "-" if self._forms.current.ours else ""
         for at, text in enumerate(_texts(data), number):
-            # Most lines of most reports are of the form of their first line, and there may be gigabytes of them.
-            form = self._forms.current
-            match = form.fits.match(text)
-            block = under_way.get(match[2] or ("-" if form.ours else "")) if match else None
+            match = fits(text)
+            block = under_way.get(match[2] or ours) if match else None
             if match and block:
                 block.add(at, text, text[match.end() :])
                 if block.over:

@@ -185,3 +185,24 @@ def test_a_panic_that_follows_does_not_change_whom_to_blame() -> None:
 )
 def test_what_a_compiler_appends_is_no_part_of_a_name(name: str, source: str) -> None:
     assert blame.plain(name) == source
+
+
+def test_a_report_that_differs_in_more_than_addresses_is_read_anew() -> None:
+    def report(function: str, pid: int, address: int, code: int) -> str:
+        return (
+            f"Unable to handle kernel paging request at virtual address {address:016x}\n"
+            f"Internal error: Oops: {code:08x} [#1] PREEMPT SMP\n"
+            f"CPU: 1 PID: {pid} Comm: insmod Not tainted 4.18.0 #1\n"
+            f"pc : {function}+0x1c/0x40\nlr : caller+0x8/0x40\nx0 : {address:016x}\nCall trace:\n {function}+0x1c/0x40\n"
+        )
+
+    def read(*of: int | str) -> tuple[object, ...]:
+        (found,) = kernlog.find(report(*of))  # type: ignore[arg-type]
+        return (found.title, found.function, found.process)
+
+    title = "Unable to handle kernel paging request"
+    assert read("fill", 97, 0xFFFF000012345678, 0x96000045) == (title, "fill", "insmod/97")
+    assert read("fill", 97, 0xFFFF000087654321, 0x96000045) == (title, "fill", "insmod/97")
+    assert read("fill", 98, 0xFFFF000012345678, 0x96000045) == (title, "fill", "insmod/98")
+    assert read("drain", 97, 0xFFFF000012345678, 0x96000045) == (title, "drain", "insmod/97")
+    assert read("fill", 97, 0xFFFF000012345678, 0x86000005) == (title, "caller", "insmod/97"), "it jumped there"

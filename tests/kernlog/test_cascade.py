@@ -166,3 +166,16 @@ def test_a_stall_has_what_other_cpus_say() -> None:
     )
     (found,) = find(text)
     assert (found.kind, found.function, found.cpu) == ("rcu-stall", "fill", 1)
+
+
+def test_what_began_before_a_trouble_is_no_consequence_of_it() -> None:
+    rule = "=" * 30
+    panic = ("Kernel panic - not syncing: no room", "Call Trace:", " drain+0x1/0x2")
+    kasan = (rule, "BUG: KASAN: use-after-free in fill+0x1/0x2", "Call Trace:", " fill+0x1/0x2", rule)
+    text = "".join(f"[   12.000000][  T97] {line}\n" for line in panic) + "".join(
+        f"[   12.100000][  T98] {line}\n" for line in kasan
+    )
+    assert [(found.kind, found.first, found.last, found.followed) for found in find(text)] == [
+        ("panic", 1, 3, ()),
+        ("kasan", 5, 8, ()),
+    ]

@@ -30,7 +30,17 @@ WORDS = (
     "\x1b[0m",
     "",
 )
-STAMPS = ("", "[    1.000000] ", "[    1.500000][  T97] ", "[   99.000000][    C1] ", "Jan  1 00:00:00 host kernel: ", "\x1b[1m")
+MORE = ("guest1 | ", "[    1.500000] c1 ", "    MESSAGE=", '{"_TRANSPORT":"kernel","MESSAGE":"', "_TRANSPORT=kernel\nMESSAGE=")
+"""prefixes that other lines prove, and fields of journals"""
+STAMPS = (
+    "",
+    "[    1.000000] ",
+    "[    1.500000][  T97] ",
+    "[   99.000000][    C1] ",
+    "Jan  1 00:00:00 host kernel: ",
+    "\x1b[1m",
+    *MORE,
+)
 RECORDED = b"".join(log(name).encode() for name in LOGS)
 LINES = st.builds(
     lambda stamp, text: f"{stamp}{text}", st.sampled_from(STAMPS), st.one_of(st.sampled_from(WORDS), st.text(max_size=40))
@@ -100,6 +110,10 @@ ENDLESS = {
     "reports": b"kernel BUG at mm/vmalloc.c:512!\n" * 40,
     "panics": b"Kernel panic - not syncing: again\n" * 40,
     "different reports": b"".join(f"BUG: KASAN: use-after-free in f{n}+0x1/0x2\n".encode() for n in range(40)),
+    "doubts": b"box tester: BUG: odd\n" * 60,
+    "numbers": (b"1 " * 60 + b"z BUG: x\n") + (b"1 " * 60 + b"y fill+0x1/0x2\n") * 16,
+    "quotes": b'{"MESSAGE":"' + b"\\\\" * 900 + b"BUG: x\n",
+    "fields": b"MESSAGE=BUG: x\n" * 60,
     "hardware": b"[Hardware Error]: CPU 0: Machine Check: 0 Bank 5: 1\n" * 40,
     "stalls": b"rcu: INFO: rcu_preempt self-detected stall on CPU\n fill+0x1/0x2\n" * 40,
     "oopses": b"BUG: unable to handle page fault for address: 1\nOops: 0002 [#1] SMP\n fill+0x1/0x2\n" * 40,

@@ -132,11 +132,33 @@ NUMBERED: dict[str, Prefix] = {
     "logcat, brief": lambda n: f"{'WEI'[n % 3]}/kernel  (    0): ",
     "/dev/kmsg": lambda n: f"{n % 8},{900 + n},{41200000 + n},-;",
     "/dev/kmsg with callers": lambda n: f"{n % 8},{900 + n},{41200000 + n},-,caller=T713;",
+    "CI, tabs": lambda n: f"boot\tRun it\t2018-08-13T16:31:52.{n:07}Z ",
+    "hexadecimal name": lambda n: f"a{n:x}f3 | ",
+    "grep": lambda n: f"console.log:{n + 1}:",
+    "table": lambda n: f"{n},1534170712,kern,warn,",
+    "diff": lambda n: "+",
+    "comment": lambda n: " * ",
+    "busybox": lambda n: f"Jan  1 00:00:{n % 60:02} (none) user.alert kernel: {stamp(n)}",
+    "logger of a house": lambda n: f"2018-08-13 16:31:52.{n % 1000:03} [INFO] [vm1] ",
     "netconsole with the release": lambda n: f"6.6.1,4,{900 + n},{41200000 + n},-;",
 }
 ONE = "unregister_netdevice: waiting for lo to become free. Usage count = 1"
 UNPROVEN = frozenset(
-    {"serial port, no stamp", "guest", "test runner, no stamp", "CPU tag", "CPU tag that changes", "indented by a tab, no stamp"}
+    {
+        "serial port, no stamp",
+        "guest",
+        "test runner, no stamp",
+        "CPU tag",
+        "CPU tag that changes",
+        "indented by a tab, no stamp",
+        "CI, tabs",
+        "hexadecimal name",
+        "grep",
+        "table",
+        "diff",
+        "comment",
+        "logger of a house",
+    }
 )
 """prefixes that only the other lines of a report prove"""
 
@@ -271,6 +293,11 @@ def test_a_line_behind_foreign_words_begins_no_report(date: str, line: str) -> N
 def test_a_program_that_a_syslog_names_is_no_task(line: str) -> None:
     assert find(f"Aug 13 09:12:01 box {line}\n2018-08-13T09:12:01Z box {line}\n") == []
     assert len(find(f"Aug 13 09:12:01 box kernel: {line}\n")) == 1
+
+
+def test_first_lines_alone_prove_no_prefix() -> None:
+    assert find("".join(f"tester: WARNING: at mm/vmalloc.c:{n} fill+0x1/0x2\n" for n in range(40))) == []
+    assert find("tester: Oops\ntester: WARNING: at mm/vmalloc.c:1 fill+0x1/0x2\n" * 20) == []
 
 
 def test_lines_that_wait_for_a_proof_are_not_lost() -> None:
