@@ -28,11 +28,17 @@ def command(of: Finding, run: Provenance) -> str:
     words = _words(run.command)
     if "selfcheck" in words:
         return run.command
-    first = [word for word in words[1:2] if words[0] == "env" and word.startswith("RIG_SOURCE=")]
     options = ["--machine", of.machine, "--variant", of.variant, "--profile", of.profile, *_tests(of, run, words)]
     for name in (*_SOURCES, *(["--series"] if of.variant != STOCK else [])):
         options += _option(words, name)
-    return shell.quote([*(["env", *first] if first else []), "invoke", _task(of, run, words), *options, *_amount(of, run)])
+    return shell.quote([*environment(run.command), "invoke", _task(of, run, words), *options, *_amount(of, run)])
+
+
+def environment(command: str) -> list[str]:
+    """Return the words by which a run's command names the kernel's source ahead of everything; none if it does not."""
+    words = _words(command)
+    first = [word for word in words[1:2] if words[0] == "env" and word.startswith("RIG_SOURCE=")]
+    return ["env", *first] if first else []
 
 
 def _task(of: Finding, run: Provenance, words: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ from invoke.parser.context import ParserContext
 import tasks
 from harness import paths
 from harness.build import cells
-from harness.commands import arguments, audit, mutants, options, soak
+from harness.commands import arguments, audit, bisect, mutants, options, prefix_bench, soak
 from harness.errors import UsageError
 from harness.model import catalog, matrix, selection
 from harness.model.selection import Selection
@@ -167,6 +167,7 @@ def check_values(called: Sequence[ParserContext]) -> None:
             wanted = selection.refine(chosen, {name: value for name, value in given.items() if name in options.HELP})
             chosen = wanted if call.name == "select" else chosen
             check_selection(call.name or "", wanted, given)
+            check_series(call.name or "", wanted, given)
         elif call.name in ("ssh", "gdb"):
             matrix.load_machine(given["machine"])
             matrix.find_variant(matrix.load_base(selection.DEFAULT), given["variant"])
@@ -185,6 +186,16 @@ def check_selection(task: str, wanted: Selection, given: dict[str, str]) -> None
         base = matrix.load_base(selection.DEFAULT)
         known = {mutant.name for mutant in mutants.load(base, wanted.variant or base.default_series).mutants}
         assert set(given.get("only", "").split(",")) <= known
+
+
+def check_series(task: str, wanted: Selection, given: dict[str, str]) -> None:
+    """Raise UsageError for a series that a task cannot take patch by patch."""
+    if task == "bisect" and "resume" not in given:
+        test = given.get("test", wanted.tests)
+        wish = bisect.Wish(given.get("name", ""), given.get("metric", ""), int(given.get("tries", 0)))
+        bisect.begin(msgspec.structs.replace(wanted, tests=test), wish, "")
+    elif task == "series.each":
+        prefix_bench.find(wanted, given.get("name", ""), task)
 
 
 @pytest.fixture
@@ -253,7 +264,7 @@ def test_a_cheap_command_is_run(line: str, results: Path) -> None:
 def test_tasks_and_options_are_listed(results: Path) -> None:
     listed = invoke(results, "--list")
     assert listed.returncode == 0
-    assert all(f" {name} " in listed.stdout for name in Collection.from_module(tasks).tasks)
+    assert all(f" {name} " in listed.stdout for name in Collection.from_module(tasks).task_names)
     assert "--on-failure" in invoke(results, "--help", "test").stdout
 
 
@@ -285,9 +296,9 @@ def test_every_command_in_prose_is_one(page: Path, home: Path) -> None:
         if words[0] not in ("invoke", "./bootstrap") or words[1:] in ([], ["--list"]):
             continue
         if words[1] == "--help":
-            assert _STANDS_FOR.fullmatch(words[2]) or words[2] in Collection.from_module(tasks).tasks, text
+            assert _STANDS_FOR.fullmatch(words[2]) or words[2] in Collection.from_module(tasks).task_names, text
         elif len(words) == 2:
-            assert words[1] in Collection.from_module(tasks).tasks, text
+            assert words[1] in Collection.from_module(tasks).task_names, text
         else:
             called = calls(words[1:])
             if not _STANDS_FOR.search(text):
@@ -320,6 +331,10 @@ def test_every_option_in_prose_is_one(page: Path, home: Path) -> None:
         ("invoke gdb aarch64 free-lst", UsageError),
         ("invoke soak --tests performance", UsageError),
         ("invoke audit --boots 2", UsageError),
+        ("invoke bisect free-lst --test vmap_test", UsageError),
+        ("invoke bisect free-list", UsageError),
+        ("invoke series.each free-lst", UsageError),
+        ("invoke series.eech free-list", ParseError),
     ],
 )
 def test_a_mistake_in_a_command_is_seen(line: str, error: type[Exception]) -> None:
@@ -382,7 +397,9 @@ def test_every_page_is_in_the_index() -> None:
 def test_every_task_is_in_the_docs() -> None:
     told = " ".join(page.read_text() for page in PAGES)
     missing = [
-        name for name in Collection.from_module(tasks).tasks if not re.search(rf"(?:invoke|bootstrap) [^`\n]*\b{name}\b", told)
+        name
+        for name in Collection.from_module(tasks).task_names
+        if not re.search(rf"(?:invoke|bootstrap) [^`\n]*\b{re.escape(name)}\b", told)
     ]
     assert not missing
 
