@@ -151,5 +151,10 @@ def _numbers(numbers: Sequence[int]) -> str:
 def _again(begun: Begun, machine: str, of: Result) -> list[str]:
     if isinstance(of, FirstFailure):
         return [command(begun, [machine], (of.good[-1].prefix, of.bad[0].prefix))] if of.found else []
-    boots = begun.wanted.boots
-    return [command(begun, [machine], (step.low, step.high), boots) for step in of.steps]
+    return [command(begun, [machine], (step.low, step.high), _boots(begun, step.comparison)) for step in of.steps]
+
+
+def _boots(begun: Begun, of: Comparison) -> int:
+    """Return the boots that a comparison took; 0 if they are those of the scale, which need no option."""
+    boots = of.measured.boots if of.measured else 0
+    return boots if begun.wanted.boots or boots != begun.boots else 0
