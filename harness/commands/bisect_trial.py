@@ -66,7 +66,8 @@ class Bench:
                 break
             if not left:
                 reason = next((error.reason for error in outcome.errors), "not every test has a result")
-                raise RigError(f"The rig failed in {words.variant(self._begun, question.prefix)} ({outcome.run.name}): {reason}")
+                name = words.variant(self._begun, question.prefix)
+                raise RigError(f"The rig failed in {name} ({outcome.run.name}): {reason.rstrip('.')}.")
         return outcome
 
 
@@ -81,9 +82,9 @@ def read(begun: Begun, outcome: Outcome, machine: str, question: Question) -> Tr
         what = f"{findings.short(own[0].first.trouble)} in {own[0].first.test}" if own else f"{failed[0].test}: {failed[0].reason}"
         showed = "failed" if any(booted.machine == machine for booted in run.boots()) else "no boot"
         return msgspec.structs.replace(seen, showed=showed, what=what, causes=tuple(cause.fingerprint for cause in own))
-    skipped = [result for result in results if result.outcome == "skipped" and result.test not in _AROUND]
-    if skipped and not any(r.outcome != "skipped" for r in results if r.test not in _AROUND):
-        raise RigError(f"No prefix can be judged: {skipped[0].test} is skipped on {machine} ({skipped[0].reason}).")
+    tests = [result for result in results if result.test.split()[0] not in _AROUND]
+    if tests and all(result.outcome == "skipped" for result in tests):
+        raise RigError(f"No prefix can be judged: {tests[0].test} is skipped on {machine} ({tests[0].reason}).")
     if begun.metric == "failure":
         return seen
     figures = [

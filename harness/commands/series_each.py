@@ -64,7 +64,8 @@ def run(wanted: Selection, name: str, command: str, say: Line, parts: Parts = _P
     series = prefix_bench.find(wanted, name, "series.each")
     if "," in wanted.profile:
         raise UsageError("`invoke series.each` takes kernels of one profile; give --profile one name.")
-    wanted = msgspec.structs.replace(wanted, tests=wanted.tests or _TESTS)
+    # Which lines of a series run is a question to the whole series, and costs more than all else here.
+    wanted = msgspec.structs.replace(wanted, tests=wanted.tests or _TESTS, plain=True)
     machines = prefix_bench.machines(wanted, series)
     tree = parts.source(msgspec.structs.replace(wanted, variant=series.name), say).tree
     touched = ((), *patches.apply(tree, series.variants[-1]).files)

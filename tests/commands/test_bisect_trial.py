@@ -184,9 +184,9 @@ def test_a_test_that_is_skipped_judges_nothing(tmp_path: Path) -> None:
 
 def test_a_cost_has_its_samples_by_boot_without_warm_ups(tmp_path: Path) -> None:
     samples = [
+        make.sample(5.0, variant="mine@2", machine="aarch64"),
         make.sample(9000.0, variant="mine@2", warmup=True),
         *(make.sample(1000.0 + boot, variant="mine@2", boot=boot) for boot in (1, 0, 2)),
-        make.sample(5.0, variant="mine@2", machine="aarch64"),
         make.sample(6.0, variant="mine@2", test="b_fit_alloc_test"),
     ]
     one = told(tmp_path, "cost", [make.result(**FAILED)], samples=samples)
