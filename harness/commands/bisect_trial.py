@@ -21,8 +21,6 @@ from harness.stats.causes import causes
 from harness.stats.outcome import Outcome
 from harness.suite.plan import Plan
 
-_AROUND = ("boot", "end")
-"""results that are no tests"""
 _TRIES = 2
 """attempts at a prefix in whose tests the rig fails: a VM may be lost for a reason outside of its kernel"""
 
@@ -82,7 +80,7 @@ def read(begun: Begun, outcome: Outcome, machine: str, question: Question) -> Tr
         what = f"{findings.short(own[0].first.trouble)} in {own[0].first.test}" if own else f"{failed[0].test}: {failed[0].reason}"
         showed = "failed" if any(booted.machine == machine for booted in run.boots()) else "no boot"
         return msgspec.structs.replace(seen, showed=showed, what=what, causes=tuple(cause.fingerprint for cause in own))
-    tests = [result for result in results if result.test.split()[0] not in _AROUND]
+    tests = [result for result in results if not result.around]
     if tests and all(result.outcome == "skipped" for result in tests):
         raise RigError(f"No prefix can be judged: {tests[0].test} is skipped on {machine} ({tests[0].reason}).")
     if begun.metric == "failure":

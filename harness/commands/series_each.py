@@ -15,7 +15,6 @@ from harness.commands.prefix_bench import Build, SeriesPrefixes
 from harness.errors import UsageError
 from harness.host.shell import Line
 from harness.model.matrix import STOCK
-from harness.model.records import Result
 from harness.model.selection import Selection
 from harness.report import findings
 from harness.report.patch_table import PatchRow
@@ -24,8 +23,6 @@ from harness.stats.causes import Cause, causes
 from harness.stats.outcome import ExitCode, Outcome
 from harness.suite.plan import Plan
 
-_AROUND = ("boot", "end")
-"""results that are no tests"""
 _TESTS = "stress"
 
 
@@ -125,8 +122,8 @@ class _Judged:
         """Return a row with the results of a prefix on its machine."""
         variant = self._names[number]
         mine = [result for result in self._results if (result.machine, result.variant) == (of.machine, variant)]
-        boots = [result for result in mine if _kind(result) == "boot"]
-        tests = [result for result in mine if _kind(result) not in _AROUND]
+        boots = [result for result in mine if result.around and result.test.startswith("boot")]
+        tests = [result for result in mine if not result.around]
         seen = [cause for cause in self._causes.get(variant, ()) if of.machine in cause.machines]
         return msgspec.structs.replace(
             of,
@@ -136,7 +133,3 @@ class _Judged:
             skipped=sum(result.outcome == "skipped" for result in tests),
             findings=tuple(f"{findings.what(cause)} in {cause.first.test}" for cause in seen),
         )
-
-
-def _kind(of: Result) -> str:
-    return of.test.split()[0]
