@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.build import kbuild
 from harness.commands import prefix_bench
 from harness.commands.bisect_trial import Bench, Tools, read
 from harness.errors import BuildError, RigError
@@ -54,6 +55,7 @@ class FakeRig:
         self.base, self.folder = base, folder
         self.built: list[tuple[str, str]] = []
         self.tested: list[tuple[int, str, tuple[str, ...]]] = []
+        self.trees: set[tuple[str, str]] = set()
         self.broken: dict[tuple[str, str], str] = {}
         self.outcomes: list[Sequence[Result]] = []
         self.tools = Tools(self.build, self.test)
@@ -61,6 +63,7 @@ class FakeRig:
     def build(self, wanted: Selection, variants: tuple[Variant, ...]) -> Plan:
         (variant,) = variants
         self.built.append((variant.name, wanted.machine))
+        self.trees.add((variant.name, kbuild.tree_of(self.base, variant).name))
         if why := self.broken.get((variant.name, wanted.machine)):
             raise BuildError(why)
         plan = make.plan(self.base, load_machine(wanted.machine))
@@ -103,6 +106,12 @@ def test_a_kernel_is_built_once(rig: FakeRig, bench: Bench) -> None:
         bench.ask(Question(2, 1), MACHINES)
     assert rig.built == [("mine@2", "aarch64"), ("mine@2", "x86_64")]
     assert len(rig.tested) == 3
+
+
+def test_all_prefixes_are_built_in_one_work_tree(rig: FakeRig, bench: Bench) -> None:
+    for prefix in range(4):
+        bench.ask(Question(prefix, 1), ["x86_64"])
+    assert rig.trees == {("stock", "stock"), ("mine@1", "mine"), ("mine@2", "mine"), ("mine", "mine")}
 
 
 def test_one_machine_whose_kernel_does_not_build_stops_no_other(rig: FakeRig, bench: Bench) -> None:
