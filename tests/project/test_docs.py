@@ -64,6 +64,7 @@ _MAIN_JOB = "tests/end_to_end/test_main_job.py"
 _CHAOS = "tests/end_to_end/test_chaos.py"
 _KILLED = f"{_CHAOS}::test_the_rig_may_be_killed_at_any_moment"
 _SERIES_RUN = f"{_MAIN_JOB}::test_series_that_warns_is_a_finding"
+_BISECTED = "tests/end_to_end/test_bisect.py::test_a_planted_slip_is_found_and_what_was_judged_is_taken_over"
 _LEFT_UP = f"{_MAIN_JOB}::test_boot_leaves_vms_up_until_down"
 _DEBUGGED = f"{_CHAOS}::test_a_guest_that_panicked_can_be_debugged"
 MUTANTS = "alignment-halved,percpu-blocks-leaked"
@@ -91,6 +92,8 @@ TESTED = {
     "invoke test --on-failure keep": (_DEBUGGED, '"--on-failure", "keep"'),
     "invoke test --on-failure core": (f"{_CHAOS}::test_a_guest_that_panicked_leaves_its_memory", '"--on-failure", "core"'),
     "invoke test --resume": (_KILLED, '"test", "--resume"'),
+    f"invoke bisect --series {SERIES} --test window_test": (_BISECTED, '"bisect", "--series"', '"--test", "window_test"'),
+    "invoke bisect --resume": (_BISECTED, '"bisect", "--resume"'),
     "invoke build --kernel 4.18": (f"{_MAIN_JOB}::test_the_longest_critical_section_has_its_stack", '"--kernel"', '"build"'),
     f"invoke mutants --variant free-list --only {MUTANTS} --profile perf --tests random_size_align_test": (
         "tests/commands/test_mutants.py::test_a_bug_is_caught_and_another_survives_a_test_that_cannot_see_it",
