@@ -24,6 +24,7 @@ from rich.table import Table
 from harness import text
 from harness.commands import arguments, attach, edited, options, output, pipeline
 from harness.commands import audit as audits
+from harness.commands import bisect as bisects
 from harness.commands import cache as caches
 from harness.commands import check as checks
 from harness.commands import kernlog as kernel_logs
@@ -32,6 +33,7 @@ from harness.commands import nightly as nights
 from harness.commands import selfcheck as selfchecks
 from harness.commands import series_add as series_adds
 from harness.commands import series_check as series_checks
+from harness.commands import series_each as each_patch
 from harness.commands import soak as soaks
 from harness.commands import userspace as userspaces
 from harness.commands import watch as watches
@@ -49,7 +51,7 @@ from harness.report import catalog as catalog_tables
 from harness.report import coverage as coverage_tables
 from harness.report import dismissals as dismissal_tables
 from harness.report import kernlog as log_tables
-from harness.report import level_steps, sensitivity, terminal, trend
+from harness.report import level_steps, patch_table, sensitivity, terminal, trend
 from harness.report import mutants as mutant_tables
 from harness.report import series_check as check_tables
 from harness.report import soak as soak_tables
@@ -213,6 +215,60 @@ mutants = options.boots(
         ("resume", "all"),
     )
 )
+
+
+_SERIES = "a series in kernel_patches/, or NAME@7 for its first seven patches (default: that of --series, or the default one)"
+
+
+def _bisect(
+    wanted: Selection, name: str, test: str | None, metric: str | None, tries: str | None, resume: str | bool | None
+) -> None:
+    """Find the patch of a series that brings a failure, or that changes what a test costs, on each machine."""
+    vms.sweep()
+    if test and wanted.tests:
+        raise UsageError("--test and --tests exclude each other: the one names a test, the other takes several.")
+    wish = bisects.Wish(name, metric or "", whole("tries", tries, least=1) if tries else 0)
+    if not resume:
+        done = bisects.run(msgspec.structs.replace(wanted, tests=test or wanted.tests), wish, _command(), _say)
+    elif test or wish != bisects.Wish() or msgspec.structs.replace(wanted, jobs=0) != Selection():
+        raise UsageError("--resume goes on with a bisect as it was begun; of the other options only --jobs goes with it.")
+    else:
+        done = bisects.resume("" if resume is True else str(resume), wanted.jobs, _say)
+    for sentence in done.sentences:
+        _say(sentence)
+    _say(f"Log: {done.log}")
+    if not done.found:
+        raise Exit(code=ExitCode.RIG_FAILED)
+
+
+bisect = options.boots(
+    options.selection_task(
+        _bisect,
+        {
+            "name": _SERIES,
+            "test": "the test that each prefix is judged by",
+            "metric": "failure, or the cost of a performance test (default: cost for a performance test, else failure)",
+            "tries": "boots in which a prefix has to pass to count as good (default: by how often the whole series fails)",
+            "resume": "go on with a bisect instead: the one named, its log, or the newest; what was judged is taken over",
+        },
+        ("resume",),
+        ("name",),
+    )
+)
+
+
+def _each(wanted: Selection, name: str) -> None:
+    """Build, boot and test every prefix of a series: new warnings and new findings, patch by machine."""
+    vms.sweep()
+    done = each_patch.run(wanted, name, _command(), _say)
+    _CONSOLE.print(terminal.findings(done.outcome.provenance, done.outcome.findings))
+    _CONSOLE.print(patch_table.table(done.rows))
+    _say(f"Report: {done.outcome.run / 'report.html'}")
+    if done.exit_code:
+        raise Exit(code=done.exit_code)
+
+
+series_each = options.boots(options.selection_task(_each, {"name": _SERIES}, (), ("name",)))
 
 
 def _userspace(wanted: Selection, operations: str | None, seed: str | None) -> None:
@@ -602,12 +658,20 @@ def history(_: Context, test: str = "") -> None:
     _say(f"Page: {seen.page}")
 
 
-LEFT_OUT: Mapping[str, str] = {"why": "latest", "coverage": "latest", "report": "latest", "dismiss": "", "series.check": ""}
+LEFT_OUT: Mapping[str, str] = {
+    "why": "latest",
+    "coverage": "latest",
+    "report": "latest",
+    "dismiss": "",
+    "bisect": "",
+    "series.check": "",
+    "series.each": "",
+}
 """tasks that may be called without their word, and the word that they have then"""
-_OF_SERIES = {"add": series_add, "check": series_check}
-_series = Collection("series")
+series_tasks = Collection("series")
+_OF_SERIES = {"add": series_add, "check": series_check, "each": series_each}
 for _name, _task in _OF_SERIES.items():
-    _series.add_task(_task, _name)
+    series_tasks.add_task(_task, _name)
 _alone = [each for each in globals().values() if isinstance(each, Task) and each not in _OF_SERIES.values()]
-namespace = Collection(*dict.fromkeys(_alone), _series)
+namespace = Collection(*dict.fromkeys(_alone), series_tasks)
 arguments.complete(program, LEFT_OUT, {name: namespace[name] for name in namespace.task_names})

@@ -25,30 +25,39 @@ def complete(program: Program, left: Mapping[str, str], tasks: Mapping[str, Task
 def completed(words: Sequence[str], left: Mapping[str, str], tasks: Mapping[str, Task[Any]]) -> list[str]:
     """Return a command line in which each task of `left` has a word."""
     whole: list[str] = []
-    options: Collection[str] = ()
-    value = False
+    options: Mapping[str, bool] = {}
+    before = ""
     for place, word in enumerate(words):
         whole.append(word)
-        if word in tasks and not value:
+        if word in tasks and before not in options:
             options = _options(tasks[word])
             if word in left and not _has_word(words[place + 1 :], options, tasks):
                 whole.append(left[word])
-        value = word in options and not value
+        before = "" if _is_value(word, before, options) else word
     return whole
 
 
-def _options(of: Task[Any]) -> Collection[str]:
-    """Return the options of a task that a value follows."""
+def _options(of: Task[Any]) -> Mapping[str, bool]:
+    """Return the options of a task that a value follows, and whether it may be missing."""
     taking = [argument for argument in of.get_arguments() if argument.takes_value]
-    return {f"{'--' if len(name) > 1 else '-'}{name.replace('_', '-')}" for argument in taking for name in argument.names}
+    return {
+        f"{'--' if len(name) > 1 else '-'}{name.replace('_', '-')}": argument.optional
+        for argument in taking
+        for name in argument.names
+    }
 
 
-def _has_word(words: Sequence[str], options: Collection[str], tasks: Collection[str]) -> bool:
-    value = False
+def _has_word(words: Sequence[str], options: Mapping[str, bool], tasks: Collection[str]) -> bool:
+    before = ""
     for word in words:
-        if word in tasks and not value:
+        if word in tasks and before not in options:
             return False
-        if not value and not word.startswith("-"):
+        if before not in options and not word.startswith("-"):
             return True
-        value = word in options and not value
+        before = "" if _is_value(word, before, options) else word
     return False
+
+
+def _is_value(word: str, before: str, options: Mapping[str, bool]) -> bool:
+    """Return whether a word is the value of the option before it, which may have none where another option follows."""
+    return before in options and not (options[before] and word in options)

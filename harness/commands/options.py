@@ -54,11 +54,16 @@ def choose(wanted: Selection) -> None:
     _chosen = wanted
 
 
-def selection_task(body: Callable[..., None], more: dict[str, str] | None = None, optional: tuple[str, ...] = ()) -> Task[Any]:
+def selection_task(
+    body: Callable[..., None],
+    more: dict[str, str] | None = None,
+    optional: tuple[str, ...] = (),
+    positional: tuple[str, ...] = (),
+) -> Task[Any]:
     """Make a task that takes all the options of a selection, on top of those of `invoke select`.
 
     `more` are options of its own, with their help; `body` gets them by name. Those that are
-    `optional` may be given without a value.
+    `optional` may be given without a value, those that are `positional` without their name.
     """
     own = more or {}
 
@@ -72,7 +77,13 @@ def selection_task(body: Callable[..., None], more: dict[str, str] | None = None
     flags = {name: False if getattr(Selection(), name, None) is False else None for name in (*HELP, *own)}
     parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default) for name, default in flags.items()]
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
-    made_task: Task[Any] = task(name=body.__name__.strip("_"), help={**HELP, **own}, optional=optional, auto_shortflags=False)(run)
+    made_task: Task[Any] = task(
+        name=body.__name__.strip("_"),
+        help={**HELP, **own},
+        optional=optional,
+        positional=positional,
+        auto_shortflags=False,
+    )(run)
     return made_task
 
 

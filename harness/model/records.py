@@ -20,6 +20,9 @@ _CLASS = re.compile(r"harness(?:\.\w+)+: ")
 """the class of an error of the rig's, as older runs have it before the reason"""
 
 
+_AROUND = ("boot", "end")
+"""names that records from before the first test and after the last have for a test"""
+
 # A number beyond these is none that a rig measured or a guest can mean; a line that has one is damaged.
 MOST = (1 << 63) - 1
 """highest whole number of a record: the history's database keeps no higher one"""
@@ -44,6 +47,11 @@ class DuringTest(Place, frozen=True):
     test: str
     boot: Count
     """number of the boot among those of the cell under its clock in this run, from 0"""
+
+    @property
+    def around(self) -> bool:
+        """True if it belongs to the boot of a VM or to its kernel after the last test, and so to no test."""
+        return self.test.partition(" ")[0] in _AROUND
 
 
 class Booted(Place, frozen=True):

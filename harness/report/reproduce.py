@@ -13,8 +13,6 @@ from harness.model.clock import Clock
 from harness.model.matrix import STOCK
 from harness.model.records import Finding, Provenance
 
-_AROUND = ("boot", "end")
-"""tests that no option selects: the boot of a VM, and its kernel after the last test"""
 _SOURCES = ("--source", "--kernel")
 """options of a run that say what is tested, whatever the cell"""
 
@@ -28,22 +26,28 @@ def command(of: Finding, run: Provenance) -> str:
     words = _words(run.command)
     if "selfcheck" in words:
         return run.command
-    first = [word for word in words[1:2] if words[0] == "env" and word.startswith("RIG_SOURCE=")]
     options = ["--machine", of.machine, "--variant", of.variant, "--profile", of.profile, *_tests(of, run, words)]
     for name in (*_SOURCES, *(["--series"] if of.variant != STOCK else [])):
         options += _option(words, name)
-    return shell.quote([*(["env", *first] if first else []), "invoke", _task(of, run, words), *options, *_amount(of, run)])
+    return shell.quote([*environment(run.command), "invoke", _task(of, run, words), *options, *_amount(of, run)])
+
+
+def environment(command: str) -> list[str]:
+    """Return the words by which a run's command names the kernel's source ahead of everything; none if it does not."""
+    words = _words(command)
+    first = [word for word in words[1:2] if words[0] == "env" and word.startswith("RIG_SOURCE=")]
+    return ["env", *first] if first else []
 
 
 def _task(of: Finding, run: Provenance, words: Sequence[str]) -> str:
     if run.hours:
         return "soak"
-    return "sweep" if "@" in of.test or (_around(of) and "sweep" in words) else "test"
+    return "sweep" if "@" in of.test or (of.around and "sweep" in words) else "test"
 
 
 def _tests(of: Finding, run: Provenance, words: Sequence[str]) -> list[str]:
     """Return the option that selects the tests: the one that showed it, or those of the run where it took all of them."""
-    if run.hours or _around(of):
+    if run.hours or of.around:
         return _option(words, "--tests")
     return ["--tests", of.test.partition("@")[0]]
 
@@ -57,14 +61,10 @@ def _amount(of: Finding, run: Provenance) -> list[str]:
     options += [] if run.clock is Clock.ICOUNT else ["--clock", run.clock]
     if run.hours:
         return [*options, "--hours", f"{run.hours:g}", "--seed", str(run.seed)]
-    if _around(of):
+    if of.around:
         return [*options, *(["--boots", str(run.boots)] if run.boots else [])]
     kinds = {test.name: test.kind for test in catalog.suite().tests}
     return options if kinds.get(of.test) == "stress" else [*options, "--boots", str(of.boot + 1)]
-
-
-def _around(of: Finding) -> bool:
-    return of.test.split()[0] in _AROUND
 
 
 def _option(words: Sequence[str], name: str) -> list[str]:

@@ -184,6 +184,12 @@ def stepwise(
     return _judged(comparisons, tests)
 
 
+def judged(one: Comparison) -> Comparison:
+    """Return a comparison with its verdict, as the only hypothesis of its family."""
+    (alone,) = _family((one,))
+    return alone
+
+
 def _judged(comparisons: Iterable[Comparison], tests: Sequence[str]) -> list[Comparison]:
     """Return the comparisons in order and with a verdict; the tests of a cell are one family of hypotheses."""
     families: dict[tuple[str, str, str, Clock], list[Comparison]] = {}

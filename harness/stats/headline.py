@@ -15,9 +15,6 @@ from harness.stats.causes import Cause, causes
 from harness.stats.compare import Comparison
 from harness.stats.slopes import Slope
 
-_AROUND = ("boot", "end")
-"""results that are no tests: of a VM's boot, and of its kernel after the last test"""
-
 
 class Word(enum.StrEnum):
     """One word for the result of a variant."""
@@ -115,7 +112,7 @@ def _headline(
         results=len(results),
         planned=provenance.planned,
         comparisons=tuple(c for c in comparisons if c.variant == variant),
-        tests=tuple(r for r in results if r.variant == variant and r.test not in compared and r.test.split()[0] not in _AROUND),
+        tests=tuple(r for r in results if r.variant == variant and r.test not in compared and not r.around),
         slopes=tuple(s for s in slopes if s.variant == variant and s.judged),
         machines=len(provenance.machines),
         proven=provenance.proven,

@@ -23,8 +23,6 @@ NOT_KNOWN = ("not run", "skipped", "rig failed", _NO_REASON, "undecided", "not c
 """words of an entry that give no answer: not checked is never a pass"""
 _Place = tuple[str, str, Clock]
 """machine, profile and clock"""
-_AROUND = ("boot", "end")
-"""names that findings from before the first test and after the last have for a test; rows only where there is one"""
 
 
 class Prefix(msgspec.Struct, frozen=True):
@@ -166,8 +164,9 @@ def _tells(row: TestRow) -> bool:
 
 def _is_test(record: Comparison | Finding | Result) -> bool:
     """Return whether a record makes a row. The boot and the end of a VM do if they have a finding."""
-    around = record.test.split()[0] in _AROUND
-    return not around or (isinstance(record, Finding) and record.unexpected)
+    if isinstance(record, Comparison) or not record.around:
+        return True
+    return isinstance(record, Finding) and record.unexpected
 
 
 class _At:

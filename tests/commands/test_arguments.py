@@ -7,12 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 from invoke.program import Program
-from invoke.tasks import Task
 
 import tasks
 from harness.commands import arguments
 
-EVERY = {each.name: each for each in vars(tasks).values() if isinstance(each, Task)}
+EVERY = {name: tasks.namespace[name] for name in tasks.namespace.task_names}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +34,7 @@ EVERY = {each.name: each for each in vars(tasks).values() if isinstance(each, Ta
         ("why --help", "why latest --help"),
         ("build report", "build report latest"),
         ("dismiss abc --why text", "dismiss abc --why text"),
+        ("test --resume --jobs 2 why", "test --resume --jobs 2 why latest"),
         ("", ""),
     ],
 )
@@ -51,6 +51,26 @@ def test_a_value_that_is_called_like_a_task_is_no_task(said: str) -> None:
 
 def test_the_word_of_a_task_can_be_empty() -> None:
     assert arguments.completed(["dismiss", "why"], tasks.LEFT_OUT, EVERY) == ["dismiss", "", "why", "latest"]
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ("bisect --resume", True),
+        ("bisect --resume --jobs 2", True),
+        ("bisect --resume --test vmap_test", True),
+        ("bisect --test vmap_test --resume", True),
+        ("bisect --resume 20260102-030405-abcd", True),
+        ("bisect --resume --jobs 2 build", True),
+        ("bisect mine --test vmap_test", False),
+        ("bisect --test vmap_test mine", False),
+        ("series.each --tests stress", True),
+        ("series.each mine --tests stress", False),
+    ],
+)
+def test_a_series_may_be_left_out_before_any_option(said: str, missing: bool) -> None:
+    task, *words = said.split()
+    assert arguments.completed([task, *words], tasks.LEFT_OUT, EVERY) == [task, *([""] if missing else []), *words]
 
 
 def test_the_program_reads_what_was_completed() -> None:

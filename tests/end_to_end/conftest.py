@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness import paths
+from harness.commands import pipeline
+from harness.model.selection import Selection
+from harness.suite.plan import Plan
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +22,16 @@ def own_results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("RIG_RESULTS", str(folder))
         patch.setattr(paths, "RESULTS", folder)
         yield folder
+
+
+@pytest.fixture(scope="module")
+def quick() -> Plan:
+    """Built cells of the cheapest kind: stock, quick."""
+    return pipeline.build(Selection(variant="stock", scale="quick"))
+
+
+@pytest.fixture(scope="module")
+def has_series(quick: Plan) -> None:
+    """Skip where there is no Linux 4.18 to put patches on."""
+    if quick.stock_only:
+        pytest.skip("NOT TESTED: there is no source of Linux 4.18 on this machine, so no series can be applied")

@@ -29,19 +29,6 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("own_results")]
 BROKEN = paths.PROJECT / "tests" / "data" / "series"
 
 
-@pytest.fixture(scope="module")
-def quick() -> Plan:
-    """Built cells of the cheapest kind: stock, quick."""
-    return pipeline.build(Selection(variant="stock", scale="quick"))
-
-
-@pytest.fixture(scope="module")
-def has_series(quick: Plan) -> None:
-    """Skip where there is no Linux 4.18 to put patches on."""
-    if quick.stock_only:
-        pytest.skip("NOT TESTED: there is no source of Linux 4.18 on this machine, so no series can be applied")
-
-
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     """VMs of a test's own."""

@@ -25,7 +25,7 @@ from invoke.parser.context import ParserContext
 import tasks
 from harness import paths
 from harness.build import cells
-from harness.commands import arguments, audit, mutants, options, soak, timings
+from harness.commands import arguments, audit, bisect, mutants, options, prefix_bench, soak, timings
 from harness.errors import UsageError
 from harness.model import catalog, matrix, selection
 from harness.model.selection import Selection
@@ -64,6 +64,7 @@ _MAIN_JOB = "tests/end_to_end/test_main_job.py"
 _CHAOS = "tests/end_to_end/test_chaos.py"
 _KILLED = f"{_CHAOS}::test_the_rig_may_be_killed_at_any_moment"
 _SERIES_RUN = f"{_MAIN_JOB}::test_series_that_warns_is_a_finding"
+_BISECTED = "tests/end_to_end/test_bisect.py::test_a_planted_slip_is_found_and_what_was_judged_is_taken_over"
 _LEFT_UP = f"{_MAIN_JOB}::test_boot_leaves_vms_up_until_down"
 _DEBUGGED = f"{_CHAOS}::test_a_guest_that_panicked_can_be_debugged"
 MUTANTS = "alignment-halved,percpu-blocks-leaked"
@@ -91,6 +92,8 @@ TESTED = {
     "invoke test --on-failure keep": (_DEBUGGED, '"--on-failure", "keep"'),
     "invoke test --on-failure core": (f"{_CHAOS}::test_a_guest_that_panicked_leaves_its_memory", '"--on-failure", "core"'),
     "invoke test --resume": (_KILLED, '"test", "--resume"'),
+    f"invoke bisect --series {SERIES} --test window_test": (_BISECTED, '"bisect", "--series"', '"--test", "window_test"'),
+    "invoke bisect --resume": (_BISECTED, '"bisect", "--resume"'),
     "invoke build --kernel 4.18": (f"{_MAIN_JOB}::test_the_longest_critical_section_has_its_stack", '"--kernel"', '"build"'),
     f"invoke mutants --variant free-list --only {MUTANTS} --profile perf --tests random_size_align_test": (
         "tests/commands/test_mutants.py::test_a_bug_is_caught_and_another_survives_a_test_that_cannot_see_it",
@@ -167,6 +170,7 @@ def check_values(called: Sequence[ParserContext]) -> None:
             wanted = selection.refine(chosen, {name: value for name, value in given.items() if name in options.HELP})
             chosen = wanted if call.name == "select" else chosen
             check_selection(call.name or "", wanted, given)
+            check_series(call.name or "", wanted, given)
         elif call.name in ("ssh", "gdb"):
             matrix.load_machine(given["machine"])
             matrix.find_variant(matrix.load_base(selection.DEFAULT), given["variant"])
@@ -185,6 +189,16 @@ def check_selection(task: str, wanted: Selection, given: dict[str, str]) -> None
         base = matrix.load_base(selection.DEFAULT)
         known = {mutant.name for mutant in mutants.load(base, wanted.variant or base.default_series).mutants}
         assert set(given.get("only", "").split(",")) <= known
+
+
+def check_series(task: str, wanted: Selection, given: dict[str, str]) -> None:
+    """Raise UsageError for a series that a task cannot take patch by patch."""
+    if task == "bisect" and "resume" not in given:
+        test = given.get("test", wanted.tests)
+        wish = bisect.Wish(given.get("name", ""), given.get("metric", ""), int(given.get("tries", 0)))
+        bisect.begin(msgspec.structs.replace(wanted, tests=test), wish, "")
+    elif task == "series.each":
+        prefix_bench.find(wanted, given.get("name", ""), task)
 
 
 @pytest.fixture
@@ -320,6 +334,10 @@ def test_every_option_in_prose_is_one(page: Path, home: Path) -> None:
         ("invoke gdb aarch64 free-lst", UsageError),
         ("invoke soak --tests performance", UsageError),
         ("invoke audit --boots 2", UsageError),
+        ("invoke bisect free-lst --test vmap_test", UsageError),
+        ("invoke bisect free-list", UsageError),
+        ("invoke series.each free-lst", UsageError),
+        ("invoke series.eech free-list", ParseError),
     ],
 )
 def test_a_mistake_in_a_command_is_seen(line: str, error: type[Exception]) -> None:
@@ -382,7 +400,9 @@ def test_every_page_is_in_the_index() -> None:
 def test_every_task_is_in_the_docs() -> None:
     told = " ".join(page.read_text() for page in PAGES)
     missing = [
-        name for name in Collection.from_module(tasks).task_names if not re.search(rf"(?:invoke|bootstrap) [^`\n]*\b{name}\b", told)
+        name
+        for name in Collection.from_module(tasks).task_names
+        if not re.search(rf"(?:invoke|bootstrap) [^`\n]*\b{re.escape(name)}\b", told)
     ]
     assert not missing
 

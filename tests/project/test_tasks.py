@@ -30,6 +30,21 @@ from harness.stats.outcome import ExitCode
         (("audit", "--on-failure", "keep"), "--on-failure has no meaning in an audit"),
         (("mutants", "--only", "no-such-bug"), "There is no mutant 'no-such-bug'"),
         (("mutants", "--variant", "stock"), "Linux 4.18 has no mutants of stock"),
+        (("bisect", "gap-tree"), "A bisect judges each prefix by a test; name it with --test"),
+        (("bisect", "gap-tre", "--test", "vmap_test"), "There is no variant 'gap-tre' for Linux 4.18"),
+        (("bisect", "gap-tree", "--test", "vmap"), "There is no test 'vmap'"),
+        (("bisect", "gap-tree", "--test", "vmap_test", "--tests", "all"), "--test and --tests exclude each other"),
+        (("bisect", "gap-tree", "--test", "vmap_test", "--tries", "0"), "--tries has to be a whole number from 1"),
+        (("bisect", "gap-tree", "--test", "vmap_test", "--metric", "p99"), "There is no metric 'p99'"),
+        (("bisect", "gap-tree", "--test", "vmap_test", "--keep"), "--keep has no meaning in a bisect"),
+        (("bisect", "--resume"), "There is no bisect to resume in "),
+        (("bisect", "--resume", "nowhere"), "There is no bisect 'nowhere'"),
+        (("bisect", "gap-tree", "--resume"), "of the other options only --jobs goes with it"),
+        (("bisect", "--resume", "--test", "vmap_test"), "of the other options only --jobs goes with it"),
+        (("series.each", "gap-tre"), "There is no variant 'gap-tre' for Linux 4.18"),
+        (("series.each", "stock"), "`invoke series.each` needs a series"),
+        (("series.each", "gap-tree", "--each-patch"), "--each-patch has no meaning in `invoke series.each`"),
+        (("series.each", "--profile", "perf,debug"), "takes kernels of one profile"),
         (("soak", "--hours", "0"), "--hours has to be a number of at least 0.001 and at most 8760, not '0'"),
         (("soak", "--seed", "1.5"), "--seed has to be a whole number, not '1.5'"),
         (("soak", "--seed", "1e20"), "--seed has to be a whole number"),
@@ -72,7 +87,9 @@ def test_a_mistake_is_said_in_a_sentence(words: tuple[str, ...], said: str, tmp_
     is_one_sentence(words, said, RIG_RESULTS=str(tmp_path / "results"))
 
 
-@pytest.mark.parametrize("task", ["build", "boot", "test", "sweep", "soak", "selfcheck", "mutants", "audit", "nightly"])
+@pytest.mark.parametrize(
+    "task", ["build", "boot", "test", "sweep", "soak", "selfcheck", "mutants", "audit", "nightly", "series.each"]
+)
 def test_a_cache_that_cannot_be_built_in_is_said_before_all_else(task: str, tmp_path: Path) -> None:
     unfit = tmp_path / "with space"
     is_one_sentence((task,), "its path has a space", RIG_RESULTS=str(tmp_path / "results"), RIG_CACHE=str(unfit))

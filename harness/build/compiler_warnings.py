@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Finds the compiler's warnings that a kernel's build has and that of the kernel before it has not."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness.build import build_folder
+from harness.errors import BuildError
+
+_COMPILED = re.compile(r"^\s+(?:CC|AS)\s+(?:\[M\]\s+)?(\S+)\.o$", re.M)
+_WARNING = re.compile(r"^(?:\.\./)*(\S+?):\d+(?::\d+)?: warning: (.*)$", re.M)
+"""of the compiler; names of files are relative to the build folder, a subfolder of the source"""
+_MODPOST = re.compile(r"^WARNING: (?:modpost: )?(.*)$", re.M)
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
+_UNITS = (".c", ".S")
+
+
+class BuildWarnings(msgspec.Struct, frozen=True):
+    """The warnings of a kernel's build. A build compiles only what changed since the last one in its folder."""
+
+    compiled: frozenset[str]
+    """objects that were compiled, without the suffix"""
+    warnings: tuple[tuple[str, str], ...]
+    """file and words of each; no file for one of the link"""
+    sources: frozenset[str]
+    """files that the kernel is compiled from, in this build or an earlier one"""
+
+
+class NewWarnings(msgspec.Struct, frozen=True):
+    """Warnings that a patch brings."""
+
+    added: tuple[str, ...]
+    unchecked: tuple[str, ...]
+    """files of the patch of which it cannot be told: one of the two builds did not compile them"""
+
+
+def of_kernel(folder: Path) -> BuildWarnings:
+    """Read the warnings of a kernel in the cache; BuildError if its log is not there."""
+    try:
+        log = (folder / build_folder.LOG).read_text(errors="replace")
+        sources = msgspec.json.decode((folder / "sources.json").read_bytes(), type=frozenset[str])
+    except (OSError, msgspec.DecodeError) as error:
+        raise BuildError(f"The log of the kernel in {folder} cannot be read: {error}; build the kernel again.") from error
+    return read(log, sources)
+
+
+def read(log: str, sources: frozenset[str] = frozenset()) -> BuildWarnings:
+    """Read the log of a build."""
+    linked = tuple(("", _ADDRESS.sub("#", words)) for words in _MODPOST.findall(log))
+    return BuildWarnings(frozenset(_COMPILED.findall(log)), (*_WARNING.findall(log), *linked), sources)
+
+
+def new(before: BuildWarnings, after: BuildWarnings, touched: Sequence[str]) -> NewWarnings:
+    """Return the warnings that a patch of the files `touched` brings; lines that only moved are none."""
+    complete = after.compiled <= before.compiled
+
+    def told(file: str) -> bool:
+        """Return whether the build before would have shown a warning in this file."""
+        return complete or not file or _unit(file) in before.compiled or file not in before.sources
+
+    added = Counter(after.warnings) - Counter(before.warnings)
+    own = [file for file in touched if file in after.sources]
+    unchecked = [file for file in own if not _known(file, after.compiled, complete)]
+    unchecked += [file for file in own if file not in unchecked and not told(file) and any(file == name for name, _ in added)]
+    words = (f"{file}: {what}" if file else what for file, what in added.elements() if told(file))
+    return NewWarnings(tuple(words), tuple(unchecked))
+
+
+def _known(file: str, compiled: Collection[str], complete: bool) -> bool:
+    """Return whether the build with a patch shows the warnings in one of its files: those in a header may show anywhere."""
+    return _unit(file) in compiled if file.endswith(_UNITS) else complete
+
+
+def _unit(file: str) -> str:
+    return file.rpartition(".")[0]
