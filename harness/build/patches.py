@@ -94,7 +94,7 @@ def apply(source: Tree, variant: Variant) -> Patched:
     with git.scratch_index(commit) as env:
         for patch in series:
             changes = _changes(patch)
-            notes += _differing(patch, "starts from", {c.old: c.before for c in changes}, env)
+            notes += _differing(patch, "starts from", {c.old: c.before for c in reversed(changes)}, env)
             strip = f"-p{patch.strip}"
             try:
                 git.run("apply", "--cached", strip, "--whitespace=nowarn", "-", env=env, stdin=patch.data, error=_Refused)
