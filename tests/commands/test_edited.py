@@ -68,7 +68,34 @@ def test_nothing_to_try(tree: Path, tmp_path: Path) -> None:
         edited.selected(Selection(), str(tmp_path))
 
 
-@pytest.mark.parametrize("option", [{"source": "x"}, {"series": "x"}, {"variant": "stock"}, {"each_patch": True}])
-def test_options_that_contradict(tree: Path, option: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="has no meaning here"):
-        edited.selected(Selection(**option), str(tree))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (Selection(source="x"), "--source has no meaning here"),
+        (Selection(series="x"), "--series has no meaning here"),
+        (Selection(variant="stock"), "--variant has no meaning here"),
+        (Selection(each_patch=True), "--each-patch has no meaning here"),
+        (Selection(tests="none"), "There is no test 'none'"),
+        (Selection(machine="none"), "There is no machine 'none'"),
+        (Selection(scale="none"), "There is no scale 'none'"),
+    ],
+)
+def test_options_that_are_wrong_whatever_is_edited(tree: Path, wanted: Selection, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        edited.check(wanted)
+    with pytest.raises(UsageError, match=said):
+        edited.selected(wanted, str(tree))
+
+
+@pytest.mark.parametrize("left", [".config", "include/config/auto.conf"])
+def test_a_tree_that_was_built_in(tree: Path, left: str) -> None:
+    (tree / left).parent.mkdir(parents=True, exist_ok=True)
+    (tree / left).write_text("CONFIG_X=y\n")
+    with pytest.raises(UsageError, match=f"{tree} has been built in, and git does not ignore"):
+        edited.selected(Selection(), str(tree))
+    (tree / ".gitignore").write_text("/.config\n/include/config/\n")
+    assert edited.selected(Selection(), str(tree)).series
+
+
+def test_the_command_has_all_digits_of_a_number() -> None:
+    assert words(Selection(loops=0.1234567, boots=3)) == ("--boots", "3", "--loops", "0.1234567")
