@@ -10,6 +10,7 @@ import msgspec
 
 from harness import paths
 from harness.build import cells, checkout
+from harness.commands import timings
 from harness.errors import UsageError
 from harness.host import files
 from harness.model import catalog, matrix
@@ -48,8 +49,10 @@ def selected(wanted: Selection, tree: str) -> Selection:
     """
     check(wanted)
     top = folder(tree)
+    timings.HERE.at("try", top.name, "reading the edits")
     head = checkout.head(top)
     patch = checkout.edits(top, head)
+    timings.HERE.ended("try", top.name)
     if not patch:
         raise UsageError(f"Nothing is edited in {top}: all its files are as in HEAD; edit some, or test commits with --source.")
     if _BUILT.search(patch):

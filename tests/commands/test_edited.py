@@ -11,7 +11,7 @@ import pytest
 
 from harness import paths
 from harness.build import patches, source
-from harness.commands import edited
+from harness.commands import edited, timings
 from harness.errors import UsageError
 from harness.model.matrix import Base, find_variant
 from harness.model.selection import Selection, words
@@ -46,6 +46,12 @@ def test_what_is_compared_is_tested_with_head_as_well(tree: Path) -> None:
         *("--variant", f"stock,{tree.name}-edits", "--tests", "le_fit_alloc_test,align_shift_alloc_test", "--scale", "default"),
         *("--plain", "--source", wanted.source, "--series", wanted.series),
     )
+
+
+def test_the_time_that_the_edits_take_is_recorded(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timings, "HERE", timings.Record(0.0))
+    edited.selected(Selection(), str(tree))
+    assert [(span.stage, span.of, span.what) for span in timings.HERE.spans()] == [("try", tree.name, "reading the edits")]
 
 
 def test_the_same_edits_are_the_same_series(tree: Path) -> None:
