@@ -129,8 +129,10 @@ try_ = options.boots(options.selection_task(_try, {"tree": "the kernel tree: a g
 
 def _watch(wanted: Selection, tree: str | None) -> None:
     """Do the same as try, at once and at every save, until it is interrupted; the last verdict stays on the screen."""
+    vms.sweep()
     top = edited.folder(tree or "")
-    for patch in watches.saves(top):
+    edited.check(wanted)
+    for patch in watches.saves(top, _say):
         _CONSOLE.clear()
         _say(f"{top}: {'testing what is edited' if patch else 'nothing is edited'}; Ctrl-C ends this.")
         try:

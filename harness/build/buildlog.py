@@ -13,6 +13,9 @@ from harness.host.shell import Line
 _OBJECT = re.compile(r"^\s+(CC|AS|LDS)\s+(\[M\]\s+)?\S+$")
 _ERROR = re.compile(r"^(\S+?):(\d+)(:\d+)?: (?:fatal )?[Ee]rror: |^make.*\*\*\*|^ERROR: |\bundefined reference\b")
 
+_SOURCE = "../"
+"""the source, as seen from a build folder, from which the compiler names files"""
+
 
 def first_error(log: Path, full: Callable[[Path], str] = shortage.full) -> str:
     """Return the first line with an error in a build's log; its last line if there is none.
@@ -27,6 +30,7 @@ def first_error(log: Path, full: Callable[[Path], str] = shortage.full) -> str:
     said = [line.strip() for line in lines if line.strip()]
     error = next((line for line in said if _ERROR.search(line)), said[-1] if said else "the log is empty")
     room = full(log.parent)
+    error = error.removeprefix(_SOURCE)
     return f"{error}; {room}" if room else error
 
 

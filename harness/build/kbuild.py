@@ -243,8 +243,12 @@ class KernelBuild(msgspec.Struct, frozen=True):
         sources = [(name, paths.TEST_MODULE / name) for name in module_sources(paths.TEST_MODULE)]
         inputs = (self._fitting, *MODULE_NAMES, *(part for source in sources for part in source))
         target = _cache(self.cell.variant) / "modules" / files.digest(*inputs)[:16]
-        if files.whole(target):
-            return target / f"{MODULE}.ko"
+        with files.locked(target):  # another cell may want the same one
+            if not files.whole(target):
+                self._build_module(sources, target)
+        return target / f"{MODULE}.ko"
+
+    def _build_module(self, sources: Sequence[tuple[str, Path]], target: Path) -> None:
         with git.held(self.tree, self.patched.commit, self.say), files.folder(target) as work:
             last = self.folder / "rig-key"
             if not last.exists() or last.read_text() != self.kernel.name or build_folder.distrust(self.folder):
@@ -256,7 +260,6 @@ class KernelBuild(msgspec.Struct, frozen=True):
                 shutil.copy(source, work / name)
             self._make_module(work)
             files.seal(work, target.name)
-        return target / f"{MODULE}.ko"
 
     def _make_module(self, work: Path) -> None:
         """Build the module from its sources in `work`, the folder in which it will lie."""

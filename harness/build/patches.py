@@ -78,7 +78,7 @@ def put(source: Tree, wanted: Series) -> Patched:
     with git.scratch_index(commit) as env:
         for patch in wanted.patches:
             named = changes(patch)
-            notes += _differing(patch, "starts from", {c.old: c.before for c in named}, env)
+            notes += _differing(patch, "starts from", {c.old: c.before for c in reversed(named)}, env)
             try:
                 _take(patch, env)
             except _Refused as refused:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -80,7 +81,7 @@ def _wanted(base: Base, wanted: str, say: Line) -> Tree:
         return _import(base, path.resolve(), str(path.resolve()), say)
     if path.is_file():
         return _from_file(base, path.resolve(), say)
-    url, mark, ref = wanted.partition("#")
+    url, mark, ref = wanted.rpartition("#") if "#" in wanted else (wanted, "", "")  # the name of a folder may have one
     local = _path(url)
     if mark and (local / ".git").exists():
         return _from_git(base, "file://" + str(local.resolve()), ref, say)
@@ -185,7 +186,7 @@ def _from_git(base: Base, url: str, ref: str, say: Line) -> Tree:
             )
         url = "file://" + str(Path(url).resolve())
     _check_transport(url)
-    if (local := url.removeprefix("file://")) != url and (known := git.kept(f"sources/{checkout.tree(Path(local), ref)}")):
+    if known := _known(url, ref):
         return _committed(base, known, f"{url}#{ref}")
     say(f"fetching {ref} from {url}")
     mine = f"refs/rig/fetched/{os.getpid()}"
@@ -195,6 +196,15 @@ def _from_git(base: Base, url: str, ref: str, say: Line) -> Tree:
     silence = _SILENCE * patience()
     git.run("fetch", *options, "--", url, f"+{ref}:{mine}", env=transports, silence=silence, error=UsageError)
     return _committed(base, git.run("rev-parse", mine), f"{url}#{ref}")
+
+
+def _known(url: str, ref: str) -> str:
+    """Return the commit in the rig's repository with the files of `ref` in a repository of this host; empty if there is none."""
+    local = Path(url.removeprefix("file://"))
+    if url.startswith("file://") and local.is_dir():
+        with contextlib.suppress(UsageError):  # what is wrong with the ref or the repository, the fetch says better
+            return git.kept(f"sources/{checkout.tree(local, ref)}")
+    return ""
 
 
 def _committed(base: Base, fetched: str, origin: str) -> Tree:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
 
 from harness import paths
-from harness.build import checkout
+from harness.build import cells, checkout
+from harness.commands import timings
 from harness.errors import UsageError
 from harness.host import files
 from harness.model import catalog, matrix
@@ -17,6 +19,10 @@ from harness.model.selection import Selection
 
 FOLDER = "edits"
 """the folder of the cache's in which the series are, by content"""
+_TESTS = "stress"
+"""tests that are done unless the user says otherwise"""
+_BUILT = re.compile(rb"^diff --git a/(\.config|include/config/\S+) b/", re.M)
+"""files that a kernel's build leaves in its source"""
 
 
 def folder(tree: str) -> Path:
@@ -26,25 +32,39 @@ def folder(tree: str) -> Path:
     return checkout.top(paths.expanded(tree, "--tree"))
 
 
+def check(wanted: Selection) -> None:
+    """Raise UsageError for options that are wrong whatever is edited."""
+    for name in ("source", "series", "variant", "each_patch"):
+        if getattr(wanted, name):
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} has no meaning here: what is not committed in --tree is tried on top of its HEAD.")
+    cells.check(msgspec.structs.replace(wanted, tests=wanted.tests or _TESTS))
+
+
 def selected(wanted: Selection, tree: str) -> Selection:
     """Return the selection that tests what is edited in the checkout at `tree`: as a series, on top of the tree's HEAD.
 
     Stress tests are tried of the edited kernel alone, the others of both. What the user did not choose is the quickest.
     Raises UsageError for options that contradict this, if there is no checkout, and if nothing is edited.
     """
-    for name, option in (("source", wanted.source), ("series", wanted.series), ("variant", wanted.variant)):
-        if option or (name == "series" and wanted.each_patch):
-            raise UsageError(f"--{name} has no meaning here: what is not committed in --tree is tried on top of its HEAD.")
+    check(wanted)
     top = folder(tree)
+    timings.HERE.at("try", top.name, "reading the edits")
     head = checkout.head(top)
     patch = checkout.edits(top, head)
+    timings.HERE.ended("try", top.name)
     if not patch:
         raise UsageError(f"Nothing is edited in {top}: all its files are as in HEAD; edit some, or test commits with --source.")
+    if _BUILT.search(patch):
+        raise UsageError(
+            f"{top} has been built in, and git does not ignore what the build left; run `make mrproper` there,"
+            " or have git ignore it by the .gitignore files of the kernel."
+        )
     series = paths.cache() / FOLDER / files.digest(patch)[:16] / f"{top.name}-edits.patch"
     if not series.exists():
         series.parent.mkdir(parents=True, exist_ok=True)
         files.write(series, patch)
-    tests = wanted.tests or "stress"
+    tests = wanted.tests or _TESTS
     compared = set(catalog.choose(tests)) - set(catalog.choose("stress"))
     name = matrix.series_name(series)
     return msgspec.structs.replace(

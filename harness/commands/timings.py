@@ -20,7 +20,7 @@ from harness.report import timings as tables
 OPTION = "--timings"
 _START_TIME = 19
 """place in /proc/PID/stat, behind the command's name"""
-_COUNT = re.compile(r" \d+$")
+_COUNT = re.compile(r" \d+( of \d+)?$")
 """a count that progress ends with: the work is the same one"""
 
 
@@ -85,4 +85,5 @@ def asked(words: list[str]) -> None:
 
 
 def _show() -> None:
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else tables.WIDTH).print(tables.table(HERE.spans(), HERE.seconds))
+    # Not to standard output, which may be what another program reads, such as the JSON of kernlog.
+    Console(file=sys.stderr, width=None if sys.stderr.isatty() else tables.WIDTH).print(tables.table(HERE.spans(), HERE.seconds))

@@ -127,10 +127,7 @@ def words(wanted: Selection) -> tuple[str, ...]:
     given: list[str] = []
     for name, value in msgspec.structs.asdict(wanted).items():
         if value != getattr(Selection(), name):
-            given += [
-                f"--{name.replace('_', '-')}",
-                *([] if value is True else [f"{value:g}" if isinstance(value, float) else str(value)]),
-            ]
+            given += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return tuple(given)
 
 

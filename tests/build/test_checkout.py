@@ -162,6 +162,63 @@ def test_nothing_is_edited(cloned: Path) -> None:
     assert checkout.edits(cloned, checkout.head(cloned)) == b""
 
 
+def test_edits_have_nothing_of_other_repositories_in_the_tree(cloned: Path, tmp_path: Path) -> None:
+    run_git(tmp_path, "init", "--quiet", "module")
+    run_git(tmp_path / "module", "commit", "--quiet", "--allow-empty", "-m", "One")
+    run_git(cloned, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", f"{tmp_path}/module", "module")
+    run_git(cloned, "commit", "--quiet", "-m", "Submodule")
+    run_git(cloned / "module", "commit", "--quiet", "--allow-empty", "-m", "Two")
+    run_git(cloned, "worktree", "add", "--quiet", "--detach", "[other] *")
+    run_git(cloned, "init", "--quiet", "mm/unborn")
+    assert checkout.edits(cloned, checkout.head(cloned)) == b""
+    (cloned / "mm/vmalloc.c").write_text("changed\n")
+    patch = checkout.edits(cloned, checkout.head(cloned))
+    assert patch.count(b"diff --git") == 1
+    (cloned / "[other] */mm/vmalloc.c").write_text("other\n")
+    assert checkout.edits(cloned, checkout.head(cloned)) == patch
+    assert b"+other" in checkout.edits(cloned / "[other] *", checkout.head(cloned))
+
+
+@pytest.mark.parametrize("how", ["info/exclude", "core.excludesFile", "user's core.excludesFile", "XDG_CONFIG_HOME", "HOME"])
+def test_edits_leave_out_what_the_user_has_git_ignore(
+    cloned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    home = tmp_path / "home"
+    (home / ".config/git").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    (cloned / "tags").write_text("mine\n")
+    assert b"+mine" in checkout.edits(cloned, checkout.head(cloned))
+    patterns = home / "patterns"
+    if how == "info/exclude":
+        patterns = cloned / ".git/info/exclude"
+    elif how == "core.excludesFile":
+        run_git(cloned, "config", "core.excludesFile", "~/patterns")
+    elif how == "HOME":
+        patterns = home / ".config/git/ignore"
+    elif how == "XDG_CONFIG_HOME":
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
+        patterns = home / "git/ignore"
+        patterns.parent.mkdir()
+    else:
+        (home / ".gitconfig").write_text("[core]\n\texcludesFile = ~/patterns\n")
+    patterns.write_text("tags\n")
+    assert checkout.edits(cloned, checkout.head(cloned)) == b""
+
+
+def test_edits_of_a_sparse_checkout(cloned: Path) -> None:
+    (cloned / "lib").mkdir()
+    (cloned / "lib/sort.c").write_text("1\n")
+    run_git(cloned, "add", ".")
+    run_git(cloned, "commit", "--quiet", "-m", "More")
+    run_git(cloned, "sparse-checkout", "set", "--cone", "--sparse-index", "mm")
+    assert not (cloned / "lib").exists()
+    assert checkout.edits(cloned, checkout.head(cloned)) == b""
+    (cloned / "mm/vmalloc.c").write_text("changed\n")
+    patch = checkout.edits(cloned, checkout.head(cloned))
+    assert (b"+changed" in patch, b"lib/sort.c" in patch) == (True, False)
+
+
 def test_edits_run_nothing_of_the_checkout(cloned: Path, tmp_path: Path) -> None:
     with_attributes(cloned)
     trap(cloned, tmp_path / "ran")
@@ -174,6 +231,8 @@ def test_the_top_of_a_checkout(cloned: Path, tmp_path: Path) -> None:
     assert checkout.top(cloned / "mm") == cloned
     with pytest.raises(UsageError, match=f"{tmp_path} is no git checkout"):
         checkout.top(tmp_path)
+    with pytest.raises(UsageError, match=r"\.git is no git checkout"):
+        checkout.top(cloned / ".git")
     with pytest.raises(UsageError, match="There is no folder"):
         checkout.top(tmp_path / "gone")
 
@@ -184,6 +243,19 @@ def test_a_tree_that_is_known_is_not_fetched_again(base: Base, cloned: Path) -> 
     again = source.resolve(base, f"{cloned}#{checkout.head(cloned)}", said.append)
     assert first.commit == again.commit
     assert len(said) == 1
+
+
+def test_a_repository_that_cannot_be_had_is_an_error_of_the_fetch(base: Base, cloned: Path, tmp_path: Path) -> None:
+    source.resolve(base, f"{cloned}#HEAD", print)
+    with pytest.raises(UsageError, match="find remote ref none"):
+        source.resolve(base, f"file://{cloned}#none", print)
+    with pytest.raises(UsageError, match="Could not read from remote repository"):
+        source.resolve(base, f"file://{tmp_path}/gone#HEAD", print)
+
+
+def test_a_checkout_with_the_mark_of_a_ref_in_its_name(base: Base, cloned: Path, tmp_path: Path) -> None:
+    odd = cloned.rename(tmp_path / "linux#2")
+    assert source.resolve(base, f"{odd}#HEAD", print).tree == run_git(odd, "rev-parse", "HEAD^{tree}")
 
 
 def test_files_that_git_does_not_know_do_not_count(cloned: Path) -> None:
@@ -215,7 +287,7 @@ def test_a_work_tree_with_a_split_index(base: Base, cloned: Path, tmp_path: Path
 
 def test_a_checkout_without_a_commit(tmp_path: Path) -> None:
     run_git(tmp_path, "init", "--quiet")
-    with pytest.raises(UsageError, match="HEAD"):
+    with pytest.raises(UsageError, match=f"{tmp_path} has no commit yet"):
         checkout.head(tmp_path)
 
 

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -12,7 +15,7 @@ from harness.build import buildlog, git, kbuild, patches, toolchain
 from harness.build.jobserver import Jobserver
 from harness.build.source import Tree
 from harness.errors import RigError
-from harness.host import shell
+from harness.host import parallel, shell
 from harness.model.matrix import Base, Cell, Machine, Variant, load_machine, machine_names
 from tests.support import make
 
@@ -39,7 +42,7 @@ make: *** [Makefile:146: sub-make] Error 2
 )
 def test_the_first_error_is_found(tmp_path: Path, error: str) -> None:
     (tmp_path / "log").write_text(LOG.format(error=error))
-    assert buildlog.first_error(tmp_path / "log") == error
+    assert buildlog.first_error(tmp_path / "log") == error.removeprefix("../"), "a file is named from the source on"
 
 
 @pytest.mark.parametrize(
@@ -230,6 +233,35 @@ def test_what_is_configured_is_not_configured_again(base: Base, tree: Tree, mach
     configure(base, tree, machine)
     configure(base, tree, machine, {"mm/vmalloc.c": "int edited;\n"})
     assert len(configured) == 1
+
+
+def test_cells_with_the_same_headers_have_one_module(
+    base: Base, tree: Tree, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    waiting = threading.Barrier(2)
+
+    def make_module(self: kbuild.KernelBuild, work: Path) -> None:
+        made.append(self.cell.name)
+        time.sleep(0.2)  # the other cell looks meanwhile
+        (work / f"{kbuild.MODULE}.ko").write_text(f"of {self.cell.name}")
+
+    def module(text: str) -> Path:
+        commit = git.with_files(tree.commit, {"mm/vmalloc.c": f"{text}\n"}, text)
+        patched = patches.Patched(commit, git.tree_of(commit), (), ())
+        build = kbuild.KernelBuild(base, Cell(machine, Variant(text), "perf"), patched, jobs, lambda _: None)
+        build.folder.parent.mkdir(parents=True)
+        waiting.wait(60)
+        return build.module()
+
+    monkeypatch.setattr(kbuild.KernelBuild, "build_kernel", lambda _: None)
+    monkeypatch.setattr(kbuild.KernelBuild, "_make_module", make_module)
+    monkeypatch.setattr(git, "held", lambda *_: contextlib.nullcontext())
+    with Jobserver(1, 1) as jobs:
+        first, second = parallel.side_by_side(module, ["one", "two"], 2)
+    assert first == second
+    assert len(made) == 1
+    assert first.read_text() == f"of {made[0]}"
 
 
 def test_another_makefile_or_an_edited_config_is_configured(

@@ -413,3 +413,16 @@ def test_a_work_tree_stays_as_it_is_while_something_is_built_from_it(tree: Tree,
         order.append("stock")
     other.join(30)
     assert [said for said in order if "checking out" not in said] == ["stock beside it", "stock", "patched"]
+
+
+def test_a_file_that_becomes_a_link_starts_from_the_file(tree: Tree, tmp_path: Path) -> None:
+    blob = git.run("rev-parse", f"{tree.commit}:mm/vmalloc.c")
+    link = git.run("hash-object", "--stdin", stdin=b"slab.c")
+    old = git.run("cat-file", "blob", blob).splitlines()
+    head = "diff --git a/mm/vmalloc.c b/mm/vmalloc.c\n"
+    gone = f"deleted file mode 100644\nindex {blob}..{'0' * 40}\n--- a/mm/vmalloc.c\n+++ /dev/null\n@@ -1,{len(old)} +0,0 @@\n"
+    made = f"new file mode 120000\nindex {'0' * 40}..{link}\n--- /dev/null\n+++ b/mm/vmalloc.c\n@@ -0,0 +1 @@\n+slab.c\n"
+    lines = "".join(f"-{line}\n" for line in old)
+    file = tmp_path / "link.patch"
+    file.write_text(f"{head}{gone}{lines}{head}{made}\\ No newline at end of file\n")
+    assert patches.apply(tree, of(file)).notes == ()

@@ -11,7 +11,7 @@ import pytest
 
 from harness import paths
 from harness.build import patches, source
-from harness.commands import edited
+from harness.commands import edited, timings
 from harness.errors import UsageError
 from harness.model.matrix import Base, find_variant
 from harness.model.selection import Selection, words
@@ -48,6 +48,12 @@ def test_what_is_compared_is_tested_with_head_as_well(tree: Path) -> None:
     )
 
 
+def test_the_time_that_the_edits_take_is_recorded(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timings, "HERE", timings.Record(0.0))
+    edited.selected(Selection(), str(tree))
+    assert [(span.stage, span.of, span.what) for span in timings.HERE.spans()] == [("try", tree.name, "reading the edits")]
+
+
 def test_the_same_edits_are_the_same_series(tree: Path) -> None:
     first = edited.selected(Selection(), str(tree))
     assert edited.selected(Selection(), str(tree)) == first
@@ -68,7 +74,34 @@ def test_nothing_to_try(tree: Path, tmp_path: Path) -> None:
         edited.selected(Selection(), str(tmp_path))
 
 
-@pytest.mark.parametrize("option", [{"source": "x"}, {"series": "x"}, {"variant": "stock"}, {"each_patch": True}])
-def test_options_that_contradict(tree: Path, option: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="has no meaning here"):
-        edited.selected(Selection(**option), str(tree))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (Selection(source="x"), "--source has no meaning here"),
+        (Selection(series="x"), "--series has no meaning here"),
+        (Selection(variant="stock"), "--variant has no meaning here"),
+        (Selection(each_patch=True), "--each-patch has no meaning here"),
+        (Selection(tests="none"), "There is no test 'none'"),
+        (Selection(machine="none"), "There is no machine 'none'"),
+        (Selection(scale="none"), "There is no scale 'none'"),
+    ],
+)
+def test_options_that_are_wrong_whatever_is_edited(tree: Path, wanted: Selection, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        edited.check(wanted)
+    with pytest.raises(UsageError, match=said):
+        edited.selected(wanted, str(tree))
+
+
+@pytest.mark.parametrize("left", [".config", "include/config/auto.conf"])
+def test_a_tree_that_was_built_in(tree: Path, left: str) -> None:
+    (tree / left).parent.mkdir(parents=True, exist_ok=True)
+    (tree / left).write_text("CONFIG_X=y\n")
+    with pytest.raises(UsageError, match=f"{tree} has been built in, and git does not ignore"):
+        edited.selected(Selection(), str(tree))
+    (tree / ".gitignore").write_text("/.config\n/include/config/\n")
+    assert edited.selected(Selection(), str(tree)).series
+
+
+def test_the_command_has_all_digits_of_a_number() -> None:
+    assert words(Selection(loops=0.1234567, boots=3)) == ("--boots", "3", "--loops", "0.1234567")

@@ -22,7 +22,7 @@ def clock() -> list[float]:
 
 def test_steps_last_until_the_next_one(clock: list[float]) -> None:
     record = Record(8.0, lambda: clock[0])
-    for when, text in ((10, "configuring"), (11, "building file 1"), (12, "building file 2"), (15, "")):
+    for when, text in ((10, "configuring"), (11, "building file 1"), (12, "building file 2 of 30"), (15, "")):
         clock[0] = when
         record.at("build", "cell", text) if text else record.ended("build", "cell")
     clock[0] = 16
@@ -56,6 +56,13 @@ def test_the_option_may_stand_behind_any_task(monkeypatch: pytest.MonkeyPatch) -
     assert len(registered) == 1
     timings.asked(words)
     assert len(registered) == 1
+
+
+def test_what_another_program_reads_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    timings._show()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert " s in all" in err
 
 
 def test_this_process_began_before_now() -> None:

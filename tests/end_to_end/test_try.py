@@ -50,4 +50,4 @@ def test_an_edit_is_tried(tree: Path, own_results: Path) -> None:
     slip = rig("try", "--tree", str(tree / "mm"), *OPTIONS)
     assert slip.returncode == ExitCode.FINDING, slip.stdout + slip.stderr
     assert lifecycle.find("latest").provenance().patches == {"mine-edits": ("mine-edits.patch",)}
-    assert re.search(r"build +x86_64/mine-edits/perf +building file", slip.stdout), slip.stdout
+    assert re.search(r"build +x86_64/mine-edits/perf +building file", slip.stderr), slip.stderr
