@@ -38,6 +38,11 @@ class Patch(msgspec.Struct, frozen=True):
     """True if it is to be taken back, as by ``patch -R``"""
     mail: Mail = Mail("")
 
+    @property
+    def title(self) -> str:
+        """Its subject without tags; its name if it has none."""
+        return self.mail.title or self.name
+
 
 class Series(msgspec.Struct, frozen=True):
     """A series as it was read."""

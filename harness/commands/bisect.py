@@ -11,7 +11,6 @@ import msgspec
 
 from harness import paths
 from harness.build import kbuild
-from harness.build.subject import subject
 from harness.commands import prefix_bench
 from harness.commands.bisect_trial import Bench, Tools
 from harness.commands.prefix_bench import SeriesPrefixes
@@ -122,7 +121,7 @@ def begin(wanted: Selection, wish: Wish, command: str) -> tuple[Begun, SeriesPre
         wanted=wanted,
         series=series.name,
         patches=tuple(patch.name for patch in series.patches),
-        subjects=tuple(map(subject, series.patches)),
+        subjects=tuple(patch.title for patch in series.patches),
         machines=machines,
         tests=tests,
         metric=metric,

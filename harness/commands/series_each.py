@@ -9,7 +9,6 @@ import msgspec
 
 from harness.build import compiler_warnings, patches, source
 from harness.build.source import Sources
-from harness.build.subject import subject
 from harness.commands import pipeline, prefix_bench
 from harness.commands.prefix_bench import Build, SeriesPrefixes
 from harness.errors import UsageError
@@ -88,7 +87,7 @@ def run(wanted: Selection, name: str, command: str, say: Line, parts: Parts = _P
 
 
 def _named(series: SeriesPrefixes, number: int) -> str:
-    return f"{number} {subject(series.patches[number - 1])}" if number else STOCK
+    return f"{number} {series.patches[number - 1].title}" if number else STOCK
 
 
 def _warnings(

@@ -17,7 +17,7 @@ from harness.errors import Interrupted, RigError, UsageError
 from harness.model.bisection import Begun, Concluded, Question, Showed, Tried
 from harness.model.selection import Selection
 from harness.runs import bisect_log
-from tests.support.patches import series_of
+from tests.support.patches import patch, series_of
 
 MACHINES = ("aarch64", "x86_64")
 World = Callable[[str, int, int], Showed | float]
@@ -230,7 +230,7 @@ def test_a_patch_that_does_not_apply_is_said_as_it_is(mine: str) -> None:
 def test_another_series_is_not_gone_on_with(mine: str) -> None:
     with pytest.raises(Interrupted):
         run(mine, FakeBench(fifth, 2))
-    (Path(mine) / "0003-change.patch").write_text("another")
+    (Path(mine) / "0003-change.patch").write_text(patch(3, 6).replace("+changed", "+other"))
     with pytest.raises(UsageError, match="cannot be resumed: the series, or a test, has changed; begin a new bisect"):
         resume(FakeBench(fifth))
 
