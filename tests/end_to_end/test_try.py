@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A slip in a tree of the user's is found before it is committed, and the second edit takes a fraction of the first."""
+"""A slip in a tree of the user's is found before it is committed."""
 
 from __future__ import annotations
 
@@ -50,4 +50,4 @@ def test_an_edit_is_tried(tree: Path, own_results: Path) -> None:
     slip = rig("try", "--tree", str(tree / "mm"), *OPTIONS)
     assert slip.returncode == ExitCode.FINDING, slip.stdout + slip.stderr
     assert lifecycle.find("latest").provenance().patches == {"mine-edits": ("mine-edits.patch",)}
-    assert re.search(r"build +x86_64/mine-edits/perf +building file", slip.stderr), slip.stderr
+    assert re.search(r"\d +test +x86_64/mine-edits/perf wall 0 +test 2 of 3: exact_hole_test", slip.stderr), slip.stderr
