@@ -2,13 +2,14 @@
 /*
  * vmalloc_kinds_test: each function that allocates as vmalloc() does, and what
  * it promises beyond that: zeroes, memory for user mappings, code that can run,
- * pages that cannot be written.
+ * pages that cannot be written. /proc/vmallocinfo has to show who called it.
  */
 #include <linux/errno.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/numa.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -133,6 +134,8 @@ static int check_mapping(struct vmt_thread *t, const struct block *b)
 	if (vm && (vm->nr_pages != m.size / PAGE_SIZE ||
 		   (vm->flags ^ m.flags) & (VM_USERMAP | VM_UNINITIALIZED)))
 		return broken(t, b, "described as it is");
+	if (vm && !within_module((unsigned long)vm->caller, THIS_MODULE))
+		return broken(t, b, "told as this module's");
 	return vmt_mapping_check(t, &m);
 }
 
