@@ -120,8 +120,12 @@ test = options.boots(
 def _try(wanted: Selection, tree: str | None) -> None:
     """Test what is edited in a kernel tree of yours, and not committed: stress tests at scale quick, or those of --tests."""
     vms.sweep()
-    wanted = edited.selected(wanted, tree or "")
-    _show(pipeline.test(_built(wanted), wanted.jobs, shell.quote(("invoke", "test", *words(wanted)))))
+    _show(_tried(edited.selected(wanted, tree or "")))
+
+
+def _tried(wanted: Selection) -> Outcome:
+    """Build and test a series of edits; the run's command is one that repeats it when the tree has other edits."""
+    return pipeline.test(pipeline.build(wanted), wanted.jobs, shell.quote(("invoke", "test", *words(wanted))))
 
 
 try_ = options.boots(options.selection_task(_try, {"tree": "the kernel tree: a git checkout"}))
@@ -137,8 +141,7 @@ def _watch(wanted: Selection, tree: str | None) -> None:
         _say(f"{top}: {'testing what is edited' if patch else 'nothing is edited'}; Ctrl-C ends this.")
         try:
             if patch:
-                of_now = edited.selected(wanted, str(top))
-                _print(pipeline.test(pipeline.build(of_now), of_now.jobs, shell.quote(("invoke", "test", *words(of_now)))))
+                _print(_tried(edited.selected(wanted, str(top))))
         except RigError as error:
             _say(uncaught.sentence(error))
 
