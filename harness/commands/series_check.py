@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from harness import paths
-from harness.build import kbuild, new_warnings, patch_checks, patches, series, series_folder, sizes, source
+from harness.build import kbuild, patch_checks, patches, series, series_folder, sizes, source, static_checks
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import KernelBuild
 from harness.build.patches import Patched
@@ -85,7 +85,7 @@ def _warnings(base: Base, machine: Machine, tree: Tree, patched: Patched, say: L
     stock = Patched(tree.commit, tree.tree, (), ())
     with Jobserver(os.cpu_count() or 1, 1) as jobs:
         before, after = (KernelBuild(base, cell, commit, jobs, say) for commit in (stock, patched))
-        return new_warnings.checks(before, after, _touched(patched))
+        return static_checks.checks(before, after, _touched(patched))
 
 
 def _sizes(base: Base, cell: Cell, tree: Tree, patched: Patched) -> list[Check]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from harness.build import compiler_warnings, patches, source
+from harness.build import build_warnings, patches, source
 from harness.build.source import Sources
 from harness.commands import pipeline, prefix_bench
 from harness.commands.prefix_bench import Build, SeriesPrefixes
@@ -31,7 +31,7 @@ class Parts(msgspec.Struct, frozen=True):
     source: Callable[[Selection, Line], Sources] = source.sources
     build: Build = pipeline.build
     test: Callable[[Plan, int, str], Outcome] = pipeline.test
-    warnings: Callable[..., compiler_warnings.BuildWarnings] = compiler_warnings.of_kernel
+    warnings: Callable[..., build_warnings.BuildWarnings] = build_warnings.of_kernel
 
 
 _PARTS = Parts()
@@ -92,16 +92,16 @@ def _named(series: SeriesPrefixes, number: int) -> str:
 
 def _warnings(
     plans: Mapping[tuple[int, str], Plan], number: int, machine: str, touched: Sequence[str], parts: Parts
-) -> compiler_warnings.NewWarnings | None:
+) -> build_warnings.NewWarnings | None:
     """Return the warnings that a prefix has and the one before it has not; None if there is none before it."""
     before = plans.get((number - 1, machine))
     if before is None:
         return None
     old, now = (parts.warnings(plan.cells[0].kernel.folder) for plan in (before, plans[number, machine]))
-    return compiler_warnings.new(old, now, touched)
+    return build_warnings.new(old, now, touched)
 
 
-def _with_warnings(row: PatchRow, said: compiler_warnings.NewWarnings | None) -> PatchRow:
+def _with_warnings(row: PatchRow, said: build_warnings.NewWarnings | None) -> PatchRow:
     if said is None:
         return msgspec.structs.replace(row, compared=False)
     return msgspec.structs.replace(row, warnings=said.added, unchecked=said.unchecked)

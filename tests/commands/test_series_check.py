@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.build import kbuild, new_warnings, patches, source
+from harness.build import kbuild, patches, source, static_checks
 from harness.build.kbuild import KernelBuild
 from harness.commands import series_check
 from harness.errors import UsageError
@@ -33,7 +33,7 @@ def mine(tmp_path: Path, kernel_source: Path, monkeypatch: pytest.MonkeyPatch) -
         assert changed == ["mm/vmalloc.c"]
         return [NEW]
 
-    monkeypatch.setattr(new_warnings, "checks", checks)
+    monkeypatch.setattr(static_checks, "checks", checks)
     (tmp_path / "mine.mbox").write_text(message("[PATCH] a", diff(10)))
     return tmp_path / "mine.mbox"
 

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.build.compiler_warnings import BuildWarnings
+from harness.build.build_warnings import BuildWarnings
+from harness.build.compiler_output import Said
 from harness.build.source import Sources, Tree
 from harness.commands import series_each
 from harness.commands.series_each import EachPatch, Parts
@@ -57,7 +58,9 @@ class FakeRig:
 
     def warnings(self, folder: Path) -> BuildWarnings:
         said = self.warns.get((folder.parent.name, folder.name), ())
-        return BuildWarnings(frozenset({"mm/vmalloc"}), tuple((FILE, words) for words in said), frozenset({FILE}))
+        return BuildWarnings(
+            frozenset({"mm/vmalloc"}), tuple(Said(FILE, "1", f"warning: {words}") for words in said), frozenset({FILE})
+        )
 
     def test(self, plan: Plan, jobs: int, command: str) -> Outcome:
         names = [(built.cell.variant.name, built.cell.machine.name) for built in plan.cells]

@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
 
 from harness.build import build_folder
+from harness.build.compiler_output import Said, added, parsed
 from harness.errors import BuildError
 
 _COMPILED = re.compile(r"^\s+(?:CC|AS)\s+(?:\[M\]\s+)?(\S+)\.o$", re.M)
-_WARNING = re.compile(r"^(?:\.\./)*(\S+?):\d+(?::\d+)?: warning: (.*)$", re.M)
-"""of the compiler; names of files are relative to the build folder, a subfolder of the source"""
+_WARNING = "warning: "
 _MODPOST = re.compile(r"^WARNING: (?:modpost: )?(.*)$", re.M)
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
 _UNITS = (".c", ".S")
@@ -26,8 +25,7 @@ class BuildWarnings(msgspec.Struct, frozen=True):
 
     compiled: frozenset[str]
     """objects that were compiled, without the suffix"""
-    warnings: tuple[tuple[str, str], ...]
-    """file and words of each; no file for one of the link"""
+    warnings: tuple[Said, ...]
     sources: frozenset[str]
     """files that the kernel is compiled from, in this build or an earlier one"""
 
@@ -52,8 +50,9 @@ def of_kernel(folder: Path) -> BuildWarnings:
 
 def read(log: str, sources: frozenset[str] = frozenset()) -> BuildWarnings:
     """Read the log of a build."""
-    linked = tuple(("", _ADDRESS.sub("#", words)) for words in _MODPOST.findall(log))
-    return BuildWarnings(frozenset(_COMPILED.findall(log)), (*_WARNING.findall(log), *linked), sources)
+    compiled = (said for said in parsed(log.splitlines()) if said.text.startswith(_WARNING))
+    linked = (Said("", "", _WARNING + _ADDRESS.sub("#", words)) for words in _MODPOST.findall(log))
+    return BuildWarnings(frozenset(_COMPILED.findall(log)), (*compiled, *linked), sources)
 
 
 def new(before: BuildWarnings, after: BuildWarnings, touched: Sequence[str]) -> NewWarnings:
@@ -64,12 +63,17 @@ def new(before: BuildWarnings, after: BuildWarnings, touched: Sequence[str]) -> 
         """Return whether the build before would have shown a warning in this file."""
         return complete or not file or _unit(file) in before.compiled or file not in before.sources
 
-    added = Counter(after.warnings) - Counter(before.warnings)
+    found = added(before.warnings, after.warnings)
     own = [file for file in touched if file in after.sources]
     unchecked = [file for file in own if not _known(file, after.compiled, complete)]
-    unchecked += [file for file in own if file not in unchecked and not told(file) and any(file == name for name, _ in added)]
-    words = (f"{file}: {what}" if file else what for file, what in added.elements() if told(file))
-    return NewWarnings(tuple(words), tuple(unchecked))
+    unchecked += [file for file in own if file not in unchecked and not told(file) and any(file == said.file for said in found)]
+    return NewWarnings(tuple(_words(said) for said in found if told(said.file)), tuple(unchecked))
+
+
+def _words(said: Said) -> str:
+    """Return a warning without its line, which another patch moves."""
+    words = said.text.removeprefix(_WARNING)
+    return f"{said.file}: {words}" if said.file else words
 
 
 def _known(file: str, compiled: Collection[str], complete: bool) -> bool:

@@ -7,51 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from harness.build import new_warnings, patches, source
+from harness.build import patches, source, static_checks
+from harness.build.compiler_output import Said
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import KernelBuild
-from harness.build.new_warnings import Heard, Said
 from harness.build.patches import Patched
+from harness.build.static_checks import Heard
 from harness.model.matrix import Base, Cell, Variant, load_machine
 from harness.model.series_check import Check, State
 from tests.support.series import diff
 
-LOG = """\
-$ make mm/vmalloc.o
-  CC      mm/vmalloc.o
-In file included from ../include/linux/mm.h:10,
-../mm/vmalloc.c:500:13: warning: unused variable 'x' [-Wunused-variable]
-  500 |         int x;
-../include/linux/mm.h:7:1: warning: no prototype [-Wmissing-prototypes]
-../include/linux/mm.h:7:1: warning: no prototype [-Wmissing-prototypes]
-mm/vmalloc.c:600:5: error: 'y' undeclared
-../mm/vmalloc.c:24:10: fatal error: gone.h: No such file or directory
-mm/vmalloc.c:1:1: note: declared here
-make[1]: *** [mm/vmalloc.o] Error 1
-"""
 UNUSED = Said("mm/vmalloc.c", "500", "warning: unused variable 'x' [-Wunused-variable]")
 SOURCES = ("mm/vmalloc.c", "mm/hmm.c")
 
 
 def compared(before: Heard, after: Heard) -> Check:
-    return new_warnings._compared("sparse", before, after, SOURCES)
-
-
-def test_warnings_and_errors_of_a_log() -> None:
-    said = new_warnings.parsed(LOG.splitlines())
-    assert [one.shown for one in said] == [
-        "mm/vmalloc.c:500: warning: unused variable 'x' [-Wunused-variable]",
-        "include/linux/mm.h:7: warning: no prototype [-Wmissing-prototypes]",
-        "mm/vmalloc.c:600: error: 'y' undeclared",
-        "mm/vmalloc.c:24: fatal error: gone.h: No such file or directory",
-    ]
-
-
-def test_a_warning_that_moved_is_not_new() -> None:
-    moved, second = Said(UNUSED.file, "512", UNUSED.text), Said(UNUSED.file, "900", UNUSED.text)
-    assert new_warnings.added([UNUSED], [moved]) == []
-    assert new_warnings.added([UNUSED], [moved, second]) == [second]
-    assert new_warnings.added([UNUSED], [Said("mm/hmm.c", "500", UNUSED.text)]) == [Said("mm/hmm.c", "500", UNUSED.text)]
+    return static_checks._compared("sparse", before, after, SOURCES)
 
 
 def test_no_new_warning_is_a_pass() -> None:
@@ -86,7 +57,7 @@ def test_a_file_that_never_compiled_is_not_checked() -> None:
 
 def test_what_the_compiler_says_on_the_way_is_not_sparses() -> None:
     other = Said("mm/vmalloc.c", "9", "warning: context imbalance")
-    assert new_warnings._without(Heard((UNUSED, other), ()), {UNUSED}).said == (other,)
+    assert static_checks._without(Heard((UNUSED, other), ()), {UNUSED}).said == (other,)
 
 
 MAKEFILE = """
@@ -114,7 +85,7 @@ def checks(base: Base, kernel_source: Path, tmp_path: Path, new: str) -> list[Ch
     cell = Cell(load_machine("x86_64"), Variant("check"), "perf")
     with Jobserver(1, 1) as jobs:
         builds = [KernelBuild(base, cell, of, jobs, print) for of in (Patched(tree.commit, tree.tree, (), ()), patched)]
-        return new_warnings.checks(builds[0], builds[1], ["mm/vmalloc.c", "mm/hmm.c", "mm/a.h"])
+        return static_checks.checks(builds[0], builds[1], ["mm/vmalloc.c", "mm/hmm.c", "mm/a.h"])
 
 
 @pytest.mark.parametrize(

@@ -3,37 +3,22 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from harness.build import build_folder, git
+from harness.build.compiler_output import Said, added, parsed
 from harness.build.kbuild import KernelBuild
 from harness.host import files
 from harness.model.series_check import Check, State
 from harness.text import counted
 
-_SAID = re.compile(r"(?:\.\./|\./)*(?P<file>[^\s:]+):(?P<line>\d+)(?::\d+)?: (?P<text>(?:fatal )?(?:warning|error): .*)")
 _TOOLS = {"gcc W=1": ("W=1",), "sparse": ("C=2", "CHECK=sparse")}
 """checks, with the options of make that have them made"""
 _ERROR = ("error: ", "fatal error: ")
-
-
-class Said(msgspec.Struct, frozen=True):
-    """One line that a compiler or a checker says."""
-
-    file: str
-    line: str
-    text: str
-
-    @property
-    def shown(self) -> str:
-        """The line as a compiler has it."""
-        return f"{self.file}:{self.line}: {self.text}"
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -58,23 +43,6 @@ def checks(before: KernelBuild, after: KernelBuild, changed: Sequence[str]) -> l
     seen = set(second["gcc W=1"].said)
     own = {name: heard if name == "gcc W=1" else _without(heard, seen) for name, heard in second.items()}
     return [_compared(name, first[name], own[name], sources) for name in tools] + left
-
-
-def parsed(lines: Iterable[str]) -> tuple[Said, ...]:
-    """Return what a log says of lines of files; a warning in a header that several files include counts once."""
-    found = (_SAID.match(line) for line in lines)
-    return tuple(dict.fromkeys(Said(at["file"], at["line"], at["text"]) for at in found if at))
-
-
-def added(before: Sequence[Said], after: Sequence[Said]) -> list[Said]:
-    """Return what is said after a series and was not before it; line numbers do not count, since they move."""
-    known = Counter((said.file, said.text) for said in before)
-    new = []
-    for said in after:
-        known[said.file, said.text] -= 1
-        if known[said.file, said.text] < 0:
-            new.append(said)
-    return new
 
 
 def _heard(build: KernelBuild, sources: Sequence[str], tools: dict[str, tuple[str, ...]]) -> dict[str, Heard]:

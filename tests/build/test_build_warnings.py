@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.build import compiler_warnings
-from harness.build.compiler_warnings import NewWarnings
+from harness.build import build_warnings
+from harness.build.build_warnings import NewWarnings
+from harness.build.compiler_output import Said
 from harness.errors import BuildError
 
 SOURCES = frozenset({"mm/vmalloc.c", "mm/slub.c", "include/linux/vmalloc.h", "arch/x86/lib/copy.S"})
@@ -26,18 +27,16 @@ def log(*parts: str, units: str = "mm/vmalloc mm/slub arch/x86/lib/copy") -> str
 
 
 def new(before: str, after: str, *touched: str, sources: frozenset[str] = SOURCES) -> NewWarnings:
-    earlier = compiler_warnings.read(before, sources - {"mm/new.c"})
-    return compiler_warnings.new(earlier, compiler_warnings.read(after, sources), touched or ("mm/vmalloc.c",))
+    earlier = build_warnings.read(before, sources - {"mm/new.c"})
+    return build_warnings.new(earlier, build_warnings.read(after, sources), touched or ("mm/vmalloc.c",))
 
 
 def test_a_log_has_what_was_compiled_and_what_the_compiler_said() -> None:
-    found = compiler_warnings.read(
-        log(UNUSED.format(3), MODPOST.format("0x1f2e")) + "  AS [M]  drivers/a.o\n  CC [M]  drivers/b.o\n"
-    )
+    found = build_warnings.read(log(UNUSED.format(3), MODPOST.format("0x1f2e")) + "  AS [M]  drivers/a.o\n  CC [M]  drivers/b.o\n")
     assert found.compiled == {"mm/vmalloc", "mm/slub", "arch/x86/lib/copy", "drivers/a", "drivers/b"}
     assert found.warnings == (
-        ("mm/vmalloc.c", "unused variable 'x' [-Wunused-variable]"),
-        ("", "vmlinux.o(.text+#): Section mismatch in reference from f() to g()"),
+        Said("mm/vmalloc.c", "3", "warning: unused variable 'x' [-Wunused-variable]"),
+        Said("", "", "warning: vmlinux.o(.text+#): Section mismatch in reference from f() to g()"),
     )
 
 
@@ -90,10 +89,10 @@ def test_a_header_is_checked_by_whole_builds_only() -> None:
 
 def test_warnings_of_a_kernel_in_the_cache(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"cannot be read: .*; build the kernel again"):
-        compiler_warnings.of_kernel(tmp_path)
+        build_warnings.of_kernel(tmp_path)
     (tmp_path / "build.log").write_text(log(OLD))
     (tmp_path / "sources.json").write_bytes(msgspec.json.encode(sorted(SOURCES)))
-    assert compiler_warnings.of_kernel(tmp_path) == compiler_warnings.read(log(OLD), SOURCES)
+    assert build_warnings.of_kernel(tmp_path) == build_warnings.read(log(OLD), SOURCES)
     (tmp_path / "sources.json").write_text("{")
     with pytest.raises(BuildError, match="build the kernel again"):
-        compiler_warnings.of_kernel(tmp_path)
+        build_warnings.of_kernel(tmp_path)
