@@ -139,7 +139,9 @@ def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
                 watched=session.watched,
             )
             try:
-                up = vms.find(cell, setup)
+                up = vms.find(cell, setup, unused=session.timed)
+                if keep and not up:
+                    vms.make_way(cell, session.clock)
                 machine = up or launch.start(setup, cell, keep=keep)
             except GuestDied as died:
                 if not keep:

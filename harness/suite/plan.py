@@ -61,7 +61,12 @@ class Session(msgspec.Struct, frozen=True):
     @property
     def counts(self) -> bool:
         """True if it is there to count instructions by function, and no sample of it is compared."""
-        return self.watched and not any(step.test.stress for step in self.steps)
+        return self.watched and self.timed
+
+    @property
+    def timed(self) -> bool:
+        """True if it has tests that are timed, which want a VM that has just booted."""
+        return not all(step.test.stress for step in self.steps)
 
     @property
     def size(self) -> int:

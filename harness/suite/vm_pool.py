@@ -41,7 +41,8 @@ class Hosting(msgspec.Struct, frozen=True):
     """Functions that find, start and prove the VMs of a lab; tests hand in their own."""
 
     start: Callable[..., Vm] = launch.start
-    find: Callable[[str, Boot], Vm | None] = vms.find
+    find: Callable[..., Vm | None] = vms.find
+    make_way: Callable[[str, Clock], None] = vms.make_way
     running: Callable[[], Iterator[Vm]] = vms.running
     connect: Callable[[int, float, Timed], Guest] = Guest
     """to a VM's port, at its pace, with deadlines in its time"""
@@ -263,10 +264,15 @@ class Lab:
         name = self._log_names[session.name]
         wanted = booting(session.built, session.clock, memory=session.memory, pauses=self._pauses, watched=session.watched)
         cell = session.built.cell.name
-        machine = up = self._hosting.find(cell, wanted) if may_find else None
+        machine = up = self._hosting.find(cell, wanted, unused=session.timed) if may_find else None
+        keep = self._keep and session.boot == 0
+        if keep and not up:
+            self._hosting.make_way(cell, session.clock)
         try:
-            machine = machine or self._hosting.start(wanted, cell, keep=self._keep and session.boot == 0, ask=self._asking(session))
-            return Station(session, machine, wanted, self._logs / name, self._hosting)
+            machine = machine or self._hosting.start(wanted, cell, keep=keep, ask=self._asking(session))
+            station = Station(session, machine, wanted, self._logs / name, self._hosting)
+            machine.use()
+            return station
         except Mismatch:
             machine.stop()  # type: ignore[union-attr] # only a guest that is up can be another than it should be
             if not up:

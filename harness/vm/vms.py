@@ -70,6 +70,8 @@ class State(msgspec.Struct, frozen=True):
     """name of the test after whose failure it was left running; empty for a VM without a failure"""
     boot_seconds: float = 0.0
     """seconds from QEMU's start until SSH listens"""
+    used: bool = False
+    """True once tests ran in it; what is timed in it then is not as in a VM that has just booted"""
 
 
 class Vm:
@@ -181,6 +183,11 @@ class Vm:
         finally:
             qmp.execute(self.sockets / sockets.QMP, "cont")
 
+    def use(self) -> None:
+        """Note that tests run in the VM from now on."""
+        self.state = msgspec.structs.replace(self.state, used=True)
+        save(self)
+
     def keep(self, test: str) -> None:
         """Leave the VM running after the failure of `test`, for the user to examine."""
         self.state = msgspec.structs.replace(self.state, owner=0, owner_started=0, kept=test)
@@ -216,18 +223,25 @@ def running() -> Iterator[Vm]:
             yield vm
 
 
-def find(cell: str, boot: Boot) -> Vm | None:
+def find(cell: str, boot: Boot, *, unused: bool = False) -> Vm | None:
     """Claim and return a VM of `cell` that was left running or that this rig booted, if it has the identity of `boot`.
 
-    No other process finds it then.
+    With `unused` it is one in which no test ran yet. No other process finds it then.
     """
     for vm in every():
         mine = vm.state.owner in (0, os.getpid(), os.getppid()) and not vm.state.kept
         if mine and vm.alive and (vm.state.cell, vm.state.identity) == (cell, identity(boot)) and vm.claim():
-            if not vm.state.kept:
+            if not vm.state.kept and not (unused and vm.state.used):
                 return vm
             vm.release()
     return None
+
+
+def make_way(cell: str, clock: Clock) -> None:
+    """Stop the VM of `cell` under `clock` that was left running, if nobody uses it: another is to take its place."""
+    for vm in running():
+        if (vm.state.cell, vm.state.clock) == (cell, clock) and not vm.state.kept and vm.claim():
+            vm.stop()
 
 
 def own() -> Iterator[Vm]:

@@ -20,7 +20,7 @@ from harness.model.clock import Clock
 from harness.model.matrix import Base
 from harness.model.records import Booted
 from harness.suite import vm_pool as labs
-from harness.suite.plan import Plan, Session
+from harness.suite.plan import Plan, Session, Step
 from harness.suite.vm_pool import Hosting, Lab, Pause
 from harness.vm import launch
 from harness.vm.vm_time import StoodStill
@@ -37,7 +37,7 @@ class FakeVm:
         self.alive = True
         self.pace = 1.0
         self.time = RealTime()
-        self.released = self.stopped = False
+        self.released = self.stopped = self.used = False
         folder.mkdir()
         self.state = SimpleNamespace(owner=owner, port=1, clock=Clock.ICOUNT, kept="")
         self.console = type("Console", (), {"log": folder / "serial.log", "line": 1, "rest": lambda _: "last words"})()
@@ -49,6 +49,9 @@ class FakeVm:
 
     def release(self) -> None:
         self.released = True
+
+    def use(self) -> None:
+        self.used = True
 
     def keep(self, test: str) -> None:
         self.state.owner, self.state.kept = 0, test
@@ -69,6 +72,8 @@ class Hosts:
         self.started: list[FakeVm] = []
         self.kept: list[bool] = []
         self.up: FakeVm | None = None
+        self.unused: list[bool] = []
+        self.gone: list[tuple[str, Clock]] = []
         self.clocksource = "tsc"
 
     def start(self, boot: object, cell: str, *, keep: bool, ask: launch.Ask) -> FakeVm:
@@ -76,13 +81,17 @@ class Hosts:
         self.started.append(FakeVm(self.folder / f"vm{len(self.started)}", 0 if keep else 7))
         return self.started[-1]
 
-    def find(self, cell: str, boot: object) -> FakeVm | None:
+    def find(self, cell: str, boot: object, *, unused: bool) -> FakeVm | None:
+        self.unused.append(unused)
         return self.up
+
+    def make_way(self, cell: str, clock: Clock) -> None:
+        self.gone.append((cell, clock))
 
     def lab(self, tmp_path: Path, *, prove: Any = None, running: Any = lambda: iter(()), connect: Any = None, **other: Any) -> Lab:
         """Return a lab whose VMs are these."""
         connect = connect or (lambda *_: FakeGuest(self.clocksource))
-        fakes: Any = {"start": self.start, "find": self.find, "connect": connect}
+        fakes: Any = {"start": self.start, "find": self.find, "make_way": self.make_way, "connect": connect}
         hosting = Hosting(**fakes, running=running, prove=prove or proven)
         return Lab(tmp_path / "run", **{"keep": False, "hosting": hosting, **other})
 
@@ -200,6 +209,27 @@ def test_only_the_first_boot_uses_what_is_up(hosts: Hosts, made: Plan, tmp_path:
     used.close()
     assert hosts.up.alive
     assert hosts.up.released, "another rig may have it now"
+
+
+def test_what_is_timed_wants_a_vm_that_was_not_used(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    lab = hosts.lab(tmp_path)
+    timed = made.sessions[0]
+    lab.station(timed)
+    lab.station(msgspec.structs.replace(timed, clock=Clock.WALL, steps=(Step(catalog.suite().tests[-1]),)))
+    assert hosts.unused == [True, False]
+    assert all(vm.used for vm in hosts.started)
+
+
+def test_a_vm_that_stays_up_takes_the_place_of_an_older_one(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    first, second = made.sessions[:2]
+    lab = hosts.lab(tmp_path, keep=True)
+    lab.station(first)
+    assert hosts.gone == [(first.built.cell.name, first.clock)]
+    lab.station(second)
+    assert len(hosts.gone) == 1, "the second boot does not stay up"
+    hosts.up = hosts.started[0]
+    hosts.lab(tmp_path, keep=True).station(first)
+    assert len(hosts.gone) == 1, "the one that is up is used"
 
 
 def test_a_machine_that_ended_is_evidence_and_is_booted_afresh(hosts: Hosts, made: Plan, tmp_path: Path) -> None:

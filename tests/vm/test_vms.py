@@ -139,6 +139,31 @@ def test_a_vm_is_found_by_cell_and_by_all_that_it_was_booted_with(cache: Path, s
     assert vms.find("x86_64/stock/perf", other) is None, "it is another rig's"
 
 
+def test_a_vm_in_which_tests_ran_is_not_found_where_an_unused_one_is_wanted(cache: Path, sleeper: Sleeper) -> None:
+    boot = make.boot()
+    folder(cache, "vm-1", sleeper().pid, 0, identity=vms.identity(boot))
+    first = vms.find("x86_64/stock/perf", boot, unused=True)
+    assert first
+    first.use()
+    first.release()
+    assert vms.find("x86_64/stock/perf", boot, unused=True) is None
+    assert vms.find("x86_64/stock/perf", boot)
+
+
+def test_a_vm_makes_way_for_another_of_its_cell_and_clock(cache: Path, sleeper: Sleeper) -> None:
+    folder(cache, "vm-1", sleeper().pid, 0)
+    used = next(vms.running())
+    used.claim()
+    vms.make_way("x86_64/stock/perf", Clock.ICOUNT)
+    assert used.running, "a rig uses it"
+    used.release()
+    for spared in (folder(cache, "vm-2", sleeper().pid, 0, kept="a test"), folder(cache, "vm-3", sleeper().pid, 0, cell="other")):
+        vms.make_way("x86_64/stock/perf", Clock.WALL)
+        vms.make_way("x86_64/stock/perf", Clock.ICOUNT)
+        assert spared.exists()
+    assert not used.folder.exists()
+
+
 def more_memory(boot: Boot) -> Qemu:
     return msgspec.structs.replace(boot.machine.qemu, memory=boot.machine.qemu.memory * 2)
 
