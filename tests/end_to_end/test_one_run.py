@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from harness.build import rootfs
 from harness.model import catalog, matrix
 from harness.model.clock import Clock
 from harness.model.run_folder import Run
@@ -51,6 +53,14 @@ def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
     assert len(folder.boots()) >= len({(r.machine, r.variant, r.clock, r.boot) for r in folder.results()})
     assert all(booted.build_id == booted.vmlinux_build_id for booted in folder.boots())
     assert not list(vms.running()), "boot was followed by test, so nothing may stay up"
+
+
+def test_each_guest_says_in_the_kernels_log_that_it_is_ready(run: tuple[object, Run]) -> None:
+    """There no message of the kernel comes between its words."""
+    logs = list(run[1].folder.glob("*.serial.log"))
+    assert logs
+    for log in logs:
+        assert re.search(rf"^\[ *\d+\.\d+\] {rootfs.READY}$", log.read_text(errors="replace"), re.M), log
 
 
 def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
