@@ -52,6 +52,7 @@ from harness.report import coverage as coverage_tables
 from harness.report import dismissals as dismissal_tables
 from harness.report import kernlog as log_tables
 from harness.report import level_steps, patch_table, sensitivity, terminal, trend
+from harness.report import lock_growth as lock_tables
 from harness.report import mutants as mutant_tables
 from harness.report import series_check as check_tables
 from harness.report import soak as soak_tables
@@ -60,7 +61,7 @@ from harness.report import why as why_tables
 from harness.runs import conclude, dismissals, lifecycle
 from harness.runs import history as histories
 from harness.runs.retention import Limits
-from harness.stats import growth
+from harness.stats import growth, lock_growth
 from harness.stats.outcome import ExitCode, Outcome, exit_code
 from harness.vm import vms
 
@@ -619,6 +620,7 @@ def _print(outcome: Outcome, report: str = "report") -> None:
     _CONSOLE.print(terminal.patches(outcome))
     _CONSOLE.print(soak_tables.tables(outcome.slopes))
     _CONSOLE.print(terminal.growth(growth.fit(points)))
+    _CONSOLE.print(lock_tables.tables(lock_growth.by_size(asked(outcome.provenance).arranged(Run(outcome.run).locked()))))
     _CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
     for sentence in reasons.next_steps(Run(outcome.run)):
         _say(sentence)

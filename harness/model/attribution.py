@@ -62,3 +62,6 @@ class LockedSection(DuringTest, frozen=True):
     """of all of them, an operation"""
     longest: Count
     """instructions"""
+    axis: str = ""
+    """size that a sweep made grow; empty for a performance test"""
+    size: Count = 0

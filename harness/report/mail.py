@@ -13,9 +13,10 @@ from harness.report.contents import Content
 from harness.report.phrases import short_test
 from harness.report.plaintext import command, heading, item, paragraph, quoted, table
 from harness.report.plots.canvas import Palette
-from harness.stats import bug_table, geomean, latency
+from harness.stats import bug_table, geomean, latency, lock_growth
 from harness.stats.causes import causes, groups, reasons
 from harness.stats.compare import Comparison
+from harness.stats.lock_growth import LockGrowth
 
 _LINES = 12
 """of a finding's log"""
@@ -37,6 +38,7 @@ def mail(content: Content) -> str:
         *_soaks(content),
         *_patches(content),
         *_growths(content, palette),
+        *_lock_growths(content),
         *_latencies(content, palette),
         *_sections(content, palette),
         *_published(content),
@@ -202,6 +204,19 @@ def _growths(content: Content, palette: Palette) -> Iterator[str]:
         yield heading(f"Growth exponents, 95 % intervals, {group.heading}")
         figures = [(row.axis, row.workload, row.variant, phrases.exponent(row), row.kind or "-") for row in fits]
         yield table(("grows", "workload", "variant", "exponent", ""), _once(figures, 2), left=3)
+
+
+def _lock_growths(content: Content) -> Iterator[str]:
+    if found := lock_growth.by_size(content.locked):
+        yield heading("Longest sections under a lock against size, in instructions")
+        cells = [(row.machine, row.workload, row.axis, row.variant, *_ends(row), f"{row.spread:.2f}") for row in found]
+        yield table(("machine", "workload", "grows", "variant", "smallest size", "largest", "max/min"), _once(cells, 3), left=4)
+
+
+def _ends(row: LockGrowth) -> tuple[str, str]:
+    """Return the longest sections at the smallest and at the largest size."""
+    sizes = list(row.longest.values())
+    return f"{sizes[0]:,}", f"{sizes[-1]:,}"
 
 
 def _published(content: Content) -> Iterator[str]:

@@ -21,7 +21,7 @@ from harness.report.plots import latency as latency_plot
 from harness.report.plots import soak as soak_plot
 from harness.report.plots.canvas import Palette
 from harness.report.template import render
-from harness.stats import bug_table, geomean, latency
+from harness.stats import bug_table, geomean, latency, lock_growth
 from harness.stats.causes import causes, groups, reasons
 from harness.stats.compare import Comparison
 
@@ -73,6 +73,7 @@ def html(content: Content) -> str:
         latencies=_latencies(content, palette),
         sections=_sections(content, palette),
         growths=_growths(content, palette),
+        lock_growths=lock_growth.by_size(content.locked),
         memories=_memories(content, palette),
         soaks=_soaks(content, palette),
         method=soak.METHOD,

@@ -108,9 +108,9 @@ def _table(of: Shown, *, lines: bool, narrow: bool) -> Table:
 
 
 def longest(locked: Iterable[LockedSection]) -> list[LockedSection]:
-    """Return the longest section of each machine, profile, test and variant, in the order given."""
+    """Return the longest section of each machine, profile, performance test and variant, in the order given."""
     groups: dict[tuple[str, str, str, str], LockedSection] = {}
-    for of in locked:
+    for of in (one for one in locked if not one.axis):
         key = (of.machine, of.profile, of.test, of.variant)
         if key not in groups or of.longest > groups[key].longest:
             groups[key] = of

@@ -121,8 +121,8 @@ class Reading:
         )
 
     def points(self, report: ktap.Report) -> tuple[Point, ...]:
-        """Return the measurements of a step of a sweep."""
-        if not self._step.axis:
+        """Return the measurements of a step of a sweep; none where instructions were counted, which makes them dearer."""
+        if not self._step.axis or self._session.counts:
             return ()
         return tuple(
             Point(
@@ -179,7 +179,7 @@ class Reading:
     def counted(
         self, report: ktap.Report, dumps: Sequence[Dump], output: str
     ) -> tuple[tuple[Counted, ...], tuple[LockedSection, ...]]:
-        """Return the instructions and the sections under a lock of the last sample, by function.
+        """Return the instructions and the sections under a lock of the last sample, by function; of a sweep the sections alone.
 
         Nothing where QEMU's plugin did not tell of each sample, or not of all blocks.
         """
@@ -194,13 +194,14 @@ class Reading:
         memory = attribution.Memory(kernel.vmlinux, kernel.folder / "System.map", kernel.debug_module, sections, roots)
         names = {**self._names, "test": timing.test, "operations": timing.operations}
         measured, _ = clock.per_operation(self._clock, timing.nanoseconds, timing.operations)
-        functions = memory.functions(loops[-1].blocks, timing.operations)
-        counted = Counted(**names, measured=measured, functions=functions)  # type: ignore[arg-type]
-        locked = (
-            LockedSection(**names, **found)  # type: ignore[arg-type]
+        locked = tuple(
+            LockedSection(**names, **found, axis=self._step.axis, size=self._step.size)  # type: ignore[arg-type]
             for found in memory.sections(loops[-1].sections, timing.operations)
         )
-        return (counted,), tuple(locked)
+        if self._step.axis:
+            return (), locked
+        functions = memory.functions(loops[-1].blocks, timing.operations)
+        return (Counted(**names, measured=measured, functions=functions),), locked  # type: ignore[arg-type]
 
     def reached(self, dumps: Sequence[Dump]) -> tuple[Reached, ...]:
         """Return the lines of the series that ran, by test; a record without lines where QEMU did not tell."""

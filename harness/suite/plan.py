@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +155,11 @@ class Plan(msgspec.Struct, frozen=True):
     def _counting(self, built: BuiltCell, boot: int) -> Session | None:
         """Return the VM that counts a cell's instructions by function; None where that is not wanted or not possible."""
         use = catalog.profile_use(built.cell.profile)
-        tests = [test for test in self._chosen() if test.kind == "performance" and test.kind in use.kinds]
+        tests = [test for test in self._chosen() if not test.stress and test.kind in use.kinds]
         if not tests or use.tracer or not self._watched(built, Clock.ICOUNT):
             return None
-        return Session(built, Clock.ICOUNT, boot, tuple(Step(test) for test in tests), watched=True)
+        steps = (*(Step(test) for test in tests if test.kind == "performance"), *_sizes(tests))
+        return Session(built, Clock.ICOUNT, boot, steps, watched=True)
 
     def _watched(self, built: BuiltCell, clock: Clock) -> bool:
         return built.plugin is not None and built.emulated(clock) and not self.settings.plain
@@ -191,12 +192,17 @@ class Plan(msgspec.Struct, frozen=True):
         tests = [test for test in self._chosen() if use.runs(test)]
         count = max(self.size.rounds, self.size.aside + 1)
         rounds = [Step(test, round_) for round_ in range(count) for test in tests if test.kind == "performance"]
-        sweep = catalog.suite().sweep
-        sizes = itertools.product([test for test in tests if test.kind == "sweep"], sweep.axes, sweep.sizes)
-        return (*rounds, *(Step(test, 0, axis, size) for test, axis, size in sizes))
+        return (*rounds, *_sizes(tests))
 
     def _chosen(self) -> list[SuiteTest]:
         return [test for test in catalog.suite().tests if test.name in self.tests]
+
+
+def _sizes(tests: Sequence[SuiteTest]) -> Iterator[Step]:
+    """Yield a step for each size of the sweeps among `tests`."""
+    sweep = catalog.suite().sweep
+    for test, axis, size in itertools.product([test for test in tests if test.kind == "sweep"], sweep.axes, sweep.sizes):
+        yield Step(test, 0, axis, size)
 
 
 def save(plan: Plan, file: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
@@ -16,7 +17,7 @@ from harness.report import mail as mails
 from harness.report import phrases, plaintext
 from harness.report.contents import Content
 from harness.stats import published
-from tests.support import content, make
+from tests.support import content, counted, make
 
 LONG = "a_very_long_name_" * 9
 EVIL = "\x1b[31m" + "é±名 " * 60
@@ -59,8 +60,14 @@ def test_long_and_odd_names_stay_within_the_columns(name: str) -> None:
         histograms=(content.histogram(test=name, variant=name, highest=1e15),),
         sections=(content.section(test=name, variant=name, ended=name),),
         points=content.points(workload=name, variant=name, axis=name),
+        locked=(counted.locked(name, 1 << 40, test=name, variant=name, machine=name, axis=name, size=1),),
     )
     is_plain(made)
+
+
+def test_a_mail_has_the_longest_sections_of_a_sweep_at_both_ends() -> None:
+    sizes = [counted.locked("f", longest, test="sweep_churn", axis="busy", size=longest * 10) for longest in (300, 100, 200)]
+    assert re.search(r"sweep_churn +busy +stock +100 +300 +3\.00", mail(locked=tuple(sizes)))
 
 
 def test_the_verdict_comes_first_and_the_limits_once() -> None:

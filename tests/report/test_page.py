@@ -18,7 +18,7 @@ from harness.report import phrases, terminal
 from harness.report.contents import Content
 from harness.report.mail import mail
 from harness.stats import published
-from tests.support import content, make
+from tests.support import content, counted, make
 from tests.support.screen import on_terminal
 
 STRESS = make.sample(test="mix_stress_test", clock=Clock.WALL, unit="ns/op", operations=4321)
@@ -417,6 +417,14 @@ def test_a_sweeps_page_has_its_plots_and_exponents_and_nothing_else() -> None:
         "not time",
     ):
         assert words in made.text
+
+
+def test_a_page_has_the_longest_sections_of_a_sweep_at_each_size() -> None:
+    sizes = [counted.locked("f", longest, test="sweep_churn", axis="busy", size=longest * 10) for longest in (3000, 100)]
+    made = Page(pages.html(Content(make.provenance(), locked=tuple(sizes))))
+    assert "lock-growth" in made.ids
+    assert "locks" not in made.ids, "there are none of performance tests"
+    assert re.search(r"sweep_churn\s+busy\s+stock\s+100 \(1,000\), 3,000 \(30,000\)\s+30\.00", made.text)
 
 
 def test_a_sweeps_verdict_counts_what_is_unclear_apart() -> None:

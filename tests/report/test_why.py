@@ -131,6 +131,7 @@ def test_the_longest_section_of_each_test_is_that_of_any_function() -> None:
         locked("c", 90),
         locked("d", 5, variant="mine"),
         locked("e", 1, test="le_fit_alloc_test"),
+        locked("f", 9, test="sweep_churn", axis="busy", size=1000),
     ]
     found = [(each.function, each.variant, each.test) for each in shows.longest(of)]
     assert found == [("b", "stock", "ne_fit_alloc_test"), ("d", "mine", "ne_fit_alloc_test"), ("e", "stock", "le_fit_alloc_test")]

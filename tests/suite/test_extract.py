@@ -161,17 +161,16 @@ def watching(base: Base, lines: tuple[ChangedLines, ...] = (changed(5, 6, varian
     return Reading(made, Session(made.cells[0], Clock.WALL, 2, (), watched=True), Step(TEST))
 
 
-def counting(base: Base, folder: Path, **other: Any) -> Reading:
+def counting(base: Base, folder: Path, axis: str = "", size: int = 0) -> Reading:
     """Return the reading of a session that counts, whose kernel is a few lines."""
-    made = make.plan(base, **other)
+    step = Step(TEST, 0, axis, size)
+    made = make.plan(base)
     (built,) = made.cells
     compiled = code.compiled(folder)
     (folder / "debug").mkdir()
     (folder / "debug/module.ko").symlink_to(compiled.module)
     kernel = msgspec.structs.replace(built.kernel, folder=folder, module=folder / "module.ko")
-    return Reading(
-        made, Session(msgspec.structs.replace(built, kernel=kernel), Clock.ICOUNT, 2, (Step(TEST),), watched=True), Step(TEST)
-    )
+    return Reading(made, Session(msgspec.structs.replace(built, kernel=kernel), Clock.ICOUNT, 2, (step,), watched=True), step)
 
 
 def test_the_last_loop_is_counted_by_function(base: Base, tmp_path: Path) -> None:
@@ -189,6 +188,15 @@ def test_the_last_loop_is_counted_by_function(base: Base, tmp_path: Path) -> Non
     assert (counted.test, counted.boot, counted.operations, counted.measured, counted.sum) == ("le_fit_alloc_test", 2, 10, 100, 4)
     assert (section.function, section.ended, section.instructions, section.longest) == ("leaf", "in_module", 10, 12)
     assert of.samples(timings) == (), "what is counted is not compared"
+
+
+def test_of_a_sweep_the_sections_are_told_with_its_size(base: Base, tmp_path: Path) -> None:
+    of = counting(base, tmp_path, "busy", 5000)
+    last = msgspec.structs.replace(LOOP, sections=(Locked(0xFFFFFFFF81000000, 10, 100, 12, 0xFFFFFFFF81000000),))
+    functions, (section,) = of.counted(report(TIMING), [last], "")
+    assert functions == ()
+    assert (section.test, section.axis, section.size, section.longest) == ("le_fit_alloc_test", "busy", 5000, 12)
+    assert of.points(report(TIMING)) == (), "what is counted is not compared"
 
 
 @pytest.mark.parametrize(

@@ -285,9 +285,11 @@ def test_a_profile_with_a_tracer_or_without_performance_tests_is_not_counted(mad
     assert told(debug) == [("wall", "stock", 0, "watched")]
 
 
-def test_a_sweep_is_not_counted(made: Plan) -> None:
+def test_a_sweep_is_counted_at_every_size(made: Plan) -> None:
     of = msgspec.structs.replace(watched(made), tests=("sweep_churn",))
-    assert told(of) == [("icount", "stock", 0, "")]
+    assert told(of) == [("icount", "stock", 0, ""), ("icount", "stock", 1, "counts")]
+    timed, counts = of.sessions
+    assert counts.steps == timed.steps
 
 
 def test_a_cells_changed_lines_are_its_own(made: Plan) -> None:

@@ -247,7 +247,12 @@ def full() -> Content:
                 [counted.allocating(machine=m), *(counted.allocating(140.0, machine=m, variant=v) for v in VARIANTS[1:])]
             )
         ),
-        locked=tuple(counted.locked("alloc_vmap_area", 500, machine=m, variant=v) for m in MACHINES for v in VARIANTS),
+        locked=tuple(
+            counted.locked("alloc_vmap_area", 500, machine=m, variant=v, **of)
+            for m in MACHINES
+            for v in VARIANTS
+            for of in ({}, {"test": "sweep_churn", "axis": "busy", "size": 1000})
+        ),
         coverages=tuple(
             coverage.coverage(
                 [counted.changed(501, 502, 503, machine=m) for m in MACHINES], [counted.reached("le_fit_alloc_test", 501, 502)], {}
