@@ -424,7 +424,7 @@ def test_a_page_has_the_longest_sections_of_a_sweep_at_each_size() -> None:
     made = Page(pages.html(Content(make.provenance(), locked=tuple(sizes))))
     assert "lock-growth" in made.ids
     assert "locks" not in made.ids, "there are none of performance tests"
-    assert re.search(r"sweep_churn\s+busy\s+stock\s+100 \(1,000\), 3,000 \(30,000\)\s+30\.00", made.text)
+    assert re.search(r"sweep_churn\s*busy\s*stock\s*100 \(1,000\), 3,000 \(30,000\)\s*30\.00", made.text)
 
 
 def test_a_sweeps_verdict_counts_what_is_unclear_apart() -> None:
