@@ -14,6 +14,7 @@ from harness import paths
 from harness.model.matrix import load_machine, machine_names
 
 ORDER = (
+    {"tasks"},
     {"commands"},
     {"runs"},
     {"suite"},

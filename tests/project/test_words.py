@@ -22,6 +22,7 @@ DONE = (
     "harness/suite",
     "harness/runs",
     "harness/commands",
+    "harness/tasks",
     "harness/text.py",
     "harness/errors.py",
     "harness/paths.py",

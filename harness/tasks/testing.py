@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tasks that build kernels, boot them and test them: select, build, boot, test, try, watch, sweep, soak."""
+
+from __future__ import annotations
+
+import functools
+
+import msgspec
+from invoke.main import program
+
+from harness.commands import edited, options, pipeline, uncaught
+from harness.commands import soak as soaks
+from harness.commands import watch as watches
+from harness.errors import RigError, UsageError
+from harness.host import shell
+from harness.model import catalog
+from harness.model.selection import Selection, number, whole, words
+from harness.stats.outcome import Outcome
+from harness.tasks import shown
+from harness.vm import vms
+
+built = functools.lru_cache(pipeline.build)
+"""builds a selection once for all tasks of a command line"""
+_LONGEST = 24.0 * 365
+"""hours of a soak"""
+
+
+@options.selection_task
+def select(wanted: Selection) -> None:
+    """Say the options once for all tasks that follow: invoke select --scale quick build boot test."""
+    options.choose(wanted)
+
+
+@options.selection_task
+def build(wanted: Selection) -> None:
+    """Build the kernels and the test module."""
+    for note in built(wanted).notes:
+        shown.say(f"note: {note}")
+
+
+@options.selection_task
+def boot(wanted: Selection) -> None:
+    """Boot the kernels and leave their VMs up, unless a test task follows that takes them down."""
+    vms.sweep()
+    names = [called.name for called in program.tasks]
+    followed = any(options.boots_itself(program.collection[name]) for name in names[names.index("boot") + 1 :])
+    pipeline.boot(built(wanted), wanted.jobs, keep=wanted.keep or not followed)
+    if not followed:
+        shown.show_running()
+
+
+def _test(wanted: Selection, resume: str | bool | None) -> None:
+    """Run the suite, booting what is not up; compare, and write the report."""
+    vms.sweep()
+    if not resume:
+        outcome = pipeline.test(built(wanted), wanted.jobs, shown.command())
+    elif msgspec.structs.replace(wanted, jobs=0) != Selection():
+        raise UsageError("--resume finishes a run as it was begun; of the other options only --jobs goes with it.")
+    else:
+        outcome = pipeline.resume("" if resume is True else str(resume), wanted.jobs, shown.say)
+    shown.show(outcome)
+
+
+test = options.boots(
+    options.selection_task(
+        _test, {"resume": "finish a run that was interrupted instead: the one named, or the newest"}, ("resume",)
+    )
+)
+
+
+def _try(wanted: Selection, tree: str | None) -> None:
+    """Test what is edited in a kernel tree of yours, and not committed: stress tests at scale quick, or those of --tests."""
+    vms.sweep()
+    shown.show(_tried(edited.selected(wanted, tree or "")))
+
+
+def _tried(wanted: Selection) -> Outcome:
+    """Build and test a series of edits; the run's command is one that repeats it when the tree has other edits."""
+    return pipeline.test(pipeline.build(wanted), wanted.jobs, shell.quote(("invoke", "test", *words(wanted))))
+
+
+try_ = options.boots(options.selection_task(_try, {"tree": "the kernel tree: a git checkout"}))
+
+
+def _watch(wanted: Selection, tree: str | None) -> None:
+    """Do the same as try, at once and at every save, until it is interrupted; the last verdict stays on the screen."""
+    vms.sweep()
+    top = edited.folder(tree or "")
+    edited.check(wanted)
+    for patch in watches.saves(top, shown.say):
+        shown.CONSOLE.clear()
+        shown.say(f"{top}: {'testing what is edited' if patch else 'nothing is edited'}; Ctrl-C ends this.")
+        try:
+            if patch:
+                shown.print_outcome(_tried(edited.selected(wanted, str(top))))
+        except RigError as error:
+            shown.say(uncaught.sentence(error))
+
+
+watch = options.boots(options.selection_task(_watch, {"tree": "the kernel tree: a git checkout"}))
+
+
+@options.boots
+@options.selection_task
+def sweep(wanted: Selection) -> None:
+    """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
+    vms.sweep()
+    wanted = msgspec.structs.replace(wanted, tests=wanted.tests or "sweep")
+    if not set(catalog.choose(wanted.tests)) <= set(catalog.choose("sweep")):
+        raise UsageError(f"--tests {wanted.tests} has tests that are no sweep; `invoke test` runs those.")
+    shown.show(pipeline.test(built(wanted), wanted.jobs, shown.command()))
+
+
+def _soak(wanted: Selection, hours: str | None, seed: str | None) -> None:
+    """Stress every cell for hours in one VM each, all at once, and tell whether memory grows."""
+    vms.sweep()
+    wanted = msgspec.structs.replace(wanted, tests=wanted.tests or "stress")
+    soaks.check(wanted)
+    lasts, chosen = (
+        number("hours", "1" if hours is None else hours, least=0.001, most=_LONGEST),
+        whole("seed", "0" if seed is None else seed),
+    )
+    shown.show(soaks.run(built(wanted), wanted, shown.command(), lasts, chosen))
+
+
+soak = options.boots(
+    options.selection_task(
+        _soak,
+        {
+            "hours": "how long, such as 0.5 or 72 (default: 1)",
+            "seed": "of the rounds: the same ones as in the soak that printed it (default: drawn anew)",
+        },
+    )
+)
