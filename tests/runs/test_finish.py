@@ -65,6 +65,9 @@ def test_tests_of_a_foreign_module_are_compared(results: Path) -> None:
     assert [(c.test, c.variant, c.verdict) for c in outcome.comparisons] == [("mine/fix_test", "mine", "faster")]
     for report in ("report.html", "report.md"):
         assert "mine (sources 01010101), loaded with a=1" in " ".join((one.folder / report).read_text().split())
+    (alone,) = headlines(one.provenance(), (), (), [make.result(test="mine", variant="mine")])
+    assert "mine passed" in why(alone)
+    assert "stress" not in why(alone)
     same = stored("20260103-030405-abcd", Foreign("mine", "01" * 32, ("a=1",)))
     assert {c.verdict for c in conclude.across(one, same, None).comparisons} == {"same"}
     other = stored("20260104-030405-abcd", Foreign("mine", "01" * 32, ("a=2",)))
