@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import paths
-from harness.build import patches
+from harness.build import foreign, patches
 from harness.errors import UsageError
 from harness.model import catalog, matrix, selection
 from harness.model.matrix import STOCK, Base, Cell, Variant
@@ -21,7 +21,10 @@ def check(wanted: Selection) -> None:
     """Raise UsageError for a selection that is not valid, as far as can be checked before a download."""
     _check_cache(paths.cache())
     selection.check(wanted)
-    _check_profiles(wanted)
+    if wanted.module:
+        foreign.read(wanted.module)
+    else:
+        _check_profiles(wanted)
     cells(wanted, matrix.load_base(wanted.kernel or DEFAULT))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -43,6 +43,8 @@ class Kernel(msgspec.Struct, frozen=True):
     build_id: str
     """build-id of vmlinux, which every guest that runs it reports"""
     module_build_id: str
+    foreign: bool = False
+    """True if its module is not the rig's own"""
 
     @property
     def vmlinux(self) -> Path:
@@ -96,6 +98,18 @@ def configuration(base: Base, cell: Cell) -> dict[str, str]:
         return kconfig.merge((paths.FRAGMENTS / name).read_text() for name in names if name)
     except FileNotFoundError as error:
         raise UsageError(f"{cell.name} needs the configuration fragment {error.filename}, which does not exist; add it.") from error
+
+
+class ModuleSource(msgspec.Struct, frozen=True):
+    """Sources of a test module, with the options of make that it is built with."""
+
+    called: str
+    """its name in errors and in the progress"""
+    files: tuple[tuple[str, bytes], ...]
+    """names below its folder, and contents"""
+    options: tuple[str, ...] = ()
+    maps: tuple[str, ...] = MODULE_NAMES
+    """options of the compiler that name its source files"""
 
 
 class KernelBuild(msgspec.Struct, frozen=True):
@@ -238,48 +252,52 @@ class KernelBuild(msgspec.Struct, frozen=True):
             files.seal(target, kernel.name)
         files.write(folder / "rig-key", kernel.name)
 
-    def module(self) -> Path:
-        """Return the test module for the kernel, and for all with the same headers; it is built if the cache has none."""
-        sources = [(name, paths.TEST_MODULE / name) for name in module_sources(paths.TEST_MODULE)]
-        inputs = (self._fitting, *MODULE_NAMES, *(part for source in sources for part in source))
+    def module(self, source: ModuleSource) -> Path:
+        """Return a folder with a module for the kernel, and for all with the same headers; it is built if the cache has none."""
+        inputs = (self._fitting, *source.maps, *source.options, *(part for file in source.files for part in file))
         target = _cache(self.cell.variant) / "modules" / files.digest(*inputs)[:16]
         with files.locked(target):  # another cell may want the same one
             if not files.whole(target):
-                self._build_module(sources, target)
-        return target / f"{MODULE}.ko"
+                self._build_module(source, target)
+        return target
 
-    def _build_module(self, sources: Sequence[tuple[str, Path]], target: Path) -> None:
+    def _build_module(self, source: ModuleSource, target: Path) -> None:
         with git.held(self.tree, self.patched.commit, self.say), files.folder(target) as work:
             last = self.folder / "rig-key"
             if not last.exists() or last.read_text() != self.kernel.name or build_folder.distrust(self.folder):
                 # Another kernel was built in the folder since, or it is damaged; build this one again, so that the module fits.
                 self.build_kernel()
-            self.say("building the test module")
-            for name, source in sources:
-                (work / name).parent.mkdir(exist_ok=True)
-                shutil.copy(source, work / name)
-            self._make_module(work)
+            self.say(f"building {source.called}")
+            for name, content in source.files:
+                (work / name).parent.mkdir(parents=True, exist_ok=True)
+                (work / name).write_bytes(content)
+            self._make_module(source, work)
             files.seal(work, target.name)
 
-    def _make_module(self, work: Path) -> None:
-        """Build the module from its sources in `work`, the folder in which it will lie."""
+    def _make_module(self, source: ModuleSource, work: Path) -> None:
+        """Build a module from its sources in `work`, the folder in which it will lie."""
         log = self.folder / "module.log"
         log.unlink(missing_ok=True)
-        names = toolchain.flags((*SOURCE_NAMES, *MODULE_NAMES), self.folder, work)
-        command = (*toolchain.make(self.base, self.cell.machine), *names, "-C", str(self.folder), f"M={work}", "modules")
+        names = toolchain.flags((*SOURCE_NAMES, *source.maps), self.folder, work)
+        where = ("-C", str(self.folder), f"M={work}")
+        command = (*toolchain.make(self.base, self.cell.machine), *names, *where, *source.options, "modules")
         if shell.follow(sandbox.enter(command), log=log, env=self.environment, pass_fds=self.jobs.fds):
             raise BuildError(
-                f"{self.cell.name}: the test module does not build: {buildlog.first_error(log)}; the whole log is {log}."
+                f"{self.cell.name}: {source.called} does not build: {buildlog.first_error(log)}; the whole log is {log}."
             )
         shutil.copy(log, work / "build.log")
-        for name in (MODULE, SECOND):
-            strip(self.cell.machine, work / f"{name}.ko")
+        for module in sorted(work.glob("*.ko")):
+            strip(self.cell.machine, module)
 
 
-def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, fitting: Path | None = None) -> Kernel:
+Maker = Callable[[KernelBuild], Path]
+"""returns the file of a module for a kernel that is built"""
+
+
+def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, module: Path | Maker | None = None) -> Kernel:
     """Return the kernel and the module of `cell`; they are built if the cache has none.
 
-    `fitting` is a module of a kernel with the same headers and configuration; if it is given, no module is built.
+    `module` is that of a kernel with the same headers and configuration, or makes another one than the rig's own.
     `say` is called with the progress. Raises BuildError with the first error of the log, or with the symbols that
     Kconfig did not accept.
     """
@@ -290,18 +308,24 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, 
             if not files.whole(kernel):
                 with git.held(work.tree, patched.commit, say):
                     work.build_kernel()
-        module = fitting or work.module()
+        made = module if isinstance(module, Path) else (module or _own_module)(work)
     metadata = msgspec.json.decode((kernel / "build.json").read_bytes(), type=Metadata)
     return Kernel(
         kernel,
         kernel / "image",
         kernel / "config",
-        module,
+        made,
         kernel.name,
         metadata.release,
         identity.build_id(kernel / "vmlinux"),
-        identity.build_id(module),
+        identity.build_id(made),
+        foreign=callable(module),
     )
+
+
+def _own_module(work: KernelBuild) -> Path:
+    sources = ((name, (paths.TEST_MODULE / name).read_bytes()) for name in module_sources(paths.TEST_MODULE))
+    return work.module(ModuleSource("the test module", tuple(sources))) / f"{MODULE}.ko"
 
 
 def cached(base: Base, cell: Cell, tree: str, asked: dict[str, str]) -> Path:

@@ -38,13 +38,19 @@ def check(wanted: Selection) -> None:
         if getattr(wanted, name):
             option = name.replace("_", "-")
             raise UsageError(f"--{option} has no meaning here: what is not committed in --tree is tried on top of its HEAD.")
-    cells.check(msgspec.structs.replace(wanted, tests=wanted.tests or _TESTS))
+    cells.check(msgspec.structs.replace(wanted, tests=_tests(wanted)))
+
+
+def _tests(wanted: Selection) -> str:
+    """Return the tests that are done; none of the rig's own where a foreign module takes their place."""
+    return wanted.tests or ("" if wanted.module else _TESTS)
 
 
 def selected(wanted: Selection, tree: str) -> Selection:
     """Return the selection that tests what is edited in the checkout at `tree`: as a series, on top of the tree's HEAD.
 
-    Stress tests are tried of the edited kernel alone, the others of both. What the user did not choose is the quickest.
+    Stress tests are tried of the edited kernel alone, the others and foreign modules of both. What the user did not choose is
+    the quickest.
     Raises UsageError for options that contradict this, if there is no checkout, and if nothing is edited.
     """
     check(wanted)
@@ -64,8 +70,8 @@ def selected(wanted: Selection, tree: str) -> Selection:
     if not series.exists():
         series.parent.mkdir(parents=True, exist_ok=True)
         files.write(series, patch)
-    tests = wanted.tests or _TESTS
-    compared = set(catalog.choose(tests)) - set(catalog.choose("stress"))
+    tests = _tests(wanted)
+    compared = wanted.module or set(catalog.choose(tests)) - set(catalog.choose("stress"))
     name = matrix.series_name(series)
     return msgspec.structs.replace(
         wanted,

@@ -14,6 +14,7 @@ from invoke.tasks import Task, task
 
 from harness import text
 from harness.commands import uncaught
+from harness.errors import UsageError
 from harness.host import shortage
 from harness.model.selection import Selection, refine
 from harness.stats.outcome import ExitCode
@@ -40,8 +41,13 @@ HELP = {
     "series": "a series outside of the project: a folder, a maildir, an mbox or a patch; it takes the place of the default one",
     "kernel": "kernel base, as in kernel_patches/; forbids the fallback to the distribution's kernel (default: 4.18)",
     "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
+    "module": "a folder with the sources of another test module, which takes the place of the rig's own",
+    "module_args": "parameters for the module of --module, such as 'nr_threads=1 run_test_mask=7'",
     "margin": "per cent within which figures count as the same (default: 1 for icount, 5 for wall)",
 }
+OF_A_MODULE = ("module", "module_args")
+_TAKE_A_MODULE = ("select", "build", "boot", "test", "try", "watch")
+"""tasks that have the options in OF_A_MODULE: the others know what is in the rig's own module"""
 _BOOTING: set[str] = set()
 """names of the tasks that boot VMs of their own"""
 _chosen = Selection()
@@ -65,21 +71,27 @@ def selection_task(
     `more` are options of its own, with their help; `body` gets them by name. Those that are
     `optional` may be given without a value, those that are `positional` without their name.
     """
-    own = more or {}
+    own, called = more or {}, body.__name__.strip("_")
+    shared = {name: told for name, told in HELP.items() if called in _TAKE_A_MODULE or name not in OF_A_MODULE}
 
     @functools.wraps(body)
     def run(_: Context, **options: Any) -> None:
         given = {name: value for name, value in options.items() if name in HELP and value not in (None, False)}
         with errors():
-            body(refine(_chosen, given), **{name: options[name] for name in own})
+            wanted = refine(_chosen, given)
+            if wanted.module and called not in _TAKE_A_MODULE:
+                raise UsageError(
+                    "--module goes with build, boot, test, try and watch alone; the other tasks know the rig's own tests."
+                )
+            body(wanted, **{name: options[name] for name in own})
 
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    flags = {name: False if getattr(Selection(), name, None) is False else None for name in (*HELP, *own)}
+    flags = {name: False if getattr(Selection(), name, None) is False else None for name in (*shared, *own)}
     parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default) for name, default in flags.items()]
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
     made_task: Task[Any] = task(
-        name=body.__name__.strip("_"),
-        help={**HELP, **own},
+        name=called,
+        help={**shared, **own},
         optional=optional,
         positional=positional,
         auto_shortflags=False,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,10 +13,10 @@ import msgspec
 import pytest
 
 from harness import paths
-from harness.build import cells, changed_lines, effect, identity, kbuild, patches, plugin, rootfs, sandbox, source
+from harness.build import cells, changed_lines, effect, foreign, identity, kbuild, patches, plugin, rootfs, sandbox, source
 from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobserver
-from harness.build.kbuild import Kernel
+from harness.build.kbuild import Kernel, ModuleSource
 from harness.build.rootfs import Rootfs
 from harness.commands.progress import Progress, SuiteProgress, given_up
 from harness.errors import Interrupted, RigError, UsageError
@@ -24,6 +25,7 @@ from harness.host.shell import Line
 from harness.model import catalog, run_folder
 from harness.model.clock import Clock
 from harness.model.coverage import ChangedLines
+from harness.model.foreign import Foreign, arguments
 from harness.model.matrix import Cell, Machine, Variant
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
@@ -42,6 +44,8 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
     `variants` take the place of those that are selected. Raises UsageError, SourceUnavailable or BuildError.
     """
     cells.check(wanted)
+    other = foreign.read(wanted.module) if wanted.module else None
+    maker = functools.partial(foreign.build, other) if other else None
     with Progress("build") as progress:
         sources = source.sources(wanted, lambda text: progress.say("source", text))
         selected = cells.cells(wanted, sources.base, variants)
@@ -53,7 +57,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
             def one(cell: Cell) -> Kernel:
                 try:
                     kernel = kbuild.build(
-                        sources.base, cell, patched[cell.variant], jobs, lambda text: progress.say(cell.name, text)
+                        sources.base, cell, patched[cell.variant], jobs, lambda text: progress.say(cell.name, text), maker
                     )
                 finally:
                     jobs.ended()
@@ -67,12 +71,13 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         + sandbox.notes()
         + tuple(dict.fromkeys(note for done in patched.values() for note in done.notes))  # prefixes of a series share most
         + effect.notes(built, patched)
-        + (() if wanted.plain else _unwatched(built))
+        + (_borrowed(built) if other else () if wanted.plain else _unwatched(built))
     )
+    module = _foreign(built[0].kernel.module, other, wanted) if other else None
     built_plan = Plan(
         base=sources.base,
         cells=built,
-        tests=catalog.choose(wanted.tests),
+        tests=(module.name,) if module else catalog.choose(wanted.tests),
         suite=catalog.digest(),
         settings=wanted.settings,
         version=sources.tree.version,
@@ -80,11 +85,29 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         tree=sources.tree.tree,
         stock_only=not sources.base.default_series and not wanted.series,
         notes=notes,
-        lines=() if wanted.plain else _changed_lines(sources.tree, built, patched),
+        module=module,
+        lines=() if wanted.plain or module else _changed_lines(sources.tree, built, patched),
     )
     if not variants:
         plan.save(built_plan, paths.cache() / "plan.json")
     return built_plan
+
+
+def _foreign(file: Path, source: ModuleSource, wanted: Selection) -> Foreign:
+    """Return the foreign module whose built file for one of the kernels is `file`."""
+    name = file.stem.replace("-", "_")  # as Kbuild and the kernel have it
+    return Foreign(name, foreign.digest(source), arguments(wanted.module_args))
+
+
+def _borrowed(built: Sequence[BuiltCell]) -> tuple[str, ...]:
+    """Return a sentence for each set of functions that a foreign module uses although kernels do not export them."""
+    uses = dict.fromkeys(foreign.linked(of.kernel.module) for of in built)
+    file = built[0].kernel.module.name
+    return tuple(
+        f"{file} uses what these kernels do not export, and was linked for each kernel by itself: {', '.join(names)}."
+        for names in uses
+        if names
+    )
 
 
 def _changed_lines(

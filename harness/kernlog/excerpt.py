@@ -29,11 +29,13 @@ class Excerpt(msgspec.Struct, frozen=True):
 def failure(log: str, first: int, test: str) -> Excerpt:
     """Return the line of a console's log in which the module reports that `test` failed, with its context.
 
-    `first` is the number of the log's first line. If no line reports the failure, the last lines of the log are returned.
+    `test` may be of a subtest, ``SUITE.TEST``, or empty for the module itself. `first` is the number of the log's first line.
+    If no line reports the failure, the last lines of the log are returned.
     """
     lines = log.splitlines()
-    result = re.compile(rf"not ok \d+ {re.escape(test)}\b")
-    results = [number for number, line in enumerate(lines) if result.search(line)]
+    name = re.escape(test.rpartition(".")[2] or test)  # of a subtest, whose suite has lines of its own
+    result = re.compile(rf"not ok \d+ (?:- )?{name}\b|Summary: {name} ")
+    results = [number for number, line in enumerate(lines) if test and result.search(line)]
     start, end = (results[-1] - BEFORE, results[-1] + AFTER + 1) if results else (len(lines) - BEFORE - AFTER - 1, len(lines))
     start = max(start, 0)
     chosen = lines[start:end]

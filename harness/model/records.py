@@ -11,6 +11,7 @@ import msgspec
 
 from harness import paths
 from harness.model.clock import Clock
+from harness.model.foreign import Foreign
 from harness.model.selection import Settings
 from harness.model.trouble import Trouble
 
@@ -219,8 +220,8 @@ class Provenance(Settings, frozen=True, kw_only=True):
     source_tree: str
     stock_only: bool
     scale: str
-    """name of the scale, followed by ``unsettled`` if lazy frees were not purged before each sample: such runs do not compare
-    with others"""
+    """name of the scale, followed by ``unsettled`` if lazy frees were not purged before each sample, or by the foreign module with
+    its digest and parameters: such runs do not compare with others"""
     planned: Count
     """number of results of a complete run"""
     host: str
@@ -233,6 +234,8 @@ class Provenance(Settings, frozen=True, kw_only=True):
     """names of the patches by variant"""
     tests: tuple[str, ...] = ()
     """in the order in which they were asked for; older runs do not have them on record"""
+    module: Foreign | None = None
+    """the foreign module whose tests they are; None for the rig's own"""
     notes: tuple[str, ...] = ()
     """sentences about the limits of the run"""
     finished: str = ""

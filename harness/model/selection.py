@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from harness.errors import UsageError
-from harness.model import catalog
+from harness.model import catalog, foreign
 from harness.model.clock import Clock
 
 DEFAULT = "4.18"
@@ -20,6 +20,8 @@ MARGINS = {Clock.ICOUNT: 1.0, Clock.WALL: 5.0}
 """per cent: a smaller difference does not matter, even if it is real"""
 _MOST_LOOPS = 1e6
 """share of a scale's operations: more would take years"""
+_OWN_MODULE = ("tests", "loops", "unsettled")
+"""options by which the rig tells its own module what to do"""
 Percent = Annotated[float, msgspec.Meta(ge=0)]
 
 
@@ -74,6 +76,8 @@ class Selection(msgspec.Struct, frozen=True):
     kernel: str = ""
     threshold: float = 5.0
     margin: float = 0.0
+    module: str = ""
+    module_args: str = ""
 
     @property
     def margins(self) -> dict[Clock, float]:
@@ -167,5 +171,23 @@ def check(wanted: Selection) -> None:
         raise UsageError(f"--margin has to be between 0 and 100 per cent, not {wanted.margin}.")
     if not 0 <= wanted.threshold < math.inf:
         raise UsageError(f"--threshold has to be 0 or more per cent, not {wanted.threshold}.")
+    _check_module(wanted)
     if wanted.each_patch and wanted.variant:
         raise UsageError("--each-patch and --variant exclude each other: `--variant NAME@*` names each patch of the series NAME.")
+
+
+def _check_module(wanted: Selection) -> None:
+    """Raise UsageError for options of a foreign module without one, and for those that only the rig's own module knows."""
+    if not wanted.module:
+        if wanted.module_args:
+            raise UsageError("--module-args is for the module of --module; name one, or leave it out.")
+        return
+    for name in _OWN_MODULE:
+        if getattr(wanted, name) != getattr(Selection(), name):
+            raise UsageError(
+                f"--{name} is for the rig's own tests, whose place --module takes; --module-args tells that what to do."
+            )
+    for profile in map(str.strip, wanted.profile.split(",")):
+        if catalog.profile_use(profile).tracer:
+            raise UsageError(f"The profile '{profile}' traces loops of the rig's own module; leave it out where --module is given.")
+    foreign.arguments(wanted.module_args)

@@ -121,7 +121,9 @@ def _uncompared(headline: Headline) -> list[str]:
     passed = {r.test for r in headline.tests} - {r.test for r in headline.tests if r.outcome not in ("passed", "xfailed")}
     sweeps = {test.partition("@")[0] for test in passed if "@" in test}
     stress = {test for test in passed if "@" not in test}
-    if stress and not headline.slopes:
+    if headline.module and stress:
+        parts.append(f"{headline.module} passed")
+    elif stress and not headline.slopes:
         parts.append(f"{phrases.number(len(stress), 'stress test')} passed")
     if sweeps:
         parts.append(f"{phrases.number(len(sweeps), 'workload')} of a sweep measured")

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness import text
-from harness.model import clock
+from harness.model import clock, foreign
 from harness.model.clock import Clock
+from harness.model.foreign import Foreign
 from harness.model.matrix import STOCK
 from harness.model.records import SPACE, Provenance
 from harness.model.trouble import Trouble
@@ -187,6 +188,12 @@ def listed(names: Sequence[str]) -> str:
 def outcomes(counts: Mapping[str, int]) -> list[str]:
     """Return the number of tests for each outcome, in words, the good ones first; an outcome without a test is left out."""
     return [f"{counts[name]} {word}" for name, word in _OUTCOMES.items() if counts.get(name)]
+
+
+def module(of: Foreign) -> str:
+    """Return a foreign module with the digest of its sources and its parameters."""
+    given = f", loaded with {' '.join(of.arguments)}" if of.arguments else ", loaded without parameters"
+    return f"{of.name} (sources {of.digest[: foreign.DIGITS]}){given}"
 
 
 def work(run: Provenance) -> str:

@@ -15,6 +15,8 @@ from harness.model.records import Finding, Provenance
 
 _SOURCES = ("--source", "--kernel")
 """options of a run that say what is tested, whatever the cell"""
+_MODULE = ("--module", "--module-args")
+"""those that say by what"""
 
 
 def command(of: Finding, run: Provenance) -> str:
@@ -27,7 +29,7 @@ def command(of: Finding, run: Provenance) -> str:
     if "selfcheck" in words:
         return run.command
     options = ["--machine", of.machine, "--variant", of.variant, "--profile", of.profile, *_tests(of, run, words)]
-    for name in (*_SOURCES, *(["--series"] if of.variant != STOCK else [])):
+    for name in (*_SOURCES, *_MODULE, *(["--series"] if of.variant != STOCK else [])):
         options += _option(words, name)
     return shell.quote([*environment(run.command), "invoke", _task(of, run, words), *options, *_amount(of, run)])
 
@@ -47,16 +49,16 @@ def _task(of: Finding, run: Provenance, words: Sequence[str]) -> str:
 
 def _tests(of: Finding, run: Provenance, words: Sequence[str]) -> list[str]:
     """Return the option that selects the tests: the one that showed it, or those of the run where it took all of them."""
-    if run.hours or of.around:
+    if run.hours or of.around or run.module:
         return _option(words, "--tests")
     return ["--tests", of.test.partition("@")[0]]
 
 
 def _amount(of: Finding, run: Provenance) -> list[str]:
     """Return the options for the amount of work: of boots no more than it takes to get to the one that showed it."""
-    scale, _, unsettled = run.scale.partition(" ")
+    scale, *apart = run.scale.split(" ")
     options = [] if scale == catalog.SCALE else ["--scale", scale]
-    options += ["--unsettled"] if unsettled else []
+    options += ["--unsettled"] if apart == ["unsettled"] else []
     options += [] if run.loops == 1 else ["--loops", f"{run.loops:g}"]
     options += [] if run.clock is Clock.ICOUNT else ["--clock", run.clock]
     if run.hours:

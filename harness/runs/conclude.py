@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,9 @@ import msgspec
 from harness import paths
 from harness.errors import RigError, UsageError
 from harness.host import files
-from harness.model import catalog, records
+from harness.model import catalog, foreign, records
 from harness.model.order import asked
-from harness.model.records import Finding, Provenance
+from harness.model.records import Finding, Provenance, Sample
 from harness.model.run_folder import COMPRESSED, Run
 from harness.report.contents import Content
 from harness.report.junit import junit
@@ -65,9 +66,10 @@ def conclude(run: Run) -> Outcome:
     if provenance.hours:
         shown = leaks.condensed(results)
     samples = tuple(run.samples())
-    comparisons = order.arranged(compare.compare(samples, catalog.performance(), provenance.margins, provenance.threshold))
+    tests = _compared(samples)
+    comparisons = order.arranged(compare.compare(samples, tests, provenance.margins, provenance.threshold))
     before = prefixes.predecessors(provenance.patches)
-    steps = order.arranged(compare.stepwise(samples, before, catalog.performance(), provenance.margins, provenance.threshold))
+    steps = order.arranged(compare.stepwise(samples, before, tests, provenance.margins, provenance.threshold))
     outcome = Outcome(run.folder, comparisons, findings, results, provenance, judged, steps)
     content = Content(
         provenance=provenance,
@@ -96,6 +98,11 @@ def conclude(run: Run) -> Outcome:
     if run.folder.parent == paths.RESULTS and not (latest.exists() and latest.resolve().name > run.folder.name):
         _point(latest, run.folder.name)
     return outcome
+
+
+def _compared(samples: Iterable[Sample]) -> list[str]:
+    """Return the tests of which samples are compared: performance tests, and all that are within a foreign module."""
+    return [*catalog.performance(), *foreign.tests(sample.test for sample in samples)]
 
 
 def found(run: Run, judged: Sequence[Slope]) -> tuple[Finding, ...]:
@@ -155,7 +162,8 @@ def across(before: Run, after: Run, threshold: float | None) -> Outcome:
         notes = (*provenance.notes, f"{' and '.join(unproven)}: {UNPROVEN[0].lower()}{UNPROVEN[1:]}")
         provenance = msgspec.structs.replace(provenance, notes=notes)
     threshold = provenance.threshold if threshold is None else threshold
-    judged = compare.across(before.samples(), after.samples(), old.run, catalog.performance(), provenance.margins, threshold)
+    samples = (before.samples(), after.samples())
+    judged = compare.across(*samples, old.run, _compared(itertools.chain(*samples)), provenance.margins, threshold)
     comparisons = asked(provenance).arranged(judged)
     if not any(c.ratio is not None for c in comparisons):
         raise UsageError(f"{old.run} and {provenance.run} have no performance test in common, by cell and clock.")

@@ -10,7 +10,7 @@ import msgspec
 from harness import paths
 from harness.errors import RigError, UsageError
 from harness.host import files
-from harness.model import catalog
+from harness.model import catalog, foreign
 from harness.model.run_folder import Run
 from harness.report import trend as pages
 from harness.runs import history_store, lifecycle, retention
@@ -89,7 +89,7 @@ def look(test: str = "") -> HistoryView:
         unread = take_up(kept)
         rows, trends = kept.runs(), kept.trend([test] if test else ())
     if not test:
-        compared = catalog.performance()
+        compared = [*catalog.performance(), *foreign.tests(trend.of.test for trend in trends)]
         trends = [trend for trend in trends if trend.of.test in compared]
     page = paths.RESULTS / PAGE
     files.write(page, pages.page(rows, trends))

@@ -42,9 +42,9 @@ def begin(run: Run, planned: Plan, command: str) -> None:
     run.json is written last: without it the folder is no run. Raises RigError if the disk has no room.
     """
     settings = planned.settings
-    scale = f"{settings.scale} unsettled" if settings.unsettled else settings.scale
+    apart = planned.module.words if planned.module else "unsettled" if settings.unsettled else ""
     provenance = Provenance(
-        **msgspec.structs.asdict(settings) | {"scale": scale},
+        **msgspec.structs.asdict(settings) | {"scale": f"{settings.scale} {apart}".strip()},
         run=run.folder.name,
         started=records.now(),
         command=command,
@@ -62,6 +62,7 @@ def begin(run: Run, planned: Plan, command: str) -> None:
         cells={built.cell.name: built.kernel.key for built in planned.cells},
         patches={built.cell.variant.name: tuple(p.name for p in patches.read(built.cell.variant)) for built in planned.cells},
         tests=planned.tests,
+        module=planned.module,
         notes=planned.notes,
         selfcheck=check.sentence() if (check := trust.last_selfcheck()) else "",
         audited=trust.audited(planned),

@@ -59,6 +59,8 @@ class Headline(msgspec.Struct, frozen=True):
     """True if the run's boots proved what they ran"""
     left_out: int = 0
     """number of the run's records that could not be read"""
+    module: str = ""
+    """name of the foreign module whose loads are the tests"""
 
     @property
     def compared(self) -> tuple[Comparison, ...]:
@@ -117,6 +119,7 @@ def _headline(
         machines=len(provenance.machines),
         proven=provenance.proven,
         left_out=provenance.left_out,
+        module=provenance.module.name if provenance.module else "",
     )
     return msgspec.structs.replace(headline, word=_word(headline))
 

@@ -85,7 +85,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _xfail(chosen: Plan, session: Session, step: Step) -> list[pytest.MarkDecorator]:
     cell = session.built.cell
-    bugs = chosen.base.bugs(cell.machine.name, cell.profile, step.name)
+    bugs = chosen.bugs(cell, step.name)
     if not bugs:
         return []
     reason = "; ".join(dict.fromkeys(bug.reason for bug in bugs))

@@ -14,15 +14,16 @@ from harness.kernlog import excerpt, symbols
 from harness.kernlog.kinds import STALLS
 from harness.model import catalog, trouble
 from harness.model.clock import Clock
+from harness.model.foreign import Foreign
 from harness.model.known_bugs import NOT_SEEN, explanation
-from harness.model.matrix import STOCK, Base, Cell
-from harness.model.records import Finding
+from harness.model.matrix import STOCK, Cell
+from harness.model.records import Finding, Sample
 from harness.model.trouble import Frame, OwnKind, Severity, Testimony, Trouble
-from harness.suite import guest_script, ktap
+from harness.suite import foreign, guest_script, ktap
 from harness.suite.extract import Observed, Reading
 from harness.suite.plan import Plan, Session, Step
 from harness.suite.vm_pool import Lab, Station
-from harness.suite.watch import Bad, watch
+from harness.suite.watch import Bad, Watched, watch
 from harness.vm.vms import GuestDied
 
 _TAIL = 40
@@ -38,12 +39,12 @@ Judge = Callable[[Observed], None]
 class _Trial:
     """The names that go on every record of a trial."""
 
-    def __init__(self, session: Session, base: Base, test: str) -> None:
+    def __init__(self, session: Session, plan: Plan, test: str) -> None:
         self.cell: Cell = session.built.cell
         self.session = session
         self.test = test
-        self._base = base
-        self.known = base.bugs(self.cell.machine.name, self.cell.profile, test)
+        self._plan = plan
+        self.known = plan.bugs(self.cell, test)
 
     def finding(self, trouble: Trouble, log: str) -> Finding:
         return Finding(
@@ -73,15 +74,16 @@ class _Trial:
         """Return the troubles with their places in the source, as far as debug information has them."""
         kernel = self.session.built.kernel
         try:
-            tree = tree_of(self._base, self.cell.variant)
-            return symbols.resolve(troubles, kernel.vmlinux, [kernel.debug_module], tree, paths.TEST_MODULE)
+            tree = tree_of(self._plan.base, self.cell.variant)
+            source = kernel.module.parent if self._plan.module else paths.TEST_MODULE
+            return symbols.resolve(troubles, kernel.vmlinux, [kernel.debug_module], tree, source)
         except RigError:
             return troubles  # the places are a help, not the finding
 
 
 def boot(lab: Lab, plan: Plan, session: Session) -> Observed:
     """Boot a cell and return what its kernel reported before the first test."""
-    trial = _Trial(session, plan.base, "boot")
+    trial = _Trial(session, plan, "boot")
     try:
         station = lab.station(session)
     except GuestDied as died:
@@ -95,7 +97,7 @@ def boot(lab: Lab, plan: Plan, session: Session) -> Observed:
 
 def end(lab: Lab, plan: Plan, session: Session) -> Observed:
     """Return what a cell's kernel reported after the last test; skipped if its VM was lost before."""
-    trial = _Trial(session, plan.base, "end")
+    trial = _Trial(session, plan, "end")
     station = lab.current(session)
     if station is None:
         return Observed(skipped="the VM was lost in an earlier test, whose result says why")
@@ -115,7 +117,7 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
     Raises VmLost only when QEMU cannot be started, its VM's folder is gone, or nothing can be said because the host or
     QEMU stood still; then the VM is ended.
     """
-    trial = _Trial(session, plan.base, step.name)
+    trial = _Trial(session, plan, step.name)
     try:
         station = lab.station(session)
     except GuestDied as died:
@@ -135,20 +137,45 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         findings = _with_evidence(trial.findings(ends, station.log_name), watched.bad.testimony)
         reached = reading.reached(station.dumps())
         findings = _leave(lab, plan, session, step.name, findings, lost=True)
-        return Observed(samples=reading.samples(ktap.parse(watched.log)), findings=findings, reached=reached)
-    report = ktap.parse(watched.output)
+        return Observed(samples=_samples(plan, reading, watched.log), findings=findings, reached=reached)
     reported = kernlog.find(watched.log, first)
     _check_time(lab, session, station, reported, timed=timed)
-    troubles = reading.troubles(reported, watched.output, first) + failures(step, report, first, watched.log)
+    seen = _foreign(plan.module, reading, watched, first) if plan.module else _own_module(step, reading, watched, first, station)
+    troubles = reading.troubles(reported, watched.output, first) + seen.troubles
     if troubles:
         station.keep()
+    findings = _leave(lab, plan, session, step.name, trial.findings(troubles, station.log_name), lost=False)
+    return msgspec.structs.replace(seen.records, findings=findings)
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """The report of a load that ended well."""
+
+    records: Observed
+    """without findings"""
+    troubles: list[Trouble]
+    """tests that failed"""
+
+
+def _samples(plan: Plan, reading: Reading, log: str) -> tuple[Sample, ...]:
+    """Return the samples in the log of a load that did not end well."""
+    return reading.within(plan.module, foreign.parse(log)) if plan.module else reading.samples(ktap.parse(log))
+
+
+def _foreign(module: Foreign, reading: Reading, watched: Watched, first: int) -> _Seen:
+    said = foreign.parse(watched.output)
+    records = Observed(samples=reading.within(module, said), skipped=said.skipped)
+    return _Seen(records, _failures(foreign.failed(module, said), first, watched.log))
+
+
+def _own_module(step: Step, reading: Reading, watched: Watched, first: int, station: Station) -> _Seen:
+    report = ktap.parse(watched.output)
     skipped = next((o.reason for o in report.outcomes if o.skipped), "")
     dumps = station.dumps()
     counted, locked = reading.counted(report, dumps, watched.output)
-    return Observed(
+    records = Observed(
         samples=reading.samples(report),
         points=reading.points(report),
-        findings=_leave(lab, plan, session, step.name, trial.findings(troubles, station.log_name), lost=False),
         histograms=reading.histograms(report),
         sections=reading.sections(watched.output),
         memory=reading.memory(report, watched.output),
@@ -158,6 +185,7 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         reached=() if skipped else reading.reached(dumps),
         skipped=skipped,
     )
+    return _Seen(records, failures(step, report, first, watched.log))
 
 
 def _check_time(lab: Lab, session: Session, station: Station, troubles: Sequence[Trouble], *, timed: bool = False) -> None:
@@ -250,12 +278,21 @@ def _own(kind: OwnKind, title: str, first: int, text: str) -> Trouble:
 
 def failures(step: Step, report: ktap.Report, first: int, log: str) -> list[Trouble]:
     """Return the failures of the test of `step`, with their lines of the console's log; `first` is the log's first line."""
+    return _failures(_failed(step, report), first, log)
+
+
+def _failed(step: Step, report: ktap.Report) -> list[tuple[str, str]]:
     failed = [(o.test, o.reason or "the test failed") for o in report.outcomes if not o.ok]
     failed += [(step.test.name, f"the module printed a number that cannot be: {line}") for line in report.impossible]
     if not report.complete:
         failed.append((step.test.name, "the module did not report a result for every test"))
     elif not failed and not any(o.skipped for o in report.outcomes) and not report.measured:
         failed.append((step.test.name, f"{step.test.name} reported no sample"))
+    return failed
+
+
+def _failures(failed: Sequence[tuple[str, str]], first: int, log: str) -> list[Trouble]:
+    """Return a trouble for each test that failed, with its reason."""
     troubles = []
     for test, reason in failed:
         shown = excerpt.failure(log, first, test)

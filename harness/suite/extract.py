@@ -13,9 +13,11 @@ from harness.kernlog import kmemleak
 from harness.model import catalog, clock
 from harness.model.attribution import Counted, LockedSection
 from harness.model.coverage import Reached
+from harness.model.foreign import Foreign
 from harness.model.records import SPACE, Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Sample
 from harness.model.trouble import Trouble
 from harness.suite import attribution, coverage, guest_script, ktap, meminfo, tracer
+from harness.suite.foreign import Said
 from harness.suite.plan import Plan, Session, Step
 from harness.vm.blocks import Dump
 
@@ -118,6 +120,25 @@ class Reading:
             repeat=self._step.round * (warmup + self._size.repeat) + repeat,
             warmup=self._step.round >= self._size.rounds or repeat < warmup,
             **measured,  # type: ignore[arg-type]
+        )
+
+    def within(self, module: Foreign, said: Said) -> tuple[Sample, ...]:
+        """Return the samples of the tests within a foreign module; none of kernels that are not there to be timed.
+
+        It may warm up by its own parameters; the rig does not know, and takes all of them to count.
+        """
+        if "performance" not in self._use.kinds:
+            return ()
+        repeats = max((timing.repeat for timing in said.timings), default=0) + 1
+        return tuple(
+            Sample(
+                **self._names,  # type: ignore[arg-type]
+                test=module.test(timing.test),
+                repeat=self._step.round * repeats + timing.repeat,
+                thread=timing.thread,
+                **self._cost(timing),  # type: ignore[arg-type]
+            )
+            for timing in said.timings
         )
 
     def points(self, report: ktap.Report) -> tuple[Point, ...]:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.kernlog import kmemleak
 from harness.model import catalog
+from harness.model.foreign import Foreign
 from harness.suite.plan import Plan, Session, Step
 from harness.suite.vm_pool import MODULE
 
@@ -25,13 +26,18 @@ _SCRIPT = Path(__file__).with_name("guest.sh")
 
 def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
     """Return the command that does `step` in the guest."""
+    if chosen.module:
+        return _script(step, foreign_passes(chosen.module, session), chosen.module.arguments)
     tracer = catalog.profile_use(session.built.cell.profile).tracer
     first = step.test.stress or (session.boot == 0 and step.round == chosen.size.aside)
     looks = first and not (tracer or step.axis or chosen.hours or session.counts)
     wanted = parameters(chosen, step, tracer=bool(tracer), looks=looks, counts=session.counts)
     words = [f"{name}={value}" for name, value in wanted.items()]
-    ordered = " ".join(passes(chosen, session, step, looks=looks))
-    return ("sh", "-c", _SCRIPT.read_text(), "sh", step.name, ordered, MODULE, *words)
+    return _script(step, passes(chosen, session, step, looks=looks), words)
+
+
+def _script(step: Step, ordered: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
+    return ("sh", "-c", _SCRIPT.read_text(), "sh", step.name, " ".join(ordered), MODULE, *words)
 
 
 def passes(chosen: Plan, session: Session, step: Step, *, looks: bool) -> tuple[str, ...]:
@@ -53,6 +59,18 @@ def passes(chosen: Plan, session: Session, step: Step, *, looks: bool) -> tuple[
         (step.test.faults, "forbid_faults"),
         (use.leaks and step.scans, f"print_leaks:{kmemleak.MOST}"),
     ]
+    return tuple(name for wanted, name in around if wanted)
+
+
+def foreign_passes(module: Foreign, session: Session) -> tuple[str, ...]:
+    """Return the passes of guest.sh that make up a load of a foreign module: those that need nothing of it."""
+    leaks = catalog.profile_use(session.built.cell.profile).leaks
+    around = (
+        (leaks, "clear_leaks"),
+        (True, f"load_foreign:{module.name}"),
+        (True, "print_log"),
+        (leaks, f"print_leaks:{kmemleak.MOST}"),
+    )
     return tuple(name for wanted, name in around if wanted)
 
 

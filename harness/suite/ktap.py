@@ -135,6 +135,14 @@ def parse(log: str) -> Report:
     return read.report()
 
 
+def timing(text: str) -> Timing | None:
+    """Return the sample that a module's line reports; None for another line, and one with a number that no record can hold."""
+    sample = _SAMPLE.match(text)
+    if not sample or any(map(_is_impossible, sample.groups()[1:])):
+        return None
+    return Timing(sample[1], *(int(sample[number]) for number in range(2, 6)))
+
+
 def _is_impossible(number: str) -> bool:
     digits = number.lstrip("0")
     return len(digits) > len(str(MOST)) or int(digits or "0") > MOST
@@ -157,8 +165,8 @@ class _Read:
         """Take a line of the module's, if it is of a kind that is known."""
         if plan := _PLAN.match(text):
             self._planned = int(plan[1])
-        elif sample := _SAMPLE.match(text):
-            self._timings.append(Timing(sample[1], *(int(sample[number]) for number in range(2, 6))))
+        elif timed := timing(text):
+            self._timings.append(timed)
         elif latency := _LATENCY.match(text):
             repeat, operations, overhead, longest = (int(latency[number]) for number in range(2, 6))
             self._latencies.append(Latency(latency[1], repeat, operations, overhead, longest, ()))

@@ -13,12 +13,15 @@ import msgspec
 from harness.build.built import BuiltCell
 from harness.errors import UsageError
 from harness.host import files, stored
-from harness.model import catalog
+from harness.model import catalog, foreign
 from harness.model.catalog import ProfileUse, Scale, SuiteTest
 from harness.model.clock import Clock
 from harness.model.coverage import ChangedLine, ChangedLines
+from harness.model.foreign import Foreign
+from harness.model.known_bugs import KnownBug
 from harness.model.matrix import Base, Cell
 from harness.model.selection import Settings
+from harness.model.trouble import OWN
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -109,6 +112,8 @@ class Plan(msgspec.Struct, frozen=True):
     """of a soak: its rounds follow from it"""
     lines: tuple[ChangedLines, ...] = ()
     """lines of the series, by cell"""
+    module: Foreign | None = None
+    """the foreign module whose loads are its tests; None for the rig's own"""
 
     def with_settings(self, **changed: Any) -> Plan:
         """Return this plan with other settings."""
@@ -126,6 +131,8 @@ class Plan(msgspec.Struct, frozen=True):
 
     def patience(self, step: Step) -> float:
         """Return the factor by which `step` may take longer than at scale quick."""
+        if self.module:
+            return max(self.size.patience, foreign.PATIENCE)
         return self.size.patience * max(1.0, self.settings.loops) * (catalog.suite().sweep.patience if step.axis else 1)
 
     @property
@@ -156,7 +163,7 @@ class Plan(msgspec.Struct, frozen=True):
         """Return the VM that counts a cell's instructions by function; None where that is not wanted or not possible."""
         use = catalog.profile_use(built.cell.profile)
         tests = [test for test in self._chosen() if not test.stress and test.kind in use.kinds]
-        if not tests or use.tracer or not self._watched(built, Clock.ICOUNT):
+        if self.module or not tests or use.tracer or not self._watched(built, Clock.ICOUNT):
             return None
         steps = (*(Step(test) for test in tests if test.kind == "performance"), *_sizes(tests))
         return Session(built, Clock.ICOUNT, boot, steps, watched=True)
@@ -189,12 +196,26 @@ class Plan(msgspec.Struct, frozen=True):
         """Return the timed steps of boot number `boot` of a cell."""
         if use.boots and boot >= use.boots:
             return ()
+        if self.module:
+            return tuple(Step(test, round_) for round_ in range(self.size.rounds) for test in self._chosen())
         tests = [test for test in self._chosen() if use.runs(test)]
         count = max(self.size.rounds, self.size.aside + 1)
         rounds = [Step(test, round_) for round_ in range(count) for test in tests if test.kind == "performance"]
         return (*rounds, *_sizes(tests))
 
+    def bugs(self, cell: Cell, test: str) -> tuple[KnownBug, ...]:
+        """Return the bugs that stock is known to show in `test` of a cell.
+
+        A foreign module may show any that the kernel itself reports, and does not have to; what fails in it is no known bug.
+        """
+        if not self.module:
+            return self.base.bugs(cell.machine.name, cell.profile, test)
+        reported = [bug for bug in self.base.bugs(cell.machine.name, cell.profile) if bug.kind not in OWN]
+        return tuple(msgspec.structs.replace(bug, always=False) for bug in reported) if test == self.module.name else ()
+
     def _chosen(self) -> list[SuiteTest]:
+        if self.module:
+            return [SuiteTest(self.module.name, "performance", {})]
         return [test for test in catalog.suite().tests if test.name in self.tests]
 
 

@@ -17,14 +17,17 @@ from harness.vm.vms import Vm
 
 _UNKNOWN = "unknown"
 _LOADED = "/sys/module/vmalloc_test/notes/.note.gnu.build-id"
-# The module is loaded for a moment, to run no test; a kernel that does not load it says so in each of its tests. One that is
-# loaded already, as by a person who used a VM that is up, is none that the rig put there.
 _ASK = """\
 hex() { busybox od -An -v -tx1 "$1" | busybox tr -d ' \\n'; }
 echo "release $(uname -r)"
 echo "command_line $(cat /proc/cmdline)"
 echo "initramfs $(cat %s)"
 echo "kernel $(hex /sys/kernel/notes)"
+"""
+# The module is loaded for a moment, to run no test; a kernel that does not load it says so in each of its tests. One that is
+# loaded already, as by a person who used a VM that is up, is none that the rig put there. A foreign module cannot be loaded
+# without running its tests.
+_ASK_MODULE = """\
 if [ -e /sys/module/vmalloc_test ]; then
     echo "module loaded already"
 elif insmod "$1" tests=none; then
@@ -47,7 +50,7 @@ def prove(
     `module` is the test module's file in the guest; `build_id` reads that of the file which was sent. Raises Mismatch with
     both values where they are not what was built for the cell of `session`; VmLost when the guest does not answer.
     """
-    script = _ASK % (rootfs.IDENTITY, _LOADED)
+    script = _ASK % rootfs.IDENTITY + ("" if session.built.kernel.foreign else _ASK_MODULE % _LOADED)
     sent = build_id(session.built.kernel.module)
     return check(_answers(guest.run("sh", "-c", script, "sh", module)), session, boot, sent, _version(machine))
 

@@ -54,9 +54,10 @@ _HOSTING = Hosting()
 
 
 def put_modules(guest: Guest, built: BuiltCell) -> None:
-    """Write the module, and the one that a test of it loads, in a guest."""
+    """Write the module, and the one that a test of the rig's own loads, in a guest."""
     guest.put(built.kernel.module.read_bytes(), MODULE)
-    guest.put(built.kernel.second_module.read_bytes(), _SECOND)
+    if not built.kernel.foreign:
+        guest.put(built.kernel.second_module.read_bytes(), _SECOND)
 
 
 class Pause(NamedTuple):

@@ -13,6 +13,7 @@ import pytest
 
 from harness.build import buildlog, git, kbuild, patches, toolchain
 from harness.build.jobserver import Jobserver
+from harness.build.kbuild import ModuleSource
 from harness.build.source import Tree
 from harness.errors import RigError
 from harness.host import parallel, shell
@@ -241,10 +242,10 @@ def test_cells_with_the_same_headers_have_one_module(
     made: list[str] = []
     waiting = threading.Barrier(2)
 
-    def make_module(self: kbuild.KernelBuild, work: Path) -> None:
+    def make_module(self: kbuild.KernelBuild, _: object, work: Path) -> None:
         made.append(self.cell.name)
         time.sleep(0.2)  # the other cell looks meanwhile
-        (work / f"{kbuild.MODULE}.ko").write_text(f"of {self.cell.name}")
+        (work / "m.ko").write_text(f"of {self.cell.name}")
 
     def module(text: str) -> Path:
         commit = git.with_files(tree.commit, {"mm/vmalloc.c": f"{text}\n"}, text)
@@ -252,7 +253,7 @@ def test_cells_with_the_same_headers_have_one_module(
         build = kbuild.KernelBuild(base, Cell(machine, Variant(text), "perf"), patched, jobs, lambda _: None)
         build.folder.parent.mkdir(parents=True)
         waiting.wait(60)
-        return build.module()
+        return build.module(ModuleSource("a module", (("main.c", b""),)))
 
     monkeypatch.setattr(kbuild.KernelBuild, "build_kernel", lambda _: None)
     monkeypatch.setattr(kbuild.KernelBuild, "_make_module", make_module)
@@ -261,7 +262,7 @@ def test_cells_with_the_same_headers_have_one_module(
         first, second = parallel.side_by_side(module, ["one", "two"], 2)
     assert first == second
     assert len(made) == 1
-    assert first.read_text() == f"of {made[0]}"
+    assert (first / "m.ko").read_text() == f"of {made[0]}"
 
 
 def test_another_makefile_or_an_edited_config_is_configured(

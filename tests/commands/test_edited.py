@@ -48,6 +48,13 @@ def test_what_is_compared_is_tested_with_head_as_well(tree: Path) -> None:
     )
 
 
+def test_a_foreign_module_is_loaded_into_both_kernels(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    module = tmp_path_factory.mktemp("module")
+    (module / "one.c").write_text("")
+    wanted = edited.selected(Selection(module=str(module), module_args="a=1"), str(tree))
+    assert (wanted.variant, wanted.tests, wanted.module_args) == (f"stock,{tree.name}-edits", "", "a=1")
+
+
 def test_the_time_that_the_edits_take_is_recorded(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timings, "HERE", timings.Record(0.0))
     edited.selected(Selection(), str(tree))

@@ -166,7 +166,7 @@ def check_values(called: Sequence[ParserContext]) -> None:
     chosen = Selection()
     for call in called:
         given = {arg.attr_name or arg.name: arg.value for arg in call.args.values() if arg.value not in (None, False, "")}
-        if set(options.HELP) <= {arg.attr_name or arg.name for arg in call.args.values()}:
+        if set(options.HELP) - set(options.OF_A_MODULE) <= {arg.attr_name or arg.name for arg in call.args.values()}:
             wanted = selection.refine(chosen, {name: value for name, value in given.items() if name in options.HELP})
             chosen = wanted if call.name == "select" else chosen
             check_selection(call.name or "", wanted, given)
@@ -203,9 +203,10 @@ def check_series(task: str, wanted: Selection, given: dict[str, str]) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home in which the series lies that docs speak of."""
+    """A home in which the series and the module lie that docs speak of."""
     monkeypatch.setenv("HOME", str(tmp_path))
     shutil.copytree(paths.SERIES / selection.DEFAULT / "fixes", tmp_path / "my-series")
+    shutil.copytree(paths.PROJECT / "tests/data/module", tmp_path / "my-module")
     return tmp_path
 
 

@@ -13,6 +13,7 @@ import pytest
 from harness.build import cells
 from harness.model import catalog
 from harness.model.clock import Clock
+from harness.model.foreign import Foreign
 from harness.model.matrix import load_base
 from harness.model.selection import Selection, check, refine
 from harness.report.reproduce import command
@@ -78,6 +79,13 @@ def test_a_finding_of_a_later_boot_is_got_to() -> None:
 )
 def test_the_command_takes_what_was_tested_from_that_of_the_run(of: str, given: str, expected: str) -> None:
     assert expected in again({"variant": of}, command=given)
+
+
+def test_a_foreign_module_is_loaded_again_as_it_was() -> None:
+    module = Foreign("mine", "0" * 64, ("a=1", "b=2"))
+    given = "invoke select --module '/a b/mine' --module-args 'a=1 b=2' --scale quick test"
+    said = again({"test": "mine"}, command=given, module=module, scale=f"quick {module.words}")
+    assert said == f"invoke test {CELL} --module '/a b/mine' --module-args 'a=1 b=2' --scale quick --boots 1"
 
 
 def test_stock_needs_no_series() -> None:

@@ -17,6 +17,7 @@ from rich.console import Console
 from harness import paths
 from harness.errors import RigError, UsageError
 from harness.model.clock import Clock
+from harness.model.foreign import Foreign
 from harness.model.matrix import Base
 from harness.model.run_folder import Run
 from harness.report import page, terminal
@@ -47,6 +48,31 @@ def test_records_become_an_outcome_and_a_page(run: Run) -> None:
     assert len(outcome.results) == 2
     assert exit_code(outcome) == ExitCode.FINDING
     assert "-50.0 %" in (run.folder / "report.html").read_text()
+
+
+def test_tests_of_a_foreign_module_are_compared(results: Path) -> None:
+    def stored(name: str, module: Foreign) -> Run:
+        told = make.provenance(run=name, tests=("mine",), module=module, scale=f"quick {module.words}")
+        run = Run(results / name)
+        (run.folder / "run.json").write_bytes(msgspec.json.encode(told))
+        fast = [make.sample(50.0 + boot / 10, variant="mine", test="mine/fix_test", boot=boot) for boot in range(3)]
+        run.add([*(make.sample(100.0 + boot / 10, test="mine/fix_test", boot=boot) for boot in range(3)), *fast])
+        run.add([make.result(test="mine")])
+        return run
+
+    one = stored("20260102-030405-abcd", Foreign("mine", "01" * 32, ("a=1",)))
+    outcome = conclude.conclude(one)
+    assert [(c.test, c.variant, c.verdict) for c in outcome.comparisons] == [("mine/fix_test", "mine", "faster")]
+    for report in ("report.html", "report.md"):
+        assert "mine (sources 01010101), loaded with a=1" in " ".join((one.folder / report).read_text().split())
+    (alone,) = headlines(one.provenance(), (), (), [make.result(test="mine", variant="mine")])
+    assert "mine passed" in why(alone)
+    assert "stress" not in why(alone)
+    same = stored("20260103-030405-abcd", Foreign("mine", "01" * 32, ("a=1",)))
+    assert {c.verdict for c in conclude.across(one, same, None).comparisons} == {"same"}
+    other = stored("20260104-030405-abcd", Foreign("mine", "01" * 32, ("a=2",)))
+    with pytest.raises(UsageError, match="scale quick mine 01010101 a=1 there, quick mine 01010101 a=2 here"):
+        conclude.across(one, other, None)
 
 
 def test_junit_of_a_run_that_was_resumed_is_of_the_whole_run(run: Run) -> None:

@@ -14,6 +14,7 @@ import pytest
 from harness.kernlog import kmemleak
 from harness.model import catalog
 from harness.model.clock import Clock
+from harness.model.foreign import Foreign
 from harness.model.matrix import Base
 from harness.suite import attribution, guest_script, vm_pool
 from harness.suite.plan import Plan, Session, Step
@@ -177,11 +178,12 @@ class Guest:
             self.has(program)
         (folder / "programs/cat").symlink_to(shutil.which("cat") or "cat")
 
-    def has(self, program: str, code: int = 0) -> None:
-        """Have a program that ends with `code`."""
+    def has(self, program: str, code: int = 0, says: str = "") -> None:
+        """Have a program that `says` something on standard error and ends with `code`."""
         file = self.folder / "programs" / program
         file.parent.mkdir(exist_ok=True)
-        file.write_text(f'#!/bin/sh\necho "{program} $*" >> {self.folder}/calls\nexit {code}\n')
+        said = f"echo '{says}' >&2\n" if says else ""
+        file.write_text(f'#!/bin/sh\necho "{program} $*" >> {self.folder}/calls\n{said}exit {code}\n')
         file.chmod(0o755)
 
     def run(self, *words: str) -> tuple[int, list[str]]:
@@ -191,6 +193,7 @@ class Guest:
     def told(self, *words: str) -> tuple[int, list[str], str]:
         """Run a command of the guest; return its exit code, how programs were called, and what it printed."""
         script = words[2].replace("/dev/kmsg", f"{self.folder}/calls").replace("/sys/kernel", f"{self.folder}/sys")
+        script = script.replace("/sbin/", f"{self.folder}/programs/")
         for file in ("calls", "sys/debug/kmemleak"):
             script = script.replace(f"> {self.folder}/{file}", f">> {self.folder}/{file}")
         env = {"PATH": str(self.folder / "programs")}
@@ -253,9 +256,10 @@ def test_the_script_has_every_pass_and_every_mark(made: Plan) -> None:
     script = guest_script.command(made, *first(made, "mix_stress_test"))[2]
     functions = set(re.findall(r"^(\w+)\(\) \{$", script, re.M))
     soaked = msgspec.structs.replace(made, hours=1.0)
+    other = msgspec.structs.replace(made, module=Foreign("mine", "0" * 64))
     named = {
         name.partition(":")[0]
-        for plan in (made, soaked, watched(made), *(with_profile(made, profile) for profile in ("debug", "latency")))
+        for plan in (made, soaked, other, watched(made), *(with_profile(made, profile) for profile in ("debug", "latency")))
         for session in plan.sessions
         for step in session.steps
         for name in passes(plan, session, step)

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.errors import Mismatch
@@ -89,8 +90,28 @@ def test_a_module_that_was_loaded_before_is_not_the_one_that_was_sent(session: S
 
 
 def test_a_guest_looks_for_a_module_before_it_loads_one() -> None:
-    asked = proof._ASK.index("[ -e /sys/module/vmalloc_test ]"), proof._ASK.index("insmod")
+    asked = proof._ASK_MODULE.index("[ -e /sys/module/vmalloc_test ]"), proof._ASK_MODULE.index("insmod")
     assert asked == tuple(sorted(asked))
+
+
+def test_a_foreign_module_is_not_loaded_to_prove_it(session: Session) -> None:
+    scripts = []
+
+    def run(*words: str) -> str:
+        scripts.append(words[2])
+        return "".join(f"{name} {value}\n" for name, value in answers(session).items() if name != "module")
+
+    kernel = session.built.kernel
+    for foreign in (False, True):
+        built = msgspec.structs.replace(session.built, kernel=msgspec.structs.replace(kernel, foreign=foreign))
+        of = msgspec.structs.replace(session, built=built)
+        guest, machine = SimpleNamespace(run=run), SimpleNamespace(sockets=Path("/no/vm"))
+        boot = booting(built, session.clock, pauses=False)
+        booted = proof.prove(guest, of, machine, boot, MODULE, lambda _: make.MODULE_BUILD_ID)  # type: ignore[arg-type]
+        assert booted.module_build_id == ""
+        with pytest.raises(Mismatch, match="the module's build-id"):
+            proof.prove(guest, of, machine, boot, MODULE, lambda _: "0f" * 20)  # type: ignore[arg-type]
+    assert ["insmod" in script for script in scripts] == [True, True, False, False]
 
 
 def test_a_module_of_another_build_is_refused_even_where_it_cannot_be_loaded(session: Session) -> None:

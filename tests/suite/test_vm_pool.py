@@ -182,6 +182,17 @@ def test_a_guest_has_both_modules(hosts: Hosts, made: Plan, tmp_path: Path) -> N
     used.close()
 
 
+def test_a_foreign_module_comes_alone(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
+    used = hosts.lab(tmp_path)
+    (built,) = made.cells
+    (tmp_path / "vmalloc_second.ko").unlink()
+    kernel = msgspec.structs.replace(built.kernel, foreign=True)
+    cells = (msgspec.structs.replace(built, kernel=kernel),)
+    guest: Any = used.station(msgspec.structs.replace(made, cells=cells).sessions[0]).guest
+    assert guest.files == {"/vmalloc_test.ko": b"first"}
+    used.close()
+
+
 def test_a_boot_ends_when_the_next_begins(hosts: Hosts, made: Plan, tmp_path: Path) -> None:
     used = hosts.lab(tmp_path)
     stations = [used.station(session) for session in made.sessions]
