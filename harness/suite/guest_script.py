@@ -25,10 +25,10 @@ _SCRIPT = Path(__file__).with_name("guest.sh")
 
 def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
     """Return the command that does `step` in the guest."""
-    tracer = catalog.profile_use(session.built.cell.profile).tracer
+    traced = step.traced or bool(catalog.profile_use(session.built.cell.profile).tracer)
     first = step.test.stress or (session.boot == 0 and step.round == chosen.size.aside)
-    looks = first and not (tracer or step.axis or chosen.hours or session.counts)
-    wanted = parameters(chosen, step, tracer=bool(tracer), looks=looks, counts=session.counts)
+    looks = first and not (traced or step.axis or chosen.hours or session.counts)
+    wanted = parameters(chosen, step, traced=traced, looks=looks, counts=session.counts)
     words = [f"{name}={value}" for name, value in wanted.items()]
     ordered = " ".join(passes(chosen, session, step, looks=looks))
     return ("sh", "-c", _SCRIPT.read_text(), "sh", step.name, ordered, MODULE, *words)
@@ -56,7 +56,7 @@ def passes(chosen: Plan, session: Session, step: Step, *, looks: bool) -> tuple[
     return tuple(name for wanted, name in around if wanted)
 
 
-def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool, counts: bool = False) -> Mapping[str, object]:
+def parameters(chosen: Plan, step: Step, *, traced: bool, looks: bool, counts: bool = False) -> Mapping[str, object]:
     """Return the module's parameters for `step`.
 
     A test that is not compared, or that is traced, has one sample without warm-up: more would improve nothing. Where
@@ -70,10 +70,10 @@ def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool, counts: b
     }
     if step.seed:
         named["seed"] = step.seed
+    if traced:
+        named["trace"] = 1
     if step.axis:
         return {**named, "repeat": 1, "busy": 0, step.axis: step.size}
-    if tracer:
-        return {**named, "repeat": 1, "trace": 1}
     if counts:
         return {**named, "repeat": size.warmup + 1, "settle": int(size.settle)}
     if looks:
@@ -81,4 +81,6 @@ def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool, counts: b
     if step.test.stress:
         threads = {"threads": step.test.threads} if step.test.threads else {}
         return {**named, "repeat": 1, **threads}
+    if traced:
+        return {**named, "repeat": 1}
     return {**named, "repeat": size.warmup + size.repeat, "settle": int(size.settle), "latency": int(step.round == size.aside)}
