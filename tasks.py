@@ -35,6 +35,7 @@ from harness.commands import series_add as series_adds
 from harness.commands import series_check as series_checks
 from harness.commands import series_each as each_patch
 from harness.commands import soak as soaks
+from harness.commands import trace as traces
 from harness.commands import userspace as userspaces
 from harness.commands import watch as watches
 from harness.commands import why as reasons
@@ -218,6 +219,32 @@ mutants = options.boots(
             "all": "go on after a mutant's first finding, to learn of every test that catches it",
         },
         ("resume", "all"),
+    )
+)
+
+
+def _trace(wanted: Selection, test: str, events: str | None, buffer: str | None, output: str | None) -> None:
+    """Run one test while the kernel's ftrace records, and write what it recorded for trace-cmd and for Perfetto."""
+    vms.sweep()
+    wish = traces.wish(test, events or "", buffer or "", output or "")
+    every = traces.run(_built(traces.selected(wanted, wish)), wish)
+    for traced in every:
+        for sentence in traces.sentences(traced, wish.folder):
+            _say(sentence)
+    if not all(traced.good for traced in every):
+        raise Exit(code=ExitCode.FINDING)
+
+
+trace = options.boots(
+    options.selection_task(
+        _trace,
+        {
+            "test": "the test to run",
+            "events": "what to record: events as SYSTEM:EVENT, functions, and patterns of both, with commas between them",
+            "buffer": f"MiB that each CPU has to record in (default: {traces.BUFFER})",
+            "output": "a new folder for the files (default: one in results/trace/)",
+        },
+        positional=("test",),
     )
 )
 
