@@ -61,7 +61,7 @@ module_param_named(memory, vmt_params.memory, uint, 0444);
 MODULE_PARM_DESC(memory, "Milliseconds between two looks at memory in a further pass of each test (0, the default: no such pass)");
 
 module_param_named(trace, vmt_params.trace, bool, 0444);
-MODULE_PARM_DESC(trace, "1 switches the kernel's tracing on for the timed loops, and off after them (default 0)");
+MODULE_PARM_DESC(trace, "1 switches the kernel's tracing on for timed loops and stress tests' threads, and off after them (default 0)");
 
 module_param_named(threads, vmt_params.threads, uint, 0444);
 MODULE_PARM_DESC(threads, "Threads of a stress test (0, the default: one for each CPU in cpus=)");

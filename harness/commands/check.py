@@ -49,7 +49,14 @@ def commands(*, fast: bool, everything: bool = False) -> tuple[Commands, ...]:
         "format": (*_PYTHON, "ruff", "format", "--check", "."),
         "lint": (*_PYTHON, "ruff", "check", "."),
         "types": (*_PYTHON, "mypy"),
-        "shell": ("shellcheck", "bootstrap", ".ci/run", "harness/build/tools/rig-cc", "harness/suite/guest.sh"),
+        "shell": (
+            "shellcheck",
+            "bootstrap",
+            ".ci/run",
+            "harness/build/tools/rig-cc",
+            "harness/suite/guest.sh",
+            "harness/suite/ftrace.sh",
+        ),
         "workflow": (*_PYTHON, "check_jsonschema", "--builtin-schema", "vendor.github-workflows", _WORKFLOW),
         "unit": (*_TESTS, "not kernel", *_SPREAD, "worksteal"),
     }

@@ -94,8 +94,12 @@ def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = N
 
 
 def everything(wanted: Selection, series_names: Callable[[Base], Sequence[str]] = matrix.series_names) -> Selection:
-    """Return the selection of a night: every profile and every series of the project where none is named; no VM is left up."""
-    profile = wanted.profile or ",".join(cells.profiles_for(wanted.tests))
+    """Return the selection of a night: every series of the project and every nightly profile where none is named.
+
+    No VM is left up.
+    """
+    nightly = [profile for profile in cells.profiles_for(wanted.tests) if catalog.profile_use(profile).nightly]
+    profile = wanted.profile or ",".join(nightly)
     wanted = msgspec.structs.replace(wanted, keep=False, profile=profile)
     base = matrix.load_base(wanted.kernel or selection.DEFAULT)
     series = list(series_names(base))

@@ -33,7 +33,7 @@ def check(name: str, path: str, machine: str, kernel: str) -> Checked:
     """
     base = matrix.load_base(kernel or DEFAULT)
     variant = _variant(base, name, path)
-    board = matrix.load_machine(machine or _own_machine())
+    board = matrix.load_machine(machine or matrix.own_machine(os.uname().machine))
     with Progress("check") as progress:
         tree = source.resolve(base, os.environ.get("RIG_SOURCE"), lambda text: progress.say("source", text))
         patched = patches.apply(tree, variant)
@@ -55,12 +55,6 @@ def _variant(base: Base, name: str, path: str) -> Variant:
     if variant.series is None:
         raise UsageError(f"'{STOCK}' has no patches to check; name a series.")
     return variant
-
-
-def _own_machine() -> str:
-    """Return the machine that is like this host, whose compiler needs no other's; the first one if none is."""
-    names = matrix.machine_names()
-    return next((name for name in names if matrix.load_machine(name).qemu.kvm_host == os.uname().machine), names[0])
 
 
 def _form(tree: Tree, variant: Variant, patched: Patched) -> list[Check]:

@@ -85,6 +85,9 @@ class ProfileUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     faults: bool = False
     """True if its kernels have fault injection: tests that make allocations fail run in no others"""
 
+    nightly: bool = True
+    """False if a night builds its kernels only where it is told to"""
+
     def runs(self, test: SuiteTest) -> bool:
         """Return whether `test` can run in kernels of the profile."""
         return test.kind in self.kinds and (self.faults or not test.faults)

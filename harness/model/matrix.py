@@ -149,6 +149,12 @@ def machine_names() -> list[str]:
     return sorted(path.stem for path in paths.MACHINES.glob("*.toml"))
 
 
+def own_machine(architecture: str) -> str:
+    """Return the machine that is like a host of an architecture, as ``uname -m`` has it; the first one if none is."""
+    names = machine_names()
+    return next((name for name in names if load_machine(name).qemu.kvm_host == architecture), names[0])
+
+
 def load_machine(name: str) -> Machine:
     """Read the machine `name`; UsageError if there is none or its file is not valid."""
     if name not in machine_names():

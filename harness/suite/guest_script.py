@@ -28,10 +28,10 @@ def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
     """Return the command that does `step` in the guest."""
     if chosen.module:
         return _script(step, foreign_passes(chosen.module, session), chosen.module.arguments)
-    tracer = catalog.profile_use(session.built.cell.profile).tracer
+    traced = step.traced or bool(catalog.profile_use(session.built.cell.profile).tracer)
     first = step.test.stress or (session.boot == 0 and step.round == chosen.size.aside)
-    looks = first and not (tracer or step.axis or chosen.hours or session.counts)
-    wanted = parameters(chosen, step, tracer=bool(tracer), looks=looks, counts=session.counts)
+    looks = first and not (traced or step.axis or chosen.hours or session.counts)
+    wanted = parameters(chosen, step, traced=traced, looks=looks, counts=session.counts)
     words = [f"{name}={value}" for name, value in wanted.items()]
     return _script(step, passes(chosen, session, step, looks=looks), words)
 
@@ -74,7 +74,7 @@ def foreign_passes(module: Foreign, session: Session) -> tuple[str, ...]:
     return tuple(name for wanted, name in around if wanted)
 
 
-def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool, counts: bool = False) -> Mapping[str, object]:
+def parameters(chosen: Plan, step: Step, *, traced: bool, looks: bool, counts: bool = False) -> Mapping[str, object]:
     """Return the module's parameters for `step`.
 
     A test that is not compared, or that is traced, has one sample without warm-up: more would improve nothing. Where
@@ -88,10 +88,10 @@ def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool, counts: b
     }
     if step.seed:
         named["seed"] = step.seed
+    if traced:
+        named["trace"] = 1
     if step.axis:
         return {**named, "repeat": 1, "busy": 0, step.axis: step.size}
-    if tracer:
-        return {**named, "repeat": 1, "trace": 1}
     if counts:
         return {**named, "repeat": size.warmup + 1, "settle": int(size.settle)}
     if looks:
@@ -99,4 +99,6 @@ def parameters(chosen: Plan, step: Step, *, tracer: bool, looks: bool, counts: b
     if step.test.stress:
         threads = {"threads": step.test.threads} if step.test.threads else {}
         return {**named, "repeat": 1, **threads}
+    if traced:
+        return {**named, "repeat": 1}
     return {**named, "repeat": size.warmup + size.repeat, "settle": int(size.settle), "latency": int(step.round == size.aside)}

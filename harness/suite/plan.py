@@ -40,6 +40,8 @@ class Step(msgspec.Struct, frozen=True):
     """True if kmemleak is cleared before the step, so that it forgets earlier leaks"""
     scans: bool = True
     """True if kmemleak scans after the step, for leaks since then"""
+    traced: bool = False
+    """True if the kernel has been told what to record, and the module switches that on for the test"""
 
     @property
     def name(self) -> str:

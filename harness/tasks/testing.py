@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tasks that build kernels, boot them and test them: select, build, boot, test, try, watch, sweep, soak."""
+"""Tasks that build kernels, boot them and test them: select, build, boot, test, try, watch, sweep, soak, trace."""
 
 from __future__ import annotations
 
 import functools
 
 import msgspec
+from invoke.exceptions import Exit
 from invoke.main import program
 
 from harness.commands import edited, options, pipeline, uncaught
 from harness.commands import soak as soaks
+from harness.commands import trace as traces
 from harness.commands import watch as watches
 from harness.errors import RigError, UsageError
 from harness.host import shell
 from harness.model import catalog
 from harness.model.selection import Selection, number, whole, words
-from harness.stats.outcome import Outcome
+from harness.stats.outcome import ExitCode, Outcome
 from harness.tasks import shown
 from harness.vm import vms
 
@@ -130,5 +132,31 @@ soak = options.boots(
             "hours": "how long, such as 0.5 or 72 (default: 1)",
             "seed": "of the rounds: the same ones as in the soak that printed it (default: drawn anew)",
         },
+    )
+)
+
+
+def _trace(wanted: Selection, test: str, events: str | None, buffer: str | None, output: str | None) -> None:
+    """Run one test while the kernel's ftrace records, and write what it recorded for trace-cmd and for Perfetto."""
+    vms.sweep()
+    wish = traces.wish(test, events or "", buffer or "", output or "")
+    every = traces.run(built(traces.selected(wanted, wish)), wish)
+    for traced in every:
+        for sentence in traces.sentences(traced, wish.folder):
+            shown.say(sentence)
+    if not all(traced.good for traced in every):
+        raise Exit(code=ExitCode.FINDING)
+
+
+trace = options.boots(
+    options.selection_task(
+        _trace,
+        {
+            "test": "the test to run",
+            "events": "what to record: events as SYSTEM:EVENT, functions, and patterns of both, with commas between them",
+            "buffer": f"MiB that each CPU has to record in (default: {traces.BUFFER})",
+            "output": "a new folder for the files (default: one in results/trace/)",
+        },
+        positional=("test",),
     )
 )

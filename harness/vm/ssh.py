@@ -73,9 +73,13 @@ class Command:
 
     def output(self) -> str:
         """Return the output so far."""
+        return self.content().decode(errors="replace")
+
+    def content(self) -> bytes:
+        """Return the output so far as it is."""
         while self._drain():
             pass
-        return self._output.decode(errors="replace")
+        return bytes(self._output)
 
     def _drain(self) -> bool:
         """Take what has arrived, up to a limit, because a guest may never stop; return whether there may be more."""
@@ -177,6 +181,13 @@ class Guest:
 
         Raises VmLost when it fails, or is not done after `seconds`.
         """
+        return self._done(words, stdin, seconds).output()
+
+    def get(self, path: str, seconds: float | None = None) -> bytes:
+        """Return the content of a file in the guest; raises VmLost if it cannot be read, or not within `seconds`."""
+        return self._done(("cat", path), b"", seconds).content()
+
+    def _done(self, words: tuple[str, ...], stdin: bytes, seconds: float | None) -> Command:
         most = seconds or self._patience
         late = Deadline(most, self._time)
         command = self.start(*words, stdin=stdin, seconds=most)
@@ -188,7 +199,7 @@ class Guest:
             raise VmLost(f"`{shlex.join(words)}` was given up: it printed {FLOODED}.")
         if command.code:
             raise VmLost(f"`{shlex.join(words)}` failed in the guest with exit code {command.code}: {command.output().strip()}")
-        return command.output()
+        return command
 
     def put(self, content: bytes, path: str) -> None:
         """Write a file in the guest; Dropbear has no SFTP."""

@@ -64,6 +64,30 @@ static bool nothing_allocated(const struct vmt_run *run)
 	return run->test->flags & VMT_STRESS;
 }
 
+/*
+ * The threads of a stress test work at once, so none of them can know when to
+ * switch tracing off. Other tests trace their timed loop.
+ */
+static int run_threads(struct vmt_run *run, char *reason)
+{
+	bool traced = vmt_params.trace && run->test->flags & VMT_STRESS;
+	int err;
+
+	if (traced)
+		tracing_on();
+	err = vmt_start_threads(run);
+	if (err) {
+		scnprintf(reason, VMT_REASON_LEN,
+			  "error %d: the threads did not start", err);
+	} else {
+		run->fatal = vmt_wait_for_threads(run);
+		vmt_stop_threads(run, run->nr_threads);
+	}
+	if (traced)
+		tracing_off();
+	return err;
+}
+
 static int run_pass(struct vmt_run *run, char *reason)
 {
 	int err;
@@ -77,14 +101,9 @@ static int run_pass(struct vmt_run *run, char *reason)
 		return -ENOMEM;
 	}
 
-	err = vmt_start_threads(run);
-	if (err) {
-		scnprintf(reason, VMT_REASON_LEN,
-			  "error %d: the threads did not start", err);
+	err = run_threads(run, reason);
+	if (err)
 		goto out_free;
-	}
-	run->fatal = vmt_wait_for_threads(run);
-	vmt_stop_threads(run, run->nr_threads);
 
 	vmt_ktap_pass_end(run);
 	err = run->fatal ?: first_error(run);

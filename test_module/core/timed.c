@@ -2,8 +2,10 @@
 /* The loops that performance and sweep tests time. */
 #include <linux/kernel.h>
 #include <linux/ktime.h>
+#include <linux/sched.h>
 
 #include "core/histogram.h"
+#include "core/ktap.h"
 #include "core/timed.h"
 #include "lib/fail.h"
 #include "lib/marks.h"
@@ -16,8 +18,12 @@
 void vmt_clock_start(struct vmt_thread *t)
 {
 	vmt_settle_if_asked();
-	if (vmt_params.trace)
+	if (vmt_params.trace) {
+		/* ftrace knows only names of threads that it saw switched. */
+		if (!t->ns)
+			vmt_ktap_note(t, "pid=%d", task_pid_nr(current));
 		tracing_on();
+	}
 	t->ns -= ktime_get_ns();
 	vmt_mark(VMT_LOOP_BEGINS);
 }

@@ -496,6 +496,11 @@ def test_every_series_is_tested(wanted: Selection, series: list[str], variants: 
     assert nightly.everything(wanted, lambda _: series).variant == variants
 
 
+def test_a_night_builds_every_profile_but_those_that_are_only_looked_into() -> None:
+    assert nightly.everything(Selection()).profile == "perf,debug,latency"
+    assert nightly.everything(Selection(profile="trace")).profile == "trace", "unless it is told to"
+
+
 def test_a_summary_stays_within_what_github_takes(tmp_path: Path) -> None:
     file = tmp_path / "summary.md"
     nightly.summarise("ü" * (1 << 20), str(file))

@@ -55,6 +55,12 @@ def test_a_machine_that_makes_no_sense_is_refused(
         load_machine(name)
 
 
+def test_the_own_machine_is_the_one_that_is_like_the_host() -> None:
+    assert matrix.own_machine("aarch64") == "aarch64"
+    assert matrix.own_machine("x86_64") == "x86_64"
+    assert matrix.own_machine("riscv64") == matrix.machine_names()[0]
+
+
 def test_an_unknown_base_gets_a_hint(shipped: Base) -> None:
     with pytest.raises(UsageError, match=r"no kernel '4\.8' in kernel_patches/; did you mean '4\.18'\?"):
         load_base("4.8")

@@ -82,6 +82,11 @@ TESTED = {
         '"build", "test"',
     ),
     "invoke select --machine x86_64 build boot test": ("tests/end_to_end/test_one_run.py::run", '"build", "boot", "test"'),
+    "invoke trace le_fit_alloc_test --events 'kmem:*,alloc_vmap_area' --machine x86_64 --variant stock": (
+        "tests/end_to_end/test_trace.py::recorded",
+        '"trace", TEST, "--events", "kmem:*,alloc_vmap_area"',
+        '"--variant", "stock"',
+    ),
     "invoke sweep": (f"{_MAIN_JOB}::test_a_sweep_finds_stock_growing_with_what_is_busy", 'rig("sweep"'),
     "invoke boot --machine aarch64": (_LEFT_UP, '"boot", "--machine", "aarch64"'),
     "invoke ssh aarch64 stock": (_LEFT_UP, '"ssh", "aarch64", "stock"'),

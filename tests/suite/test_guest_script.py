@@ -129,6 +129,37 @@ def test_under_a_tracer_nothing_is_timed_twice(made: Plan) -> None:
     assert traced_passes == ["start_tracer:preemptoff", "insert", "remove", "print_log", "print_trace"]
 
 
+def traced(step: Step) -> Step:
+    return msgspec.structs.replace(step, traced=True)
+
+
+def test_a_traced_test_is_recorded_once_and_not_looked_at(made: Plan) -> None:
+    session, step = first(made, "le_fit_alloc_test")
+    found = parameters(guest_script.command(made, session, traced(step)))
+    assert found == {
+        "tests": "le_fit_alloc_test",
+        "loops": str(step.test.loops["quick"]),
+        "busy": str(made.size.busy),
+        "repeat": "1",
+        "trace": "1",
+    }
+    assert passes(made, session, traced(step)) == ["insert", "remove", "print_log"]
+
+
+def test_a_traced_stress_test_has_the_threads_that_it_wants(made: Plan) -> None:
+    session, step = first(made, "lazy_pcpu_test")
+    found = parameters(guest_script.command(made, session, traced(step)))
+    assert (found["threads"], found["repeat"], found["trace"]) == ("32", "1", "1")
+    assert "memory" not in found
+
+
+def test_a_traced_sweep_keeps_its_size(made: Plan) -> None:
+    swept = msgspec.structs.replace(made, tests=("sweep_churn",))
+    session, step = first(swept, "sweep_churn@busy=5000")
+    found = parameters(guest_script.command(swept, session, traced(step)))
+    assert (found["busy"], found["repeat"], found["trace"]) == ("5000", "1", "1")
+
+
 def test_a_sweep_grows_one_thing_at_a_time(made: Plan) -> None:
     swept = msgspec.structs.replace(made, tests=("sweep_churn",))
     assert {

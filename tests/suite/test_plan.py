@@ -208,9 +208,9 @@ def test_what_does_more_may_take_longer(made: Plan) -> None:
 
 
 def test_a_profile_fits_the_tests_that_its_kernels_run() -> None:
-    assert cells.profiles_for("all") == ["perf", "debug", "latency"]
-    assert cells.profiles_for("le_fit_alloc_test") == ["perf", "latency"]
-    assert cells.profiles_for("mix_stress_test") == ["perf", "debug"]
+    assert cells.profiles_for("all") == ["perf", "debug", "latency", "trace"]
+    assert cells.profiles_for("le_fit_alloc_test") == ["perf", "latency", "trace"]
+    assert cells.profiles_for("mix_stress_test") == ["perf", "debug", "trace"]
 
 
 def test_a_sweep_has_a_step_for_every_size_of_every_axis(made: Plan) -> None:

@@ -174,12 +174,12 @@ def test_tests_that_need_a_machine_of_their_own_have_no_part() -> None:
 def test_a_step_gives_the_module_its_seed_and_its_share(base: Base) -> None:
     (test, *_) = TESTS
     plan = make.plan(base)
-    whole = guest_script.parameters(plan, Step(test), tracer=False, looks=False)
-    part = guest_script.parameters(plan, Step(test, seed=99, share=0.25), tracer=False, looks=False)
+    whole = guest_script.parameters(plan, Step(test), traced=False, looks=False)
+    part = guest_script.parameters(plan, Step(test, seed=99, share=0.25), traced=False, looks=False)
     assert "seed" not in whole
     assert part["seed"] == 99
     assert part["loops"] == round(int(str(whole["loops"])) / 4)
-    tiny = guest_script.parameters(plan, Step(test, share=0.0001), tracer=False, looks=False)
+    tiny = guest_script.parameters(plan, Step(test, share=0.0001), traced=False, looks=False)
     assert tiny["loops"] == 1
 
 

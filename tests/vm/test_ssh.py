@@ -52,6 +52,23 @@ class Talker(Mute):
         return True
 
 
+class Teller(Mute):
+    """Answers `cat` with bytes that are no text, and any other command with exit code 1."""
+
+    CONTENT = bytes(range(256)) * 1000
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        def tell() -> None:
+            time.sleep(0.1)  # the answer to the request goes first
+            known = command == b"cat /trace.0"
+            channel.sendall(self.CONTENT if known else b"cat: not there")
+            channel.send_exit_status(0 if known else 1)
+            channel.close()
+
+        threading.Thread(target=tell, daemon=True).start()
+        return True
+
+
 @contextlib.contextmanager
 def serving(cache: Path, server: Mute, refused: int = 0) -> Iterator[int]:
     """Serve with the rig's host key, after so many connections that are closed at once; yield the port."""
@@ -122,6 +139,15 @@ def test_a_guest_that_never_stops_talking_is_given_up_before_it_fills_the_memory
             time.sleep(0.01)
         assert (command.flooded, command.code) == (True, -1)
         assert len(command.output()) == 1 << 20
+        guest.close()
+
+
+def test_a_file_of_a_guest_is_fetched_byte_by_byte(cache: Path) -> None:
+    with serving(cache, Teller()) as port:
+        guest = Guest(port)
+        assert guest.get("/trace.0") == Teller.CONTENT
+        with pytest.raises(VmLost, match=r"`cat /trace\.1` failed in the guest with exit code 1: cat: not there"):
+            guest.get("/trace.1")
         guest.close()
 
 
