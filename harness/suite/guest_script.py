@@ -20,7 +20,7 @@ LEAKS = "kernel-patch-rig: leaks"
 SECTIONS = "kernel-patch-rig: sections"
 _LOOK_EVERY = 1
 """milliseconds of the guest's time between two looks at memory; the module makes them rarer in a long test"""
-_SCRIPT = Path(__file__).with_name("guest.sh")
+SCRIPT = Path(__file__).with_name("guest.sh")
 
 
 def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
     wanted = parameters(chosen, step, tracer=bool(tracer), looks=looks, counts=session.counts)
     words = [f"{name}={value}" for name, value in wanted.items()]
     ordered = " ".join(passes(chosen, session, step, looks=looks))
-    return ("sh", "-c", _SCRIPT.read_text(), "sh", step.name, ordered, MODULE, *words)
+    return ("sh", "-c", SCRIPT.read_text(), "sh", step.name, ordered, MODULE, *words)
 
 
 def passes(chosen: Plan, session: Session, step: Step, *, looks: bool) -> tuple[str, ...]:

@@ -47,9 +47,13 @@ def prove(
     `module` is the test module's file in the guest; `build_id` reads that of the file which was sent. Raises Mismatch with
     both values where they are not what was built for the cell of `session`; VmLost when the guest does not answer.
     """
-    script = _ASK % (rootfs.IDENTITY, _LOADED)
     sent = build_id(session.built.kernel.module)
-    return check(_answers(guest.run("sh", "-c", script, "sh", module)), session, boot, sent, _version(machine))
+    return check(_answers(guest.run(*asking(module))), session, boot, sent, _version(machine))
+
+
+def asking(module: str) -> tuple[str, ...]:
+    """Return the command that has a guest say what it runs; `module` is the test module's file there."""
+    return "sh", "-c", _ASK % (rootfs.IDENTITY, _LOADED), "sh", module
 
 
 def check(answers: Mapping[str, str], session: Session, boot: Boot, sent: str, qemu: str) -> Booted:
