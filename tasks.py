@@ -154,9 +154,7 @@ watch = options.boots(options.selection_task(_watch, {"tree": "the kernel tree: 
 def sweep(wanted: Selection) -> None:
     """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
     vms.sweep()
-    wanted = msgspec.structs.replace(wanted, tests=wanted.tests or "sweep")
-    if not set(catalog.choose(wanted.tests)) <= set(catalog.choose("sweep")):
-        raise UsageError(f"--tests {wanted.tests} has tests that are no sweep; `invoke test` runs those.")
+    wanted = pipeline.sweeping(wanted)
     _show(pipeline.test(_built(wanted), wanted.jobs, _command()))
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
+from invoke.main import program
 from invoke.tasks import Task, task
 
 from harness import text
-from harness.commands import uncaught
+from harness.commands import dry_run, uncaught
 from harness.host import shortage
 from harness.model.selection import Selection, refine
 from harness.stats.outcome import ExitCode
@@ -65,21 +66,29 @@ def selection_task(
     `more` are options of its own, with their help; `body` gets them by name. Those that are
     `optional` may be given without a value, those that are `positional` without their name.
     """
-    own = more or {}
+    own, name = more or {}, body.__name__.strip("_")
+    flag = {dry_run.OPTION: dry_run.HELP} if name in dry_run.TASKS else {}
 
     @functools.wraps(body)
     def run(_: Context, **options: Any) -> None:
         given = {name: value for name, value in options.items() if name in HELP and value not in (None, False)}
+        called = getattr(program, "tasks", ())
         with errors():
-            body(refine(_chosen, given), **{name: options[name] for name in own})
+            wanted, mine = refine(_chosen, given), {name: options[name] for name in own}
+            dry = dry_run.asked(called)
+            if not dry or name == "select":  # which runs nothing
+                body(wanted, **mine)
+            if dry:
+                dry_run.add(name, wanted, mine, called)
 
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     flags = {name: False if getattr(Selection(), name, None) is False else None for name in (*HELP, *own)}
+    flags |= dict.fromkeys(flag, False)
     parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default) for name, default in flags.items()]
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
     made_task: Task[Any] = task(
-        name=body.__name__.strip("_"),
-        help={**HELP, **own},
+        name=name,
+        help={**HELP, **own, **flag},
         optional=optional,
         positional=positional,
         auto_shortflags=False,
