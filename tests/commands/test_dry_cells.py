@@ -95,7 +95,7 @@ class Making:
     def real(self) -> list[Call]:
         """Have the rig make it; return the same calls."""
         self.calls.taken()
-        with Jobserver(2, 1) as jobs:
+        with Jobserver(2, 1) as jobs, self.calls.all_noted():
             kbuild.build(self.base, self.cell, self.patched, jobs, print)
         return changing(self.calls.taken())
 

@@ -150,9 +150,10 @@ def test_a_script_boots_and_asks_as_the_rig_does(scripts: Scripts, watched: bool
     calls = scripts.calls.taken()
     guest = Noting()
     boot = vm_pool.booting(session.built, session.clock, memory=session.memory, pauses=False, watched=watched)
-    machine = launch.start(boot, "cell", keep=False)
+    with scripts.calls.all_noted():
+        machine = launch.start(boot, "cell", keep=False)
     try:
-        with pytest.raises(Mismatch):
+        with pytest.raises(Mismatch), scripts.calls.all_noted():
             Station(session, machine, boot, scripts.folder / "log", Hosting(connect=lambda *_: guest))
     finally:
         machine.stop()

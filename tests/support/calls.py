@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,6 +17,10 @@ _NOTE = """\
 printf '%s\\0' {name} "$#" "$@" {noted} "" >> {log}
 {body}
 """
+
+
+_WRAPPER = ("setpriv", "--pdeathsig", "TERM")
+"""words ahead of a command that is to end with the rig"""
 
 
 class Call(NamedTuple):
@@ -35,6 +41,7 @@ class Calls:
         self._log = folder / "calls"
         self.folder.mkdir()
         self._log.touch()
+        self._patch = monkeypatch
         monkeypatch.setenv("PATH", f"{self.folder}:{os.environ['PATH']}")
 
     def program(self, name: str, body: str = "") -> None:
@@ -43,6 +50,22 @@ class Calls:
         file = self.folder / name
         file.write_text(_NOTE.format(name=name, noted=noted, log=self._log, body=body))
         file.chmod(0o755)
+
+    @contextlib.contextmanager
+    def all_noted(self) -> Iterator[None]:
+        """Hold that this process starts, in the with block, only programs of the folder, and others for their versions."""
+        real, others = subprocess.Popen, []
+
+        def start(words: Sequence[str], *more: Any, **options: Any) -> subprocess.Popen[Any]:
+            own = words[len(_WRAPPER) :] if tuple(words[: len(_WRAPPER)]) == _WRAPPER else words
+            if not (self.folder / own[0]).exists() and not any("version" in str(word) for word in own):
+                others.append(tuple(map(str, own)))
+            return real(words, *more, **options)
+
+        with self._patch.context() as patch:
+            patch.setattr(subprocess, "Popen", start)
+            yield
+        assert not others, "the rig runs these, and nobody sees whether a script does"
 
     def taken(self) -> list[Call]:
         """Return the calls since this was last asked."""
