@@ -12,7 +12,7 @@ import msgspec
 
 
 class Jobs(Protocol):
-    """Where a make has its jobs from."""
+    """Source of the jobs of a make."""
 
     @property
     def fds(self) -> tuple[int, ...]:

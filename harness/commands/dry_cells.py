@@ -45,7 +45,7 @@ def _functions(work: KernelBuild) -> str:
 
 
 class Makings:
-    """What a script makes, and the text that makes it."""
+    """Kernels and what goes with them, as a script makes them, and the text that does so."""
 
     def __init__(self) -> None:
         """Begin a script that makes nothing."""

@@ -43,7 +43,8 @@ class Script:
         if other := next((name for name in names if name not in TASKS), None):
             raise UsageError(f"{_FLAG} goes with {', '.join(TASKS)} alone, and not with {other}; leave one of them out.")
         self._waiting = len({(context.name, str(context.as_kwargs)) for context in called})  # Invoke calls no task twice
-        self._boots = any(name in _BOOTING for name in names)
+        after = names[names.index("boot") + 1 :] if "boot" in names else names
+        self._tested = any(name in _BOOTING for name in after)
         self._makings = Makings()
         self._plans: dict[Selection, Plan] = {}
         self._vms: list[str] = []
@@ -74,7 +75,7 @@ class Script:
     def boot(self, wanted: Selection, own: Mapping[str, Any]) -> None:
         """Add the VMs that `boot` leaves up; where tests follow, they boot theirs."""
         planned = self.built(wanted)
-        if not self._boots:
+        if not self._tested:
             self._vms += [dry_vms.session(planned, of, (), left=True) for of in pipeline.booted(planned)]
 
     def test(self, wanted: Selection, own: Mapping[str, Any]) -> None:
@@ -94,7 +95,7 @@ class Script:
             "failed=",
             "qemu=",
         ]
-        shared = [dry_vms.functions(), *(["trap stop EXIT"] if self._boots else [])] if self._vms else []
+        shared = [dry_vms.functions(), "trap stop EXIT"] if self._vms else []
         return "\n".join([*head, *shared, *self._makings.text, *self._vms, *_END]) + "\n"
 
 
@@ -112,7 +113,7 @@ TASKS: Mapping[str, _Adding] = {
     "sweep": lambda script, wanted, own: script.test(pipeline.sweeping(wanted), own),
     "try": lambda script, wanted, own: script.test(edited.selected(wanted, own["tree"] or ""), own),
 }
-"""what the tasks that have a dry run add to a script"""
+"""additions to a script by the tasks that have a dry run"""
 _script: Script | None = None
 """of this process's command line"""
 

@@ -76,8 +76,8 @@ else
     echo "$2: no result; see $vm/$1.log and $vm/serial.log"
     result=failed
 fi
-if [ "$result" ] && [ "$3" ] && grep -h -P "$3" "$vm/$1.log" "$vm/serial.log"; then
-    echo "$2: a known bug of stock"
+if [ "$result" ] && [ "$3" ] && grep -q -P "$3" "$vm/$1.log" "$vm/serial.log"; then
+    echo "$2: a known bug of stock: $3"
 elif [ "$result" ]; then
     failed="$failed $1"
 fi"""
@@ -176,4 +176,4 @@ def _seconds(planned: Plan, of: Session, step: Step) -> int:
 
 def _left_up() -> str:
     reached = sh.command(ssh.words(_PORT, VM / ssh.KNOWN, keys.ensure()))
-    return f'echo "a shell in it: $(cat << END\n{reached}\nEND\n)"\necho "to end it: kill $qemu"'
+    return f'echo "a shell in it: $(cat << END\n{reached}\nEND\n)"\necho "to end it: kill $qemu"\nqemu='

@@ -37,7 +37,7 @@ from harness.vm.vms import GuestDied
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What kernels are built of."""
+    """Sources, cells, and the commits that kernels are built of."""
 
     sources: source.Sources
     cells: tuple[Cell, ...]
