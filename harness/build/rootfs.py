@@ -77,13 +77,10 @@ def cached(machine: Machine) -> Rootfs | None:
     return _cached(target(machine))
 
 
-def stage(machine: Machine, folder: Path) -> str:
-    """Put what the initramfs for `machine` will hold into the new folder `folder`/root, and return its identity.
-
-    Raises the same errors as `build`.
-    """
+def stage(machine: Machine, folder: Path) -> None:
+    """Put what the initramfs for `machine` will hold into the new folder `folder`/root; raises the same errors as `build`."""
     with files.folder(folder) as work:
-        return _stage(machine, work)[0]
+        _stage(machine, work)
 
 
 def _stage(machine: Machine, folder: Path) -> tuple[str, dict[str, str]]:

@@ -85,8 +85,9 @@ class Makings:
             self.text.append(sh.comment(f"cached: {made.image}"))
         else:
             folder = paths.cache() / STAGED / rootfs.target(machine).name
-            identity = rootfs.stage(machine, folder)
-            made = Rootfs(WORK / f"initramfs-{machine.name}.cpio", "", identity, {})
+            if not folder.exists():
+                rootfs.stage(machine, folder)
+            made = Rootfs(WORK / f"initramfs-{machine.name}.cpio", "", "", {})
             self.text += [
                 sh.comment(f"The dry run has put what it holds into {folder / 'root'}: packages, programs, links and keys."),
                 _packed(folder / "root", made.image),
@@ -124,11 +125,11 @@ class Makings:
         if module:
             self.text.append(sh.comment(f"{'cached' if module == work.module_folder else 'made above'}: {module / MODULE}.ko"))
         own = WORK / cell.file_name
-        text = _making(work, own, compiles=compiles, module=module is None)
         if kernel_here and module:
-            self.text += [sh.comment("These commands make it again:"), sh.not_run(_making(work, own, compiles=True, module=True))]
+            made = _making(work, own, compiles=True, module=True)
+            self.text += [sh.comment(f"These commands make it again, in {own}, which QEMU can be told:"), sh.not_run(made)]
         else:
-            self.text.append(text)
+            self.text.append(_making(work, own, compiles=compiles, module=module is None))
         if module is None:
             module = self._modules[work.module_folder] = own
         folder = work.kernel if kernel_here else own

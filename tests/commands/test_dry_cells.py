@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from harness import paths
-from harness.build import apt, compiled, functions, git, identity, kbuild, kconfig, keys, plugin, rootfs, toolchain
+from harness.build import apt, compiled, functions, git, identity, kbuild, kconfig, plugin, rootfs, toolchain
 from harness.build.jobserver import Jobserver, Own
 from harness.build.kbuild import KernelBuild
 from harness.build.patches import Patched
 from harness.build.source import Sources, Tree
 from harness.commands.dry_cells import Makings
 from harness.commands.pipeline import Prepared
+from harness.host import files
 from harness.model import matrix
 from harness.model.changes import KernelContents
 from harness.model.matrix import Base, Cell, Machine, Variant, load_machine, machine_names
@@ -152,7 +153,7 @@ def test_what_the_cache_has_is_not_made_again_but_can_be(making: Making) -> None
     assert f"# cached: {making.work.kernel}" in text
     assert f"# cached: {making.work.module_folder}/vmalloc_test.ko" in text
     assert making.printed(text) == []
-    commented = text.partition("# These commands make it again:\n")[2]
+    commented = text.partition(", which QEMU can be told:\n")[2]
     shared = text.partition("\n# ----")[0]
     again = making.printed(f"{shared}\n{''.join(line.removeprefix('# ') for line in commented.splitlines(keepends=True))}")
     assert [call for call in again if call.program != "git"] == [call for call in real if call.program != "git"]
@@ -189,6 +190,19 @@ def test_a_folder_that_cannot_be_trusted_is_emptied(making: Making) -> None:
     assert "left.o is damaged; building from scratch" in making.text()
     making.printed(making.text())
     assert not left.exists()
+
+
+@pytest.mark.parametrize("place", ["lock", "tree"])
+def test_a_script_waits_for_a_rig_that_builds_there(making: Making, tmp_path: Path, place: str) -> None:
+    text = making.text()
+    making.calls.taken()
+    with files.locked(getattr(making.work, place)):
+        waiting = subprocess.Popen(("sh", "-e", "-c", f"work={tmp_path}\n{text}"))
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(1)
+        assert changing(making.calls.taken()) == []
+    assert waiting.wait(60) == 0
+    assert len(changing(making.calls.taken())) == 7
 
 
 def test_a_failed_make_ends_the_script(making: Making) -> None:
@@ -229,8 +243,7 @@ def test_an_initramfs_is_packed_as_the_rig_packs_it(machine: Machine, tmp_path: 
     assert len([line for line in makings.text if "initramfs for" in line]) == 1
     run("\n".join([*makings.text, f'cp "{made.image}" {tmp_path}/packed']))
     assert (tmp_path / "packed").read_bytes() == rootfs.make(machine, tmp_path).image.read_bytes()
-    assert made.identity == rootfs.make(machine, tmp_path).identity
-    assert keys.ensure().login_private.exists()
+    assert Makings()._root(machine) == made, "what is prepared is not prepared again"
 
 
 def test_an_initramfs_of_the_cache_is_taken(machine: Machine) -> None:
