@@ -53,7 +53,11 @@ class Script:
         """Add what a task does with its selection and its `own` options; return the script once it is whole, else nothing."""
         TASKS[task](self, wanted, own)
         self._waiting -= 1
-        return "" if self._waiting else self._text()
+        if self._waiting:
+            return ""
+        if len({tuple(built.cell.name for built in planned.cells) for planned in self._plans.values()}) > 1:
+            _note("The tasks have different kernels, since options of a task hold for it alone; those of `select` hold for all.")
+        return self._text()
 
     def built(self, wanted: Selection) -> Plan:
         """Add what builds the selected cells, and return the plan for a suite in them."""

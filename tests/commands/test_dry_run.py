@@ -93,7 +93,7 @@ def test_a_task_that_invoke_calls_once_is_waited_for_once(wanted: Selection) -> 
     assert Script(called("build", "build")).add("build", wanted, {})
 
 
-def test_what_a_task_before_has_made_is_there(wanted: Selection, tmp_path: Path) -> None:
+def test_what_a_task_before_has_made_is_there(wanted: Selection, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     series = series_of(tmp_path / "mine", 1)
     both = Selection(machine="x86_64", series=str(series), tests=FIT, scale="quick", boots=1, source=wanted.source)
     made = Script(called("build", "test"))
@@ -103,6 +103,7 @@ def test_what_a_task_before_has_made_is_there(wanted: Selection, tmp_path: Path)
     assert "0001-change.patch" in text
     assert "made above: $work/x86_64-stock-perf/vmalloc_test.ko" in text, "one module fits both kernels"
     assert text.count("rig_git()") == 1
+    assert "note: The tasks have different kernels" in capsys.readouterr().err
 
 
 def test_another_number_of_jobs_is_said_to_make(wanted: Selection) -> None:
