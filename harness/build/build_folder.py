@@ -15,7 +15,7 @@ from harness.host import files
 from harness.host.shell import Line
 
 LOG = "build.log"
-_BUILDING = "rig-building"
+BUILDING = "rig-building"
 """file in a build folder while it is built in; if it is still there, the build was killed"""
 _SKEW = 5.0
 """seconds by which the clock may go back before a build starts from scratch"""
@@ -34,7 +34,7 @@ _TABLE = {1: ("I", 32, 46), 2: ("Q", 40, 58)}
 @contextmanager
 def building(folder: Path, say: Line) -> Iterator[None]:
     """Mark `folder` while it is built in; what the last build left is removed first if it cannot be trusted."""
-    mark = folder / _BUILDING
+    mark = folder / BUILDING
     reason = distrust(folder)
     folder.mkdir(exist_ok=True)
     files.write(mark, "")
@@ -58,7 +58,7 @@ def distrust(folder: Path) -> str:
     log = folder / LOG
     if log.exists() and log.stat().st_mtime > time.time() + _SKEW:
         return "the clock was set back"
-    if (folder / _BUILDING).exists():
+    if (folder / BUILDING).exists():
         return "the last build was killed"
     damaged = next(_damaged(folder), None)
     return f"{damaged.relative_to(folder)} is damaged" if damaged else ""

@@ -159,16 +159,24 @@ def scratch_index(commit_id: str) -> Iterator[dict[str, str]]:
 
 def worktree(path: Path, commit_id: str) -> None:
     """Check out `commit_id` in the work tree at `path`; writes only files that differ, and keeps build folders."""
-    if _known(path):
-        _in_tree(path, "checkout", "--quiet", "--force", "--detach", commit_id)
-        _in_tree(path, "clean", "-ffdxq", f"--exclude={_BUILT}")
-        return
-    if path.exists():
+    known = is_tree(path)
+    if path.exists() and not known:
         shutil.rmtree(path)  # its repository was deleted and created again, or it was cut off while it was created
     path.parent.mkdir(parents=True, exist_ok=True)
-    run("worktree", "prune")
+    for command in checking_out(path, commit_id, known=known):
+        _call(command)
+
+
+def checking_out(path: Path, commit_id: str, *, known: bool) -> tuple[tuple[str, ...], ...]:
+    """Return what git is called with to check out `commit_id` in the work tree at `path`; `known` if it is one already."""
+    if known:
+        return (
+            ("-C", str(path), "checkout", "--quiet", "--force", "--detach", commit_id),
+            ("-C", str(path), "clean", "-ffdxq", f"--exclude={_BUILT}"),
+        )
+    here = ("--git-dir", str(repository()), "worktree")
     # Once is enough for a folder that is gone; twice is for one that was locked because it was being created.
-    run("worktree", "add", "--quiet", "--force", "--force", "--detach", path, commit_id)
+    return (*here, "prune"), (*here, "add", "--quiet", "--force", "--force", "--detach", str(path), commit_id)
 
 
 @contextmanager
@@ -190,7 +198,7 @@ def held(tree: Path, commit: str, say: Callable[[str], None]) -> Iterator[None]:
 
 def is_at(path: Path, commit_id: str) -> bool:
     """Return True if the work tree at `path` is at `commit_id` without changes."""
-    if not _known(path):
+    if not is_tree(path):
         return False
     return _in_tree(path, "rev-parse", "HEAD") == commit_id and not _in_tree(path, "diff-index", "--name-only", "HEAD")
 
@@ -201,7 +209,7 @@ def _has_others(path: Path) -> bool:
     return bool(_in_tree(path, *others))
 
 
-def _known(path: Path) -> bool:
+def is_tree(path: Path) -> bool:
     """Return True if `path` is a work tree of the current repository."""
     if not (path / ".git").exists():
         return False

@@ -6,6 +6,37 @@ from __future__ import annotations
 import os
 import threading
 from types import TracebackType
+from typing import Protocol
+
+import msgspec
+
+
+class Jobs(Protocol):
+    """Source of the jobs of a make."""
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """The file descriptors that a make has to inherit."""
+
+    @property
+    def makeflags(self) -> str:
+        """The value of MAKEFLAGS for it."""
+
+
+class Own(msgspec.Struct, frozen=True):
+    """Jobs of a make that shares them with no other."""
+
+    count: int
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """None: there is no pool."""
+        return ()
+
+    @property
+    def makeflags(self) -> str:
+        """The value of MAKEFLAGS for a make that runs so many jobs."""
+        return f" -j{self.count}"
 
 
 class Jobserver:

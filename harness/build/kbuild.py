@@ -12,9 +12,9 @@ import msgspec
 
 from harness import paths
 from harness.build import build_folder, buildlog, compiled, functions, git, identity, interface, kconfig, sandbox, toolchain
-from harness.build.jobserver import Jobserver
+from harness.build.jobserver import Jobs
 from harness.build.patches import Patched
-from harness.build.toolchain import CCACHE, COMPILER, IDENTITY, MODULE_NAMES, OBJECTS, SOURCE_NAMES
+from harness.build.toolchain import CCACHE, COMPILER, IDENTITY, MODULE_NAMES, OBJECTS, SOURCE_NAMES, Command
 from harness.errors import BuildError, UsageError
 from harness.host import files, shell
 from harness.host.shell import Line
@@ -25,6 +25,10 @@ SECOND = "vmalloc_second"
 """the module that a test of MODULE loads and unloads"""
 _KEPT = ("System.map", "vmlinux", build_folder.LOG)
 """files of the build folder that are kept, besides image, configuration and the files in `_TOLD`"""
+KEY = "rig-key"
+"""file in a build folder with the key of the kernel that was built there last"""
+CONFIGURED = "rig-configured"
+"""file in a build folder with a digest of what its configuration was made of"""
 _TOLD = ("build.json", f"functions.json {functions.FORMAT}", "sources.json")
 """files that describe a kernel, with versions of their formats"""
 
@@ -87,15 +91,20 @@ class Metadata(msgspec.Struct, frozen=True):
     """digest of all sections that are loaded into memory"""
 
 
-def configuration(base: Base, cell: Cell) -> dict[str, str]:
-    """Return the configuration symbols that the rig asks for in the kernel of `cell`."""
+def fragments(base: Base, cell: Cell) -> list[Path]:
+    """Return the files that make up the configuration of the kernel of `cell`; a later one overrides an earlier one."""
     machine = f"arch-{cell.machine.name}"
     names = ["common.config", base.fragment, f"{machine}.config", f"profile-{cell.profile}.config"]
     # Parts of a profile for this release or this machine alone.
     own = [f"{of}-{cell.profile}.config" for of in (Path(base.fragment).stem, machine)]
     names += [name for name in own if (paths.FRAGMENTS / name).exists()]
+    return [paths.FRAGMENTS / name for name in names if name]
+
+
+def configuration(base: Base, cell: Cell) -> dict[str, str]:
+    """Return the configuration symbols that the rig asks for in the kernel of `cell`."""
     try:
-        return kconfig.merge((paths.FRAGMENTS / name).read_text() for name in names if name)
+        return kconfig.merge(file.read_text() for file in fragments(base, cell))
     except FileNotFoundError as error:
         raise UsageError(f"{cell.name} needs the configuration fragment {error.filename}, which does not exist; add it.") from error
 
@@ -118,7 +127,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
     base: Base
     cell: Cell
     patched: Patched
-    jobs: Jobserver
+    jobs: Jobs
     say: Line
     """called with the progress"""
 
@@ -162,6 +171,31 @@ class KernelBuild(msgspec.Struct, frozen=True):
         """Environment of make."""
         return toolchain.environment(self.jobs, self.cell.variant)
 
+    @property
+    def wanted(self) -> Path:
+        """File in the build folder with the symbols that Kconfig is asked for."""
+        return self.folder / "rig.config"
+
+    @property
+    def configuring(self) -> Command:
+        """Command that makes the configuration of the symbols in `wanted`."""
+        return Command(sandbox.enter((*self.make, "allnoconfig")), {"KCONFIG_ALLCONFIG": str(self.wanted)})
+
+    @property
+    def compiling(self) -> Command:
+        """Command that makes the kernel."""
+        return Command(sandbox.enter((*self.make, *self._targets)))
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        return self.cell.machine.build.target, "modules"
+
+    def making_module(self, source: ModuleSource, work: Path) -> Command:
+        """Return the command that makes a module of its sources in `work`, the folder in which it will lie."""
+        names = toolchain.flags((*SOURCE_NAMES, *source.maps), self.folder, work)
+        where = ("-C", str(self.folder), f"M={work}")
+        return Command(sandbox.enter((*toolchain.make(self.base, self.cell.machine), *names, *where, *source.options, "modules")))
+
     def build_kernel(self) -> None:
         """Build the kernel, and put it into the cache."""
         with build_folder.building(self.folder, self.say):
@@ -170,12 +204,11 @@ class KernelBuild(msgspec.Struct, frozen=True):
     def _build(self) -> None:
         started = time.monotonic()
         cell, folder, log = self.cell, self.folder, self.folder / build_folder.LOG
-        (folder / "rig-key").unlink(missing_ok=True)
+        (folder / KEY).unlink(missing_ok=True)
         log.unlink(missing_ok=True)
         self.configure(log)
         count = buildlog.Count(self.say, folder / "objects")
-        command = (*self.make, cell.machine.build.target, "modules")
-        if shell.follow(sandbox.enter(command), log=log, env=self.environment, pass_fds=self.jobs.fds, line=count):
+        if self._follow(self.compiling, log, count):
             raise BuildError(f"{cell.name}: the kernel does not build: {buildlog.first_error(log)}; the whole log is {log}.")
         count.keep()
         if not git.is_at(self.tree, self.patched.commit):
@@ -201,7 +234,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
 
         Make has less to look at in a folder that was configured before.
         """
-        memory, config = self.folder / "rig-configured", self.folder / ".config"
+        memory, config = self.folder / CONFIGURED, self.folder / ".config"
         if memory.exists() and config.exists() and memory.read_text() == files.digest(self._fitting, config.read_bytes()):
             return
         memory.unlink(missing_ok=True)
@@ -210,10 +243,8 @@ class KernelBuild(msgspec.Struct, frozen=True):
 
     def _make_config(self, log: Path) -> None:
         self.say("configuring")
-        wanted = self.folder / "rig.config"
-        files.write(wanted, kconfig.render(self.asked))
-        command = sandbox.enter((*self.make, "allnoconfig"))
-        if shell.follow(command, log=log, env={**self.environment, "KCONFIG_ALLCONFIG": str(wanted)}):
+        files.write(self.wanted, kconfig.render(self.asked))
+        if self._follow(self.configuring, log):
             raise BuildError(
                 f"{self.cell.name}: the kernel cannot be configured: {buildlog.first_error(log)}; the whole log is {log}."
             )
@@ -227,8 +258,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
     def _keep(self, objects: int, seconds: float) -> None:
         """Copy the kernel that was built to the cache, and describe it there."""
         machine, folder, kernel = self.cell.machine, self.folder, self.kernel
-        targets = (machine.build.target, "modules")
-        command = ("env", *map("=".join, IDENTITY.items()), *toolchain.make(self.base, machine, ""), *self.where, *targets)
+        command = ("env", *map("=".join, IDENTITY.items()), *toolchain.make(self.base, machine, ""), *self.where, *self._targets)
         with files.folder(kernel) as target:
             shutil.copy(folder / machine.build.image, target / "image")
             shutil.copy(folder / ".config", target / "config")
@@ -250,22 +280,30 @@ class KernelBuild(msgspec.Struct, frozen=True):
             )
             files.write(target / "build.json", msgspec.json.format(msgspec.json.encode(metadata)))
             files.seal(target, kernel.name)
-        files.write(folder / "rig-key", kernel.name)
+        files.write(folder / KEY, kernel.name)
+
+    def module_folder(self, source: ModuleSource) -> Path:
+        """Return the folder of the cache for a module for the kernel, and for all with the same headers."""
+        inputs = (self._fitting, *source.maps, *source.options, *(part for file in source.files for part in file))
+        return _cache(self.cell.variant) / "modules" / files.digest(*inputs)[:16]
 
     def module(self, source: ModuleSource) -> Path:
         """Return a folder with a module for the kernel, and for all with the same headers; it is built if the cache has none."""
-        inputs = (self._fitting, *source.maps, *source.options, *(part for file in source.files for part in file))
-        target = _cache(self.cell.variant) / "modules" / files.digest(*inputs)[:16]
+        target = self.module_folder(source)
         with files.locked(target):  # another cell may want the same one
             if not files.whole(target):
                 self._build_module(source, target)
         return target
 
+    @property
+    def in_place(self) -> bool:
+        """True if the build folder is that of the kernel, and not damaged, so that a module can be built for it."""
+        last = self.folder / KEY
+        return last.exists() and last.read_text() == self.kernel.name and not build_folder.distrust(self.folder)
+
     def _build_module(self, source: ModuleSource, target: Path) -> None:
         with git.held(self.tree, self.patched.commit, self.say), files.folder(target) as work:
-            last = self.folder / "rig-key"
-            if not last.exists() or last.read_text() != self.kernel.name or build_folder.distrust(self.folder):
-                # Another kernel was built in the folder since, or it is damaged; build this one again, so that the module fits.
+            if not self.in_place:
                 self.build_kernel()
             self.say(f"building {source.called}")
             for name, content in source.files:
@@ -278,10 +316,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
         """Build a module from its sources in `work`, the folder in which it will lie."""
         log = self.folder / "module.log"
         log.unlink(missing_ok=True)
-        names = toolchain.flags((*SOURCE_NAMES, *source.maps), self.folder, work)
-        where = ("-C", str(self.folder), f"M={work}")
-        command = (*toolchain.make(self.base, self.cell.machine), *names, *where, *source.options, "modules")
-        if shell.follow(sandbox.enter(command), log=log, env=self.environment, pass_fds=self.jobs.fds):
+        if self._follow(self.making_module(source, work), log):
             raise BuildError(
                 f"{self.cell.name}: {source.called} does not build: {buildlog.first_error(log)}; the whole log is {log}."
             )
@@ -289,12 +324,15 @@ class KernelBuild(msgspec.Struct, frozen=True):
         for module in sorted(work.glob("*.ko")):
             strip(self.cell.machine, module)
 
+    def _follow(self, command: Command, log: Path, line: Line | None = None) -> int:
+        return shell.follow(command.words, log=log, env={**self.environment, **command.env}, pass_fds=self.jobs.fds, line=line)
+
 
 Maker = Callable[[KernelBuild], Path]
 """returns the file of a module for a kernel that is built"""
 
 
-def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, module: Path | Maker | None = None) -> Kernel:
+def build(base: Base, cell: Cell, patched: Patched, jobs: Jobs, say: Line, module: Path | Maker | None = None) -> Kernel:
     """Return the kernel and the module of `cell`; they are built if the cache has none.
 
     `module` is that of a kernel with the same headers and configuration, or makes another one than the rig's own.
@@ -324,8 +362,13 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobserver, say: Line, 
 
 
 def _own_module(work: KernelBuild) -> Path:
+    return work.module(own_sources()) / f"{MODULE}.ko"
+
+
+def own_sources() -> ModuleSource:
+    """Return the sources of the rig's own test module."""
     sources = ((name, (paths.TEST_MODULE / name).read_bytes()) for name in module_sources(paths.TEST_MODULE))
-    return work.module(ModuleSource("the test module", tuple(sources))) / f"{MODULE}.ko"
+    return ModuleSource("the test module", tuple(sources))
 
 
 def cached(base: Base, cell: Cell, tree: str, asked: dict[str, str]) -> Path:
@@ -371,4 +414,9 @@ def strip(machine: Machine, module: Path) -> None:
     whole = module.parent / "debug" / module.name
     whole.parent.mkdir(exist_ok=True)
     shutil.copy(module, whole)
-    shell.output((f"{machine.build.cross_compile}objcopy", "--strip-debug", whole, module), error=BuildError)
+    shell.output(stripping(machine, whole, module), error=BuildError)
+
+
+def stripping(machine: Machine, whole: Path, module: Path) -> tuple[str, ...]:
+    """Return the command that copies the module `whole` to `module` without its debug information."""
+    return f"{machine.build.cross_compile}objcopy", "--strip-debug", str(whole), str(module)

@@ -32,7 +32,7 @@ _BLOCKED = ("remove the file manually", "File exists")
 
 def in_use(repository: Path) -> AbstractContextManager[None]:
     """Keep others from removing locks in the repository, while a git of this rig works there."""
-    return files.shared(_users(repository))
+    return files.shared(users(repository))
 
 
 def blocked(error: RigError) -> bool:
@@ -59,7 +59,7 @@ def remove(repository: Path, patience: float = 0.0) -> None:
     deadline = Deadline(patience)
     while True:
         try:
-            with files.locked(_users(repository), f"Another rig works in {repository}; try again when it has ended."):
+            with files.locked(users(repository), f"Another rig works in {repository}; try again when it has ended."):
                 _fail_if_at_work(repository)
                 for path in leftovers(repository):
                     shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -80,7 +80,8 @@ def leftovers(repository: Path) -> list[Path]:
     return sorted({*locks, *others, *chain.from_iterable(map(repository.glob, _TEMPORARY))})
 
 
-def _users(repository: Path) -> Path:
+def users(repository: Path) -> Path:
+    """Return the path that each git of a rig that works in the repository holds a shared lock of."""
     return repository.with_name(f"{repository.name}-users")
 
 

@@ -14,6 +14,7 @@ from harness.errors import BuildError, RigError
 from harness.host import files, shell
 
 SOURCES = paths.PROJECT / "qemu_plugin"
+FILE = "blocks.so"
 _FLAGS = ("-shared", "-fPIC", "-fvisibility=hidden", "-O2", "-Wall", "-pthread")
 _APIS = ((11, 1, 7), (11, 0, 6), (10, 1, 5), (9, 2, 4), (9, 1, 3), (9, 0, 2), (4, 2, 1))
 """version of QEMU, and of the plugin API that came with it: see docs/devel/tcg-plugins.rst of QEMU"""
@@ -38,9 +39,7 @@ def build(binary: str) -> Plugin:
     Where QEMU does not load it there is none: a run goes on without its figures.
     """
     try:
-        version = shell.output((binary, "--version"))
-        api = api_of(version)
-        file = _built(api)
+        file = _built(_api(binary))
     except RigError as error:
         return Plugin(None, str(error))
     said = _loads(binary, file)
@@ -59,18 +58,47 @@ def api_of(version: str) -> int:
     raise BuildError(f"QEMU {'.'.join(map(str, numbers))} has no plugins; they came with 4.2.")
 
 
-def _built(api: int) -> Path:
-    sources = sorted(SOURCES.glob("*.[ch]"))
+def cached(binary: str) -> Plugin | None:
+    """Return the plugin for the QEMU called `binary` if the cache has it, or the reason why there can be none."""
+    try:
+        target = _target(_api(binary))
+    except RigError as error:
+        return Plugin(None, str(error))
+    return build(binary) if files.whole(target) else None
+
+
+def compiling(binary: str, file: Path) -> tuple[str, ...]:
+    """Return the command that makes the plugin for the QEMU called `binary`; BuildError if that has no plugins."""
+    return _compiling(_api(binary), file)
+
+
+def _compiling(api: int, file: Path) -> tuple[str, ...]:
+    code = [str(source) for source in _sources() if source.suffix == ".c"]
+    return "gcc", *_FLAGS, f"-DAPI={api}", "-o", str(file), *code
+
+
+def _api(binary: str) -> int:
+    return api_of(shell.output((binary, "--version")))
+
+
+def _sources() -> list[Path]:
+    return sorted(SOURCES.glob("*.[ch]"))
+
+
+def _target(api: int) -> Path:
+    """Return the folder of the cache for the plugin for an API."""
     compiler = shell.output(("gcc", "--version"), error=BuildError).splitlines()[0]
-    target = paths.cache() / "plugins" / files.digest(compiler, str(api), *_FLAGS, *sources)[:16]
-    file = target / "blocks.so"
+    return paths.cache() / "plugins" / files.digest(compiler, str(api), *_FLAGS, *_sources())[:16]
+
+
+def _built(api: int) -> Path:
+    target = _target(api)
     with files.locked(target):
         if not files.whole(target):
             with files.folder(target) as work:
-                code = [source for source in sources if source.suffix == ".c"]
-                shell.output(("gcc", *_FLAGS, f"-DAPI={api}", "-o", work / file.name, *code), error=BuildError)
+                shell.output(_compiling(api, work / FILE), error=BuildError)
                 files.seal(work, target.name)
-    return file
+    return target / FILE
 
 
 def _loads(binary: str, file: Path) -> str:

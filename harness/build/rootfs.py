@@ -52,29 +52,53 @@ def build(machine: Machine) -> Rootfs:
 
     Raises RigError if a package cannot be downloaded, BuildError if one lacks a file.
     """
-    pair = keys.ensure()
-    inputs = (paths.ROOTFS / "contents.toml", paths.ROOTFS / "init.j2", pair.host_private, pair.login_public)
-    target = paths.cache() / "rootfs" / f"{machine.build.debian}-{files.digest(*inputs)[:16]}"
-    with files.locked(target):
-        cached = _cached(target)
-        if cached:
-            return cached
-        with files.folder(target) as folder:
+    place = target(machine)
+    with files.locked(place):
+        if found := _cached(place):
+            return found
+        with files.folder(place) as folder:
             built = make(machine, folder)
-            built = msgspec.structs.replace(built, image=target / built.image.name)
+            built = msgspec.structs.replace(built, image=place / built.image.name)
             files.write(folder / "rootfs.json", msgspec.json.encode(built, enc_hook=str))
         return built
 
 
 def make(machine: Machine, folder: Path) -> Rootfs:
     """Build the initramfs for `machine` in `folder`, without the cache; raises the same errors as `build`."""
-    contents = toml.load(paths.ROOTFS / "contents.toml", Contents)
     image = folder / "initramfs.cpio"
     with tempfile.TemporaryDirectory() as scratch:
-        sums = _fill(Path(scratch) / "root", contents, machine, keys.ensure(), Path(scratch) / "packages")
-        identity = _mark(Path(scratch) / "root")
+        identity, sums = _stage(machine, Path(scratch))
         _pack(Path(scratch) / "root", image)
     return Rootfs(image, files.file_sha256(image), identity, sums)
+
+
+def cached(machine: Machine) -> Rootfs | None:
+    """Return the initramfs for `machine` if the cache has it."""
+    return _cached(target(machine))
+
+
+def stage(machine: Machine, folder: Path) -> None:
+    """Put what the initramfs for `machine` will hold into the new folder `folder`/root; raises the same errors as `build`."""
+    with files.folder(folder) as work:
+        _stage(machine, work)
+
+
+def _stage(machine: Machine, folder: Path) -> tuple[str, dict[str, str]]:
+    """Fill `folder`/root; return the identity of what it holds, and the digests of the packages."""
+    contents = toml.load(paths.ROOTFS / "contents.toml", Contents)
+    root = folder / "root"
+    sums = _fill(root, contents, machine, keys.ensure(), folder / "packages")
+    identity = _mark(root)
+    for path in (root, *root.rglob("*")):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    return identity, sums
+
+
+def target(machine: Machine) -> Path:
+    """Return the folder of the cache for the initramfs of `machine`."""
+    pair = keys.ensure()
+    inputs = (paths.ROOTFS / "contents.toml", paths.ROOTFS / "init.j2", pair.host_private, pair.login_public)
+    return paths.cache() / "rootfs" / f"{machine.build.debian}-{files.digest(*inputs)[:16]}"
 
 
 def _cached(folder: Path) -> Rootfs | None:
@@ -164,12 +188,13 @@ def _mark(root: Path) -> str:
 
 
 def _pack(root: Path, image: Path) -> None:
-    """Pack `root` as a cpio archive that does not depend on the time or the user.
+    names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+    shell.output(packing(image), cwd=root, stdin="\0".join(names).encode() + b"\0", error=BuildError)
+
+
+def packing(image: Path) -> tuple[str, ...]:
+    """Return the command that packs files, whose names it reads, as a cpio archive that does not depend on the user.
 
     It is not compressed: an emulated kernel copies six megabytes faster than it decompresses them.
     """
-    names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
-    for path in (root, *root.rglob("*")):
-        os.utime(path, (0, 0), follow_symlinks=False)
-    cpio = ("cpio", "--create", "--null", "--format=newc", "--owner=+0:+0", "--reproducible", "--quiet", f"--file={image}")
-    shell.output(cpio, cwd=root, stdin="\0".join(names).encode() + b"\0", error=BuildError)
+    return "cpio", "--create", "--null", "--format=newc", "--owner=+0:+0", "--reproducible", "--quiet", f"--file={image}"

@@ -27,7 +27,7 @@ class Sandbox(NamedTuple):
     missing: str = ""
 
 
-def enter(command: Sequence[str | Path]) -> tuple[str | Path, ...]:
+def enter(command: Sequence[str]) -> tuple[str, ...]:
     """Return `command` so that it runs in a sandbox, if ``RIG_SANDBOX`` asks for one.
 
     There it has no network, no sockets of services and no processes but its own, an empty home and temporary folder, and may

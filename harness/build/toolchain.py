@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from harness import paths
-from harness.build.jobserver import Jobserver
+from harness.build.jobserver import Jobs
 from harness.errors import BuildError
 from harness.host import shell
 from harness.model.matrix import Base, Machine, Variant
@@ -40,6 +42,19 @@ ROOM = "8G"
 SOURCE_NAMES = ("-fdebug-prefix-map=../=", "-fdebug-prefix-map={folder}=.")
 # The same for the module, which is built in the folder that it stays in; a WARN() in it prints the mapped name.
 MODULE_NAMES = ("-fdebug-prefix-map={work}=test_module", "-fmacro-prefix-map={work}=test_module")
+
+
+class Command(NamedTuple):
+    """A command of a build."""
+
+    words: tuple[str, ...]
+    env: Mapping[str, str] = {}
+    """variables on top of those of all commands of a build"""
+
+    @property
+    def assigned(self) -> tuple[str, ...]:
+        """Its words behind its variables, as env(1) takes them."""
+        return (*map("=".join, self.env.items()), *self.words)
 
 
 def make(base: Base, machine: Machine, launcher: str = f"{COMPILER.name} ") -> tuple[str, ...]:
@@ -74,7 +89,7 @@ def versions(machine: Machine) -> tuple[str, str]:
     return compiler, linker
 
 
-def environment(jobs: Jobserver, variant: Variant) -> dict[str, str]:
+def environment(jobs: Jobs, variant: Variant) -> dict[str, str]:
     """Return the whole environment of make, without the user's KCFLAGS, LLVM and the like: no cache key covers them."""
     own = {name: os.environ[name] for name in ("HOME", "TMPDIR") if name in os.environ}
     if variant.scratch:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import paths
+from harness.commands.dry_cells import STAGED
 from harness.commands.edited import FOLDER as EDITS
 from harness.commands.mutant_bench import APART as MUTANTS
 from harness.errors import RigError, UsageError
@@ -26,6 +27,7 @@ _REMOVABLE = {
     "kernel": "kernels/[!.]*",
     "test module": "modules/[!.]*",
     "initramfs": "rootfs/[!.]*",
+    "what a dry run packs an initramfs of": f"{STAGED}/[!.]*",
     "plugin of QEMU": "plugins/[!.]*",
     "allocator in user space": "userspace/[!.]*",
     "trees and kernels of mutants": f"{MUTANTS}/[!.]*",

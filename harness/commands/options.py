@@ -10,10 +10,11 @@ from typing import Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
+from invoke.main import program
 from invoke.tasks import Task, task
 
 from harness import text
-from harness.commands import uncaught
+from harness.commands import dry_run, uncaught
 from harness.errors import UsageError
 from harness.host import shortage
 from harness.model.selection import Selection, refine
@@ -71,27 +72,34 @@ def selection_task(
     `more` are options of its own, with their help; `body` gets them by name. Those that are
     `optional` may be given without a value, those that are `positional` without their name.
     """
-    own, called = more or {}, body.__name__.strip("_")
-    shared = {name: told for name, told in HELP.items() if called in _TAKE_A_MODULE or name not in OF_A_MODULE}
+    own, name = more or {}, body.__name__.strip("_")
+    flag = {dry_run.OPTION: dry_run.HELP} if name in dry_run.TASKS else {}
+    shared = {option: told for option, told in HELP.items() if name in _TAKE_A_MODULE or option not in OF_A_MODULE}
 
     @functools.wraps(body)
     def run(_: Context, **options: Any) -> None:
         given = {name: value for name, value in options.items() if name in HELP and value not in (None, False)}
+        called = getattr(program, "tasks", ())
         with errors():
-            wanted = refine(_chosen, given)
-            if wanted.module and called not in _TAKE_A_MODULE:
+            wanted, mine = refine(_chosen, given), {option: options[option] for option in own}
+            if wanted.module and name not in _TAKE_A_MODULE:
                 raise UsageError(
                     "--module goes with build, boot, test, try and watch alone; the other tasks know the rig's own tests."
                 )
-            body(wanted, **{name: options[name] for name in own})
+            dry = dry_run.asked(called)
+            if not dry or name == "select":  # which runs nothing
+                body(wanted, **mine)
+            if dry:
+                dry_run.add(name, wanted, mine, called)
 
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    flags = {name: False if getattr(Selection(), name, None) is False else None for name in (*shared, *own)}
-    parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default) for name, default in flags.items()]
+    flags = {option: False if getattr(Selection(), option, None) is False else None for option in (*shared, *own)}
+    flags |= dict.fromkeys(flag, False)
+    parameters = [inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default) for option, default in flags.items()]
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
     made_task: Task[Any] = task(
-        name=called,
-        help={**shared, **own},
+        name=name,
+        help={**shared, **own, **flag},
         optional=optional,
         positional=positional,
         auto_shortflags=False,

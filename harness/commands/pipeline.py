@@ -38,6 +38,25 @@ from harness.vm.ssh import Guest
 from harness.vm.vms import GuestDied
 
 
+class Prepared(msgspec.Struct, frozen=True):
+    """Sources, cells, and the commits that kernels are built of."""
+
+    sources: source.Sources
+    cells: tuple[Cell, ...]
+    patched: dict[Variant, patches.Patched]
+
+
+def prepare(wanted: Selection, variants: tuple[Variant, ...], say: Line) -> Prepared:
+    """Return the selected cells and the commits of their sources; `say` gets the progress of the source.
+
+    `variants` take the place of those that are selected. Raises UsageError or SourceUnavailable.
+    """
+    sources = source.sources(wanted, say)
+    selected = cells.cells(wanted, sources.base, variants)
+    commits = {v: patches.apply(sources.tree, v) for v in dict.fromkeys(cell.variant for cell in selected)}
+    return Prepared(sources, selected, commits)
+
+
 def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
     """Build every selected cell, side by side, and return the plan for a suite.
 
@@ -47,10 +66,9 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
     other = foreign.read(wanted.module) if wanted.module else None
     maker = functools.partial(foreign.build, other) if other else None
     with Progress("build") as progress:
-        sources = source.sources(wanted, lambda text: progress.say("source", text))
-        selected = cells.cells(wanted, sources.base, variants)
+        prepared = prepare(wanted, variants, lambda text: progress.say("source", text))
+        sources, selected, patched = prepared.sources, prepared.cells, prepared.patched
         roots = {machine: rootfs.build(machine) for machine in {cell.machine for cell in selected}}
-        patched = {v: patches.apply(sources.tree, v) for v in dict.fromkeys(cell.variant for cell in selected)}
         progress.done("source", f"Linux {sources.tree.version}")
         with Jobserver(wanted.jobs or os.cpu_count() or 1, len(selected)) as jobs:
 
@@ -74,7 +92,16 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         + (_borrowed(built) if other else () if wanted.plain else _unwatched(built))
     )
     module = _foreign(built[0].kernel.module, other, wanted) if other else None
-    built_plan = Plan(
+    lines = () if wanted.plain or module else _changed_lines(sources.tree, built, patched)
+    built_plan = msgspec.structs.replace(plan_of(wanted, sources, built, module), notes=notes, lines=lines)
+    if not variants:
+        plan.save(built_plan, paths.cache() / "plan.json")
+    return built_plan
+
+
+def plan_of(wanted: Selection, sources: source.Sources, built: tuple[BuiltCell, ...], module: Foreign | None = None) -> Plan:
+    """Return the plan for a suite in these cells, whose tests are those of a foreign module if there is one."""
+    return Plan(
         base=sources.base,
         cells=built,
         tests=(module.name,) if module else catalog.choose(wanted.tests),
@@ -84,13 +111,16 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         origin=sources.tree.origin,
         tree=sources.tree.tree,
         stock_only=not sources.base.default_series and not wanted.series,
-        notes=notes,
         module=module,
-        lines=() if wanted.plain or module else _changed_lines(sources.tree, built, patched),
     )
-    if not variants:
-        plan.save(built_plan, paths.cache() / "plan.json")
-    return built_plan
+
+
+def sweeping(wanted: Selection) -> Selection:
+    """Return the selection of a sweep; UsageError for tests that are none."""
+    wanted = msgspec.structs.replace(wanted, tests=wanted.tests or "sweep")
+    if not set(catalog.choose(wanted.tests)) <= set(catalog.choose("sweep")):
+        raise UsageError(f"--tests {wanted.tests} has tests that are no sweep; `invoke test` runs those.")
+    return wanted
 
 
 def _foreign(file: Path, source: ModuleSource, wanted: Selection) -> Foreign:
@@ -139,6 +169,21 @@ def _unwatched(built: Sequence[BuiltCell]) -> tuple[str, ...]:
     )
 
 
+def booted(planned: Plan) -> list[Session]:
+    """Return the sessions whose VMs `boot` starts."""
+    return [session for session in planned.sessions if session.boot == 0]
+
+
+def check_tests(planned: Plan) -> None:
+    """Raise UsageError if no test runs in the cells of a plan."""
+    if not planned.sessions:
+        profiles = ", ".join(dict.fromkeys(built.cell.profile for built in planned.cells))
+        raise UsageError(
+            f"None of these tests runs in kernels of the profile {profiles}: {', '.join(planned.tests)}."
+            " Choose others with --tests, or other kernels with --profile."
+        )
+
+
 def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
     """Boot the selected cells that are not up, side by side.
 
@@ -147,7 +192,7 @@ def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
     that does not come up. Raises VmLost if QEMU does not start.
     """
     at_once = _workers(planned, jobs)
-    sessions = [session for session in planned.sessions if session.boot == 0][: None if keep else at_once]
+    sessions = booted(planned)[: None if keep else at_once]
     with Progress("boot") as progress:
 
         def one(session: Session) -> None:
@@ -186,12 +231,7 @@ def test(planned: Plan, jobs: int, command: str, parent: Path | None = None) -> 
 
     `command` is the one that repeats the run. Raises UsageError if no test runs in these cells, RigError when pytest itself fails.
     """
-    if not planned.sessions:
-        profiles = ", ".join(dict.fromkeys(built.cell.profile for built in planned.cells))
-        raise UsageError(
-            f"None of these tests runs in kernels of the profile {profiles}: {', '.join(planned.tests)}."
-            " Choose others with --tests, or other kernels with --profile."
-        )
+    check_tests(planned)
     run = Run(run_folder.new_folder(parent))
     with run.alone(), _resumable(run):
         lifecycle.begin(run, planned, command)

@@ -176,6 +176,11 @@ def held(folder: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def lock_of(path: Path) -> Path:
+    """Return the file that whoever locks `path` has a lock of, by flock(2)."""
+    return path.with_name(f".{path.name}.lock")
+
+
 @contextmanager
 def locked(path: Path, busy: str = "") -> Iterator[None]:
     """Hold the exclusive lock of `path`, against other threads and other rigs.
@@ -183,7 +188,7 @@ def locked(path: Path, busy: str = "") -> Iterator[None]:
     Waits for whoever holds it, or raises UsageError with the sentence `busy` if there is one.
     """
     _mkdir(path.parent)
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0 if busy else -1, thread_local=False)
+    lock = FileLock(lock_of(path), timeout=0 if busy else -1, thread_local=False)
     try:
         lock.acquire()
     except Timeout as error:
@@ -198,7 +203,7 @@ def locked(path: Path, busy: str = "") -> Iterator[None]:
 def shared(path: Path) -> Iterator[None]:
     """Hold the lock of `path` in shared mode: others can share it, none can hold it exclusively."""
     _mkdir(path.parent)
-    with path.with_name(f".{path.name}.lock").open("ab") as file:
+    with lock_of(path).open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield
 

@@ -32,10 +32,14 @@ def start(command: Sequence[str], log: Path, *, keep: bool, largest: int) -> sub
 
     It may write files of at most `largest` bytes, and gets SIGXFSZ beyond that. Raises VmLost if it cannot be run.
     """
-    limited = ("prlimit", f"--fsize={largest}:", "--core=0")
-    process = _starter.submit(_spawn, (*limited, *(() if keep else ("setpriv", "--pdeathsig", "KILL")), *command), log).result()
+    process = _starter.submit(_spawn, limited(command, keep=keep, largest=largest), log).result()
     _started[process.pid] = process
     return process
+
+
+def limited(command: Sequence[str], *, keep: bool, largest: int) -> tuple[str, ...]:
+    """Return `command` with the limits of `start`."""
+    return "prlimit", f"--fsize={largest}:", "--core=0", *(() if keep else ("setpriv", "--pdeathsig", "KILL")), *command
 
 
 def start_time(pid: int) -> int:

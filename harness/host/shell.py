@@ -25,6 +25,8 @@ _GRACE = 10.0
 _WITH_THE_RIG = ("setpriv", "--pdeathsig", "TERM")
 """makes a command end with the rig; the signal is tied to the thread that starts it, which waits for it here"""
 _NOT_STARTED = "setpriv: failed to execute "
+LOCALE = {"LC_ALL": "C"}
+"""change to the environment of all commands whose output is returned"""
 _running: set[subprocess.Popen[bytes]] = set()
 
 
@@ -48,7 +50,7 @@ def output(
     Raises `error` if the command cannot be started, fails, or prints nothing for `silence` seconds, with the command and
     the last lines that it printed.
     """
-    asked = {**os.environ, "LC_ALL": "C", **(env or {})}
+    asked = {**os.environ, **LOCALE, **(env or {})}
     whole = {name: value for name, value in asked.items() if value is not None}
     process = _start(command, whole, error, cwd=cwd, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE)
     try:

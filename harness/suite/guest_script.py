@@ -21,7 +21,7 @@ LEAKS = "kernel-patch-rig: leaks"
 SECTIONS = "kernel-patch-rig: sections"
 _LOOK_EVERY = 1
 """milliseconds of the guest's time between two looks at memory; the module makes them rarer in a long test"""
-_SCRIPT = Path(__file__).with_name("guest.sh")
+SCRIPT = Path(__file__).with_name("guest.sh")
 
 
 def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def command(chosen: Plan, session: Session, step: Step) -> tuple[str, ...]:
 
 
 def _script(step: Step, ordered: Sequence[str], words: Sequence[str]) -> tuple[str, ...]:
-    return ("sh", "-c", _SCRIPT.read_text(), "sh", step.name, " ".join(ordered), MODULE, *words)
+    return ("sh", "-c", SCRIPT.read_text(), "sh", step.name, " ".join(ordered), MODULE, *words)
 
 
 def passes(chosen: Plan, session: Session, step: Step, *, looks: bool) -> tuple[str, ...]:

@@ -50,9 +50,14 @@ def prove(
     `module` is the test module's file in the guest; `build_id` reads that of the file which was sent. Raises Mismatch with
     both values where they are not what was built for the cell of `session`; VmLost when the guest does not answer.
     """
-    script = _ASK % rootfs.IDENTITY + ("" if session.built.kernel.foreign else _ASK_MODULE % _LOADED)
     sent = build_id(session.built.kernel.module)
-    return check(_answers(guest.run("sh", "-c", script, "sh", module)), session, boot, sent, _version(machine))
+    return check(_answers(guest.run(*asking(module, foreign=session.built.kernel.foreign))), session, boot, sent, _version(machine))
+
+
+def asking(module: str, *, foreign: bool = False) -> tuple[str, ...]:
+    """Return the command that has a guest say what it runs; `module` is the test module's file there, if it is not `foreign`."""
+    script = _ASK % rootfs.IDENTITY + ("" if foreign else _ASK_MODULE % _LOADED)
+    return "sh", "-c", script, "sh", module
 
 
 def check(answers: Mapping[str, str], session: Session, boot: Boot, sent: str, qemu: str) -> Booted:

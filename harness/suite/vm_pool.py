@@ -32,7 +32,8 @@ from harness.vm.vms import GuestDied, Vm
 MODULE = "/vmalloc_test.ko"
 _SECOND = "/vmalloc_second.ko"
 """place at which the module looks for the one that it loads"""
-_CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+CLOCK = ("cat", "/sys/devices/system/clocksource/clocksource0/current_clocksource")
+"""command by which a guest says what it takes the time from"""
 _LAST_WORDS = 1.0
 """seconds in which a kernel that panics has ended its VM"""
 
@@ -55,9 +56,14 @@ _HOSTING = Hosting()
 
 def put_modules(guest: Guest, built: BuiltCell) -> None:
     """Write the module, and the one that a test of the rig's own loads, in a guest."""
-    guest.put(built.kernel.module.read_bytes(), MODULE)
-    if not built.kernel.foreign:
-        guest.put(built.kernel.second_module.read_bytes(), _SECOND)
+    for file, place in modules(built):
+        guest.put(file.read_bytes(), place)
+
+
+def modules(built: BuiltCell) -> tuple[tuple[Path, str], ...]:
+    """Return the module, and the one that a test of the rig's own loads, each with its place in a guest."""
+    own = () if built.kernel.foreign else ((built.kernel.second_module, _SECOND),)
+    return (built.kernel.module, MODULE), *own
 
 
 class Pause(NamedTuple):
@@ -86,7 +92,7 @@ class Station:
         """of its kernel"""
         self.guest = hosting.connect(machine.state.port, machine.pace, machine.time)
         put_modules(self.guest, session.built)
-        self.clocksource = self.guest.run("cat", _CLOCKSOURCE).strip()
+        self.clocksource = self.guest.run(*CLOCK).strip()
         self.booted = hosting.prove(self.guest, session, machine, boot, MODULE)
         self._stood = self._stood_before = 0.0
         self._since = self._since_before = Deadline(0.0, machine.time)

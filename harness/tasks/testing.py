@@ -15,7 +15,6 @@ from harness.commands import trace as traces
 from harness.commands import watch as watches
 from harness.errors import RigError, UsageError
 from harness.host import shell
-from harness.model import catalog
 from harness.model.selection import Selection, number, whole, words
 from harness.stats.outcome import ExitCode, Outcome
 from harness.tasks import shown
@@ -107,9 +106,7 @@ watch = options.boots(options.selection_task(_watch, {"tree": "the kernel tree: 
 def sweep(wanted: Selection) -> None:
     """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
     vms.sweep()
-    wanted = msgspec.structs.replace(wanted, tests=wanted.tests or "sweep")
-    if not set(catalog.choose(wanted.tests)) <= set(catalog.choose("sweep")):
-        raise UsageError(f"--tests {wanted.tests} has tests that are no sweep; `invoke test` runs those.")
+    wanted = pipeline.sweeping(wanted)
     shown.show(pipeline.test(built(wanted), wanted.jobs, shown.command()))
 
 

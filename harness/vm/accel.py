@@ -29,22 +29,47 @@ def choose(machine: Machine, kernel: Path, initramfs: Rootfs) -> str:
 
     `kernel` has to be one that is known to boot, such as stock. The verdict on KVM is kept until the host reboots.
     """
-    emulator = machine.qemu.tcg_crowded if (os.cpu_count() or 1) < machine.qemu.cpus else "tcg"
-    if machine.qemu.kvm_host != platform.machine() or not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return emulator
-    verdicts = paths.cache() / "kvm.json"
-    with files.locked(verdicts):
-        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        try:
-            known = stored.decode(stored.content(verdicts), dict[str, bool])
-        except (OSError, msgspec.DecodeError):
-            known = {}
+    if not _may_have_kvm(machine):
+        return _emulator(machine)
+    with files.locked(_verdicts()):
+        boot_id = _boot_id()
+        known = _known()
         key = f"{boot_id} {machine.name}"
         if key not in known:
             known = {k: v for k, v in known.items() if k.startswith(boot_id)}
             known[key] = _probe(machine, kernel, initramfs)
-            files.write(verdicts, msgspec.json.encode(known))
-        return "kvm" if known[key] else emulator
+            files.write(_verdicts(), msgspec.json.encode(known))
+        return "kvm" if known[key] else _emulator(machine)
+
+
+def chosen(machine: Machine) -> str:
+    """Return QEMU's accelerator for the wall clock as far as it is known without a boot: ``kvm`` if a kernel booted with it."""
+    proven = _may_have_kvm(machine) and _known().get(f"{_boot_id()} {machine.name}", False)
+    return "kvm" if proven else _emulator(machine)
+
+
+def _emulator(machine: Machine) -> str:
+    return machine.qemu.tcg_crowded if (os.cpu_count() or 1) < machine.qemu.cpus else "tcg"
+
+
+def _may_have_kvm(machine: Machine) -> bool:
+    return machine.qemu.kvm_host == platform.machine() and os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def _verdicts() -> Path:
+    return paths.cache() / "kvm.json"
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _known() -> dict[str, bool]:
+    """Return whether kernels of machines boot with KVM, by the host's boot and the machine."""
+    try:
+        return stored.decode(stored.content(_verdicts()), dict[str, bool])
+    except (OSError, msgspec.DecodeError):
+        return {}
 
 
 def _probe(machine: Machine, kernel: Path, initramfs: Rootfs) -> bool:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from harness.host import files
 
 FOLDER = "blocks"
 """folder in a VM's folder for the plugin's files"""
-_LOCK = re.compile(r"^_raw_(spin|read|write)_(try)?(un)?lock(_irq|_irqsave|_irqrestore|_bh|_nested|_nest_lock|_irqsave_nested)?$")
+LOCK = re.compile(r"^_raw_(spin|read|write)_(try)?(un)?lock(_irq|_irqsave|_irqrestore|_bh|_nested|_nest_lock|_irqsave_nested)?$")
 """functions that take and release a spinlock, where the kernel does not inline them"""
 _SIZES = re.compile(r"[1-9a-f]+")
 _NAME = re.compile(r"^(\d{6,})\.(loop|test|other)$")
@@ -72,7 +72,11 @@ class Dump(msgspec.Struct, frozen=True):
 
 def option(plugin: Path, folder: Path, symbols: Path) -> tuple[str, str]:
     """Return the option of QEMU's that loads `plugin`, to write its files into `folder`; `symbols` is the kernel's System.map."""
-    acquire, release = _locks(symbols)
+    return option_with(plugin, folder, *_locks(symbols))
+
+
+def option_with(plugin: Path, folder: Path, acquire: Sequence[str], release: Sequence[str]) -> tuple[str, str]:
+    """Return the same option, with the addresses of the functions that take a spinlock, and of those that release one."""
     parts = (
         f"file={text.escaped(plugin)}",
         f"out={text.escaped(folder)}",
@@ -120,6 +124,6 @@ def _locks(symbols: Path) -> tuple[list[str], list[str]]:
     release: list[str] = []
     for line in symbols.read_text().splitlines():
         address, _, name = line.split(maxsplit=2)
-        if found := _LOCK.match(name):
+        if found := LOCK.match(name):
             (release if found[3] else acquire).append(address)
     return acquire, release

@@ -88,7 +88,8 @@ def _launch(boot: Boot, folder: Path, cell: str, port: Callable[[], int], *, kee
     sockets.make(folder)
     (folder / blocks.FOLDER).mkdir()
     for _ in range(_PORTS):
-        boot = msgspec.structs.replace(boot, port=port())
+        number = port()
+        boot = msgspec.structs.replace(boot, port=number)
         command = qemu_args.command(boot, folder)
         qemu = process.start(command, folder / "qemu.log", keep=keep or boot.pauses, largest=vms.LONGEST_LOG)
         owner = 0 if keep else os.getpid()
@@ -100,7 +101,7 @@ def _launch(boot: Boot, folder: Path, cell: str, port: Callable[[], int], *, kee
             process.start_time(qemu.pid),
             owner,
             process.start_time(owner) if owner else 0,
-            boot.port,
+            number,
             boot.accelerator,
             command,
             pauses=boot.pauses,

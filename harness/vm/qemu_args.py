@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,9 @@ LOG = "serial.log"
 """file in a VM's folder with the output of the guest's serial line"""
 
 
+Plugged = Callable[[Path, Path, Path], tuple[str, str]]
+
+
 class Boot(msgspec.Struct, frozen=True):
     """Inputs of a QEMU command line."""
 
@@ -37,8 +41,8 @@ class Boot(msgspec.Struct, frozen=True):
     kernel: Path
     initramfs: Path
     accelerator: str
-    port: int
-    """port of 127.0.0.1 that is forwarded to the guest's SSH"""
+    port: int | str
+    """port of 127.0.0.1 that is forwarded to the guest's SSH; text if a shell is to put it in"""
     address: str
     """IP address of the guest"""
     profile: str = ""
@@ -60,8 +64,11 @@ class Boot(msgspec.Struct, frozen=True):
         return 1 if self.clock is Clock.ICOUNT else self.machine.qemu.cpus
 
 
-def command(boot: Boot, folder: Path) -> tuple[str, ...]:
-    """Return the command that starts `boot` with its console's log in `folder`, and its sockets where `folder` says."""
+def command(boot: Boot, folder: Path, plugged: Plugged = blocks.option) -> tuple[str, ...]:
+    """Return the command that starts `boot` with its console's log in `folder`, and its sockets where `folder` says.
+
+    `plugged` makes the option that loads the plugin of it, the folder for its files and the kernel's symbols.
+    """
     qemu = boot.machine.qemu
     channels = sockets.of(folder)
     log = folder / LOG
@@ -89,7 +96,7 @@ def command(boot: Boot, folder: Path) -> tuple[str, ...]:
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{boot.port}-{boot.address}:22"),
         *("-device", "virtio-net-pci,netdev=net,romfile="),
         *("-device", "virtio-rng-pci"),
-        *(blocks.option(boot.plugin, folder / blocks.FOLDER, boot.symbols) if boot.plugin and boot.symbols else ()),
+        *(plugged(boot.plugin, folder / blocks.FOLDER, boot.symbols) if boot.plugin and boot.symbols else ()),
         *qemu.arguments,
     )
 

@@ -44,6 +44,9 @@ _SLOW = {
     ]
 }
 
+KNOWN = "known_hosts"
+"""file in a VM's folder with its host key, for ssh"""
+
 _T = TypeVar("_T")
 
 
@@ -123,7 +126,7 @@ class Guest:
         kind, encoded = pair.host_public.read_text().split()[:2]
         client = self._connection.client
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        client.get_host_keys().add(f"[127.0.0.1]:{port}", kind, paramiko.Ed25519Key(data=base64.b64decode(encoded)))
+        client.get_host_keys().add(host(port), kind, paramiko.Ed25519Key(data=base64.b64decode(encoded)))
         late = Deadline(self._patience, self._time)
         try:
             self._again(self._connection.open, late)
@@ -203,7 +206,12 @@ class Guest:
 
     def put(self, content: bytes, path: str) -> None:
         """Write a file in the guest; Dropbear has no SFTP."""
-        self.run("sh", "-c", f"cat > {shlex.quote(path)}", stdin=content)
+        self.run(*writing(path), stdin=content)
+
+
+def writing(path: str) -> tuple[str, ...]:
+    """Return the command of a guest that writes its input to a file."""
+    return "sh", "-c", f"cat > {shlex.quote(path)}"
 
 
 @contextlib.contextmanager
@@ -232,8 +240,18 @@ def command(port: int, folder: Path) -> tuple[str, ...]:
     It trusts only the rig's host key, which is written to a file in `folder`.
     """
     pair = keys.ensure()
-    known = folder / "known_hosts"
-    files.write(known, f"[127.0.0.1]:{port} {pair.host_public.read_text()}")
+    known = folder / KNOWN
+    files.write(known, f"{host(port)} {pair.host_public.read_text()}")
+    return words(port, known, pair)
+
+
+def host(port: int | str) -> str:
+    """Return how a file of known hosts names the guest behind `port`."""
+    return f"[127.0.0.1]:{port}"
+
+
+def words(port: int | str, known: Path, pair: keys.Keys) -> tuple[str, ...]:
+    """Return the ssh command that reaches the guest behind `port`, whose host key is in the file `known`."""
     options = {
         "UserKnownHostsFile": known,
         "StrictHostKeyChecking": "yes",

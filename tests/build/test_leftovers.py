@@ -84,10 +84,14 @@ def test_a_lock_that_is_left_meanwhile_is_removed_when_it_is_in_the_way(
 @contextmanager
 def living(cwd: Path, *arguments: str | Path) -> Iterator[int]:
     """Run a git that waits for its input, as one that has a lock and is at work."""
-    with subprocess.Popen(("git", *arguments, "update-ref", "--stdin"), cwd=cwd, stdin=subprocess.PIPE) as process:
+    command = ("git", *arguments, "update-ref", "--stdin")
+    with subprocess.Popen(command, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
+        assert process.stdout
         process.stdin.write(b"start\n")
         process.stdin.flush()
+        # Until it answers, it may have its name already, but no words and no environment yet.
+        assert process.stdout.readline() == b"start: ok\n"
         yield process.pid
         process.stdin.close()
 

@@ -125,7 +125,8 @@ class Command(NamedTuple):
 
     @property
     def words(self) -> list[str]:
-        return shlex.split(self.line)
+        """Its words, without where its output goes to."""
+        return shlex.split(self.line.partition(" > ")[0])
 
 
 def blocks(text: str) -> list[tuple[str, str, str]]:
@@ -292,6 +293,8 @@ def test_every_command_is_one(command: Command, home: Path) -> None:
             source = (paths.TEST_MODULE / "main.c").read_text()
             assert all(re.search(rf"^module_param(_named)?\({name}, ", source, re.M) for name in given)
             catalog.choose(given["tests"])
+        case ["sh", "-e", script]:
+            assert any(other.line.endswith(f" > {script}") for other in commands() if other.page == command.page)
         case [".", path]:
             assert path == ".venv/bin/activate"
         case _:

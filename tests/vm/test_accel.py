@@ -41,6 +41,15 @@ def test_a_kernel_that_does_not_boot_under_kvm_is_tried_once(machine: Machine, m
     assert len(tried) == 1
 
 
+def test_without_a_boot_kvm_counts_as_none_until_it_is_proven(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert accel.chosen(machine)[:3] == "tcg"
+    monkeypatch.setattr(accel, "_probe", lambda *_: True)
+    assert choose(machine) == "kvm"
+    assert accel.chosen(machine) == "kvm"
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert accel.chosen(machine)[:3] == "tcg"
+
+
 def test_a_qemu_that_was_stopped_meanwhile_proves_nothing(cache: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     def start(*_: object, **__: object) -> None:
         raise StoodStill("QEMU is stopped")
