@@ -17,7 +17,7 @@ _CUT = "[ cut here ]"
 # Escape sequences of colours may stand between the words: any line with one is a candidate.
 _NEEDLES = sorted({_CUT, "\x1b[", *(needle for kind in KINDS for needle, _ in kind.headers)}, key=len)
 _CANDIDATE = re2.compile("|".join(re2.escape(needle) for needle in _NEEDLES).encode())
-_OPEN = re.compile(r"(?:\(\?:)?(?:INFO: task \)\?)?(?:\.\{|\\S|\\w|\[\\w)")
+_OPEN = re.compile(r"(?:\(\?:)?(?:\.\{|\\S|\\w|\[\\w)")
 """matches a pattern that may begin with any word"""
 _OPTIONS = re2.Options()
 _OPTIONS.never_capture = True
