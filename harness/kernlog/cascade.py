@@ -209,7 +209,7 @@ def _text(before: Trouble, after: Trouble) -> str:
     if len(before.text) > _ROOM:
         return before.text if before.text.endswith(_MORE) else f"{before.text}\n{_MORE}"
     left = after.first - before.last - 1
-    return "\n".join([before.text, *([f"... {left} lines left out ..."] if left else []), after.text])
+    return "\n".join([before.text, *([f"... {left} lines left out ..."] if left > 0 else []), after.text])
 
 
 def _worst(before: Trouble, after: Trouble) -> Severity:
@@ -260,6 +260,6 @@ def _extended(held: _Held, after: Trouble) -> Trouble:
     if traced and (refused or (after.title.startswith(_PANIC) and gap <= _NEAR)):
         grown = _joined(before, after)
     else:
-        grown = msgspec.structs.replace(before, text=_text(before, after), last=after.last)
+        grown = msgspec.structs.replace(before, text=_text(before, after), last=max(before.last, after.last))
     titles = before.followed if len(before.followed) >= _TITLES else (*before.followed, after.title)
-    return msgspec.structs.replace(grown, severity=_worst(before, after), last=max(grown.last, after.last), followed=titles)
+    return msgspec.structs.replace(grown, severity=_worst(before, after), followed=titles)

@@ -138,7 +138,7 @@ KINDS = (
         (
             ("BUG: Bad ", r"BUG: Bad (?:page (?:state|map in|cache)|rss-counter)"),
             ("BUG: non-zero ", r"BUG: non-zero (?:pgtables_bytes|nr_p[tm][ed]s)"),
-            ("Corrupted page table", r".{1,40}: Corrupted page table at address"),
+            ("Corrupted page table", r".{1,40}: Corrupted page table at address [0-9a-f]"),
             (": bad p", r"\S+\.[ch]:\d+: bad p[4mgtu]{1,2}[de] "),
             ("Bad swap ", r"\w+: Bad swap (?:file|offset) entry"),
         ),
@@ -298,7 +298,7 @@ KINDS = (
         _W,
         "memory was refused",
         (
-            ("page allocation failure", r".{1,40}: page allocation failure"),
+            ("page allocation failure", r".{1,40}: page allocation failure[.:] ?order:"),
             ("page allocation stalls", r".{1,40}: page allocation stalls for"),
             ("vmalloc error: size", r"(?:.{1,40}: )?vmalloc error: size "),
             ("vmalloc: allocation failure", r"(?:.{1,40}: )?vmalloc: allocation failure"),
@@ -310,7 +310,10 @@ KINDS = (
         "vmap-exhausted",
         _W,
         "no room for a mapping in vmalloc's address space",
-        (("vmap allocation for size", r"vmap allocation for size \d+ failed"),),
+        (
+            ("vmap allocation for size", r"vmap allocation for size \d+ failed"),
+            ("vmalloc_node_range for size", r"(?:.{1,40}: )?vmalloc_node_range for size \d+ failed"),
+        ),
     ),
     Kind(
         "memory-leak",
@@ -370,6 +373,8 @@ KINDS = (
             ("VFS: Busy inodes", r"VFS: Busy inodes after unmount"),
             ("VFS: Close: file", r"VFS: Close: file count is"),
             ("unregister_netdevice: waiting", r"unregister_netdevice: waiting for \S+ to become free"),
+            ("create duplicate filename", r"sysfs: cannot create duplicate filename '"),
+            ("huh, entered softirq", r"huh, entered softirq \d"),
             ("BUG! ", r"(?:\w+: )?BUG!(?! exception in phase)"),
         ),
     ),

@@ -28,7 +28,7 @@ _PLACE = (
 )
 _ADDRESS = r"(?:\(?\[<?(?:0x)?[0-9a-f]{4,16}>?\]\)? *){0,2}"
 _ENTRY = re.compile(r" *(?:(?:</?[A-Z]{3,9}> *)+)?" + _ADDRESS + r"(?P<doubt>\? |= )?\(?" + _PLACE)
-_CALLED = re.compile(r" *" + _ADDRESS + r"\(?" + _NAME + r"\)? from " + _ADDRESS + r"\(?(?P<caller>[A-Za-z_].*)")
+_CALLED = re.compile(r" *" + _ADDRESS + r"\(?" + _NAME + r"\)?(?: \[[\w-]+\])? from " + _ADDRESS + r"\(?(?P<caller>[A-Za-z_].*)")
 _PC = re.compile(
     r" *(?:\S{1,12}  ?)?(?:RIP|EIP|IP|NIP|epc|pc|PC|Krnl PSW|TPC|ip|IAOQ\[0\]|ERA|\[ERET *\]"
     r"|LR|lr|ra|RPC|PR|RP\(r2\)|\[BLINK *\])(?: is at)?(?!\w) *:? *"
