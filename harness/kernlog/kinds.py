@@ -298,7 +298,7 @@ KINDS = (
         _W,
         "memory was refused",
         (
-            ("page allocation failure", r".{1,40}: page allocation failure[.:] ?order:"),
+            ("page allocation failure", r".{1,40}: page allocation failure[.:]?(?:$| ?order)"),
             ("page allocation stalls", r".{1,40}: page allocation stalls for"),
             ("vmalloc error: size", r"(?:.{1,40}: )?vmalloc error: size "),
             ("vmalloc: allocation failure", r"(?:.{1,40}: )?vmalloc: allocation failure"),
@@ -373,7 +373,6 @@ KINDS = (
             ("VFS: Busy inodes", r"VFS: Busy inodes after unmount"),
             ("VFS: Close: file", r"VFS: Close: file count is"),
             ("unregister_netdevice: waiting", r"unregister_netdevice: waiting for \S+ to become free"),
-            ("create duplicate filename", r"sysfs: cannot create duplicate filename '"),
             ("huh, entered softirq", r"huh, entered softirq \d"),
             ("BUG! ", r"(?:\w+: )?BUG!(?! exception in phase)"),
         ),

@@ -152,7 +152,6 @@ HEADERS = {
     'irq 18: nobody cared (try booting with the "irqpoll" option)': "irq",
     "Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b": "panic",
     "BUG: Dentry 00000000a1a1a1a1{i=1,n=x} still in use (1) [unmount of ext4 vda]": "inconsistency",
-    "sysfs: cannot create duplicate filename '/devices/pump'": "inconsistency",
     "huh, entered softirq 3 NET_RX 00000000a1a1a1a1 preempt_count 00000101, exited with 00000100?": "inconsistency",
     "VFS: Busy inodes after unmount of vda. Self-destruct in 5 seconds.  Have a nice day...": "inconsistency",
 }

@@ -32,6 +32,8 @@ kernel stack overflow is fatal
 Kernel stack overflow protection: enabled
 client 10.0.0.1:80 blocked for more than 30 seconds
 index tree is corrupted
+("page allocation failure", r".{1,40}: page allocation failure"),
+("Corrupted page table", r".{1,40}: Corrupted page table at address"),
 double fault: cafe
 invalid opcode: beef
 general protection fault, see manual
@@ -60,6 +62,7 @@ CUT = {
     "UBSAN: shift-out-of-bounds in drivers/pu": "ubsan",
     "refcount_t: underflow": "refcount",
     "insmod invoked oom-killer: gfp_m": "out-of-memory",
+    "insmod: page allocation failure": "allocation-failure",
     "Internal error: Oops": "oops",
     "Oops: 0002": "oops",
     "kernel stack overflow": "stack-overflow",
