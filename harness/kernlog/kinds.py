@@ -157,7 +157,10 @@ KINDS = (
         _E,
         "a slab's objects or its bookkeeping were overwritten, or objects were left behind",
         (
-            ("BUG ", r"BUG [^\s:(][^:(]{0,60} \((?:Not tainted|Tainted)[^)]{0,80}\): (?!kasan: bad access)\S"),
+            (
+                "BUG ",
+                r"BUG [^\s:(][^:(]{0,60}(?:\(\d+:[^)]{0,90}\))? \((?:Not tainted|Tainted)[^)]{0,80}\): (?!kasan: bad access)\S",
+            ),
             ("Objects remaining", r"BUG [\w-]{1,60}: Objects remaining"),
             ("lab corruption", r"[Ss]lab corruption\b.{0,90}\bstart="),
             ("slab error in ", r"slab error in \w+\(\): "),

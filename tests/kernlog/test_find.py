@@ -94,6 +94,7 @@ HEADERS = {
     "BUG: rwlock recursion on CPU#0, vmalloc_test/0/97, 00000000a1a1a1a1": "spinlock",
     "BUG vmap_area (Tainted: G    B      O     ): Redzone overwritten": "slab",
     "BUG kmalloc-64 (Not tainted): Object already free": "slab",
+    "BUG dentry(1277:pump.service) (Tainted: G    B      O     ): Redzone overwritten": "slab",
     "BUG kmalloc-64 (Not tainted): Objects remaining in kmalloc-64 on __kmem_cache_shutdown()": "slab",
     "kmem_cache_destroy vmap_area: Slab cache still has objects": "slab",
     "Slab corruption (Not tainted): vmap_area start=ffff888012345678, len=64": "slab",
