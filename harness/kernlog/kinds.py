@@ -70,6 +70,7 @@ KINDS = (
             ("Insufficient stack space", r"Insufficient stack space to handle exception"),
             ("ernel stack overflow", r"[Kk]ernel stack overflow(?:\W*$| \(| in | on | detected)"),
             (_PANIC, _PANIC + r": (?:\w+: )?(?:[Kk]ernel stack (?:overflow|is corrupted)|corrupted (?:shadow )?stack)"),
+            ("IRQ: stack overflow", r"do_\w*IRQ: stack overflow: "),
             ("stack-protector:", _PANIC + r": stack-protector: "),
         ),
     ),
@@ -214,7 +215,7 @@ KINDS = (
         (
             ("list_add ", r"list_add (?:corruption[.,]|double add:|attempted )"),
             ("list_del ", r"list_del (?:corruption[.,]|attempted )"),
-            ("tree is corrupted", r"(?:\w+ )?tree is corrupted: 0x"),
+            ("tree is corrupted", r"(?:\w+ )?tree is corrupted: [0-9a-f]*\d"),
         ),
     ),
     Kind(
@@ -358,7 +359,7 @@ KINDS = (
             ("Internal error: ", r"Internal error: (?:Oops\b|.{1,100}\[#\d)"),
             ("Oops", r"Oops(?:[: -].{0,100}?)?\[#\d+\]|Oops: (?:\d[0-9a-f]{3,15}|[0-9a-f]{3,15}\d)(?:\W*$| \[)"),
             ("[#", _DIE),
-            ("Unhandled ", r"Unhandled (?:(?:fault|prefetch abort): .{1,80}\(0x|.{1,40} exception on CPU\d+, ESR )"),
+            ("Unhandled ", r"Unhandled (?:(?:fault|prefetch abort): .{1,80}\(0x|fault at 0x|.{1,40} exception on CPU\d+, ESR )"),
             ("Bad mode in ", r"Bad mode in .{1,40} handler detected(?:\W*$| on CPU)"),
             ("PANIC: ", r"(?:traps: )?PANIC: (?:early exception|Failed to decode|Failure in comm|Unsupported exit)"),
             ("Unrecoverable ", r"Unrecoverable (?:exception [0-9a-f]+ at |(?:FP|VMX|VSX|TM) )"),

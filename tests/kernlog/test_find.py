@@ -121,6 +121,8 @@ HEADERS = {
     "refcount_t: underflow; use-after-free.": "refcount",
     "ODEBUG: free active (active state 0) object type: timer_list hint: expire+0x0/0x20": "debug-object",
     "list_add double add: new=ffff888012345678, prev=ffff888012345678, next=ffff888012345678.": "list-corruption",
+    "tree is corrupted: 8192, 4096": "list-corruption",
+    "do_IRQ: stack overflow: 496": "stack-overflow",
     "usercopy: Kernel memory exposure attempt detected from SLUB object 'vmap_area' (offset 0, size 99)!": "usercopy",
     "detected buffer overflow in strcpy": "buffer-overflow",
     "Trying to vunmap() nonexistent vm area (00000000a1a1a1a1)": "vfree",
