@@ -362,7 +362,7 @@ KINDS = (
             ("Unhandled ", r"Unhandled (?:(?:fault|prefetch abort): .{1,80}\(0x|fault at 0x|.{1,40} exception on CPU\d+, ESR )"),
             ("Bad mode in ", r"Bad mode in .{1,40} handler detected(?:\W*$| on CPU)"),
             ("PANIC: ", r"(?:traps: )?PANIC: (?:early exception|Failed to decode|Failure in comm|Unsupported exit)"),
-            ("Unrecoverable ", r"Unrecoverable (?:exception [0-9a-f]+ at |(?:FP|VMX|VSX|TM) )"),
+            ("Unrecoverable ", r"Unrecoverable (?:exception [0-9a-f]+ at |(?:FP|VMX|VSX|TM)\b)"),
             ("ixing recursive fault", r"Fixing recursive fault but reboot is needed"),
             ("Kernel mode ", r"Kernel mode fault at "),
         ),

@@ -78,6 +78,8 @@ DEATHS = (
     "insmod(97): Kernel illegal instruction [#1]",
     "stack segment: 0000 [#1] PREEMPT SMP",
     "Oops: Exception in kernel mode, sig: 5 [#1]",
+    "Unrecoverable exception 4100 at c000000000008000",
+    "Unrecoverable VMX/Altivec Unavailable Exception f20 at c000000000008000",
     "Unhandled fault at 0xffff000009a41001",
     "Unhandled 64-bit el1h sync exception on CPU1, ESR 0x0000000096000004 -- DABT (current EL)",
 )
