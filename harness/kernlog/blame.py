@@ -25,10 +25,9 @@ def plain(function: str) -> str:
     return _SUFFIX.sub("", function) if "." in function or function.endswith("_addr") else function
 
 
-@functools.lru_cache(4096)
 def reports(function: str, kind: str = "") -> bool:
     """Return True if a function belongs to the machinery of a report of `kind`, and so is not to blame."""
-    return machinery.names(kind).fullmatch(plain(function)) is not None
+    return machinery.has(plain(function), kind)
 
 
 def _certain(frame: Frame) -> bool:
@@ -42,13 +41,16 @@ def _certain(frame: Frame) -> bool:
 def blamed(kind: str, named: Frame | None, pc: Frame | None, frames: Iterable[Frame]) -> Frame | None:
     """Return the frame to blame: the function that the header names, that of the pc, or the nearest caller of both."""
     first = [f for f in (named, None if kind in _WHERE_IT_STANDS else pc) if f]
+    if culprit := _first_not_reporting(first, kind):
+        return culprit
     trace = list(frames)
     start = next((i for i, f in enumerate(trace) if named and f.function == named.function), 0)
     likely = [frame for frame in (*trace[start:], *trace[:start]) if _certain(frame)]
     if all(frame is pc for frame in likely):
         # The kernel is sure of no caller, as without frame pointers: what it found on the stack is the best there is.
         likely = trace
-    for candidate in (*first, *likely):
-        if not reports(candidate.function, kind):
-            return candidate
-    return first[0] if first else None
+    return _first_not_reporting(likely, kind) or (first[0] if first else None)
+
+
+def _first_not_reporting(frames: Iterable[Frame], kind: str) -> Frame | None:
+    return next((frame for frame in frames if not reports(frame.function, kind)), None)

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import OrderedDict
 
 import msgspec
@@ -40,11 +41,16 @@ _MORE = "... more lines left out ..."
 _TITLES = 20
 """maximum consequences that are listed"""
 _RECURSIVE = "Fixing recursive fault"
+_first = operator.attrgetter("first")
 _ORDER = (Severity.WARNING, Severity.ERROR, Severity.FATAL)
 _PANIC = "Kernel panic - not syncing"
 _NO_ROOM = frozenset({"allocation-failure", "vmap-exhausted", "out-of-memory"})
 _DAMAGE = frozenset({"bad-page", "slab"})
-_DEADLY = DEATHS | ANNOUNCED | {"panic"}
+_IN_PARTS = DEATHS | ANNOUNCED
+"""kinds of which a second report may belong to the same event"""
+_IMPLEMENTING = DEATHS | {"warning"}
+"""kinds of that second report"""
+_DEADLY = _IN_PARTS | {"panic"}
 """kinds that may have a consequence of any kind"""
 _FOLLOWING = DEATHS | _NO_ROOM | _DAMAGE | {"atomic", "lockdep"}
 """kinds that may be a consequence of others"""
@@ -86,14 +92,15 @@ class Cascade:
 
     def _settle(self, new: _Held) -> None:
         """Join a finding to the one that it is a consequence of, if there is one."""
-        if not new.trouble.process and new.trouble.kind in ANNOUNCED | DEATHS and not new.trouble.title.startswith(_RECURSIVE):
+        if not new.trouble.process and new.trouble.kind in _IN_PARTS and not new.trouble.title.startswith(_RECURSIVE):
             return  # The second part, which comes later, names the task.
         far = _reaches_far(new.trouble)
         reach = WINDOW if far else _NEAR
+        following = new.trouble.kind in _FOLLOWING
         for held in reversed(self._held[: self._held.index(new)]):
-            likely = far or (held.stream == new.stream and (held.trouble.kind in _DEADLY or new.trouble.kind in _FOLLOWING))
-            later = held.trouble.first < new.trouble.first
-            if likely and later and held.gap(new.trouble) <= reach and _follows(held, new.trouble, new.stream):
+            gap = held.gap(new.trouble)
+            likely = far or (held.stream == new.stream and (following or held.trouble.kind in _DEADLY))
+            if likely and gap <= reach and held.trouble.first < new.trouble.first and _follows(held, new, gap):
                 held.trouble, held.skipped = _extended(held, new.trouble), new.skipped
                 held.end = new.end if new.end is not None else held.end
                 self._held.remove(new)
@@ -118,12 +125,12 @@ class Cascade:
 
     def _new(self, done: list[_Held]) -> list[Trouble]:
         troubles = []
-        for held in sorted(done, key=lambda held: held.trouble.first):
-            keys = [held.trouble.fingerprint]
-            if held.trouble.kind in STALLS and held.trouble.process:
-                keys.append(f"{held.trouble.kind} {held.trouble.process}")
+        for trouble in sorted((_marked(held.trouble) for held in done), key=_first):
+            keys = [trouble.fingerprint]
+            if trouble.kind in STALLS and trouble.process:
+                keys.append(f"{trouble.kind} {trouble.process}")
             if not any(key in self._seen for key in keys):
-                troubles.append(held.trouble)
+                troubles.append(trouble)
             for key in keys:
                 self._seen[key] = None
                 self._seen.move_to_end(key)
@@ -132,17 +139,25 @@ class Cascade:
         return troubles
 
 
+def _marked(trouble: Trouble) -> Trouble:
+    """Return a complete finding with its fingerprint, which its first part may have already."""
+    if trouble.fingerprint:
+        return trouble
+    mark = fingerprint.of(trouble.kind, trouble.title, trouble.function, trouble.frames)
+    return msgspec.structs.replace(trouble, fingerprint=mark)
+
+
 def _same(held: _Held, report: Trouble) -> bool:
     """Return True if `report`, which comes soon after in the same stream, is another part of the finding."""
     before = held.trouble
     if report.title.startswith((_PANIC, _RECURSIVE)):
         return False
     if before.kind in ANNOUNCED:
-        return report.kind in ("warning", "bug", *DEATHS)
+        return report.kind in _IMPLEMENTING
     if before.kind == "warning" and (report.kind in ANNOUNCED or report.kind == "hard-lockup"):
         return report.first - before.first - held.skipped <= 2
     if before.kind in DEATHS:
-        return report.kind in DEATHS - {"bug"} and (not before.process or not report.process)
+        return report.kind in DEATHS and report.kind != "bug" and (not before.process or not report.process)
     if before.kind == report.kind == "rcu-stall":
         return True
     if before.kind == "inconsistency" and report.kind == "warning":
@@ -159,14 +174,13 @@ def _reaches_far(report: Trouble) -> bool:
     return report.kind in STALLS or report.title.startswith(_PANIC) or "spinlock lockup" in report.title
 
 
-def _follows(held: _Held, report: Trouble, stream: str) -> bool:
-    """Return True if `report` is a consequence of the finding."""
-    before = held.trouble
-    gap = held.gap(report)
+def _follows(held: _Held, new: _Held, gap: int) -> bool:
+    """Return True if a new finding, which begins `gap` lines later, is a consequence of the one that is held."""
+    before, report = held.trouble, new.trouble
     waited = 0.0 if held.end is None or report.time is None else report.time - held.end
-    if gap > WINDOW or waited > _LATER or waited < -1:
+    if waited > _LATER or waited < -1:
         return False
-    ours = stream == held.stream
+    ours = new.stream == held.stream
     one_task = not before.process or not report.process or before.process == report.process
     if report.title.startswith(_PANIC):
         return (ours or gap <= _NEAR) and waited <= _SOON
@@ -195,7 +209,7 @@ def _text(before: Trouble, after: Trouble) -> str:
     if len(before.text) > _ROOM:
         return before.text if before.text.endswith(_MORE) else f"{before.text}\n{_MORE}"
     left = after.first - before.last - 1
-    return "\n".join([before.text, *([f"... {left} lines left out ..."] if left else []), after.text])
+    return "\n".join([before.text, *([f"... {left} lines left out ..."] if left > 0 else []), after.text])
 
 
 def _worst(before: Trouble, after: Trouble) -> Severity:
@@ -233,7 +247,7 @@ def _joined(before: Trouble, after: Trouble) -> Trouble:
         frames=frames,
         process=before.process or after.process,
         cpu=before.cpu if before.cpu is not None else after.cpu,
-        fingerprint=fingerprint.of(titled.kind, titled.title, function, frames),
+        fingerprint="",
     )
 
 
@@ -246,6 +260,6 @@ def _extended(held: _Held, after: Trouble) -> Trouble:
     if traced and (refused or (after.title.startswith(_PANIC) and gap <= _NEAR)):
         grown = _joined(before, after)
     else:
-        grown = msgspec.structs.replace(before, text=_text(before, after), last=after.last)
+        grown = msgspec.structs.replace(before, text=_text(before, after), last=max(before.last, after.last))
     titles = before.followed if len(before.followed) >= _TITLES else (*before.followed, after.title)
-    return msgspec.structs.replace(grown, severity=_worst(before, after), last=max(grown.last, after.last), followed=titles)
+    return msgspec.structs.replace(grown, severity=_worst(before, after), followed=titles)

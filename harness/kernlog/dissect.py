@@ -19,7 +19,7 @@ from harness.model.trouble import Frame, Trouble
 _LONGEST = 300
 """maximum characters of a title"""
 _ADDRESS = re.compile(
-    r"(?P<words>(?<!non-canonical),? (?:for |at )?(?:virtual )?(?:kernel )?address:?|,? at| object| from)?"
+    r"(?=[ ,])(?P<words>(?<!non-canonical),? (?:for |at )?(?:virtual )?(?:kernel )?address:?|,? at| object| from)?"
     r" (?P<bracket>\()?(?:0x[0-9a-f]{5,16}|[0-9a-f]{16}|(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{8,15}|_{2,}ptrval_{2,}"
     r"|\(_{2,}ptrval_{2,}\))\)?(?![\w.])"
 )
@@ -28,6 +28,7 @@ _IDS = re.compile(r"^WARNING: CPU: ?\d+ (?:UID: ?\d+ )?PID: ?\d+ |^WARNING: at |
 _IN = re.compile(r"(?: in:? | at )(?=[A-Za-z_.][\w.$]*(?:\+0x|$| \[| /))")
 _AT = re.compile(r"\b(?:at|in) (?P<where>[^\s:!]{1,200}?\.(?:[chS]|rs|cpp):\d{1,7})\b")
 _NEW_AT = re.compile(r"WARNING: (?:\[.{1,200}\] )?(?P<where>[^\s:!]{1,200}?:\d{1,7}) at (?P<rest>.*)")
+_SOURCE = re.compile(r"\.(?:[chS]|rs|cpp):\d")
 _AFTER = re.compile(r"\.(?:[chS]|rs|cpp):\d+ (?P<rest>[A-Za-z_.].*)")
 _LAST_WORK = re.compile(r"last function: (?P<function>\w+)(?: \[(?P<module>\w+)\])?")
 _WORK = re.compile(r"in-flight: \d+(?:\(RESCUER\))?:(?P<function>\w+)(?: \[(?P<module>\w+)\])?")
@@ -68,6 +69,8 @@ _TASK = re.compile(
     r"|^(?P<m>[^\s(]{1,16})\((?P<m_pid>\d+)\): Oops"
     r"|CPU#\d+: (?P<k>.{1,20}?)/(?P<k_pid>\d+)$|CPU#\d+, (?P<l>.{1,20}?)/(?P<l_pid>\d+)$"
 )
+_TELLING = ("id: ", "task ", "stuck for ", " is ", "ode: ", "atomic: ", "comm ", "): Oops", "CPU#")
+"""words of which a line that names a task has at least one"""
 _ON = re.compile(r"CPU#(?P<a>\d+)|\bon (?:cpu|CPU):? ?(?P<b>\d+)|\bCPU: ?(?P<c>\d+)\b|^\s*(?P<d>\d+)-\.")
 _IDLE = frozenset({"rcu_gp_kthread", "cpu_startup_entry", "do_idle", "cpu_idle_loop"})
 _NAMELESS = re.compile(
@@ -110,7 +113,8 @@ def _said(report: _Report) -> Trouble:
         frames=calls.frames if calls.frames or not named else (named,),
         process=_process(report),
         cpu=_cpu(report),
-        fingerprint=fingerprint.of(report.kind, title, function, calls.frames),
+        # A function that has no trace is not its own caller. All other fingerprints wait for the parts that come later.
+        fingerprint=fingerprint.of(report.kind, title, function, ()) if named and not calls.frames else "",
     )
 
 
@@ -137,7 +141,8 @@ def _culprit(report: _Report, calls: trace.CallTrace, named: Frame | None) -> tu
     if report.kind == "irq":
         # Whoever was interrupted has nothing to do with an interrupt that nobody wanted.
         return msgspec.structs.replace(calls, frames=(*filter(None, [named]), *frames)), named
-    if report.kind in DEATHS and any(sign in text for text in report.lines[:20] for sign in _JUMPED):
+    head = "\n".join(report.lines[:20]) if report.kind in DEATHS else ""
+    if any(sign in head for sign in _JUMPED):
         # The pc is not in code: the function that jumped there is in the link register, or on top of the stack.
         named = link or next((frame for frame in frames if not frame.exact), None)
         if pc and link:
@@ -184,9 +189,10 @@ def _header(header: str) -> tuple[str, Frame | None]:
     """Return the place and the function that the first line names."""
     if match := _NEW_AT.match(header):
         return match["where"], trace.place(match["rest"].split(",")[0])
-    at = _AT.search(header)
+    source = _SOURCE.search(header)
+    at = _AT.search(header) if source else None
     where = at["where"] if at else ""
-    if after := _AFTER.search(header):
+    if source and (after := _AFTER.search(header)):
         return where, trace.place(after["rest"].replace("()", "+0x0/0x0"))
     if inside := _IN.search(header):
         rest = header[inside.end() :]
@@ -262,7 +268,7 @@ def _process(report: _Report) -> str:
     if ran and report.kind not in STALLS:
         return ran
     for text in report.lines[:12]:
-        if match := _TASK.search(text):
+        if any(word in text for word in _TELLING) and (match := _TASK.search(text)):
             name = next(name for name, value in match.groupdict().items() if value and name.endswith("_pid")).removesuffix("_pid")
             return f"{match[name]}/{match[name + '_pid']}"
     return "" if report.kind == "hung-task" else ran

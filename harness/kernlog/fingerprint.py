@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Sequence
 
-from harness.kernlog import blame
+from harness.kernlog import blame, machinery
 from harness.kernlog.kinds import STALLS
 from harness.model.trouble import Frame
 
@@ -23,11 +24,12 @@ def of(kind: str, title: str, function: str, frames: Sequence[Frame]) -> str:
 
     If there is no function, the title takes its place, without its numbers but with the line of a source file.
     """
-    names = [blame.plain(f.function) for f in frames if f.sure and not f.inlined and not blame.reports(f.function, kind)]
-    start = names.index(blame.plain(function)) if blame.plain(function) in names else 0
-    parts = [kind, blame.plain(function)]
+    culprit = blame.plain(function)
+    parts = [kind, culprit]
     if kind not in _ANYONE:
-        parts += names[start : start + _NEAREST]
+        names = [blame.plain(f.function) for f in frames if f.sure and not f.inlined]
+        start = names.index(culprit) if culprit in names and not machinery.has(culprit, kind) else 0
+        parts += itertools.islice((name for name in names[start:] if not machinery.has(name, kind)), _NEAREST)
     if not any(parts[1:]):
         parts.append(_NUMBER.sub("#", title))
     return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()[:16]

@@ -17,7 +17,7 @@ _CUT = "[ cut here ]"
 # Escape sequences of colours may stand between the words: any line with one is a candidate.
 _NEEDLES = sorted({_CUT, "\x1b[", *(needle for kind in KINDS for needle, _ in kind.headers)}, key=len)
 _CANDIDATE = re2.compile("|".join(re2.escape(needle) for needle in _NEEDLES).encode())
-_OPEN = re.compile(r"(?:\(\?:)?(?:INFO: task \)\?)?(?:\.\{|\\S|\\w|\[\\w)")
+_OPEN = re.compile(r"(?:\(\?:)?(?:\.\{|\\S|\\w|\[\\w)")
 """matches a pattern that may begin with any word"""
 _OPTIONS = re2.Options()
 _OPTIONS.never_capture = True
@@ -53,16 +53,18 @@ _HEADERS = (
 )
 _LOOKING = re.compile(r"\(\?!(?:[^()]|\([^()]*\))*\)")
 """finds the part of a pattern that re2 does not know: a word that must not follow"""
-_ANYWHERE = re2.compile(
+# A set of one: all that it can say is whether a line matches, and it says so in half the time.
+_ANYWHERE = re2.Set.SearchSet(_OPTIONS)
+_ANYWHERE.Add(
     "|".join(
         (
             r"[\x00-\x08\x0b-\x1f\x7f-\xff]",
             *sorted({re2.escape(header.needle) for header in _HEADERS if header.loose or header.kind == CUT}),
             rf"(?:^|{BOUNDARY})(?:" + "|".join(_LOOKING.sub("", pattern) for pattern in _STRICT) + ")",
         )
-    ).encode(),
-    _OPTIONS,
+    ).encode()
 )
+_ANYWHERE.Compile()
 _LITERAL = re2.Options()
 _LITERAL.literal = True
 _WORDS = re2.Set.SearchSet(_LITERAL)
@@ -79,7 +81,7 @@ def candidate(data: bytes, start: int) -> int:
 
 def likely(data: bytes) -> bool:
     """Return False if no header begins anywhere in a line, which is not known of one with signs that are not shown."""
-    return _ANYWHERE.search(data) is not None
+    return _ANYWHERE.Match(data) is not None
 
 
 def possible(text: str) -> list[Header]:
@@ -89,4 +91,7 @@ def possible(text: str) -> list[Header]:
 
 def at(headers: Sequence[Header], text: str, start: int) -> Header | None:
     """Return the first of `headers` that begins at `start` in `text`."""
-    return next((header for header in headers if header.pattern.match(text, start)), None)
+    for header in headers:
+        if header.pattern.match(text, start):
+            return header
+    return None

@@ -26,14 +26,20 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 _PANIC = "Kernel panic - not syncing"
-_DIE = r"[\w:, ()&/.-]{0,100}?\[#\d+\]"
+# What die() prints ends with an error code, or is what sparc, mips and riscv print in its place. People write [#12] too.
+_DIE = (
+    r"[\w:, ()&/.-]{0,100}?(?:: [0-9a-f]{0,15}\d[0-9a-f]{0,15} (?:ilc:\d )?\[#\d+\]|\w\(\d+\): [\w -]{1,40}\[#\d+\]"
+    r"|\w\[#\d+\]:\W*$|[Kk]ernel BUG \[#\d+\])"
+)
+_SPOT = r"(?:\S*(?:/|:\d|\+0x)|[(\[]|(?:0x)?[0-9a-f]{8})"
+"""a place in the source or in the code"""
 
 KINDS = (
     Kind(
         "bug",
         _F,
         "a BUG_ON: the kernel ended the task that came here",
-        (("ernel BUG at ", r"[Kk]ernel BUG at \S"),),
+        (("ernel BUG at ", r"[Kk]ernel BUG at " + _SPOT),),
     ),
     Kind(
         "kasan",
@@ -62,8 +68,9 @@ KINDS = (
         (
             ("stack guard page was hit", r"BUG: (?:\w+ )?stack guard page was hit"),
             ("Insufficient stack space", r"Insufficient stack space to handle exception"),
-            ("ernel stack overflow", r"[Kk]ernel stack overflow\b"),
+            ("ernel stack overflow", r"[Kk]ernel stack overflow(?:\W*$| \(| in | on | detected)"),
             (_PANIC, _PANIC + r": (?:\w+: )?(?:[Kk]ernel stack (?:overflow|is corrupted)|corrupted (?:shadow )?stack)"),
+            ("IRQ: stack overflow", r"do_\w*IRQ: stack overflow: "),
             ("stack-protector:", _PANIC + r": stack-protector: "),
         ),
     ),
@@ -81,25 +88,25 @@ KINDS = (
         "general-protection",
         _F,
         "a general protection fault, mostly a wild pointer",
-        (("eneral protection fault", r"(?:Oops: )?general protection fault(?:, |: [0-9a-f]{4}\b)"),),
+        (("eneral protection fault", r"(?:Oops: )?general protection fault(?:, (?:probably|maybe|kernel) |: \d[0-9a-f]{3}\b)"),),
     ),
     Kind(
         "double-fault",
         _F,
         "a fault while a fault was handled",
-        (("ouble fault", r"(?:traps: |Oops: )?(?:PANIC: double fault|double fault: [0-9a-f]{4}\b)"),),
+        (("ouble fault", r"(?:traps: |Oops: )?(?:PANIC: double fault|double fault: \d[0-9a-f]{3}\b)"),),
     ),
     Kind(
         "divide-error",
         _F,
         "a division by zero or one that overflows",
-        (("ivide error", r"(?:Oops: )?divide error: [0-9a-f]{4}\b"),),
+        (("ivide error", r"(?:Oops: )?divide error: \d[0-9a-f]{3}\b"),),
     ),
     Kind(
         "invalid-opcode",
         _F,
         "an instruction that the CPU does not know",
-        (("nvalid opcode", r"(?:Oops: )?invalid opcode: [0-9a-f]{4}\b"),),
+        (("nvalid opcode", r"(?:Oops: )?invalid opcode: \d[0-9a-f]{3}\b"),),
     ),
     Kind(
         "atomic",
@@ -132,7 +139,7 @@ KINDS = (
         (
             ("BUG: Bad ", r"BUG: Bad (?:page (?:state|map in|cache)|rss-counter)"),
             ("BUG: non-zero ", r"BUG: non-zero (?:pgtables_bytes|nr_p[tm][ed]s)"),
-            ("Corrupted page table", r".{1,40}: Corrupted page table at address"),
+            ("Corrupted page table", r".{1,40}: Corrupted page table at address [0-9a-f]"),
             (": bad p", r"\S+\.[ch]:\d+: bad p[4mgtu]{1,2}[de] "),
             ("Bad swap ", r"\w+: Bad swap (?:file|offset) entry"),
         ),
@@ -151,12 +158,15 @@ KINDS = (
         _E,
         "a slab's objects or its bookkeeping were overwritten, or objects were left behind",
         (
-            ("BUG ", r"BUG [^\s:(][^:(]{0,60} \([^)]{0,90}\): (?!kasan: bad access)\S"),
+            (
+                "BUG ",
+                r"BUG [^\s:(][^:(]{0,60}(?:\(\d+:[^)]{0,90}\))? \((?:Not tainted|Tainted)[^)]{0,80}\): (?!kasan: bad access)\S",
+            ),
             ("Objects remaining", r"BUG [\w-]{1,60}: Objects remaining"),
-            ("lab corruption", r"[Ss]lab corruption"),
+            ("lab corruption", r"[Ss]lab corruption\b.{0,90}\bstart="),
             ("slab error in ", r"slab error in \w+\(\): "),
             ("still has objects", r"(?:kmem_cache_destroy|BUG) .{1,80}still has objects"),
-            ("pagealloc: memory corruption", r"pagealloc: memory corruption"),
+            ("pagealloc: memory corruption", r"pagealloc: memory corruption\W*$"),
             ("pagealloc: single bit error", r"pagealloc: single bit error"),
             ("element poison mismatch", r"BUG: mempool element poison mismatch"),
             ("(corrupted)", r".{0,60}dma_pool_(?:alloc|free) .{1,60}\(corrupted\)"),
@@ -167,7 +177,7 @@ KINDS = (
         _E,
         "lock debugging: a deadlock that can happen, or a rule of locking or RCU that was broken",
         (
-            (" possible ", r"(?:WARNING: |\[ INFO: |INFO: )possible (?:circular|recursive|irq lock|reason)"),
+            (" possible ", r"(?:WARNING: |\[ INFO: |INFO: )possible (?:circular locking|recursive locking|irq lock|reason: unann)"),
             ("suspicious ", r"(?:WARNING: |\[ INFO: |INFO: )suspicious (?:RCU|rcu)"),
             ("inconsistent lock", r"(?:WARNING: |\[ INFO: |INFO: )inconsistent (?:\{[^}]*\} )?lock state"),
             ("-unsafe lock order", r"(?:WARNING: |\[ INFO: |INFO: )\S+-safe -> \S+-unsafe lock order"),
@@ -177,7 +187,7 @@ KINDS = (
             ("ested lock was not taken", r"(?:WARNING: |\[ BUG: |BUG: )[Nn]ested lock was not taken"),
             ("lock held ", r"(?:WARNING: |\[ BUG: |BUG: )lock held (?:when returning to user|at task exit)"),
             ("still has locks held", r"(?:WARNING: |\[ BUG: |BUG: ).{1,40} still has locks held"),
-            ("deadlock detected", r"(?:WARNING: |\[ BUG: |BUG: |INFO: )(?:\w+ ){0,3}deadlock detected"),
+            ("deadlock detected", r"(?:WARNING: |\[ BUG: |BUG: |INFO: )circular locking deadlock detected"),
             ("BUG: Invalid wait context", r"\[ BUG: Invalid wait context \]"),
             ("chain_key collision", r"WARNING: chain_key collision"),
             ("non-static key", r"INFO: trying to register non-static key"),
@@ -190,7 +200,7 @@ KINDS = (
         "refcount",
         _E,
         "a reference count that overflowed, or was used after it reached zero",
-        (("refcount_t: ", r"refcount_t: \S"),),
+        (("refcount_t: ", r"refcount_t: (?:[a-z]+flow|saturated|\w+ (?:on|hit) )"),),
     ),
     Kind(
         "debug-object",
@@ -203,9 +213,9 @@ KINDS = (
         _E,
         "a linked list or a tree whose links do not agree",
         (
-            ("list_add ", r"list_add (?:corruption|double add|attempted)"),
-            ("list_del ", r"list_del corruption|list_del attempted"),
-            ("tree is corrupted", r"(?:\w+ )?tree is corrupted"),
+            ("list_add ", r"list_add (?:corruption[.,]|double add:|attempted )"),
+            ("list_del ", r"list_del (?:corruption[.,]|attempted )"),
+            ("tree is corrupted", r"(?:\w+ )?tree is corrupted: [0-9a-f]*\d"),
         ),
     ),
     Kind(
@@ -221,22 +231,27 @@ KINDS = (
         "buffer-overflow",
         _F,
         "a string or memory function told to pass the end of its buffer",
-        (("detected buffer overflow", r"(?:detected buffer overflow in|\w+: detected buffer overflow)"),),
+        (("detected buffer overflow", r"(?:detected buffer overflow in \w+\W*$|\w+: detected buffer overflow(?:: \d|\W*$))"),),
     ),
     Kind(
         "vfree",
         _W,
         "an address given to vfree() or vunmap() that is none of theirs",
-        (("Trying to v", r"Trying to v(?:free|unmap)\(\) "),),
+        (("Trying to v", r"Trying to v(?:free|unmap)\(\) (?:nonexistent|bad) "),),
     ),
-    Kind("cfi", _F, "an indirect call to what is not a function of that type", (("CFI failure", r"CFI failure (?:at |\()"),)),
+    Kind(
+        "cfi",
+        _F,
+        "an indirect call to what is not a function of that type",
+        (("CFI failure", r"CFI failure (?:at \S*0x|\(target: )"),),
+    ),
     Kind(
         "warning",
         _W,
         "a WARN_ON: something that should not be, and that the kernel can live with",
         (
-            ("WARNING: ", r"WARNING: (?:CPU: ?\d+ (?:UID: ?\d+ )?PID: ?\d+ )?at \S"),
-            ("WARNING: ", r"WARNING: (?:\[.{1,200}\] )?\S+:\d+ at \S"),
+            ("WARNING: ", r"WARNING: (?:CPU: ?\d+ (?:UID: ?\d+ )?PID: ?\d+ )?at " + _SPOT),
+            ("WARNING: ", r"WARNING: (?:\[.{1,200}\] )?\S+\.(?:[chS]|rs):\d+ at \S"),
             ("WARNING: ", r"WARNING: CPU: ?\d+ PID: ?\d+"),
             (
                 "WARNING: ",
@@ -246,13 +261,13 @@ KINDS = (
             ("Badness at ", r"Badness at \S+:\d+"),
         ),
     ),
-    Kind("ubsan", _E, "UBSAN: behaviour that C does not define", (("UBSAN: ", r"UBSAN: \S.* in \S"),)),
+    Kind("ubsan", _E, "UBSAN: behaviour that C does not define", (("UBSAN: ", r"UBSAN: \S.* in \S*(?:/|:\d|\+0x)"),)),
     Kind(
         "rcu-stall",
         _E,
         "a CPU or task that keeps RCU's grace period from ending",
         (
-            ("detected stall", r"(?:rcu: )?(?:INFO: )?\w+ detected stalls? on (?:CPUs?|tasks)\b"),
+            ("detected stall", r"(?:rcu: )?(?:INFO: )?\w+ detected stalls? on (?:CPUs?|tasks)(?:/tasks)?(?:\W*$|:| \d| \{)"),
             ("detected CPU", r"INFO: RCU detected CPU \d+ stall"),
             ("detected CPU stalls", r"(?:INFO: )?RCU detected CPU stalls:"),
             ("-detected stall", r"(?:rcu: )?(?:INFO: )?\w+ self-detected stall on CPU"),
@@ -265,8 +280,8 @@ KINDS = (
         _E,
         "a task that waits for minutes",
         (
-            ("blocked for more than", r"(?:INFO: task )?.{1,40}:\d+ blocked for more than \d+ seconds"),
-            ("blocked in I/O wait", r"(?:INFO: task )?.{1,40}:\d+ blocked in I/O wait for more than \d+ seconds"),
+            ("blocked for more than", r"INFO: task .{1,40}:\d+ blocked for more than \d+ seconds"),
+            ("blocked in I/O wait", r"INFO: task .{1,40}:\d+ blocked in I/O wait for more than \d+ seconds"),
             ("can't die for more", r"INFO: task .{1,40} can't die for more than \d+ seconds"),
             ("hung_task: blocked", _PANIC + r": hung_task: blocked"),
         ),
@@ -276,8 +291,8 @@ KINDS = (
         _W,
         "memory ran out; a task was killed, or none could be",
         (
-            ("invoked oom-killer", r".{1,40} invoked oom-killer: "),
-            ("ut of memory", r"(?:Memory cgroup o|O)ut of memory(?: \([^)]*\))?: Kill"),
+            ("invoked oom-killer", r".{1,40} invoked oom-killer: (?:gfp_|order)"),
+            ("ut of memory", r"(?:Memory cgroup o|O)ut of memory(?: \([^)]*\))?: Kill(?:ed)? process \d"),
             ("ut of memory", _PANIC + r": (?:.{0,40}[Oo]ut of memory)"),
             ("deadlocked on memory", _PANIC + r": System is deadlocked on memory"),
         ),
@@ -287,7 +302,7 @@ KINDS = (
         _W,
         "memory was refused",
         (
-            ("page allocation failure", r".{1,40}: page allocation failure"),
+            ("page allocation failure", r".{1,40}: page allocation failure[.:]?(?:$| ?order)"),
             ("page allocation stalls", r".{1,40}: page allocation stalls for"),
             ("vmalloc error: size", r"(?:.{1,40}: )?vmalloc error: size "),
             ("vmalloc: allocation failure", r"(?:.{1,40}: )?vmalloc: allocation failure"),
@@ -299,7 +314,10 @@ KINDS = (
         "vmap-exhausted",
         _W,
         "no room for a mapping in vmalloc's address space",
-        (("vmap allocation for size", r"vmap allocation for size \d+ failed"),),
+        (
+            ("vmap allocation for size", r"vmap allocation for size \d+ failed"),
+            ("vmalloc_node_range for size", r"(?:.{1,40}: )?vmalloc_node_range for size \d+ failed"),
+        ),
     ),
     Kind(
         "memory-leak",
@@ -323,28 +341,28 @@ KINDS = (
         (
             ("[Hardware Error]: ", r"(?:mce: |\{\d+\}){0,2}\[Hardware Error\]: "),
             ("achine check", _PANIC + r": .{0,30}[Mm]achine check"),
-            ("achine check", r"Machine check in kernel mode"),
+            ("achine check", r"Machine check in kernel mode\W*$"),
             ("Machine Check", r"CPU \d+: Machine Check(?: Exception)?: "),
             ("SError", r"SError Interrupt on CPU ?\d+"),
             ("SError", _PANIC + r": Asynchronous SError"),
             ("hardware memory corruption", r"(?:MCE|Memory failure): .{0,60}due to hardware memory corruption"),
-            ("NMI received for unknown", r"Uhhuh\. NMI received for unknown reason"),
-            ("NMI: ", r"NMI: (?:IOCK error|PCI system error)"),
+            ("NMI received for unknown", r"Uhhuh\. NMI received for unknown reason [0-9a-f]{2}\b"),
+            ("NMI: ", r"NMI: (?:IOCK error|PCI system error) \("),
         ),
     ),
-    Kind("irq", _W, "an interrupt that no driver wanted", (("nobody cared", r"irq \d+: nobody cared"),)),
+    Kind("irq", _W, "an interrupt that no driver wanted", (("nobody cared", r"irq \d+: nobody cared(?:\W*$| \()"),)),
     Kind(
         "oops",
         _F,
         "any other exception in the kernel",
         (
-            ("Internal error: ", r"Internal error: \S"),
-            ("Oops", r"Oops\b.{0,100}?\[#\d+\]|Oops: [0-9a-f]{4,16}\b"),
+            ("Internal error: ", r"Internal error: (?:Oops\b|.{1,100}\[#\d)"),
+            ("Oops", r"Oops(?:[: -].{0,100}?)?\[#\d+\]|Oops: (?:\d[0-9a-f]{3,15}|[0-9a-f]{3,15}\d)(?:\W*$| \[)"),
             ("[#", _DIE),
-            ("Unhandled ", r"Unhandled (?:fault|prefetch abort|exception): "),
-            ("Bad mode in ", r"Bad mode in .{1,40} handler detected"),
+            ("Unhandled ", r"Unhandled (?:(?:fault|prefetch abort): .{1,80}\(0x|fault at 0x|.{1,40} exception on CPU\d+, ESR )"),
+            ("Bad mode in ", r"Bad mode in .{1,40} handler detected(?:\W*$| on CPU)"),
             ("PANIC: ", r"(?:traps: )?PANIC: (?:early exception|Failed to decode|Failure in comm|Unsupported exit)"),
-            ("Unrecoverable ", r"Unrecoverable (?:exception|FP|VMX|VSX|TM)"),
+            ("Unrecoverable ", r"Unrecoverable (?:exception [0-9a-f]+ at |(?:FP|VMX|VSX|TM)\b)"),
             ("ixing recursive fault", r"Fixing recursive fault but reboot is needed"),
             ("Kernel mode ", r"Kernel mode fault at "),
         ),
@@ -359,7 +377,8 @@ KINDS = (
             ("VFS: Busy inodes", r"VFS: Busy inodes after unmount"),
             ("VFS: Close: file", r"VFS: Close: file count is"),
             ("unregister_netdevice: waiting", r"unregister_netdevice: waiting for \S+ to become free"),
-            ("BUG! ", r"(?:\w+: )?BUG!"),
+            ("huh, entered softirq", r"huh, entered softirq \d"),
+            ("BUG! ", r"(?:\w+: )?BUG!(?! exception in phase)"),
         ),
     ),
 )

@@ -31,7 +31,8 @@ _QUOTING = re.compile(r"(?:[>|] ?)+")
 _SAYS = re.compile(r"[\w.-]+ +(?:\w+\.\w+ +)?[\w./@()-]+(?:\[\d+\])?: +(?![0-9a-f]+ .*\[#\d)")
 """a host and a program that says something, unless these are words of the kernel's, such as `illegal operation: 0001 [#1]`"""
 
-_WORD = re.compile(r"(?<![\w-])[A-Za-z][\w-]+")
+_WORD = re.compile(r"(?<![\w.:/=-])[A-Za-z][\w.:/-]+(?![\w.:/=-])")
+"""a word, a path or a dotted name; a key with its value, as in ``level=info``, is none of prose"""
 _WORDS = 3
 """maximum words of a prefix"""
 

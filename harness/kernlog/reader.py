@@ -56,7 +56,8 @@ class Reader:
         """Read more of the log, and return the findings that are complete."""
         complete = []
         for start in range(0, len(data), _PIECE):
-            self._piece(data[start : start + _PIECE])
+            # Where a machine lost power, a log has a hole of NULs, and goes on in the same line.
+            self._piece(data[start : start + _PIECE].replace(b"\0", b""))
             complete += self._cascade.ready(self._number)
         return complete
 

@@ -28,7 +28,7 @@ _PLACE = (
 )
 _ADDRESS = r"(?:\(?\[<?(?:0x)?[0-9a-f]{4,16}>?\]\)? *){0,2}"
 _ENTRY = re.compile(r" *(?:(?:</?[A-Z]{3,9}> *)+)?" + _ADDRESS + r"(?P<doubt>\? |= )?\(?" + _PLACE)
-_CALLED = re.compile(r" *" + _ADDRESS + r"\(?" + _NAME + r"\)? from " + _ADDRESS + r"\(?(?P<caller>[A-Za-z_].*)")
+_CALLED = re.compile(r" *" + _ADDRESS + r"\(?" + _NAME + r"\)?(?: \[[\w-]+\])? from " + _ADDRESS + r"\(?(?P<caller>[A-Za-z_].*)")
 _PC = re.compile(
     r" *(?:\S{1,12}  ?)?(?:RIP|EIP|IP|NIP|epc|pc|PC|Krnl PSW|TPC|ip|IAOQ\[0\]|ERA|\[ERET *\]"
     r"|LR|lr|ra|RPC|PR|RP\(r2\)|\[BLINK *\])(?: is at)?(?!\w) *:? *"
@@ -55,6 +55,7 @@ _PC_STARTS = (
 _LINK_STARTS = ("LR is at ", "lr : ", "LR [", "ra ", "ra:", "RPC: ", "PR is at ", "RP(r2)", "[BLINK")
 DISABLED = "Preemption disabled at:"
 """line before a place that does not belong to the trace"""
+_SOURCE = re.compile(r"\.(?:[chS]|rs):")
 _STOP = re.compile(
     r"(?:\w{4}-)?(?:Allocated by|Freed by|Last potentially|Second to last|Memory state|The buggy|Uninit was|Local variable|"
     r"Showing all|"
@@ -95,19 +96,10 @@ def _frame(match: re.Match[str], *, sure: bool = True, exact: bool = False) -> F
     )
     if offset is None and file is None:
         return None
-    if file and file[0] == "<":
-        file, line = "", "0"
-    return Frame(
-        function=name,
-        offset=int(offset or "0", 16),
-        size=int(size or "0", 16),
-        module=module or (after if after and file else ""),
-        sure=sure,
-        exact=exact,
-        inlined=bool(rest),
-        file=file or "",
-        line=int((line or "0")[:9]),
-    )
+    start, length = int(offset or "0", 16), int(size or "0", 16)
+    if file is None or file[0] == "<":
+        return Frame(name, start, length, module or "", sure, exact, bool(rest))
+    return Frame(name, start, length, module or after or "", sure, exact, bool(rest), file, int(line[:9]))
 
 
 def place(text: str) -> Frame | None:
@@ -132,7 +124,7 @@ def read(lines: Sequence[str], *, stalled: bool = False) -> CallTrace:
             continue
         if stalled and frames and ("<EOI>" in text or "</IRQ>" in text):
             frames.clear()
-        if "+0x" not in text and ".c:" not in text and ".h:" not in text and ".S:" not in text and ".rs:" not in text:
+        if "+0x" not in text and not ("." in text and _SOURCE.search(text)):
             if before < len(frames) and text[:1] != " " and _STOP.match(text) and any(f.sure for f in frames[before:]):
                 break
             aside = text == DISABLED

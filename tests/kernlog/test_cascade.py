@@ -42,6 +42,13 @@ def hung(task: str, time: float) -> str:
     return stamped(f"INFO: task {task} blocked for more than 120 seconds.\nCall Trace:\n schedule+0x28/0x80\n fill+0x1/0x2\n", time)
 
 
+def test_a_stall_within_the_lines_of_another_leaves_none_out() -> None:
+    one, other = (stamped(lockup(22, f"insmod:{pid}"), 50.0).replace("] ", f"][  T{pid}] ").splitlines() for pid in (97, 98))
+    (found,) = find("\n".join((*one[:2], *other[:3], *one[2:])))
+    assert (found.first, found.last, len(found.followed)) == (1, 8, 1)
+    assert found.text.splitlines() == [*one, *other[:3]]
+
+
 def test_an_oops_and_its_panic_are_one() -> None:
     (found,) = find(oops() + PANIC.format("Fatal exception", "Fatal exception"))
     assert (found.kind, found.function) == ("page-fault", "fill")

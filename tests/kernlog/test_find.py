@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import kernlog, paths
-from harness.kernlog import find
+from harness.kernlog import Reader, find
 from harness.model.trouble import Severity, Trouble
 
 DATA = paths.PROJECT / "tests" / "data"
@@ -94,6 +94,7 @@ HEADERS = {
     "BUG: rwlock recursion on CPU#0, vmalloc_test/0/97, 00000000a1a1a1a1": "spinlock",
     "BUG vmap_area (Tainted: G    B      O     ): Redzone overwritten": "slab",
     "BUG kmalloc-64 (Not tainted): Object already free": "slab",
+    "BUG dentry(1277:pump.service) (Tainted: G    B      O     ): Redzone overwritten": "slab",
     "BUG kmalloc-64 (Not tainted): Objects remaining in kmalloc-64 on __kmem_cache_shutdown()": "slab",
     "kmem_cache_destroy vmap_area: Slab cache still has objects": "slab",
     "Slab corruption (Not tainted): vmap_area start=ffff888012345678, len=64": "slab",
@@ -120,6 +121,8 @@ HEADERS = {
     "refcount_t: underflow; use-after-free.": "refcount",
     "ODEBUG: free active (active state 0) object type: timer_list hint: expire+0x0/0x20": "debug-object",
     "list_add double add: new=ffff888012345678, prev=ffff888012345678, next=ffff888012345678.": "list-corruption",
+    "tree is corrupted: 8192, 4096": "list-corruption",
+    "do_IRQ: stack overflow: 496": "stack-overflow",
     "usercopy: Kernel memory exposure attempt detected from SLUB object 'vmap_area' (offset 0, size 99)!": "usercopy",
     "detected buffer overflow in strcpy": "buffer-overflow",
     "Trying to vunmap() nonexistent vm area (00000000a1a1a1a1)": "vfree",
@@ -142,6 +145,7 @@ HEADERS = {
     "insmod: vmalloc error: size 8192, page order 0, failed to allocate pages, mode:0xcc0(GFP_KERNEL)": "allocation-failure",
     "percpu: allocation failed, size=64 align=8 atomic=0, alloc from reserved chunk failed": "allocation-failure",
     "vmap allocation for size 8192 failed: use vmalloc=<size> to increase size": "vmap-exhausted",
+    "insmod: vmalloc_node_range for size 8192 failed: Address range restricted to 0xf0000000 - 0xf5110000": "vmap-exhausted",
     "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)": "memory-leak",
     "unreferenced object 0xffff888012345678 (size 64):": "memory-leak",
     "mce: [Hardware Error]: CPU 0: Machine Check Exception: 5 Bank 4: b200000000070f0f": "machine-check",
@@ -151,6 +155,7 @@ HEADERS = {
     'irq 18: nobody cared (try booting with the "irqpoll" option)': "irq",
     "Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b": "panic",
     "BUG: Dentry 00000000a1a1a1a1{i=1,n=x} still in use (1) [unmount of ext4 vda]": "inconsistency",
+    "huh, entered softirq 3 NET_RX 00000000a1a1a1a1 preempt_count 00000101, exited with 00000100?": "inconsistency",
     "VFS: Busy inodes after unmount of vda. Self-destruct in 5 seconds.  Have a nice day...": "inconsistency",
 }
 WARNING = "WARNING: CPU: 2 PID: 91 at mm/percpu.c:1356 pcpu_alloc+0x5a0/0x6b0\n"
@@ -159,6 +164,18 @@ WARNING = "WARNING: CPU: 2 PID: 91 at mm/percpu.c:1356 pcpu_alloc+0x5a0/0x6b0\n"
 def log(name: str) -> str:
     with (DATA / f"{name}.log").open(newline="") as file:
         return file.read()
+
+
+@pytest.mark.parametrize("hole", [1, 100, 5000, 1 << 21])
+def test_a_log_with_a_hole_of_nuls_goes_on_behind_it(hole: int) -> None:
+    text = "usb 1-1: new device\n" + "\0" * hole + log("warning").split("\n", 2)[2]
+    assert [(found.kind, found.first, found.function) for found in find(text)] == [("warning", 2, "pcpu_alloc")]
+
+
+def test_a_log_of_two_bytes_a_character_is_read() -> None:
+    reader = Reader()
+    found = reader.feed(log("warning").encode("utf-16")) + reader.close()
+    assert [(trouble.kind, trouble.first, trouble.function) for trouble in found] == [("warning", 3, "pcpu_alloc")]
 
 
 def kinds(troubles: list[Trouble]) -> list[str]:

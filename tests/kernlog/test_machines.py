@@ -184,6 +184,13 @@ def test_who_was_refused_is_known_from_the_trace_of_the_refusal() -> None:
     assert other.fingerprint != found.fingerprint
 
 
+def test_an_arm_trace_names_modules_on_both_sides() -> None:
+    calls = (" fill [mod] from run+0x44/0x80 [mod]", " run [mod] from do_one_initcall+0x58/0x210")
+    found = only(FAULT, "Internal error: Oops: 5 [#1] SMP ARM", TASK, "PC is at fill+0x18/0x40 [mod]", *calls)
+    assert names(found) == ["fill", "run", "do_one_initcall"]
+    assert [frame.module for frame in found.frames] == ["mod", "mod", ""]
+
+
 def places(*headers: str) -> list[str]:
     return [found.where for found in kernlog.find("".join(f"[    1.{n:06}] {line}\n" for n, line in enumerate(headers)))]
 

@@ -140,6 +140,8 @@ NUMBERED: dict[str, Prefix] = {
     "comment": lambda n: " * ",
     "busybox": lambda n: f"Jan  1 00:00:{n % 60:02} (none) user.alert kernel: {stamp(n)}",
     "logger of a house": lambda n: f"2018-08-13 16:31:52.{n % 1000:03} [INFO] [vm1] ",
+    "test runner's live log": lambda n: "DEBUG    guest.console:console.py:77 ",
+    "keys and values": lambda n: f"time=2018-08-13T16:31:{n % 60:02}Z level=info unit=vm msg=",
     "netconsole with the release": lambda n: f"6.6.1,4,{900 + n},{41200000 + n},-;",
 }
 ONE = "unregister_netdevice: waiting for lo to become free. Usage count = 1"
@@ -158,6 +160,8 @@ UNPROVEN = frozenset(
         "diff",
         "comment",
         "logger of a house",
+        "test runner's live log",
+        "keys and values",
     }
 )
 """prefixes that only the other lines of a report prove"""
