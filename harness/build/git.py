@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,6 +117,17 @@ def blob(commit_id: str, path: str) -> bytes | None:
         return run("cat-file", "blob", f"{commit_id}:{path}").encode()
     except RigError:
         return None
+
+
+def sources(commit_id: str) -> Callable[[str], Sequence[str]]:
+    """Return what has the lines of a commit's files by their names: whatever a work tree of it holds by now."""
+    return functools.partial(_lines, commit_id)
+
+
+@functools.lru_cache(maxsize=64)
+def _lines(commit_id: str, path: str) -> Sequence[str]:
+    content = blob(commit_id, path) if commit_id else None
+    return () if content is None else content.decode(errors="replace").split("\n")  # form feeds end no line
 
 
 def import_folder(folder: Path) -> str:

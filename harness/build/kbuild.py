@@ -47,6 +47,8 @@ class Kernel(msgspec.Struct, frozen=True):
     build_id: str
     """build-id of vmlinux, which every guest that runs it reports"""
     module_build_id: str
+    commit: str = ""
+    """of its source in the rig's repository"""
     foreign: bool = False
     """True if its module is not the rig's own"""
 
@@ -302,7 +304,8 @@ class KernelBuild(msgspec.Struct, frozen=True):
         return last.exists() and last.read_text() == self.kernel.name and not build_folder.distrust(self.folder)
 
     def _build_module(self, source: ModuleSource, target: Path) -> None:
-        with git.held(self.tree, self.patched.commit, self.say), files.folder(target) as work:
+        held = git.held(self.tree, self.patched.commit, self.say)
+        with files.locked(self.lock), held, files.folder(target) as work:
             if not self.in_place:
                 self.build_kernel()
             self.say(f"building {source.called}")
@@ -341,12 +344,12 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobs, say: Line, modul
     """
     work = KernelBuild(base, cell, patched, jobs, say)
     kernel = work.kernel
-    with files.locked(work.lock):
-        with files.locked(kernel):  # another variant may have the same source
+    if not files.whole(kernel):  # else nobody has to wait for who builds in the folder
+        with files.locked(work.lock), files.locked(kernel):  # another variant may have the same source
             if not files.whole(kernel):
                 with git.held(work.tree, patched.commit, say):
                     work.build_kernel()
-        made = module if isinstance(module, Path) else (module or _own_module)(work)
+    made = module if isinstance(module, Path) else (module or _own_module)(work)
     metadata = msgspec.json.decode((kernel / "build.json").read_bytes(), type=Metadata)
     return Kernel(
         kernel,
@@ -357,6 +360,7 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobs, say: Line, modul
         metadata.release,
         identity.build_id(kernel / "vmlinux"),
         identity.build_id(made),
+        patched.commit,
         foreign=callable(module),
     )
 

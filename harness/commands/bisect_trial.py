@@ -13,7 +13,6 @@ from harness.commands import pipeline, prefix_bench
 from harness.commands.prefix_bench import Build, SeriesPrefixes
 from harness.errors import RigError
 from harness.model.bisection import Begun, Question, Tried
-from harness.model.matrix import Variant
 from harness.model.run_folder import Run
 from harness.report import bisection as words
 from harness.report import findings
@@ -45,7 +44,7 @@ class Bench:
         """Return what a prefix shows on each machine of `on`; RigError if the rig fails, or no test is run."""
         began = time.monotonic()
         unknown = [machine for machine in on if (question.prefix, machine) not in self._plans]
-        plans, reasons = prefix_bench.built(self._begun.wanted, self._variant(question.prefix), unknown, self._tools.build)
+        plans, reasons = prefix_bench.built(self._begun.wanted, self._series.variants[question.prefix], unknown, self._tools.build)
         self._plans |= {(question.prefix, machine): plan for machine, plan in plans.items()}
         ready = [machine for machine in on if machine not in reasons]
         seen = [Tried(machine, question.prefix, "no build", question.boots, why) for machine, why in reasons.items()]
@@ -54,11 +53,6 @@ class Bench:
             seen += [read(self._begun, outcome, machine, question) for machine in ready]
         seconds = round(time.monotonic() - began, 1)
         return [msgspec.structs.replace(one, seconds=seconds) for one in seen]
-
-    def _variant(self, prefix: int) -> Variant:
-        """Return a prefix as it is built: in the work tree of the whole series, where only the files that differ are compiled."""
-        variant = self._series.variants[prefix]
-        return msgspec.structs.replace(variant, tree=self._series.name) if prefix else variant
 
     def _tested(self, question: Question, on: Sequence[str]) -> Outcome:
         plan = prefix_bench.together([self._plans[question.prefix, machine] for machine in on]).with_settings(boots=question.boots)

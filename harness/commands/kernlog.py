@@ -13,6 +13,7 @@ import msgspec
 
 from harness import kernlog
 from harness.errors import UsageError
+from harness.host import debug_info
 from harness.kernlog import symbols
 from harness.model.trouble import Trouble
 from harness.report import kernlog as tables
@@ -63,7 +64,7 @@ def resolved(troubles: list[Trouble], given: Debug) -> list[Trouble]:
     """Return the troubles with the source lines that debug information knows."""
     if not given.vmlinux or not troubles:
         return troubles
-    return symbols.resolve(troubles, given.vmlinux, given.modules, given.source)
+    return symbols.resolve(troubles, given.vmlinux, given.modules, [debug_info.below(given.source)] if given.source else [])
 
 
 def convert(file: BinaryIO, given: Debug, say: Callable[[str], object], complain: Callable[[str], object]) -> int:

@@ -8,7 +8,7 @@ import os
 import posixpath
 import re
 import subprocess
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,13 +86,22 @@ def _file(row: bytes) -> str:
     return posixpath.normpath(os.fsdecode(row.removesuffix(b"[++]").removesuffix(b":").removeprefix(b"CU: ")))
 
 
-def text(file: str, line: int, roots: Sequence[Path]) -> str:
-    """Return the text of a line of `file` in one of `roots`; empty if it is not there."""
-    for root in roots:
-        content = _source(root.resolve(), file)
+Source = Callable[[str], Sequence[str]]
+"""returns the lines of a source file by its name in the debug information; none if it has no such file"""
+
+
+def text(file: str, line: int, sources: Sequence[Source]) -> str:
+    """Return the text of a line of `file` in the first of `sources` that has it; empty if none has."""
+    for source in sources:
+        content = source(file)
         if 0 < line <= len(content):
             return content[line - 1].strip()
     return ""
+
+
+def below(root: Path) -> Source:
+    """Return the source files of a folder."""
+    return functools.partial(_source, root.resolve())
 
 
 def _place(text: str) -> tuple[str, int] | None:

@@ -17,7 +17,7 @@ from elftools.elf.elffile import ELFFile
 
 from harness.errors import UsageError
 from harness.host import debug_info
-from harness.host.debug_info import Line
+from harness.host.debug_info import Line, Source
 from harness.host.elf import UNNAMED
 from harness.model.trouble import Frame, Trouble
 
@@ -54,15 +54,14 @@ def resolve(
     troubles: Sequence[Trouble],
     vmlinux: Path,
     modules: Sequence[Path] = (),
-    source: Path | None = None,
-    module_source: Path | None = None,
+    sources: Sequence[Source] = (),
 ) -> list[Trouble]:
     """Return `troubles` with files and lines for all frames of their call traces that `vmlinux` and `modules` know.
 
-    An inlined function becomes a frame of its own before the frame of its caller. With `source`,
-    the kernel's tree, and `module_source`, the folder of the modules' sources, frames get the text of their
-    lines. A frame that is not found, or is ambiguous, stays as it was; `Trouble.where` stays if the log
-    gave it. Raises UsageError for a file that cannot be read or is not an ELF file of a known machine.
+    An inlined function becomes a frame of its own before the frame of its caller. Frames get the text of
+    their lines, which the first of `sources` with such a file has. A frame that is not found, or is ambiguous,
+    stays as it was; `Trouble.where` stays if the log gave it. Raises UsageError for a file that cannot be read
+    or is not an ELF file of a known machine.
     """
     files = {"": vmlinux, **{path.stem.replace("-", "_"): path for path in modules}}
     tables = {name: _functions(path) for name, path in files.items()}
@@ -72,11 +71,10 @@ def resolve(
         if frame.module in tables and not frame.file and (spot := _address(frame, tables[frame.module]))
     }
     lines = _lines(set(spots.values()))
-    roots = [root for root in (source, *((module_source.parent, module_source) if module_source else ())) if root]
 
     def resolved(frame: Frame) -> list[Frame]:
         places = lines.get(spots[frame], []) if frame in spots else []
-        return [_located(frame, line, last=line is places[-1], roots=roots) for line in places] or [frame]
+        return [_located(frame, line, last=line is places[-1], sources=sources) for line in places] or [frame]
 
     def whole(trouble: Trouble) -> Trouble:
         frames = tuple(new for old in trouble.frames for new in resolved(old))
@@ -90,9 +88,9 @@ def addresses(elf: ELFFile) -> dict[str, int]:
     return {name.decode(errors="replace"): start for name, _, start, _ in _entries(elf)}
 
 
-def _located(frame: Frame, line: Line, *, last: bool, roots: Sequence[Path]) -> Frame:
+def _located(frame: Frame, line: Line, *, last: bool, sources: Sequence[Source]) -> Frame:
     """Return `frame` with its line if it is the `last`, else the frame of a function that was inlined into it."""
-    text = debug_info.text(line.file, line.line, roots)
+    text = debug_info.text(line.file, line.line, sources)
     if last:
         return msgspec.structs.replace(frame, file=line.file, line=line.line, source=text)
     return Frame(line.function, module=frame.module, sure=frame.sure, inlined=True, file=line.file, line=line.line, source=text)

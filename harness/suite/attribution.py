@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from harness.host import debug_info, elf
-from harness.host.debug_info import Line
+from harness.host.debug_info import Line, Source
 from harness.model.attribution import FunctionCount, LineCount
 from harness.vm.blocks import Block, Locked
 
@@ -42,15 +42,15 @@ class Code(msgspec.Struct, frozen=True):
 class Memory:
     """The functions of a guest's memory: of its kernel, and of the module where that was loaded."""
 
-    def __init__(self, vmlinux: Path, symbols: Path, module: Path, sections: Mapping[str, int], roots: Sequence[Path]) -> None:
+    def __init__(self, vmlinux: Path, symbols: Path, module: Path, sections: Mapping[str, int], sources: Sequence[Source]) -> None:
         """Know a kernel by its `vmlinux` and System.map `symbols`, and `module` by the addresses that its `sections` have.
 
-        `roots` are folders with sources.
+        `sources` have the text of lines.
         """
         kernel = _kernel(symbols, vmlinux)
         self._code = sorted([*kernel, *_module(module, sections)], key=lambda code: code.start)
         self._starts = [code.start for code in self._code]
-        self._roots = roots
+        self._sources = sources
         self._lines: dict[int, list[Line]] = {}
 
     def at(self, address: int) -> Code | None:
@@ -108,7 +108,7 @@ class Memory:
             innermost, *outer = self._lines.get(address, [Line("", "", 0)])
             by_line[innermost.function if outer else "", innermost.file, innermost.line] += times[address]
         lines = tuple(
-            LineCount(inlined, source, line, debug_info.text(source, line, self._roots), count / operations)
+            LineCount(inlined, source, line, debug_info.text(source, line, self._sources), count / operations)
             for (inlined, source, line), count in sorted(by_line.items(), key=lambda item: (-item[1], item[0]))
         )
         return FunctionCount(name, module, file, sum(times[address] for address in addresses) / operations, lines)

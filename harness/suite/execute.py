@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from harness import kernlog, paths
-from harness.build.kbuild import tree_of
+from harness.build import git
 from harness.errors import RigError, VmLost
+from harness.host import debug_info
 from harness.kernlog import excerpt, symbols
 from harness.kernlog.kinds import STALLS
 from harness.model import catalog, trouble
@@ -74,9 +75,9 @@ class _Trial:
         """Return the troubles with their places in the source, as far as debug information has them."""
         kernel = self.session.built.kernel
         try:
-            tree = tree_of(self._plan.base, self.cell.variant)
-            source = kernel.module.parent if self._plan.module else paths.TEST_MODULE
-            return symbols.resolve(troubles, kernel.vmlinux, [kernel.debug_module], tree, source)
+            module = kernel.module.parent if self._plan.module else paths.TEST_MODULE
+            sources = (git.sources(kernel.commit), debug_info.below(module.parent), debug_info.below(module))
+            return symbols.resolve(troubles, kernel.vmlinux, [kernel.debug_module], sources)
         except RigError:
             return troubles  # the places are a help, not the finding
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from harness import paths
-from harness.build.kbuild import tree_of
+from harness.build import git
+from harness.host import debug_info
 from harness.kernlog import kmemleak
 from harness.model import catalog, clock
 from harness.model.attribution import Counted, LockedSection
@@ -210,9 +211,9 @@ class Reading:
             return (), ()
         built, timing = self._session.built, timings[-1]
         kernel = built.kernel
-        roots = (tree_of(self._plan.base, built.cell.variant), paths.TEST_MODULE.parent)
+        sources = (git.sources(kernel.commit), debug_info.below(paths.TEST_MODULE.parent))
         sections = attribution.sections(_between(output, guest_script.SECTIONS, "begin"))
-        memory = attribution.Memory(kernel.vmlinux, kernel.folder / "System.map", kernel.debug_module, sections, roots)
+        memory = attribution.Memory(kernel.vmlinux, kernel.folder / "System.map", kernel.debug_module, sections, sources)
         names = {**self._names, "test": timing.test, "operations": timing.operations}
         measured, _ = clock.per_operation(self._clock, timing.nanoseconds, timing.operations)
         locked = tuple(

@@ -17,6 +17,7 @@ from harness.build import git, patches
 from harness.build.patches import Patched
 from harness.build.source import Tree
 from harness.errors import RigError, UsageError
+from harness.host import debug_info
 from harness.model.matrix import Variant
 from tests.support.series import diff, hunk, message
 
@@ -63,6 +64,15 @@ def test_a_quilt_series_is_applied_in_its_order(tree: Tree, series: Path) -> Non
     assert patched.patches == ("z-first.patch", "sub/second.diff")
     assert "line 9\ntwice\nline 11\n" in text(patched)
     assert "line 20\n" in text(patched)
+
+
+def test_a_commit_has_the_lines_of_its_files_whatever_a_work_tree_holds(tree: Tree, series: Path) -> None:
+    (series / "a.patch").write_text(diff(10))
+    patched = patches.apply(tree, of(series))
+    told = [debug_info.text("mm/vmalloc.c", 10, [git.sources(commit)]) for commit in (tree.commit, patched.commit)]
+    assert told == ["line 10", "LINE 10"]
+    assert debug_info.text("mm/nowhere.c", 1, [git.sources(tree.commit)]) == ""
+    assert debug_info.text("mm/vmalloc.c", 10, [git.sources("")]) == "", "as of a kernel that an older rig built"
 
 
 def test_the_first_patches_of_a_series(tree: Tree, series: Path) -> None:

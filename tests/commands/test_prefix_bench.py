@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.build import kbuild
 from harness.commands import prefix_bench
 from harness.errors import UsageError
 from harness.model.matrix import Base, load_machine
@@ -34,6 +35,14 @@ def test_a_part_of_a_series_ends_with_that_part(mine: Selection) -> None:
     assert names(mine, "mine@2") == ["stock", "mine@1", "mine@2"]
     assert names(mine, "mine@1") == ["stock", "mine@1"]
     assert len(prefix_bench.find(mine, "mine@2", "bisect").patches) == 2
+
+
+@pytest.mark.parametrize("name", ["", "mine", "mine@2"])
+def test_prefixes_are_built_in_one_work_tree(mine: Selection, base: Base, name: str) -> None:
+    stock, *prefixes = prefix_bench.find(mine, name, "bisect").variants
+    trees = {kbuild.tree_of(base, variant).name for variant in prefixes}
+    assert trees == {"mine"}
+    assert kbuild.tree_of(base, stock).name == "stock"
 
 
 def test_a_series_of_the_project_and_the_default_one(base: Base) -> None:

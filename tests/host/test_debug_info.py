@@ -84,18 +84,21 @@ def test_a_line_is_that_of_the_innermost_function_first(made: Code) -> None:
 
 def test_a_form_feed_ends_no_line(tmp_path: Path) -> None:
     (tmp_path / "a.c").write_text("one\n\f\ntwo \x1c \u2028 three\nfour\n")
-    assert [debug_info.text("a.c", line, (tmp_path,)) for line in range(6)] == ["", "one", "", "two \x1c \u2028 three", "four", ""]
+    source = debug_info.below(tmp_path)
+    told = [debug_info.text("a.c", line, [source]) for line in range(6)]
+    assert told == ["", "one", "", "two \x1c \u2028 three", "four", ""]
 
 
 @pytest.mark.parametrize("file", ["../secret.c", "/etc/passwd", "nowhere.c", "", "."])
 def test_text_is_of_the_sources_alone(tmp_path: Path, file: str) -> None:
     (tmp_path / "secret.c").write_text("secret\n")
     (tmp_path / "src").mkdir()
-    assert debug_info.text(file, 1, (tmp_path / "src",)) == ""
+    assert debug_info.text(file, 1, (debug_info.below(tmp_path / "src"),)) == ""
 
 
 def test_the_first_root_that_has_a_line_is_asked(tmp_path: Path) -> None:
     for name, text in (("one", "a\n"), ("two", "b\nc\n")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.c").write_text(text)
-    assert [debug_info.text("x.c", line, (tmp_path / "one", tmp_path / "two")) for line in (1, 2, 3)] == ["a", "c", ""]
+    sources = [debug_info.below(tmp_path / name) for name in ("one", "two")]
+    assert [debug_info.text("x.c", line, sources) for line in (1, 2, 3)] == ["a", "c", ""]

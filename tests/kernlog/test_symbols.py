@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.host import shell
+from harness.host import debug_info, shell
 from harness.kernlog import symbols
 from harness.model.matrix import Machine, load_machine, machine_names
 from harness.model.trouble import Frame, Severity, Trouble
@@ -162,7 +162,8 @@ def trouble(*frames: Frame, function: str = "", where: str = "") -> Trouble:
 
 
 def resolved(built: Built, *frames: Frame) -> list[Frame]:
-    (told,) = symbols.resolve([trouble(*frames)], built.vmlinux, [built.module], built.source, built.source / "mm")
+    sources = [debug_info.below(folder) for folder in (built.source, built.source / "mm")]
+    (told,) = symbols.resolve([trouble(*frames)], built.vmlinux, [built.module], sources)
     return list(told.frames)
 
 
@@ -316,7 +317,7 @@ def test_no_source_outside_of_the_tree_is_read(folder: Path) -> None:
     (elsewhere / "mm").mkdir(parents=True, exist_ok=True)
     (elsewhere / "mm/one.c").unlink(missing_ok=True)
     (elsewhere / "mm/one.c").symlink_to(built.source / "mm/one.c")
-    (told,) = symbols.resolve([trouble(frame)], built.vmlinux, source=elsewhere)
+    (told,) = symbols.resolve([trouble(frame)], built.vmlinux, sources=[debug_info.below(elsewhere)])
     assert [(f.line > 0, f.source) for f in told.frames] == [(True, "")] * 3
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
+from harness.host import debug_info
 from harness.model.attribution import FunctionCount
 from harness.suite import attribution
 from harness.suite.attribution import Memory
@@ -26,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Code:
 
 @pytest.fixture
 def memory(made: Code) -> Memory:
-    return Memory(made.vmlinux, made.symbols, made.module, SECTIONS, (made.folder,))
+    return Memory(made.vmlinux, made.symbols, made.module, SECTIONS, (debug_info.below(made.folder),))
 
 
 def by_name(counted: tuple[FunctionCount, ...]) -> dict[tuple[str, str], float]:
@@ -87,7 +88,7 @@ def test_lines_that_were_inlined_have_the_name_of_their_function(memory: Memory,
 
 
 def test_without_the_sources_lines_have_numbers_alone(made: Code, tmp_path: Path) -> None:
-    memory = Memory(made.vmlinux, made.symbols, made.module, SECTIONS, (tmp_path,))
+    memory = Memory(made.vmlinux, made.symbols, made.module, SECTIONS, (debug_info.below(tmp_path),))
     (leaf,) = memory.functions([Block(made.address("leaf"), 1, "1")], 1)
     assert [(line.text, line.line > 0) for line in leaf.lines] == [("", True)]
 
