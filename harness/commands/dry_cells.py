@@ -197,7 +197,7 @@ def _module(work: KernelBuild, own: Path) -> list[str]:
     place = work.folder / _MODULE
     stripped = (
         sh.command(kbuild.stripping(work.cell.machine, place / f"{name}.ko", own / f"{name}.ko"), shell.LOCALE)
-        for name in (MODULE, SECOND)
+        for name in sorted((MODULE, SECOND))
     )
     return [
         sh.command(("rm", "-rf", str(place))),

@@ -151,7 +151,7 @@ def test_what_the_cache_has_is_not_made_again_but_can_be(making: Making) -> None
     real = making.real()
     text = making.text()
     assert f"# cached: {making.work.kernel}" in text
-    assert f"# cached: {making.work.module_folder}/vmalloc_test.ko" in text
+    assert f"# cached: {making.work.module_folder(kbuild.own_sources())}/vmalloc_test.ko" in text
     assert making.printed(text) == []
     commented = text.partition(", which QEMU can be told:\n")[2]
     shared = text.partition("\n# ----")[0]
