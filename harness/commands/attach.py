@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import paths
-from harness.build import kbuild
+from harness.build import git, kbuild
 from harness.errors import UsageError
 from harness.host import toml
 from harness.model.clock import Clock
@@ -41,11 +41,13 @@ def debug(cell: str, clock: str, script: Sequence[str]) -> tuple[str, ...]:
         )
     for file in (built.kernel.vmlinux, built.kernel.debug_module):
         os.utime(file)  # or gdb would warn of sources that are newer, because they were checked out again since
+    tree = kbuild.tree_of(made.base, built.cell.variant)
+    if built.kernel.commit:  # another kernel may have been built in its tree since
+        with git.held(tree, built.kernel.commit, lambda _: None):
+            pass
     socket = machine.sockets / sockets.GDB
     machine.monitor(f"gdbserver unix:{socket},server=on,wait=off")
-    return gdb.command(
-        built.kernel.vmlinux, built.kernel.debug_module, socket, kbuild.tree_of(made.base, built.cell.variant), script
-    )
+    return gdb.command(built.kernel.vmlinux, built.kernel.debug_module, socket, tree, script)
 
 
 def _up(cell: str, clock: str) -> vms.Vm:

@@ -27,7 +27,7 @@ class SeriesPrefixes(msgspec.Struct, frozen=True):
     base: Base
     name: str
     variants: tuple[Variant, ...]
-    """by the number of patches; all but stock are built in the work tree of the series, where only what differs is compiled"""
+    """by the number of patches"""
     patches: tuple[Patch, ...]
 
 
@@ -52,9 +52,7 @@ def find(wanted: Selection, name: str, task: str) -> SeriesPrefixes:
         raise UsageError(f"'{name}' and --series {wanted.series} are two series; `invoke {task}` takes one of them.")
     series = patches.read(whole)
     names = [STOCK, *matrix.prefixes(name.partition("@")[0], len(series))[:-1], name]
-    first, *others = (matrix.find_variant(base, each, path) for each in names)
-    tree = name.partition("@")[0].replace("/", "-")
-    return SeriesPrefixes(base, name, (first, *(msgspec.structs.replace(variant, tree=tree) for variant in others)), series)
+    return SeriesPrefixes(base, name, tuple(matrix.find_variant(base, each, path) for each in names), series)
 
 
 def machines(wanted: Selection, series: SeriesPrefixes) -> tuple[str, ...]:

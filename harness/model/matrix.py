@@ -225,21 +225,21 @@ def prefixes(series: str, count: int) -> list[str]:
 def find_variant(base: Base, wanted: str, series: Path | None = None) -> Variant:
     """Turn ``stock``, ``NAME`` or ``NAME@COUNT`` into a variant.
 
-    `series` is a folder or file of patches outside of the project; its name without suffix is the variant's name.
-    Raises UsageError for a name that is unknown.
+    `series` is a folder or file of patches outside of the project; its name without suffix is the variant's name. Parts of
+    a series are built in its own work tree, where only what differs is compiled. Raises UsageError for a name that is unknown.
     """
     name, at, count = wanted.partition("@")
     if at and not re.fullmatch("[1-9][0-9]*", count):
         raise UsageError(f"'{wanted}': after '@' there has to be a number of patches, 1 or more, or '*' for each prefix.")
-    number = int(count) if at else None
+    number, tree = (int(count), name) if at else (None, "")
     if name == STOCK:
         if at:
             raise UsageError(f"'{wanted}': stock has no patches; use '{STOCK}' without '@{count}'.")
         return Variant(STOCK)
     if series is not None and name == series_name(series):
-        return Variant(wanted, series.resolve(), number)
+        return Variant(wanted, series.resolve(), number, tree=tree)
     if name in series_names(base):
-        return Variant(wanted, base.folder / name, number)
+        return Variant(wanted, base.folder / name, number, tree=tree)
     known = [STOCK, *series_names(base), *([series_name(series)] if series else [])]
     raise UsageError(f"There is no variant '{name}' for Linux {base.name}; {toml.closest(name, known)}")
 

@@ -69,7 +69,7 @@ def test_an_unknown_base_gets_a_hint(shipped: Base) -> None:
 def test_variants_are_stock_a_series_or_the_first_of_one(shipped: Base) -> None:
     assert find_variant(shipped, "stock") == Variant("stock")
     assert find_variant(shipped, "free-list") == Variant("free-list", shipped.folder / "free-list")
-    assert find_variant(shipped, "free-list@2") == Variant("free-list@2", shipped.folder / "free-list", 2)
+    assert find_variant(shipped, "free-list@2") == Variant("free-list@2", shipped.folder / "free-list", 2, tree="free-list")
 
 
 def test_an_unknown_variant_gets_a_hint(shipped: Base) -> None:
@@ -96,7 +96,7 @@ def test_a_series_from_outside_is_known_by_its_name(shipped: Base, tmp_path: Pat
     series = tmp_path / "my work (v2)"
     series.mkdir()
     assert series_name(series) == "my-work-v2"
-    assert find_variant(shipped, "my-work-v2@3", series) == Variant("my-work-v2@3", series, 3)
+    assert find_variant(shipped, "my-work-v2@3", series) == Variant("my-work-v2@3", series, 3, tree="my-work-v2")
     with pytest.raises(UsageError, match=r"did you mean 'my-work-v2'\?"):
         find_variant(shipped, "my-work", series)
 
