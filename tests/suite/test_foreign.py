@@ -164,7 +164,20 @@ def test_ktap_may_have_times_as_the_rigs_own_module_has_them(made: Plan) -> None
     session = made.with_settings(scale="published").sessions[0]
     repeats = [[s.repeat for s in Reading(made, session, step).within(MODULE, said)] for step in session.steps]
     assert repeats == [[0, 1], [2, 3], [4, 5]]
-    assert foreign.parse(f"1..1\n{line.format(1 << 63)}ok 1 a\n").timings == (), "no record can hold that"
+
+
+@pytest.mark.parametrize("sample", [f"test=a repeat=0 thread=0 cpu=0 ops=1 ns={1 << 63}", "test=a ops=10 ns=5", "test=a b"])
+def test_a_time_that_cannot_be_read_is_told(sample: str) -> None:
+    """Without that a test would have no times, and nobody knew why."""
+    said = foreign.parse(f"m: 1..1\nm: # sample {sample}\nm: ok 1 a\n")
+    assert said.timings == ()
+    assert foreign.failed(MODULE, said) == [("", f"test_vmalloc: it printed a sample that cannot be read: # sample {sample}")]
+
+
+def test_a_time_is_no_reason_for_a_failure() -> None:
+    """It would give the failure another fingerprint in each run."""
+    said = foreign.parse("1..1\n# sample test=a repeat=0 thread=0 cpu=0 ops=10 ns=5\n# out of memory\nnot ok 1 a\n")
+    assert said.cases == (Case("a", ok=False, reason="out of memory"),)
 
 
 def test_kernels_that_check_themselves_are_not_timed(made: Plan) -> None:
