@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What tasks print, and the command that repeats them."""
+"""Prints what tasks have to say, and returns the command that repeats them."""
 
 from __future__ import annotations
 
