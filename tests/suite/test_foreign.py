@@ -180,6 +180,20 @@ def test_a_time_is_no_reason_for_a_failure() -> None:
     assert said.cases == (Case("a", ok=False, reason="out of memory"),)
 
 
+def test_each_test_within_it_has_a_result(made: Plan) -> None:
+    """What is wrong with its report as a whole is a finding, and no test's."""
+    said = foreign.parse("1..5\nok 1 a\nok 2 b # SKIP no\nnot ok 3 c\nnot ok 4 d # TODO\n")
+    session = made.with_settings(scale="published").sessions[1]
+    loaded = Reading(made, session, session.steps[2]).loaded(MODULE, said)
+    assert [(of.test, of.outcome, of.boot, of.round) for of in loaded.within] == [
+        ("test_vmalloc/a", "passed", 1, 2),
+        ("test_vmalloc/b", "skipped", 1, 2),
+        ("test_vmalloc/c", "failed", 1, 2),
+        ("test_vmalloc/d", "passed", 1, 2),
+    ]
+    assert loaded.records() == loaded.within, "they are kept"
+
+
 def test_kernels_that_check_themselves_are_not_timed(made: Plan) -> None:
     debug = with_profile(made, "debug")
     session = debug.sessions[0]
