@@ -8,8 +8,9 @@ address in the kernel: the rig's kernels run where they were linked, and the ker
 from __future__ import annotations
 
 import functools
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -69,17 +70,30 @@ def digest(source: ModuleSource) -> str:
 
 def _files(folder: Path) -> dict[str, bytes]:
     """Return the contents of the sources by their names in `folder`, sorted."""
+    found, size = [], 0
     try:
-        kept = [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_source(path.relative_to(folder))]
-        if sum(path.stat().st_size for path in kept) > _MOST:
-            raise UsageError(f"{folder} has more than {_MOST >> 20} MiB of files; name the folder of the module alone.")
-        return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
+        for path in _found(folder):
+            if not path.name.isprintable():
+                raise UsageError(f"{folder} has a file with the name {path.name!r}, which cannot be used; call it otherwise.")
+            found.append(path)
+            size += path.stat().st_size
+            if size > _MOST:
+                raise UsageError(f"{folder} has more than {_MOST >> 20} MiB of files; name the folder of the module alone.")
+        return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(found)}
     except OSError as error:
         raise UsageError(f"{error.filename or folder} cannot be read: {error.strerror}.") from error
 
 
-def _is_source(name: Path) -> bool:
-    return not any(part.startswith(".") for part in name.parts) and not name.name.endswith(_BUILT)
+def _found(folder: Path) -> Iterator[Path]:
+    """Yield the sources one by one, so that who names a whole disk need not wait for its end; OSError for what cannot be read."""
+    for parent, folders, names in os.walk(folder, onerror=_refused):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        sources = (Path(parent, name) for name in names if not name.startswith(".") and not name.endswith(_BUILT))
+        yield from (path for path in sources if path.is_file())
+
+
+def _refused(error: OSError) -> None:
+    raise error
 
 
 def build(source: ModuleSource, work: KernelBuild) -> Path:

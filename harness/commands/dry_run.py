@@ -101,10 +101,15 @@ class Script:
             "failed=",
             "qemu=",
         ]
-        shared = [dry_vms.functions(), "trap stop EXIT"] if self._vms else []
+        shared = [dry_vms.functions(), *_ENDING] if self._vms else []
         return "\n".join([*head, *shared, *self._makings.text, *self._vms, *_END]) + "\n"
 
 
+_ENDING = (
+    "trap stop EXIT",
+    sh.comment("Ctrl-C ends the script with its VM, also where a shell would go on because the command did not die of it."),
+    "case $- in *i*) ;; *) trap 'exit 130' INT ;; esac",
+)
 _END = (
     sh.title("end"),
     'echo "logs, and what was made: $work"',

@@ -35,7 +35,8 @@ _FREE_PORT = 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); prin
 
 def functions() -> str:
     """Return the variables and shell functions that all VMs of a script share."""
-    reached = sh.command(("timeout", "$seconds", *ssh.words(_PORT, VM / ssh.KNOWN, keys.ensure()))).replace(
+    # Else timeout would put ssh into a process group of its own, which no Ctrl-C of a terminal reaches.
+    reached = sh.command(("timeout", "--foreground", "$seconds", *ssh.words(_PORT, VM / ssh.KNOWN, keys.ensure()))).replace(
         "'$seconds'", '"$seconds"'
     )
     return "\n".join(

@@ -104,7 +104,16 @@ def wish(test: str, events: str, buffer: str, output: str) -> Wish:
     folder = paths.expanded(output, "--output") if output else run_folder.new_folder(paths.RESULTS / FOLDER)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"--output {folder} is there already; name a new folder, or an empty one.")
+    _check_place(folder)
     return Wish(names[0], words, size, folder)
+
+
+def _check_place(folder: Path) -> None:
+    """Raise UsageError if a folder cannot be made: else that would show after the build and the test."""
+    parent = next(path for path in folder.parents if path.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        what = "cannot be written to" if parent.is_dir() else "is a file"
+        raise UsageError(f"--output {folder} cannot be made, because {parent} {what}; name another folder.")
 
 
 def selected(wanted: Selection, wish: Wish) -> Selection:

@@ -37,7 +37,6 @@ _HANDLER = re.compile(
     r"\(?(?P<function>[A-Za-z_][\w.]*)(?:\+0x\w+/0x\w+)?(?: \[(?P<module>[\w-]+)\])?"
 )
 _JUMPED = (
-    "Bad RIP value",
     "IABT",
     "kernel tried to execute",
     "execute from non-executable",
@@ -46,6 +45,8 @@ _JUMPED = (
     "Oops: 86",
     "instruction fetch",
 )
+_UNREAD = "Bad RIP value"
+"""told of code that cannot be read: that of no function, or where a function begins just behind a hole, as a module's init does"""
 _CALLS = re.compile(r"(?:Call [Tt]race|Backtrace):")
 _LOCKING = re.compile(r"(?: at: |^)(?:\[<[0-9a-f]+>\] )?(?P<place>[A-Za-z_.][\w.]*\+0x.*)")
 _HELD = re.compile(r" *#\d+: ")
@@ -142,7 +143,7 @@ def _culprit(report: _Report, calls: trace.CallTrace, named: Frame | None) -> tu
         # Whoever was interrupted has nothing to do with an interrupt that nobody wanted.
         return msgspec.structs.replace(calls, frames=(*filter(None, [named]), *frames)), named
     head = "\n".join(report.lines[:20]) if report.kind in DEATHS else ""
-    if any(sign in head for sign in _JUMPED):
+    if any(sign in head for sign in _JUMPED) or (_UNREAD in head and not (pc and pc.offset)):
         # The pc is not in code: the function that jumped there is in the link register, or on top of the stack.
         named = link or next((frame for frame in frames if not frame.exact), None)
         if pc and link:

@@ -207,6 +207,14 @@ class Result(DuringTest, frozen=True):
         msgspec.structs.force_setattr(self, "reason", paths.shown(words[code.end() :] if code else words))
 
 
+class Within(DuringTest, frozen=True):
+    """Result of one test within a foreign module, in one load of it."""
+
+    round: Count
+    outcome: str
+    """passed, failed or skipped"""
+
+
 class Provenance(Settings, frozen=True, kw_only=True):
     """Origin of a run's figures: run.json. The settings that older runs do not have on record have their default here."""
 

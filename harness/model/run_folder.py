@@ -19,7 +19,19 @@ from harness.host import files, stored
 from harness.model.attribution import Counted, LockedSection
 from harness.model.changes import CellChanges
 from harness.model.coverage import ChangedLines, Reached
-from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample
+from harness.model.records import (
+    Booted,
+    CriticalSection,
+    Finding,
+    Histogram,
+    Look,
+    Memory,
+    Point,
+    Provenance,
+    Result,
+    Sample,
+    Within,
+)
 
 COMPRESSED = ".gz"
 """suffix of a compressed console log"""
@@ -37,6 +49,7 @@ FILES: Mapping[type[msgspec.Struct], str] = {
     Point: "sweep.jsonl",
     Look: "soak.jsonl",
     Result: "results.jsonl",
+    Within: "within.jsonl",
     CellChanges: "changes.jsonl",
     Counted: "counts.jsonl",
     LockedSection: "locks.jsonl",
@@ -148,6 +161,10 @@ class Run:
     def results(self) -> list[Result]:
         """Return the results of the tests."""
         return self._read(Result)
+
+    def within(self) -> list[Within]:
+        """Return the results of the tests within a foreign module; empty for a run of a version of the rig without these."""
+        return self._read(Within)
 
     def provenance(self) -> Provenance:
         """Return the provenance of the run; UsageError if the folder is not a run's."""

@@ -7,7 +7,19 @@ import msgspec
 
 from harness.model.attribution import LockedSection
 from harness.model.changes import CellChanges
-from harness.model.records import Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Provenance, Result, Sample
+from harness.model.records import (
+    Booted,
+    CriticalSection,
+    Finding,
+    Histogram,
+    Look,
+    Memory,
+    Point,
+    Provenance,
+    Result,
+    Sample,
+    Within,
+)
 from harness.stats.compare import Comparison
 from harness.stats.coverage import Coverage
 from harness.stats.published import PublishedRow
@@ -24,6 +36,8 @@ class Content(msgspec.Struct, frozen=True):
     """of each prefix of a series with the one before it"""
     findings: tuple[Finding, ...] = ()
     results: tuple[Result, ...] = ()
+    within: tuple[Within, ...] = ()
+    """results of tests within a foreign module"""
     samples: tuple[Sample, ...] = ()
     """also of tests that are not compared"""
     histograms: tuple[Histogram, ...] = ()

@@ -8,12 +8,27 @@ from collections.abc import Iterator, Sequence
 from harness import text
 from harness.kernlog import excerpt
 from harness.model.records import Provenance
-from harness.report import changes, coverage, findings, headlines, phrases, prefixes, reproduce, rows, soak, verdicts, views, why
+from harness.report import (
+    changes,
+    coverage,
+    findings,
+    headlines,
+    phrases,
+    prefixes,
+    reproduce,
+    rows,
+    soak,
+    verdicts,
+    views,
+    why,
+    within,
+)
 from harness.report.contents import Content
 from harness.report.phrases import short_test
 from harness.report.plaintext import command, heading, item, paragraph, quoted, table
 from harness.report.plots.canvas import Palette
 from harness.stats import bug_table, geomean, latency, lock_growth
+from harness.stats import within as inner
 from harness.stats.causes import causes, groups, reasons
 from harness.stats.compare import Comparison
 from harness.stats.lock_growth import LockGrowth
@@ -32,6 +47,7 @@ def mail(content: Content) -> str:
     parts = [
         *_top(content),
         *_findings(content),
+        *_within(content),
         *_comparisons(content),
         *_whys(content),
         *_coverages(content),
@@ -83,6 +99,15 @@ def _changes(content: Content) -> Iterator[str]:
             yield table(("function", "file", "bytes", ""), [(f.name, f.file, f.size, f.kind) for f in row.shown], under=True)
         if row.more:
             yield paragraph(f"and {row.more} more, which report.html has", "  ", "  ")
+
+
+def _within(content: Content) -> Iterator[str]:
+    if tallies := inner.tallies(content.within, content.results):
+        yield heading(within.TITLE)
+        cells = [(text.plain(of.test), of.machine, of.variant, *within.counts(of)) for of in within.told(tallies)]
+        if cells:
+            yield table(("test", "machine", "variant", *within.HEADS), _once(cells, 1), left=3, under=True)
+        yield paragraph(within.sentence(tallies))
 
 
 def _comparisons(content: Content) -> Iterator[str]:

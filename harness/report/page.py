@@ -14,7 +14,21 @@ import jinja2
 from harness import text
 from harness.model.clock import Clock
 from harness.model.trouble import framed
-from harness.report import changes, coverage, findings, headlines, phrases, prefixes, reproduce, rows, soak, verdicts, views, why
+from harness.report import (
+    changes,
+    coverage,
+    findings,
+    headlines,
+    phrases,
+    prefixes,
+    reproduce,
+    rows,
+    soak,
+    verdicts,
+    views,
+    why,
+    within,
+)
 from harness.report.contents import Content
 from harness.report.plots import distributions, forest, growth, memory, publication, sections
 from harness.report.plots import latency as latency_plot
@@ -22,6 +36,7 @@ from harness.report.plots import soak as soak_plot
 from harness.report.plots.canvas import Palette
 from harness.report.template import render
 from harness.stats import bug_table, geomean, latency, lock_growth
+from harness.stats import within as inner
 from harness.stats.causes import causes, groups, reasons
 from harness.stats.compare import Comparison
 
@@ -77,6 +92,8 @@ def html(content: Content) -> str:
         memories=_memories(content, palette),
         soaks=_soaks(content, palette),
         method=soak.METHOD,
+        inner=inner.tallies(content.within, content.results),
+        within=within,
         **_published(content, palette),
         **_findings(content),
         reasons={outcome: reasons(content.results, outcome) for outcome in ("error", "failed")},

@@ -77,6 +77,7 @@ def conclude(run: Run) -> Outcome:
         steps=steps,
         findings=outcome.findings,
         results=shown,
+        within=order.arranged(run.within()),
         samples=samples,
         histograms=order.arranged(run.histograms()),
         sections=order.arranged(run.sections()),

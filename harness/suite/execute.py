@@ -18,7 +18,7 @@ from harness.model.clock import Clock
 from harness.model.foreign import Foreign
 from harness.model.known_bugs import NOT_SEEN, explanation
 from harness.model.matrix import STOCK, Cell
-from harness.model.records import Finding, Sample
+from harness.model.records import Finding
 from harness.model.trouble import Frame, OwnKind, Severity, Testimony, Trouble
 from harness.suite import foreign, guest_script, ktap
 from harness.suite.extract import Observed, Reading
@@ -138,7 +138,7 @@ def run(lab: Lab, plan: Plan, session: Session, step: Step) -> Observed:
         findings = _with_evidence(trial.findings(ends, station.log_name), watched.bad.testimony)
         reached = reading.reached(station.dumps())
         findings = _leave(lab, plan, session, step.name, findings, lost=True)
-        return Observed(samples=_samples(plan, reading, watched.log), findings=findings, reached=reached)
+        return msgspec.structs.replace(_before_the_end(plan, reading, watched.log), findings=findings, reached=reached)
     reported = kernlog.find(watched.log, first)
     _check_time(lab, session, station, reported, timed=timed)
     seen = _foreign(plan.module, reading, watched, first) if plan.module else _own_module(step, reading, watched, first, station)
@@ -158,15 +158,16 @@ class _Seen(msgspec.Struct, frozen=True):
     """tests that failed"""
 
 
-def _samples(plan: Plan, reading: Reading, log: str) -> tuple[Sample, ...]:
-    """Return the samples in the log of a load that did not end well."""
-    return reading.within(plan.module, foreign.parse(log)) if plan.module else reading.samples(ktap.parse(log))
+def _before_the_end(plan: Plan, reading: Reading, log: str) -> Observed:
+    """Return the records in the log of a load that did not end well."""
+    if plan.module:
+        return msgspec.structs.replace(reading.loaded(plan.module, foreign.parse(log)), skipped="")
+    return Observed(samples=reading.samples(ktap.parse(log)))
 
 
 def _foreign(module: Foreign, reading: Reading, watched: Watched, first: int) -> _Seen:
     said = foreign.parse(watched.output)
-    records = Observed(samples=reading.within(module, said), skipped=said.skipped)
-    return _Seen(records, _failures(foreign.failed(module, said), first, watched.log))
+    return _Seen(reading.loaded(module, said), _failures(foreign.failed(module, said), first, watched.log))
 
 
 def _own_module(step: Step, reading: Reading, watched: Watched, first: int, station: Station) -> _Seen:

@@ -15,7 +15,7 @@ from harness.model import catalog, clock
 from harness.model.attribution import Counted, LockedSection
 from harness.model.coverage import Reached
 from harness.model.foreign import Foreign
-from harness.model.records import SPACE, Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Sample
+from harness.model.records import SPACE, Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Sample, Within
 from harness.model.trouble import Trouble
 from harness.suite import attribution, coverage, guest_script, ktap, meminfo, tracer
 from harness.suite.foreign import Said
@@ -41,6 +41,7 @@ class Observed(msgspec.Struct, frozen=True):
     counted: tuple[Counted, ...] = ()
     locked: tuple[LockedSection, ...] = ()
     reached: tuple[Reached, ...] = ()
+    within: tuple[Within, ...] = ()
     skipped: str = ""
 
     @property
@@ -74,6 +75,7 @@ class Observed(msgspec.Struct, frozen=True):
             *self.counted,
             *self.locked,
             *self.reached,
+            *self.within,
         )
 
 
@@ -121,6 +123,23 @@ class Reading:
             repeat=self._step.round * (warmup + self._size.repeat) + repeat,
             warmup=self._step.round >= self._size.rounds or repeat < warmup,
             **measured,  # type: ignore[arg-type]
+        )
+
+    def loaded(self, module: Foreign, said: Said) -> Observed:
+        """Return the records of a load of a foreign module: how the tests within it went, and their times."""
+        return Observed(samples=self.within(module, said), within=self._results(module, said), skipped=said.skipped)
+
+    def _results(self, module: Foreign, said: Said) -> tuple[Within, ...]:
+        """Return how the tests within a module went; what is wrong with its report as a whole is no test of its own."""
+        return tuple(
+            Within(
+                **self._names,  # type: ignore[arg-type]
+                test=module.test(case.test),
+                round=self._step.round,
+                outcome="skipped" if case.skipped else "passed" if case.ok else "failed",
+            )
+            for case in said.cases
+            if case.test
         )
 
     def within(self, module: Foreign, said: Said) -> tuple[Sample, ...]:

@@ -34,11 +34,13 @@ def parse(log: str) -> Said:
     """Return what the lines of a load report, of which a last one without an end was never finished."""
     lines = [_STAMP.sub("", line.rstrip("\r"), count=1) for line in log.split("\n")[:-1]]
     said = list(_unprefixed(lines))
-    cases = subtests.parse(said)
+    cases = subtests.parse(line for line in said if not _is_sample(line))  # a remark can be a failure's reason, and no time is one
+    unread = (line.strip() for line in said if _is_sample(line) and not ktap.timing(line.strip()))
     summary = summaries.parse(lines)
     cases += (Case(one.test, ok=not one.fault, reason=one.fault) for one in summary.summaries)
     if summary.unfinished:
         cases.append(Case("", ok=False, reason="it did not say that a worker's tests are over"))
+    cases += (Case("", ok=False, reason=f"it printed a sample that cannot be read: {line}") for line in unread)
     if not cases:
         cases.append(Case("", ok=False, reason="it printed no result, neither in KTAP nor as lib/test_vmalloc.c does"))
     timings = [timing for line in said if (timing := ktap.timing(line.strip())) and timing.operations]
@@ -48,6 +50,10 @@ def parse(log: str) -> Said:
 
 def _unprefixed(lines: list[str]) -> Iterator[str]:
     return (_PREFIX.sub("", line, count=1) if _PREFIX.match(line) else line for line in lines)
+
+
+def _is_sample(line: str) -> bool:
+    return line.strip().startswith("# sample ")
 
 
 def failed(module: Foreign, said: Said) -> list[tuple[str, str]]:

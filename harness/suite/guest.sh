@@ -17,9 +17,11 @@ need_debugfs() {
     [ -e "/sys/kernel/debug/$1" ] || mount -t debugfs debugfs /sys/kernel/debug 2> /dev/null
 }
 
+# By kmod's insmod. BusyBox, whose shell takes its own for the name alone, tries again where a load fails: that would hide a
+# kernel which only now and then has no room for a module, and run the tests of one that ends in an error twice.
 insert() {
     shift
-    insmod "$@" || exit 1
+    /sbin/insmod "$@" || exit 1
 }
 
 remove() {
@@ -27,7 +29,7 @@ remove() {
 }
 
 # A module of which the rig knows nothing but its name. One that does all its work while it is loaded may end in EAGAIN, so that
-# it is gone again at once. BusyBox, whose shell takes its own insmod for the name alone, would then load it a second time.
+# it is gone again at once.
 load_foreign() {
     name=$1
     shift
@@ -94,7 +96,7 @@ start_tracer() {
     echo 1 > $tracing/tracing_on || exit 1
     echo "$tracer" > $tracing/current_tracer || exit 1
     # Of a parameter that is given twice the kernel takes the last value.
-    insmod "$@" loops=1 busy=1 || exit 1
+    /sbin/insmod "$@" loops=1 busy=1 || exit 1
     remove
     dmesg -c > /dev/null
     echo 0 > $tracing/tracing_max_latency

@@ -30,7 +30,7 @@ echo "kernel $(hex /sys/kernel/notes)"
 _ASK_MODULE = """\
 if [ -e /sys/module/vmalloc_test ]; then
     echo "module loaded already"
-elif insmod "$1" tests=none; then
+elif /sbin/insmod "$1" tests=none; then
     echo "module $(hex %s)"
     rmmod vmalloc_test
 fi

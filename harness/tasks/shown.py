@@ -17,8 +17,9 @@ from harness.model.order import asked
 from harness.model.run_folder import Run
 from harness.report import lock_growth as lock_tables
 from harness.report import soak as soak_tables
-from harness.report import terminal
+from harness.report import terminal, within
 from harness.stats import growth, lock_growth
+from harness.stats import within as inner
 from harness.stats.outcome import Outcome, exit_code
 from harness.vm import vms
 
@@ -41,6 +42,7 @@ def print_outcome(outcome: Outcome, report: str = "report") -> None:
     CONSOLE.print(terminal.headlines(outcome))
     CONSOLE.print(terminal.machines(outcome, points))
     CONSOLE.print(terminal.findings(outcome.provenance, outcome.findings))
+    CONSOLE.print(within.shown(inner.tallies(asked(outcome.provenance).arranged(Run(outcome.run).within()), outcome.results)))
     CONSOLE.print(terminal.comparison(outcome.comparisons, outcome.results))
     CONSOLE.print(terminal.patches(outcome))
     CONSOLE.print(soak_tables.tables(outcome.slopes))

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -90,6 +92,53 @@ def test_a_folder_of_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(foreign, "_MOST", 10)
     with pytest.raises(UsageError, match="MiB of files; name the folder of the module alone"):
         foreign.read(str(module(tmp_path, one_c="0123456789+")))
+
+
+def test_a_large_folder_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who names a whole disk is told at once."""
+    monkeypatch.setattr(foreign, "_MOST", 10)
+    for number in range(5):
+        (tmp_path / f"{number}").mkdir()
+        module(tmp_path / f"{number}", a_c="0123456")
+    seen: list[Path] = []
+    found = foreign._found
+
+    def noted(folder: Path) -> Iterator[Path]:
+        for path in found(folder):
+            seen.append(path)
+            yield path
+
+    monkeypatch.setattr(foreign, "_found", noted)
+    with pytest.raises(UsageError, match="MiB of files; name the folder of the module alone"):
+        foreign.read(str(tmp_path))
+    assert len(seen) == 2
+
+
+def test_a_folder_within_that_cannot_be_read_is_no_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scandir(folder: Path) -> Any:
+        if str(folder).endswith("lib"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return real(folder)
+
+    (module(tmp_path, one_c="") / "lib").mkdir()
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(UsageError, match=r"lib cannot be read: Permission denied\."):
+        foreign.read(str(tmp_path))
+
+
+def test_hidden_folders_are_not_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreign, "_MOST", 10)
+    (module(tmp_path, one_c="0123456789") / ".git").mkdir()
+    (tmp_path / ".git" / "pack").write_text("large")
+    assert sorted(dict(foreign.read(str(tmp_path)).files)) == ["Kbuild", "one.c"]
+
+
+@pytest.mark.parametrize("name", [b"\xff.h", b"a\nb.h"])
+def test_a_file_with_a_name_that_cannot_be_printed(tmp_path: Path, name: bytes) -> None:
+    (module(tmp_path, one_c="") / os.fsdecode(name)).touch()
+    with pytest.raises(UsageError, match=r"has a file with the name '.*', which cannot be used; call it otherwise"):
+        foreign.read(str(tmp_path))
 
 
 @pytest.fixture

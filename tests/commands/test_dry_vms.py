@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,24 @@ def test_the_next_test_has_a_fresh_vm_if_one_is_lost(scripts: Scripts) -> None:
     assert OK.format(HOLE) in done.stdout
     assert len(qemu(scripts.calls.taken())) == 2
     assert not any(map(process.start_time, scripts.pids()))
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_ctrl_c_in_a_test_ends_the_script_and_its_vm(scripts: Scripts, shell: str) -> None:
+    """Ssh takes it for itself and ends with an error, after which a script goes on unless it was told not to."""
+    asked, file = scripts.folder / "asked", scripts.folder / "all.sh"
+    hangs = f"case $* in *' sh {WINDOW} '*) trap 'exit 255' INT; sleep 60 & touch {asked}; wait; exit 0 ;; esac"
+    scripts.calls.program("ssh", hangs)
+    file.write_text(scripts.text(scripts.plan(HOLE, WINDOW), "test"))
+    environment = {**os.environ, "TMPDIR": str(scripts.folder)}
+    with subprocess.Popen((shell, "-e", file), env=environment, stdout=subprocess.DEVNULL, process_group=0) as running:
+        deadline = time.monotonic() + 20
+        while not asked.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.wait(20) == 130
+    assert not any(map(process.start_time, scripts.pids()))
+    assert len(scripts.pids()) == 1, "the next test was not begun"
 
 
 def test_a_guest_that_does_not_come_up_ends_the_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

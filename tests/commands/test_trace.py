@@ -55,11 +55,18 @@ def test_a_trace_has_a_folder_of_its_own_among_the_results() -> None:
         ((TEST, "vfree", "61", ""), "--buffer has to be at most 60 MiB a CPU, not 61"),
         ((TEST, "vfree", "", "/proc"), "--output /proc is there already"),
         ((TEST, "vfree", "", "/dev/null"), "--output /dev/null is there already"),
+        ((TEST, "vfree", "", "/dev/null/new"), "--output /dev/null/new cannot be made, because /dev/null is a file; name another"),
     ],
 )
 def test_a_wish_that_cannot_be_is_refused(options: tuple[str, str, str, str], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         trace.wish(*options)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda place, _: place != tmp_path)
+    with pytest.raises(UsageError, match=f"cannot be made, because {tmp_path} cannot be written to; name another folder"):
+        trace.wish(TEST, "vfree", "", str(tmp_path / "new/folder"))
 
 
 WISH = Wish(TEST, ("kmem:*", "alloc_vmap_area"), 8, Path("unused"))

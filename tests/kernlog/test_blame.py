@@ -89,6 +89,19 @@ def test_who_returned_without_enabling_preemption_is_to_blame() -> None:
     assert atomic("leaver", "fill", "caller") == "leaver"
 
 
+@pytest.mark.parametrize("code", ["Bad RIP value.", "90 90 <c7> 04 25"])
+def test_a_function_at_the_start_of_readable_memory_is_to_blame(code: str) -> None:
+    """X86 cannot print the bytes before the first function of a module's init, and then says the same as of a wild jump."""
+    header = (
+        "BUG: unable to handle kernel NULL pointer dereference at 0000000000000000",
+        "PGD 0 P4D 0",
+        "Oops: 0002 [#1] PREEMPT SMP",
+    )
+    trace = ("Call Trace:", " do_one_initcall+0x3b/0x130", " do_init_module+0x58/0x250")
+    assert function(*header, "RIP: 0010:begin+0x1e/0x1000 [mine]", f"Code: {code}", *trace) == "begin"
+    assert function(*header, "RIP: 0010:          (null)", "Code: Bad RIP value.", *trace) == "do_one_initcall"
+
+
 @pytest.mark.parametrize(
     "trace",
     [

@@ -70,6 +70,16 @@ def test_a_mail_has_the_longest_sections_of_a_sweep_at_both_ends() -> None:
     assert re.search(r"sweep_churn +busy +stock +100 +300 +3\.00", mail(locked=tuple(sizes)))
 
 
+def test_a_mail_has_the_tests_within_a_module_that_did_not_always_pass() -> None:
+    found = (make.within(), make.within(test="mine/b"), make.within("failed", test="mine/b", boot=1))
+    results = tuple(make.result(test="mine", boot=boot) for boot in (0, 1))
+    made = mail(within=found[:1], results=results[:1])
+    assert "1 test within the module: 1 passed in each load of each kernel." in made
+    assert "not run" not in made
+    made = mail(within=found, results=results)
+    assert re.search(r"mine/a +x86_64 +stock +1 +- +- +1\n +mine/b +x86_64 +stock +1 +1 +- +-\n", made)
+
+
 def test_the_verdict_comes_first_and_the_limits_once() -> None:
     made = mail()
     assert made.index("* x86_64: faster: le_fit_alloc_test (-50.0 %); no unexpected finding.") < made.index("95 % interval")

@@ -427,6 +427,16 @@ def test_a_page_has_the_longest_sections_of_a_sweep_at_each_size() -> None:
     assert re.search(r"sweep_churn\s*busy\s*stock\s*100 \(1,000\), 3,000 \(30,000\)\s*30\.00", made.text)
 
 
+def test_a_page_has_every_test_within_a_module() -> None:
+    found = (make.within(), make.within("skipped", test="mine/<b>", variant="mine"))
+    results = (make.result(test="mine"), make.result(test="mine", variant="mine"))
+    made = Page(pages.html(Content(make.provenance(), within=found, results=results)))
+    assert "within" in made.ids
+    assert re.search(r"mine/a\s*x86_64, perf\s*stock\s*1\s*-\s*-\s*-\s*x86_64, perf\s*mine\s*-\s*-\s*-\s*1", made.text)
+    assert re.search(r"mine/<b>\s*x86_64, perf\s*stock\s*-\s*-\s*-\s*1\s*x86_64, perf\s*mine\s*-\s*-\s*1\s*-", made.text)
+    assert "within" not in Page(pages.html(Content(make.provenance(), results=results))).ids, "as in older runs"
+
+
 def test_a_sweeps_verdict_counts_what_is_unclear_apart() -> None:
     bent = tuple(content.point(size, 10000 + size, workload="churn") for size in (1000, 5000, 15000, 50000))
     flat = tuple(content.point(size, 500, workload="none") for size in (1000, 5000, 15000, 50000))

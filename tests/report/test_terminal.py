@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from harness.model.foreign import Foreign
 from harness.model.records import SPACE
 from harness.report import terminal
 from harness.stats import growth
@@ -151,6 +152,8 @@ def test_the_terminal_sums_up() -> None:
     alone = content.comparison(variant="", measured=None, ratio=None, interval=None)
     assert "Stock only: nothing was compared" in on_terminal(terminal.summary(make.provenance(stock_only=True), [alone], [], []))
     assert "No performance test was run." in on_terminal(terminal.summary(make.provenance(), [], [], []))
+    foreign = make.provenance(module=Foreign("mine", "ab" * 32))
+    assert "The module printed no times." in on_terminal(terminal.summary(foreign, [], [], []))
     assert "Regressions: none." in on_terminal(terminal.summary(make.provenance(), [content.comparison()], [], []))
 
 

@@ -164,7 +164,34 @@ def test_ktap_may_have_times_as_the_rigs_own_module_has_them(made: Plan) -> None
     session = made.with_settings(scale="published").sessions[0]
     repeats = [[s.repeat for s in Reading(made, session, step).within(MODULE, said)] for step in session.steps]
     assert repeats == [[0, 1], [2, 3], [4, 5]]
-    assert foreign.parse(f"1..1\n{line.format(1 << 63)}ok 1 a\n").timings == (), "no record can hold that"
+
+
+@pytest.mark.parametrize("sample", [f"test=a repeat=0 thread=0 cpu=0 ops=1 ns={1 << 63}", "test=a ops=10 ns=5", "test=a b"])
+def test_a_time_that_cannot_be_read_is_told(sample: str) -> None:
+    """Without that a test would have no times, and nobody knew why."""
+    said = foreign.parse(f"m: 1..1\nm: # sample {sample}\nm: ok 1 a\n")
+    assert said.timings == ()
+    assert foreign.failed(MODULE, said) == [("", f"test_vmalloc: it printed a sample that cannot be read: # sample {sample}")]
+
+
+def test_a_time_is_no_reason_for_a_failure() -> None:
+    """It would give the failure another fingerprint in each run."""
+    said = foreign.parse("1..1\n# sample test=a repeat=0 thread=0 cpu=0 ops=10 ns=5\n# out of memory\nnot ok 1 a\n")
+    assert said.cases == (Case("a", ok=False, reason="out of memory"),)
+
+
+def test_each_test_within_it_has_a_result(made: Plan) -> None:
+    """What is wrong with its report as a whole is a finding, and no test's."""
+    said = foreign.parse("1..5\nok 1 a\nok 2 b # SKIP no\nnot ok 3 c\nnot ok 4 d # TODO\n")
+    session = made.with_settings(scale="published").sessions[1]
+    loaded = Reading(made, session, session.steps[2]).loaded(MODULE, said)
+    assert [(of.test, of.outcome, of.boot, of.round) for of in loaded.within] == [
+        ("test_vmalloc/a", "passed", 1, 2),
+        ("test_vmalloc/b", "skipped", 1, 2),
+        ("test_vmalloc/c", "failed", 1, 2),
+        ("test_vmalloc/d", "passed", 1, 2),
+    ]
+    assert loaded.records() == loaded.within, "they are kept"
 
 
 def test_kernels_that_check_themselves_are_not_timed(made: Plan) -> None:

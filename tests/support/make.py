@@ -16,7 +16,7 @@ from harness.build.rootfs import Rootfs
 from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.matrix import Base, Cell, Machine, Variant, load_machine
-from harness.model.records import Booted, Finding, Provenance, Result, Sample
+from harness.model.records import Booted, Finding, Provenance, Result, Sample, Within
 from harness.model.run_folder import Run
 from harness.model.selection import Settings
 from harness.model.trouble import Frame, Severity, Trouble
@@ -135,6 +135,20 @@ def known_results() -> tuple[Result, ...]:
     """Return how pcpu_alloc_test went where stock has that leak and ``mine`` has not."""
     of: dict[str, Any] = {"profile": "debug", "clock": Clock.WALL, "test": "pcpu_alloc_test"}
     return (result("xfailed", **of), result("passed", variant="mine", **of))
+
+
+def within(outcome: str = "passed", **other: Any) -> Within:
+    """Return how a test within a foreign module went on stock x86_64."""
+    fields: dict[str, Any] = {
+        "machine": "x86_64",
+        "variant": "stock",
+        "profile": "perf",
+        "clock": Clock.ICOUNT,
+        "test": "mine/a",
+        "boot": 0,
+        "round": 0,
+    }
+    return Within(outcome=outcome, **{**fields, **other})
 
 
 def provenance(**other: Any) -> Provenance:
