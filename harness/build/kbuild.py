@@ -320,9 +320,8 @@ class KernelBuild(msgspec.Struct, frozen=True):
         log = self.folder / "module.log"
         log.unlink(missing_ok=True)
         if self._follow(self.making_module(source, work), log):
-            raise BuildError(
-                f"{self.cell.name}: {source.called} does not build: {buildlog.first_error(log)}; the whole log is {log}."
-            )
+            error = buildlog.first_error(log).replace(f"{work}/", "")  # which is gone when the user reads this
+            raise BuildError(f"{self.cell.name}: {source.called} does not build: {error}; the whole log is {log}.")
         shutil.copy(log, work / "build.log")
         for module in sorted(work.glob("*.ko")):
             strip(self.cell.machine, module)

@@ -15,7 +15,7 @@ from harness.build import buildlog, git, kbuild, patches, toolchain
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import ModuleSource
 from harness.build.source import Tree
-from harness.errors import RigError
+from harness.errors import BuildError, RigError
 from harness.host import parallel, shell
 from harness.model.matrix import Base, Cell, Machine, Variant, load_machine, machine_names
 from tests.support import make
@@ -202,6 +202,21 @@ def test_what_guests_are_sent_has_no_debug_information(tmp_path: Path, machine: 
     assert b".debug_info\0" in whole
     assert b".debug" not in module.read_bytes()
     assert b"\0tested\0" in module.read_bytes()
+
+
+def test_an_error_in_a_module_names_the_file_as_the_user_has_it(
+    base: Base, tree: Tree, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def follow(self: kbuild.KernelBuild, _: object, log: Path, line: object = None) -> int:
+        log.write_text(f"  CC [M]  {tmp_path}/lib/a.o\n{tmp_path}/lib/a.c:19:28: error: no 'x'\n")
+        return 2
+
+    monkeypatch.setattr(kbuild.KernelBuild, "_follow", follow)
+    with Jobserver(1, 1) as jobs:
+        build = kbuild.KernelBuild(base, Cell(machine, Variant("stock"), "perf"), patches.Patched("c", "t", (), ()), jobs, print)
+        build.folder.mkdir(parents=True)
+        with pytest.raises(BuildError, match=r"stock/perf: the module in /m does not build: lib/a\.c:19:28: error: no 'x'; the"):
+            build._make_module(ModuleSource("the module in /m", ()), tmp_path)
 
 
 @pytest.fixture
