@@ -16,6 +16,8 @@ from harness.suite.subtests import Case
 _STAMP = re.compile(r"(?:<\d+>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? )?")
 _PREFIX = re.compile(r"[\w.-]+: (?= *(?:ok \d|not ok \d|1\.\.\d|# |K?TAP version |Bail out!))")
 """a module's name before its lines, as pr_fmt() puts it there"""
+_SAMPLE = re.compile(r"# sample test=(\S*)")
+_FORM = "# sample test=NAME repeat=N thread=N cpu=N ops=N ns=N"
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -41,7 +43,9 @@ def parse(log: str) -> Said:
         cases.append(Case("", ok=False, reason="it did not say that a worker's tests are over"))
     if not cases:
         cases.append(Case("", ok=False, reason="it printed no result, neither in KTAP nor as lib/test_vmalloc.c does"))
-    timings = [timing for line in said if (timing := ktap.timing(line.strip())) and timing.operations]
+    samples = [(named, ktap.timing(line.strip())) for line in said if (named := _SAMPLE.match(line.strip()))]
+    cases += (Case(named[1], ok=False, reason=f"a time is not in the form '{_FORM}'") for named, read in samples if not read)
+    timings = [read for _, read in samples if read and read.operations]
     timings += (Timing(one.test, 0, one.worker, one.loops, one.microseconds * 1000) for one in summary.summaries if one.timed)
     return Said(tuple(cases), tuple(timings))
 

@@ -183,3 +183,21 @@ def test_only_what_the_kernel_itself_reports_can_be_a_known_bug(made: Plan) -> N
     assert (bug.reason, bug.always) == ("overflow", False)
     assert known.bugs(cell, "boot") == ()
     assert msgspec.structs.replace(known, module=None).bugs(cell, MODULE.name) == bugs[1:]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["# sample test=a repeat=0 ops=10 ns=99", "# sample test=a repeat=0 thread=0 cpu=0 ops=10 ns=-1", "    # sample test=a"],
+)
+def test_a_time_that_cannot_be_read_is_no_pass(line: str) -> None:
+    said = foreign.parse(f"[    1.0] 1..1\n[    1.0] ok 1 a\n[    1.1] {line}\n")
+    assert said.timings == ()
+    ((test, title),) = foreign.failed(MODULE, said)
+    assert (test, title) == ("a", "a: a time is not in the form '# sample test=NAME repeat=N thread=N cpu=N ops=N ns=N'")
+
+
+@pytest.mark.parametrize("line", ["# sample test=a repeat=0 thread=0 cpu=1 ops=10 ns=99", "# sample: pass:1 fail:0", "# sample"])
+def test_what_is_a_time_or_names_none_is_good(line: str) -> None:
+    said = foreign.parse(f"1..1\nok 1 a\n{line}\n")
+    assert foreign.failed(MODULE, said) == []
+    assert len(said.timings) == ("ns=" in line)
