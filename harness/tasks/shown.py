@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What tasks print, and the command that repeats them."""
+"""Printing that tasks share: their results, and the command that repeats them."""
 
 from __future__ import annotations
 
