@@ -3,29 +3,19 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 import re
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.host import packed
 
 PACKED = (".gz", ".xz", ".bz2", ".zst")
 """suffixes of compressed files"""
 _LARGEST = 64 << 20
-_UNPACK: tuple[tuple[bytes, Callable[[io.BytesIO], gzip.GzipFile | lzma.LZMAFile | bz2.BZ2File]], ...] = (
-    (b"\x1f\x8b", gzip.open),
-    (b"\xfd7zXZ\0", lzma.open),
-    (b"BZh", bz2.open),
-)
-"""beginnings of compressed files, with what unpacks them"""
 _UTF16 = "is UTF-16, as PowerShell writes it; have git write it with --output, or convert it with `iconv -f UTF-16 -t UTF-8`"
 _OTHERS = (
-    (b"\x28\xb5\x2f\xfd", "is compressed by zstd; unpack it with `zstd -d`"),
+    packed.ZSTD,
     (b"PK\x03\x04", "is a zip archive; unpack it, and name the folder of its patches"),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive; unpack it, and name the folder of its patches"),
     (
@@ -79,14 +69,14 @@ def _bytes(file: Path) -> bytes:
 
 
 def _unpacked(file: Path, data: bytes) -> bytes:
-    for beginning, opened in _UNPACK:
-        if data.startswith(beginning):
-            try:
-                with opened(io.BytesIO(data)) as unpacked:
-                    data = unpacked.read(_LARGEST + 1)
-            except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-                raise UsageError(f"{file} is compressed, but damaged ({error}); get it anew.") from error
-            if len(data) > _LARGEST:
-                raise UsageError(f"{file} has more than {_LARGEST >> 20} MiB when it is unpacked, which are no series.")
-            return data
-    return data
+    unpacking = packed.opened(io.BytesIO(data), data[: packed.BEGINNING])
+    if not unpacking:
+        return data
+    try:
+        with unpacking:
+            text = unpacking.read(_LARGEST + 1)
+    except packed.DAMAGED as error:
+        raise UsageError(f"{file} is compressed, but damaged ({error}); get it anew.") from error
+    if len(text) > _LARGEST:
+        raise UsageError(f"{file} has more than {_LARGEST >> 20} MiB when it is unpacked, which are no series.")
+    return text

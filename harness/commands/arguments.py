@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lets a task be called without its word, which Invoke itself always demands, and every task with ``--timings``."""
+"""Lets a task be called without its word or with ``--help`` in its place, and every task with ``--timings``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,33 @@ from invoke.tasks import Task
 
 from harness.commands import timings
 
+_HELP = ("--help", "-h")
+
 
 def complete(program: Program, left: Mapping[str, str], tasks: Mapping[str, Task[Any]]) -> None:
-    """Give the tasks in `left` their words where the command line has none.
+    """Give the tasks in `left` their words where the command line has none, and have ``TASK --help`` show the help of any task.
 
     `tasks` are all tasks by name. Called while Invoke loads the tasks, before it reads their arguments.
     """
     if core := getattr(program, "core", None):  # there is none where the tasks are imported by something else
         timings.asked(core.unparsed)
-        core.unparsed[:] = completed(core.unparsed, left, tasks)
+        core.unparsed[:] = helped(core.unparsed, tasks) or completed(core.unparsed, left, tasks)
+
+
+def helped(words: Sequence[str], tasks: Mapping[str, Task[Any]]) -> list[str]:
+    """Return a command line that shows the help of the first task that ``--help`` stands behind; an empty one if there is none.
+
+    Invoke takes ``--help`` for the word of a task that still lacks its words, so that they are given, and are empty.
+    """
+    options: Mapping[str, bool] = {}
+    before = name = ""
+    for word in words:
+        if word in tasks and before not in options:
+            name, options = word, _options(tasks[word])
+        elif name and word in _HELP and before not in options:
+            return [name, *("" for argument in tasks[name].get_arguments() if argument.positional), "--help"]
+        before = "" if _is_value(word, before, options) else word
+    return []
 
 
 def completed(words: Sequence[str], left: Mapping[str, str], tasks: Mapping[str, Task[Any]]) -> list[str]:

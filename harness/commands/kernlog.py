@@ -4,20 +4,28 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 
 from harness import kernlog
 from harness.errors import UsageError
-from harness.host import debug_info
+from harness.host import debug_info, packed
 from harness.kernlog import symbols
 from harness.model.trouble import Trouble
 from harness.report import kernlog as tables
 from harness.stats.outcome import ExitCode
+
+_NO_TEXT = (
+    packed.ZSTD,
+    (b"PK\x03\x04", "is a zip archive; unpack it, and name the log in it"),
+    (b"LPKSHHRH", "is a file of systemd's journal; give what `journalctl --dmesg --file` prints of it"),
+)
+"""beginnings of files in which no report would be found, with what to say of them"""
 
 
 class Debug(msgspec.Struct, frozen=True):
@@ -42,17 +50,30 @@ def debug(vmlinux: str, modules: Sequence[str], source: str) -> Debug:
 
 @contextlib.contextmanager
 def opened(name: str) -> Iterator[BinaryIO]:
-    """Open a file, or standard input for ``-``; UsageError if it cannot be read, then or later."""
+    """Open a file, or standard input for ``-``, and unpack what is compressed.
+
+    UsageError if it cannot be read, then or later, and if it is a file of a kind that is no text.
+    """
     try:
         if name == "-":
-            yield sys.stdin.buffer
+            yield _text(name, cast("io.BufferedReader", sys.stdin.buffer))
         else:
             with Path(name).open("rb") as file:
-                yield file
+                yield _text(name, file)
     except BrokenPipeError:
         raise
-    except OSError as error:
-        raise UsageError(f"{name} cannot be read: {error.strerror}. Give a log, or - for standard input.") from error
+    except packed.DAMAGED as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else f"it is compressed, but damaged ({error})"
+        raise UsageError(f"{name} cannot be read: {why}. Give a log, or - for standard input.") from error
+
+
+def _text(name: str, file: io.BufferedReader) -> BinaryIO:
+    """Return what to read the log from: the file, or what unpacks it; UsageError for a file of a kind that is no text."""
+    beginning = file.peek(packed.BEGINNING)
+    for start, what in _NO_TEXT:
+        if beginning.startswith(start):
+            raise UsageError(f"{name} {what}.")
+    return packed.opened(file, beginning) or file
 
 
 def look(file: BinaryIO, given: Debug) -> list[Trouble]:

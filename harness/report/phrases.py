@@ -56,12 +56,12 @@ BESIDE = (
     f" ways or are fewer than {FEWEST}."
 )
 _OUTCOMES = {
-    "passed": "passed",
-    "xfailed": "known bugs seen",
-    "failed": "failed",
-    "dismissed": "failed, as dismissed",
-    "skipped": "skipped",
-    "error": "rig failures",
+    "passed": ("passed", "passed"),
+    "xfailed": ("known bug seen", "known bugs seen"),
+    "failed": ("failed", "failed"),
+    "dismissed": ("failed, as dismissed", "failed, as dismissed"),
+    "skipped": ("skipped", "skipped"),
+    "error": ("rig failure", "rig failures"),
 }
 _OF_SPACE = {"slower": "larger", "faster": "smaller"}
 """words for the verdicts of a test that measures space"""
@@ -187,7 +187,7 @@ def listed(names: Sequence[str]) -> str:
 
 def outcomes(counts: Mapping[str, int]) -> list[str]:
     """Return the number of tests for each outcome, in words, the good ones first; an outcome without a test is left out."""
-    return [f"{counts[name]} {word}" for name, word in _OUTCOMES.items() if counts.get(name)]
+    return [text.counted(counts[name], *words) for name, words in _OUTCOMES.items() if counts.get(name)]
 
 
 def module(of: Foreign) -> str:
@@ -197,7 +197,9 @@ def module(of: Foreign) -> str:
 
 
 def work(run: Provenance) -> str:
-    """Return the amount of work, such as ``quick`` or ``published, 10 % of its operations``."""
+    """Return the amount of work, such as ``quick``, ``published, 10 % of its operations`` or ``quick, module NAME DIGEST``."""
+    if run.module:
+        return f"{run.scale.partition(' ')[0]}, module {run.module.words}"
     return run.scale if run.loops == 1 else f"{run.scale}, {run.loops * 100:g} % of its operations"
 
 

@@ -148,9 +148,12 @@ def missing(content: Content) -> list[str]:
         return []
     lines = []
     if not content.comparisons:
-        lines.append("Comparison: no performance test was run; `invoke test --tests performance` runs them.")
+        untimed = "no performance test was run; `invoke test --tests performance` runs them"
+        lines.append(f"Comparison: {'the module printed no time' if content.provenance.module else untimed}.")
     elif all(item.change is None for item in content.comparisons):
         lines.append("Comparison: only one kernel was measured; name two or more with `--variant`.")
+    if content.provenance.module:
+        return [*lines, "Latency, sections, growth and memory: the rig's own module alone measures them; leave out `--module`."]
     if not content.histograms:
         lines.append("Latency: no single operation was timed; the performance tests do that.")
     if not content.sections:

@@ -16,6 +16,8 @@ from harness.suite.subtests import Case
 _STAMP = re.compile(r"(?:<\d+>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? )?")
 _PREFIX = re.compile(r"[\w.-]+: (?= *(?:ok \d|not ok \d|1\.\.\d|# |K?TAP version |Bail out!))")
 """a module's name before its lines, as pr_fmt() puts it there"""
+_SAMPLE = re.compile(r"# sample test=(\S+)")
+_UNREAD = "a time is not in the form '# sample test=NAME repeat=N thread=N cpu=N ops=N ns=N', or a number is too large"
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -35,15 +37,15 @@ def parse(log: str) -> Said:
     lines = [_STAMP.sub("", line.rstrip("\r"), count=1) for line in log.split("\n")[:-1]]
     said = list(_unprefixed(lines))
     cases = subtests.parse(line for line in said if not _is_sample(line))  # a remark can be a failure's reason, and no time is one
-    unread = (line.strip() for line in said if _is_sample(line) and not ktap.timing(line.strip()))
     summary = summaries.parse(lines)
     cases += (Case(one.test, ok=not one.fault, reason=one.fault) for one in summary.summaries)
     if summary.unfinished:
         cases.append(Case("", ok=False, reason="it did not say that a worker's tests are over"))
-    cases += (Case("", ok=False, reason=f"it printed a sample that cannot be read: {line}") for line in unread)
+    samples = [(line, ktap.timing(line)) for line in map(str.strip, said) if _is_sample(line)]
+    cases += (Case(_named(line), ok=False, reason=_UNREAD) for line, read in samples if not read)
     if not cases:
         cases.append(Case("", ok=False, reason="it printed no result, neither in KTAP nor as lib/test_vmalloc.c does"))
-    timings = [timing for line in said if (timing := ktap.timing(line.strip())) and timing.operations]
+    timings = [read for _, read in samples if read and read.operations]
     timings += (Timing(one.test, 0, one.worker, one.loops, one.microseconds * 1000) for one in summary.summaries if one.timed)
     return Said(tuple(cases), tuple(timings))
 
@@ -54,6 +56,12 @@ def _unprefixed(lines: list[str]) -> Iterator[str]:
 
 def _is_sample(line: str) -> bool:
     return line.strip().startswith("# sample ")
+
+
+def _named(sample: str) -> str:
+    """Return the test that the line of a sample names; empty if it names none."""
+    named = _SAMPLE.match(sample)
+    return named[1] if named else ""
 
 
 def failed(module: Foreign, said: Said) -> list[tuple[str, str]]:

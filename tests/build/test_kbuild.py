@@ -204,6 +204,21 @@ def test_what_guests_are_sent_has_no_debug_information(tmp_path: Path, machine: 
     assert b"\0tested\0" in module.read_bytes()
 
 
+def test_an_error_in_a_module_names_the_file_as_the_user_has_it(
+    base: Base, tree: Tree, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def follow(self: kbuild.KernelBuild, _: object, log: Path, line: object = None) -> int:
+        log.write_text(f"  CC [M]  {tmp_path}/lib/a.o\n{tmp_path}/lib/a.c:19:28: error: no 'x'\n")
+        return 2
+
+    monkeypatch.setattr(kbuild.KernelBuild, "_follow", follow)
+    with Jobserver(1, 1) as jobs:
+        build = kbuild.KernelBuild(base, Cell(machine, Variant("stock"), "perf"), patches.Patched("c", "t", (), ()), jobs, print)
+        build.folder.mkdir(parents=True)
+        with pytest.raises(BuildError, match=r"stock/perf: the module in /m does not build: lib/a\.c:19:28: error: no 'x'; the"):
+            build._make_module(ModuleSource("the module in /m", ()), tmp_path)
+
+
 @pytest.fixture
 def configured(base: Base, tree: Tree, machine: Machine, cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The configurations that were made, of which the first is."""

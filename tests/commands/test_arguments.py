@@ -43,6 +43,26 @@ def test_a_task_without_its_run_gets_the_latest(said: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("test --help", ["test", "--help"]),
+        ("kernlog --help", ["kernlog", "", "--help"]),
+        ("kernlog -h", ["kernlog", "", "--help"]),
+        ("ssh --help", ["ssh", "", "", "--help"]),
+        ("build trace --events a --help", ["trace", "", "--help"]),
+        ("trace le_fit_alloc_test --help", ["trace", "", "--help"]),
+        ("series.add --source why --help build", ["series.add", "", "--help"]),
+        ("build --tests --help", []),
+        ("kernlog console.log", []),
+        ("--help", []),
+        ("", []),
+    ],
+)
+def test_help_behind_a_task_is_no_word_of_it(said: str, meant: list[str]) -> None:
+    assert arguments.helped(said.split(), EVERY) == meant
+
+
+@pytest.mark.parametrize(
     "said", ["build --series why", "build --series why test", "select --tests coverage build", "test --variant why --keep"]
 )
 def test_a_value_that_is_called_like_a_task_is_no_task(said: str) -> None:

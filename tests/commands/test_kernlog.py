@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import lzma
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -151,3 +155,39 @@ def test_what_is_no_source_is_an_error(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(UsageError, match="is no folder"):
         commands.debug(str(file), (), str(file))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+def test_a_compressed_log_is_unpacked(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    (tmp_path / "kern.log.1").write_bytes(pack(log("kasan").encode()))
+    with commands.opened(str(tmp_path / "kern.log.1")) as file:
+        assert [found.kind for found in commands.look(file, commands.Debug())] == ["kasan"]
+
+
+def test_standard_input_may_be_compressed_or_no_log() -> None:
+    code, said, _ = invoke("-", given=gzip.compress(log("kasan").encode()))
+    assert (code, "KASAN: vmalloc-out-of-bounds" in said) == (ExitCode.FINDING, True)
+    code, said, error = invoke("-", given=b"LPKSHHRH" + bytes(200))
+    assert (code, said) == (ExitCode.RIG_FAILED, "")
+    assert "journalctl --dmesg" in error
+
+
+@pytest.mark.parametrize("cut", [4, 20, -1])
+def test_a_compressed_log_that_is_cut_off_is_not_a_good_one(tmp_path: Path, cut: int) -> None:
+    (tmp_path / "a.gz").write_bytes(gzip.compress(log("kasan").encode())[:cut])
+    said = r"a\.gz cannot be read: it is compressed, but damaged \(.+\)\. Give a log"
+    with pytest.raises(UsageError, match=said), commands.opened(str(tmp_path / "a.gz")) as file:
+        commands.look(file, commands.Debug())
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"\x28\xb5\x2f\xfd\x04\x00", "is compressed by zstd; unpack it with `zstd -d`."),
+        (b"PK\x03\x04", "is a zip archive; unpack it, and name the log in it."),
+    ],
+)
+def test_a_file_that_is_no_text_has_not_nothing(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "log").write_bytes(data)
+    with pytest.raises(UsageError, match=re.escape(said)), commands.opened(str(tmp_path / "log")):
+        pass

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from harness.model.clock import Clock
+from harness.model.foreign import Foreign
 from harness.model.records import SPACE
 from harness.model.trouble import Frame
 from harness.report import page as pages
@@ -400,6 +401,17 @@ def test_a_page_without_figures_says_how_to_get_them() -> None:
         assert words in shown
 
 
+def test_of_a_foreign_modules_run_nothing_is_advised_that_it_cannot_have() -> None:
+    ran = make.provenance(module=Foreign("kunit", "0" * 64), scale=f"quick kunit {'0' * 8}")
+    shown = seen(provenance=ran, comparisons=(), samples=())
+    assert "Comparison: the module printed no time." in shown
+    assert "scale quick, module kunit 00000000" in shown
+    assert "the rig's own module alone measures them" in shown
+    for words in ("--tests performance", "invoke sweep", "--profile perf,latency"):
+        assert words not in shown
+    assert "the module printed no time" not in seen(provenance=ran)
+
+
 def test_what_is_there_is_not_said_to_be_missing() -> None:
     assert "invoke sweep" in seen()
     assert "invoke sweep" not in seen(points=content.points())
@@ -614,10 +626,10 @@ def test_a_test_without_figures_of_the_series_says_why_everywhere() -> None:
 def test_outcomes_are_told_in_words_and_in_order() -> None:
     assert phrases.outcomes({"error": 2, "xfailed": 1, "passed": 3, "failed": 0}) == [
         "3 passed",
-        "1 known bugs seen",
+        "1 known bug seen",
         "2 rig failures",
     ]
-    assert "2 results: 1 passed, 1 known bugs seen" in seen(results=(make.result("xfailed"), make.result(boot=1)))
+    assert "2 results: 1 passed, 1 known bug seen" in seen(results=(make.result("xfailed"), make.result(boot=1)))
 
 
 def test_what_recurs_in_each_boot_and_size_is_told_once_everywhere() -> None:

@@ -127,7 +127,7 @@ def test_a_table_that_fits_nowhere_loses_nothing() -> None:
 def test_a_known_bug_is_told_once_on_the_terminal() -> None:
     told = on_terminal(terminal.summary(make.provenance(), (), (make.leak(),), make.known_results()))
     assert told.count("md_blocks are left") == 1
-    assert "1 known bugs seen" in told
+    assert "1 known bug seen" in told
 
 
 def test_the_terminals_table_of_stock_alone_has_no_other_columns() -> None:
@@ -145,7 +145,7 @@ def test_the_terminal_sums_up() -> None:
         "note: a note",
         "Causes of findings: 1 unexpected.",
         "RIG FAILED: x86_64/stock/perf le_fit_alloc_test: QEMU did not start",
-        "1 passed, 1 known bugs seen, 1 failed, 1 rig failures",
+        "1 passed, 1 known bug seen, 1 failed, 1 rig failure",
         "Regressions: 1 past the threshold of 5 %. Undecided: 1.",
     ):
         assert words in shown

@@ -115,7 +115,7 @@ def test_runs_are_listed_with_what_became_of_them(history: History, tmp_path: Pa
     history.store(run)
     seen = on_terminal(trend.runs(history.runs()))
     assert re.search(rf"{first} \(baseline\) +4\.18\.0 +quick +icount +1 passed", seen)
-    assert re.search(r"1 passed, 1 known bugs seen, 1 rig failures, 2 missing, 1 unexpected finding\s", seen)
+    assert re.search(r"1 passed, 1 known bug seen, 1 rig failure, 2 missing, 1 unexpected finding\s", seen)
 
 
 def test_runs_whose_kernels_are_not_proven_are_marked(history: History, tmp_path: Path) -> None:

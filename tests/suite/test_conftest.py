@@ -319,7 +319,7 @@ def test_the_report_of_a_run_whose_worker_died_counts_each_test_once(base: Base,
     outcome = conclude.conclude(seen.run)
     assert (len(outcome.results), outcome.complete, exit_code(outcome)) == (6, True, ExitCode.RIG_FAILED)
     page = (seen.run.folder / "report.html").read_text()
-    assert "6 results: 3 passed, 2 skipped, 1 rig failures" in page
+    assert "6 results: 3 passed, 2 skipped, 1 rig failure" in page
     made = plan.load(seen.run.folder / "plan.json")
     assert [session.boot for session in lifecycle.undone(seen.run, made)] == [0], "it can be made again"
 

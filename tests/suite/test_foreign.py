@@ -166,14 +166,6 @@ def test_ktap_may_have_times_as_the_rigs_own_module_has_them(made: Plan) -> None
     assert repeats == [[0, 1], [2, 3], [4, 5]]
 
 
-@pytest.mark.parametrize("sample", [f"test=a repeat=0 thread=0 cpu=0 ops=1 ns={1 << 63}", "test=a ops=10 ns=5", "test=a b"])
-def test_a_time_that_cannot_be_read_is_told(sample: str) -> None:
-    """Without that a test would have no times, and nobody knew why."""
-    said = foreign.parse(f"m: 1..1\nm: # sample {sample}\nm: ok 1 a\n")
-    assert said.timings == ()
-    assert foreign.failed(MODULE, said) == [("", f"test_vmalloc: it printed a sample that cannot be read: # sample {sample}")]
-
-
 def test_a_time_is_no_reason_for_a_failure() -> None:
     """It would give the failure another fingerprint in each run."""
     said = foreign.parse("1..1\n# sample test=a repeat=0 thread=0 cpu=0 ops=10 ns=5\n# out of memory\nnot ok 1 a\n")
@@ -210,3 +202,26 @@ def test_only_what_the_kernel_itself_reports_can_be_a_known_bug(made: Plan) -> N
     assert (bug.reason, bug.always) == ("overflow", False)
     assert known.bugs(cell, "boot") == ()
     assert msgspec.structs.replace(known, module=None).bugs(cell, MODULE.name) == bugs[1:]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"# sample test=a repeat=0 thread=0 cpu=0 ops=1 ns={1 << 63}",
+        "# sample test=a repeat=0 ops=10 ns=99",
+        "# sample test=a repeat=0 thread=0 cpu=0 ops=10 ns=-1",
+        "    # sample test=a",
+    ],
+)
+def test_a_time_that_cannot_be_read_is_no_pass(line: str) -> None:
+    said = foreign.parse(f"[    1.0] 1..1\n[    1.0] ok 1 a\n[    1.1] {line}\n")
+    assert said.timings == ()
+    ((test, title),) = foreign.failed(MODULE, said)
+    assert (test, title) == ("a", f"a: {foreign._UNREAD}")
+
+
+@pytest.mark.parametrize("line", ["# sample test=a repeat=0 thread=0 cpu=1 ops=10 ns=99", "# sample: pass:1 fail:0", "# sample"])
+def test_what_is_a_time_or_names_none_is_good(line: str) -> None:
+    said = foreign.parse(f"1..1\nok 1 a\n{line}\n")
+    assert foreign.failed(MODULE, said) == []
+    assert len(said.timings) == ("ns=" in line)
