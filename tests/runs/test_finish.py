@@ -94,6 +94,7 @@ def test_a_report_has_all_records_of_a_run(run: Run, monkeypatch: pytest.MonkeyP
     run.add(
         [
             make.booted(),
+            make.within(),
             counted.allocating(),
             counted.allocating(140.0, variant="mine"),
             counted.locked("alloc_vmap_area", 500),
