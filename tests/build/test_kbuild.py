@@ -280,25 +280,6 @@ def test_cells_with_the_same_headers_have_one_module(
     assert (first / "m.ko").read_text() == f"of {made[0]}"
 
 
-def test_a_module_that_does_not_build_is_told_by_its_own_files(
-    base: Base, tree: Tree, machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The folder in which it is built is gone by the time that anyone reads it."""
-
-    def follow(_: object, __: object, log: Path, line: object = None) -> int:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(f"{tmp_path}/work/lib/one.c:3:1: error: unknown type name 'x'\n")
-        return 2
-
-    monkeypatch.setattr(kbuild.KernelBuild, "_follow", follow)
-    with Jobserver(1, 1) as jobs:
-        patched = patches.Patched(tree.commit, git.tree_of(tree.commit), (), ())
-        build = kbuild.KernelBuild(base, Cell(machine, Variant("stock"), "perf"), patched, jobs, print)
-        build.folder.mkdir(parents=True, exist_ok=True)
-        with pytest.raises(BuildError, match=r"the module in /mine does not build: lib/one\.c:3:1: error: unknown type name"):
-            build._make_module(ModuleSource("the module in /mine", ()), tmp_path / "work")
-
-
 def test_another_makefile_or_an_edited_config_is_configured(
     base: Base, tree: Tree, machine: Machine, configured: list[str]
 ) -> None:
