@@ -39,12 +39,12 @@ def debug(cell: str, clock: str, script: Sequence[str]) -> tuple[str, ...]:
         raise UsageError(
             f"The VM of {cell} runs a kernel that is not the last one built; run `invoke build` with the options of that VM first."
         )
-    for file in (built.kernel.vmlinux, built.kernel.debug_module):
-        os.utime(file)  # or gdb would warn of sources that are newer, because they were checked out again since
     tree = kbuild.tree_of(made.base, built.cell.variant)
     if built.kernel.commit:  # another kernel may have been built in its tree since
         with git.held(tree, built.kernel.commit, lambda _: None):
             pass
+    for file in (built.kernel.vmlinux, built.kernel.debug_module):
+        os.utime(file)  # or gdb would warn of sources that are newer, because they were checked out again since
     socket = machine.sockets / sockets.GDB
     machine.monitor(f"gdbserver unix:{socket},server=on,wait=off")
     return gdb.command(built.kernel.vmlinux, built.kernel.debug_module, socket, tree, script)

@@ -16,6 +16,8 @@ from harness.model.clock import Clock
 DEFAULT = "4.18"
 PROFILE = "perf"
 ON_FAILURE = ("keep", "core")
+_LARGEST = float(1 << 30)
+"""GiB that may be kept"""
 MARGINS = {Clock.ICOUNT: 1.0, Clock.WALL: 5.0}
 """per cent: a smaller difference does not matter, even if it is real"""
 _MOST_LOOPS = 1e6
@@ -106,6 +108,11 @@ def number(option: str, given: str, least: float = 0, most: float = math.inf) ->
         limit = f" and at most {most:g}" if most < math.inf else ""
         raise UsageError(f"--{option} has to be a number of at least {least:g}{limit}, not '{given}'.")
     return value
+
+
+def gibibytes(option: str, given: str) -> int:
+    """Return the bytes of an option in GiB; UsageError if it is no number of a size that a disk can have."""
+    return int(number(option, given, most=_LARGEST) * (1 << 30))
 
 
 def whole(option: str, given: str, least: int = 0) -> int:

@@ -127,7 +127,7 @@ class Reading:
 
     def loaded(self, module: Foreign, said: Said) -> Observed:
         """Return the records of a load of a foreign module: how the tests within it went, and their times."""
-        return Observed(samples=self.within(module, said), within=self._results(module, said), skipped=said.skipped)
+        return Observed(samples=self.foreign_samples(module, said), within=self._results(module, said), skipped=said.skipped)
 
     def _results(self, module: Foreign, said: Said) -> tuple[Within, ...]:
         """Return how the tests within a module went; what is wrong with its report as a whole is no test of its own."""
@@ -142,7 +142,7 @@ class Reading:
             if case.test
         )
 
-    def within(self, module: Foreign, said: Said) -> tuple[Sample, ...]:
+    def foreign_samples(self, module: Foreign, said: Said) -> tuple[Sample, ...]:
         """Return the samples of the tests within a foreign module; none of kernels that are not there to be timed.
 
         It may warm up by its own parameters; the rig does not know, and takes all of them to count.

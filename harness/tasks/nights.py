@@ -10,13 +10,10 @@ from invoke.tasks import task
 from harness.commands import audit as audits
 from harness.commands import nightly as nights
 from harness.commands import options, pipeline
-from harness.model.selection import Selection, number, whole
+from harness.model.selection import Selection, gibibytes, whole
 from harness.runs import history as histories
 from harness.runs.retention import Limits
 from harness.tasks import shown
-
-_LARGEST = float(1 << 30)
-"""GiB that nights may keep"""
 
 
 def _nightly(
@@ -25,8 +22,8 @@ def _nightly(
     """Build and test everything unattended, keep it in the history, and hold it against the baseline."""
     limits = Limits(
         runs=whole("keep-runs", keep_runs, least=1) if keep_runs is not None else Limits().runs,
-        size=int(number("keep-size", keep_size, most=_LARGEST) * (1 << 30)) if keep_size is not None else Limits().size,
-        cache=int(number("keep-cache", keep_cache, most=_LARGEST) * (1 << 30)) if keep_cache is not None else Limits().cache,
+        size=gibibytes("keep-size", keep_size) if keep_size is not None else Limits().size,
+        cache=gibibytes("keep-cache", keep_cache) if keep_cache is not None else Limits().cache,
     )
     parts = nights.Parts(
         pipeline.build,

@@ -18,7 +18,7 @@ from harness.commands import userspace as userspaces
 from harness.errors import UsageError
 from harness.model import catalog
 from harness.model.clock import Clock
-from harness.model.selection import Selection, number, whole
+from harness.model.selection import Selection, gibibytes, whole
 from harness.report import audit as audit_tables
 from harness.report import cache as cache_tables
 from harness.report import catalog as catalog_tables
@@ -29,9 +29,6 @@ from harness.runs.retention import Limits
 from harness.stats.outcome import ExitCode
 from harness.tasks import shown, testing
 from harness.vm import vms
-
-_LARGEST = float(1 << 30)
-"""GiB that the cache may keep"""
 
 
 def _selfcheck(wanted: Selection, experiments: str | None) -> None:
@@ -138,7 +135,7 @@ def cache(_: Context, prune: bool = False, keep: str = "") -> None:
     with options.errors():
         if keep and not prune:
             raise UsageError("--keep says how much --prune leaves; give both.")
-        limit = int(number("keep", keep, most=_LARGEST) * (1 << 30)) if keep else Limits().cache
+        limit = gibibytes("keep", keep) if keep else Limits().cache
         for entry in caches.prune(limit) if prune else ():
             shown.say(f"removed: {entry.path}, {text.size(entry.size)}")
         shown.CONSOLE.print(cache_tables.tables(caches.entries()))

@@ -149,11 +149,11 @@ def test_times_become_samples_of_its_tests(made: Plan) -> None:
     log = SUMMARY.format("fix_size_alloc_test", 3, 0) + SUMMARY.format("pcpu_alloc_test", 1, 2) + OVER
     session = made.sessions[1]
     reading = Reading(made, session, session.steps[0])
-    (sample,) = reading.within(MODULE, foreign.parse(log))
+    (sample,) = reading.foreign_samples(MODULE, foreign.parse(log))
     # 2000 microseconds for 1000 loops, and 2 ns for an instruction
     assert sample == make.sample(1000.0, test="test_vmalloc/fix_size_alloc_test", boot=1)
     wall = make.plan(made.base, tests=(MODULE.name,), module=MODULE, clock=Clock.WALL).sessions[0]
-    (sample,) = Reading(made, wall, wall.steps[0]).within(MODULE, foreign.parse(log))
+    (sample,) = Reading(made, wall, wall.steps[0]).foreign_samples(MODULE, foreign.parse(log))
     assert (sample.value, sample.unit) == (2000.0, "ns/op")
 
 
@@ -162,7 +162,7 @@ def test_ktap_may_have_times_as_the_rigs_own_module_has_them(made: Plan) -> None
     said = foreign.parse(f"m: 1..1\n{line.format(0)}{line.format(1)}m: ok 1 a\n")
     assert said.timings == (Timing("a", 0, 0, 10, 5000), Timing("a", 1, 0, 10, 5000))
     session = made.with_settings(scale="published").sessions[0]
-    repeats = [[s.repeat for s in Reading(made, session, step).within(MODULE, said)] for step in session.steps]
+    repeats = [[s.repeat for s in Reading(made, session, step).foreign_samples(MODULE, said)] for step in session.steps]
     assert repeats == [[0, 1], [2, 3], [4, 5]]
 
 
@@ -191,7 +191,7 @@ def test_kernels_that_check_themselves_are_not_timed(made: Plan) -> None:
     session = debug.sessions[0]
     said = foreign.parse(SUMMARY.format("a_test", 3, 0) + OVER)
     assert said.timings
-    assert Reading(debug, session, session.steps[0]).within(MODULE, said) == ()
+    assert Reading(debug, session, session.steps[0]).foreign_samples(MODULE, said) == ()
 
 
 def test_only_what_the_kernel_itself_reports_can_be_a_known_bug(made: Plan) -> None:
