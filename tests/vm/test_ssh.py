@@ -44,7 +44,7 @@ class Talker(Mute):
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         def talk() -> None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, EOFError):
                 while not self.let_go.is_set():
                     channel.sendall(b"x" * 65536)
 
