@@ -153,9 +153,9 @@ static int __init vmalloc_test_init(void)
 	if (err)
 		return err;
 
+	vmt_find_interface();
 	vmt_find_symbols();
 	vmt_find_slab_symbols();
-	vmt_find_interface();
 	return vmt_run_selected(vmt_tests, selected);
 }
 module_init(vmalloc_test_init);

@@ -65,11 +65,8 @@ static int check_area(const struct vmap_area *va, unsigned long end_before,
 	return 0;
 }
 
-/*
- * The list is sorted, its links agree, and the tree has the same areas. This
- * is no vmt_each_area(): it holds both locks, and looks at the links too.
- */
-static int check_list(const struct vmt_area_list *list, bool free,
+/* The list is sorted, its links agree, and the tree has the same areas. */
+static int check_part(const struct vmt_area_part *list, bool free,
 		      char *reason)
 {
 	const struct rb_node *node = list->root ? rb_first(list->root) : NULL;
@@ -102,10 +99,25 @@ static int check_list(const struct vmt_area_list *list, bool free,
 	return 0;
 }
 
-static struct vmap_area *area_at(const struct vmt_area_list *list,
-				 struct list_head *at)
+/* The list is locked. */
+static int check_list(const struct vmt_area_list *list, bool free,
+		      char *reason)
 {
-	return at == list->head ? NULL : list_entry(at, struct vmap_area, list);
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < list->nr && !err; i++)
+		err = check_part(&list->part[i], free, reason);
+	return err;
+}
+
+/* The end of the last area, or 0. */
+static unsigned long last_end(const struct vmt_area_list *list)
+{
+	const struct list_head *head = list->part[0].head;
+
+	return list_empty(head) ? 0 :
+	       list_last_entry(head, struct vmap_area, list)->va_end;
 }
 
 /* The bytes of [@start, @end) that are in the vmalloc range. */
@@ -119,13 +131,12 @@ static unsigned long bytes_in_range(unsigned long start, unsigned long end)
  * Walks both lists at once in the order of addresses. From the first free area
  * to the last, where one area ends the next one begins.
  */
-static int check_cover(const struct vmt_area_list *busy,
-		       const struct vmt_area_list *free,
+static int check_cover(struct vmt_area_list *busy, struct vmt_area_list *free,
 		       unsigned long *kept, char *reason)
 {
-	struct vmap_area *b = area_at(busy, busy->head->next);
-	struct vmap_area *f = area_at(free, free->head->next);
-	const struct vmap_area *top = area_at(free, free->head->prev);
+	struct vmap_area *b = vmt_next_area(busy);
+	struct vmap_area *f = vmt_next_area(free);
+	const unsigned long top = last_end(free);
 	unsigned long end = f ? f->va_start : 0;
 	bool begun = false;
 
@@ -140,50 +151,50 @@ static int check_cover(const struct vmt_area_list *busy,
 			return contradiction(reason,
 					     "lists: [%lx,%lx) is both free and busy",
 					     va->va_start, end);
-		if (begun && va->va_start > end && end < top->va_end)
+		if (begun && va->va_start > end && end < top)
 			return contradiction(reason,
 					     "lists: [%lx,%lx) is neither free nor busy",
 					     end, va->va_start);
 		end = va->va_end;
 		if (is_free)
-			f = area_at(free, f->list.next);
+			f = vmt_next_area(free);
 		else
-			b = area_at(busy, b->list.next);
+			b = vmt_next_area(busy);
 	}
 	return 0;
 }
 
-static int check_free(const struct vmt_area_list *busy, unsigned long *kept,
+static int check_free(struct vmt_area_list *busy, unsigned long *kept,
 		      char *reason)
 {
-	const struct vmt_area_list *free = vmt_free_list();
+	struct vmt_area_list *free = vmt_free_list();
 	int err;
 
 	*kept = 0;
 	if (!free)
 		return 0;
-	spin_lock(free->lock);
-	spin_lock(busy->lock);
+	vmt_lock_areas(free);
+	vmt_lock_areas(busy);
 	err = check_list(free, true, reason) ?:
 	      check_cover(busy, free, kept, reason);
-	spin_unlock(busy->lock);
-	spin_unlock(free->lock);
+	vmt_unlock_areas(busy);
+	vmt_unlock_areas(free);
 	return err;
 }
 
-static int check_busy(const struct vmt_area_list *busy, char *reason)
+static int check_busy(struct vmt_area_list *busy, char *reason)
 {
 	int err;
 
-	spin_lock(busy->lock);
+	vmt_lock_areas(busy);
 	err = check_list(busy, false, reason);
-	spin_unlock(busy->lock);
+	vmt_unlock_areas(busy);
 	return err;
 }
 
 static int check_once(const struct vmt_lists *before, char *reason)
 {
-	const struct vmt_area_list *busy = vmt_busy_list();
+	struct vmt_area_list *busy = vmt_busy_list();
 	unsigned long kept;
 	int err;
 
@@ -201,7 +212,7 @@ static int check_once(const struct vmt_lists *before, char *reason)
 /* Notes the state before a pass, for vmt_lists_check() to compare with. */
 void vmt_lists_note(struct vmt_lists *before)
 {
-	const struct vmt_area_list *busy = vmt_busy_list();
+	struct vmt_area_list *busy = vmt_busy_list();
 	char reason[VMT_REASON_LEN];
 
 	*before = (struct vmt_lists){ .visible = busy };

@@ -47,7 +47,7 @@ static bool count_one(void *ctx, const struct vmap_area *va)
 /* Objects of areas' cache that are in neither list. */
 static long count_objects(void)
 {
-	const struct vmt_area_list *free = vmt_free_list();
+	struct vmt_area_list *free = vmt_free_list();
 	long objects, areas = 0;
 
 	if (!free || !vmt_have_area_cache())

@@ -9,20 +9,73 @@
 #include <linux/vmalloc.h>
 
 #include "lib/areas.h"
+#include "lib/nodes.h"
 #include "lib/settle.h"
 #include "lib/symbols.h"
 
-void vmt_each_area(const struct vmt_area_list *list,
+/* Who holds it may lock all parts: only the module ever wants more than one. */
+static DEFINE_SPINLOCK(walking);
+
+void vmt_lock_areas(struct vmt_area_list *list)
+{
+	unsigned int i;
+
+	if (list->nr > 1)
+		spin_lock(&walking);
+	for (i = 0; i < list->nr; i++) {
+		struct vmt_area_part *part = &list->part[i];
+
+		if (list->nr > 1)
+			spin_lock_nest_lock(part->lock, &walking);
+		else
+			spin_lock(part->lock);
+		part->next = part->head->next;
+	}
+}
+
+void vmt_unlock_areas(struct vmt_area_list *list)
+{
+	unsigned int i;
+
+	for (i = list->nr; i--;)
+		spin_unlock(list->part[i].lock);
+	if (list->nr > 1)
+		spin_unlock(&walking);
+}
+
+struct vmap_area *vmt_next_area(struct vmt_area_list *list)
+{
+	struct vmt_area_part *from = NULL;
+	struct vmap_area *lowest = NULL;
+	unsigned int i;
+
+	for (i = 0; i < list->nr; i++) {
+		struct vmt_area_part *part = &list->part[i];
+		struct vmap_area *va;
+
+		if (part->next == part->head)
+			continue;
+		va = list_entry(part->next, struct vmap_area, list);
+		if (lowest && lowest->va_start <= va->va_start)
+			continue;
+		lowest = va;
+		from = part;
+	}
+	if (from)
+		from->next = from->next->next;
+	return lowest;
+}
+
+void vmt_each_area(struct vmt_area_list *list,
 		   bool (*visit)(void *ctx, const struct vmap_area *va),
 		   void *ctx)
 {
 	const struct vmap_area *va;
 
-	spin_lock(list->lock);
-	list_for_each_entry(va, list->head, list)
-		if (visit(ctx, va))
-			break;
-	spin_unlock(list->lock);
+	vmt_lock_areas(list);
+	while ((va = vmt_next_area(list)) && !visit(ctx, va))
+		;
+	vmt_unlock_areas(list);
 }
 
 struct hole_walk {
@@ -160,7 +213,7 @@ unsigned long vmt_unowned_pages(void)
 	if (!vmt_free_list())
 		return count.unowned;
 	vmt_each_area(vmt_free_list(), add_free, &count);
-	return all - min(all, count.owned + count.free);
+	return all - min(all, count.owned + count.free + vmt_pool_pages());
 }
 
 struct area_search {

@@ -25,10 +25,20 @@ static inline unsigned long vmt_hole_size(const struct vmt_hole *hole)
 }
 
 /*
- * Calls @visit for each area of @list, from the lowest up, until it returns
- * true. The list's lock is held meanwhile, so that it must not sleep.
+ * Locks @list, and begins a walk from its lowest area up. Of two lists that of
+ * the free areas is locked first.
  */
-void vmt_each_area(const struct vmt_area_list *list,
+void vmt_lock_areas(struct vmt_area_list *list);
+void vmt_unlock_areas(struct vmt_area_list *list);
+
+/* The next area of the walk; NULL behind the last. */
+struct vmap_area *vmt_next_area(struct vmt_area_list *list);
+
+/*
+ * Calls @visit for each area of @list, from the lowest up, until it returns
+ * true. The list is locked meanwhile, so that it must not sleep.
+ */
+void vmt_each_area(struct vmt_area_list *list,
 		   bool (*visit)(void *ctx, const struct vmap_area *va),
 		   void *ctx);
 

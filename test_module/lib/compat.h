@@ -54,6 +54,15 @@ static inline unsigned long vmt_lookup(const char *name)
 
 #endif
 
+/* 88ae5fb755b0 (6.10) made a macro of it. */
+#ifdef __vmalloc_node_range
+#define VMT_VMALLOC_NODE_RANGE	"__vmalloc_node_range_noprof"
+typedef typeof(__vmalloc_node_range_noprof) vmt_vmalloc_node_range_fn;
+#else
+#define VMT_VMALLOC_NODE_RANGE	"__vmalloc_node_range"
+typedef typeof(__vmalloc_node_range) vmt_vmalloc_node_range_fn;
+#endif
+
 /* Until 688fcbfc06e4 (5.4) a flag said whether an area has a vm_struct. */
 #if KERNEL_VERSION(5, 4, 0) > LINUX_VERSION_CODE
 

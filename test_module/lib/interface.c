@@ -52,11 +52,16 @@ struct vm_struct *vmt_get_area_of(unsigned long size, unsigned long flags,
 	return get_area_of(size, flags, caller);
 }
 
+bool vmt_read(void *to, const void *addr, size_t size)
+{
+	return read_nofault && !read_nofault(to, addr, size);
+}
+
 bool vmt_readable(const void *addr)
 {
 	char byte;
 
-	return !read_nofault(&byte, addr, sizeof(byte));
+	return vmt_read(&byte, addr, sizeof(byte));
 }
 
 bool vmt_writable(void *addr)

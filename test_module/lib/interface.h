@@ -19,7 +19,8 @@ struct vm_struct *vmt_find_vm(const void *addr);
 struct vm_struct *vmt_get_area_of(unsigned long size, unsigned long flags,
 				  const void *caller);
 
-/* Reads, or writes, a byte; false if that is not allowed there. */
+/* Reads @size bytes, or one, or writes one; false if it is not allowed. */
+bool vmt_read(void *to, const void *addr, size_t size);
 bool vmt_readable(const void *addr);
 bool vmt_writable(void *addr);
 

@@ -3,6 +3,7 @@
 #include <linux/rcupdate.h>
 #include <linux/vmalloc.h>
 
+#include "lib/nodes.h"
 #include "lib/settle.h"
 #include "vmalloc_test.h"
 
@@ -14,6 +15,7 @@
 void vmt_settle(void)
 {
 	vm_unmap_aliases();
+	vmt_drain_pools();
 	rcu_barrier();
 }
 

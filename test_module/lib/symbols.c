@@ -8,12 +8,13 @@
 #include <linux/vmalloc.h>
 
 #include "lib/compat.h"
+#include "lib/nodes.h"
 #include "lib/symbols.h"
 
 /* Tasks that a guest has besides the threads of a test. */
 #define OTHER_TASKS	256
 
-static typeof(__vmalloc_node_range) *vmalloc_node_range;
+static vmt_vmalloc_node_range_fn *vmalloc_node_range;
 static typeof(__get_vm_area_caller) *get_vm_area_in;
 static typeof(pcpu_get_vm_areas) *pcpu_get;
 static typeof(pcpu_free_vm_areas) *pcpu_free;
@@ -27,7 +28,7 @@ static const u32 *lazy_nr_int;
 static const unsigned long *lazy_nr_long;
 static int *max_threads;
 static int *kptr_restrict_setting;
-static typeof(vread) *read_mapped;
+static long (*read_mapped)(char *buf, char *addr, unsigned long count);
 
 /*
  * The names of 68ad4a330433 (5.2), with a lock of their own since e36176be1c39
@@ -35,15 +36,34 @@ static typeof(vread) *read_mapped;
  */
 static void find_free_list(void)
 {
-	free_list.head = (void *)vmt_lookup("free_vmap_area_list");
-	free_list.root = (void *)vmt_lookup("free_vmap_area_root");
-	free_list.lock = (void *)vmt_lookup("free_vmap_area_lock");
-	if (!free_list.head) {
-		free_list.head = (void *)vmt_lookup("vmap_free_list");
-		free_list.root = (void *)vmt_lookup("vmap_free_root");
+	struct vmt_area_part part = {
+		.head = (void *)vmt_lookup("free_vmap_area_list"),
+		.root = (void *)vmt_lookup("free_vmap_area_root"),
+		.lock = (void *)vmt_lookup("free_vmap_area_lock"),
+	};
+
+	if (!part.head) {
+		part.head = (void *)vmt_lookup("vmap_free_list");
+		part.root = (void *)vmt_lookup("vmap_free_root");
 	}
-	if (!free_list.lock)
-		free_list.lock = &no_lock;
+	if (!part.lock)
+		part.lock = &no_lock;
+	if (part.head)
+		free_list.part[free_list.nr++] = part;
+}
+
+static void find_busy_list(void)
+{
+	const struct vmt_area_part part = {
+		.lock = (void *)vmt_lookup("vmap_area_lock"),
+		.head = (void *)vmt_lookup("vmap_area_list"),
+		.root = (void *)vmt_lookup("vmap_area_root"),
+	};
+
+	if (part.lock && part.head)
+		busy_list.part[busy_list.nr++] = part;
+	else
+		vmt_find_nodes(&busy_list);
 }
 
 /* Up to where the next symbol begins; 0 if it is not known. */
@@ -79,16 +99,14 @@ static void find_lazy_nr(void)
 
 void vmt_find_symbols(void)
 {
-	vmalloc_node_range = (void *)vmt_lookup("__vmalloc_node_range");
+	vmalloc_node_range = (void *)vmt_lookup(VMT_VMALLOC_NODE_RANGE);
 	get_vm_area_in = (void *)vmt_lookup("__get_vm_area_caller");
 	pcpu_get = (void *)vmt_lookup("pcpu_get_vm_areas");
 	pcpu_free = (void *)vmt_lookup("pcpu_free_vm_areas");
 	free_atomic = (void *)vmt_lookup("vfree_atomic");
 
 	/* Variables: only kernels with CONFIG_KALLSYMS_ALL know their names. */
-	busy_list.lock = (void *)vmt_lookup("vmap_area_lock");
-	busy_list.head = (void *)vmt_lookup("vmap_area_list");
-	busy_list.root = (void *)vmt_lookup("vmap_area_root");
+	find_busy_list();
 	find_free_list();
 	max_threads = (void *)vmt_lookup("max_threads");
 	find_lazy_nr();
@@ -166,14 +184,14 @@ void vmt_free_pcpu(struct vm_struct **areas, int nr)
 	pcpu_free(areas, nr);
 }
 
-const struct vmt_area_list *vmt_busy_list(void)
+struct vmt_area_list *vmt_busy_list(void)
 {
-	return busy_list.lock && busy_list.head ? &busy_list : NULL;
+	return busy_list.nr ? &busy_list : NULL;
 }
 
-const struct vmt_area_list *vmt_free_list(void)
+struct vmt_area_list *vmt_free_list(void)
 {
-	return busy_list.lock && free_list.head ? &free_list : NULL;
+	return busy_list.nr && free_list.nr ? &free_list : NULL;
 }
 
 const struct vm_struct *vmt_area_vm(const struct vmap_area *va)

@@ -42,23 +42,31 @@ void vmt_forget_searches(void);
 /* vm_map_ram(): as many as fit into a block share one, more get an area. */
 void *vmt_map_pages(struct page **pages, unsigned int nr);
 
-/*
- * The areas in use; before dd3b8353bae7 (5.4) lazily freed ones are among them.
- */
+/* As many nodes as a kernel has at most. */
+#define VMT_MAX_PARTS	128
+
+/* Areas in the order of their addresses, in one list or in several. */
 struct vmt_area_list {
-	spinlock_t *lock;	/* held while the list is read */
-	struct list_head *head;
-	struct rb_root *root;	/* the same areas; NULL where not visible */
+	unsigned int nr;
+	struct vmt_area_part {
+		spinlock_t *lock;	/* held while the list is read */
+		struct list_head *head;
+		struct rb_root *root;	/* the same areas, or NULL */
+		struct list_head *next;	/* where a walk is */
+	} part[VMT_MAX_PARTS];
 };
 
-/* NULL where it is not visible. */
-const struct vmt_area_list *vmt_busy_list(void);
+/*
+ * The areas in use; before dd3b8353bae7 (5.4) lazily freed ones are among them.
+ * NULL where they are not visible.
+ */
+struct vmt_area_list *vmt_busy_list(void);
 
 /*
  * The free areas, where the kernel has a list of them under a name that is
  * known here; NULL elsewhere. Its lock is taken before that of the busy areas.
  */
-const struct vmt_area_list *vmt_free_list(void);
+struct vmt_area_list *vmt_free_list(void);
 
 /* The vm_struct of a busy area; NULL if it was freed, or has none. */
 struct vm_struct;
