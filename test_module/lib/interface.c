@@ -8,6 +8,7 @@
 #include "lib/interface.h"
 
 static typeof(find_vm_area) *find_vm;
+static typeof(remove_vm_area) *remove_vm;
 static typeof(get_vm_area_caller) *get_area_of;
 static typeof(module_alloc) *alloc_module;
 static typeof(module_memfree) *free_module;
@@ -22,6 +23,7 @@ const unsigned long vmt_no_guard = VMT_VMAP_NO_GUARD;
 void vmt_find_interface(void)
 {
 	find_vm = (void *)vmt_lookup("find_vm_area");
+	remove_vm = (void *)vmt_lookup("remove_vm_area");
 	get_area_of = (void *)vmt_lookup("get_vm_area_caller");
 	alloc_module = (void *)vmt_lookup("module_alloc");
 	free_module = (void *)vmt_lookup("module_memfree");
@@ -38,12 +40,17 @@ void vmt_find_interface(void)
 
 bool vmt_have_lookup(void)
 {
-	return find_vm && get_area_of && read_nofault && write_nofault;
+	return find_vm && remove_vm && get_area_of && read_nofault && write_nofault;
 }
 
 struct vm_struct *vmt_find_vm(const void *addr)
 {
 	return find_vm(addr);
+}
+
+struct vm_struct *vmt_remove_vm(const void *addr)
+{
+	return remove_vm(addr);
 }
 
 struct vm_struct *vmt_get_area_of(unsigned long size, unsigned long flags,
