@@ -26,6 +26,7 @@
 #include "lib/fail.h"
 #include "lib/rng.h"
 #include "lib/symbols.h"
+#include "lib/timer.h"
 #include "vmalloc_test.h"
 
 #define MAX_BLOCKS	16
@@ -149,7 +150,7 @@ static void hand_over(struct batch *b)
 		hrtimer_start(&b->timer,
 			      ns_to_ktime(vmt_rng_below(&b->t->rng,
 							MAX_DELAY_NS)),
-			      HRTIMER_MODE_REL_PINNED);
+			      VMT_TIMER_MODE);
 	else
 		free_in_place(b);
 }
@@ -238,8 +239,7 @@ static struct batch *new_batches(struct vmt_thread *t)
 		return NULL;
 	away->t = t;
 	init_completion(&away->done);
-	hrtimer_init(&away->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
-	away->timer.function = on_timer;
+	vmt_set_timer(&away->timer, on_timer);
 	tasklet_init(&away->tasklet, on_softirq, (unsigned long)away);
 	return batches;
 }
