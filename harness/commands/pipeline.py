@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from harness import paths
-from harness.build import cells, changed_lines, effect, foreign, identity, kbuild, patches, plugin, rootfs, sandbox, source
+from harness.build import absent, cells, changed_lines, effect, foreign, identity, kbuild, patches, plugin, rootfs, sandbox, source
 from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import Kernel, ModuleSource
@@ -87,6 +87,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
     notes = (
         sources.notes
         + sandbox.notes()
+        + absent.notes(sources.base, selected)
         + tuple(dict.fromkeys(note for done in patched.values() for note in done.notes))  # prefixes of a series share most
         + effect.notes(built, patched)
         + (_borrowed(built) if other else () if wanted.plain else _unwatched(built))
