@@ -275,6 +275,20 @@ static inline void vmt_hrtimer_setup(struct hrtimer *timer,
 
 #endif
 
+/* Since 4.19 they can be written where an architecture has no name for them. */
+#ifdef PAGE_KERNEL_RO
+#define VMT_PAGE_READONLY	PAGE_KERNEL_RO
+#else
+#define VMT_PAGE_READONLY	PAGE_KERNEL
+#endif
+
+/* On 32-bit Arm entries are set along with what the hardware alone sees. */
+#ifdef set_pte_ext
+#define VMT_SET_PTE(entry, pte)	set_pte_ext(entry, pte, 0)
+#else
+#define VMT_SET_PTE(entry, pte)	set_pte(entry, pte)
+#endif
+
 /* 7318d4cc14c8 (5.9) took the priority from its callers. */
 #if KERNEL_VERSION(5, 9, 0) > LINUX_VERSION_CODE
 
