@@ -28,7 +28,7 @@ RELOCATION = np.dtype([("offset", "<u8"), ("type", "<u4"), ("symbol", "<u4"), ("
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """How the tables of a file lie in it; one for each size of addresses."""
+    """The layout of the tables in a file; one for each size of addresses."""
 
     header: np.dtype[Any]
     section: np.dtype[Any]
@@ -38,7 +38,7 @@ class Layout(msgspec.Struct, frozen=True):
     type_bits: int
     """bits of ``info`` that are the type"""
     addend: np.dtype[Any]
-    """what an entry of a RELA section has in addition"""
+    """the addend, which an entry of a RELA section has in addition"""
 
 
 def _layout(word: str, symbol: np.dtype[Any], type_bits: int) -> Layout:

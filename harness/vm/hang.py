@@ -33,15 +33,15 @@ _VECTORS = re.compile(r"^\s*(?:FCW|FPCW|FPCR|Q00|s00)=.*", re.M | re.S)
 
 
 class _Layout(NamedTuple):
-    """How a function's frame lies in memory; QEMU's name of the register with the frame pointer tells which it is."""
+    """The layout of a function's frame in memory; QEMU's name of the register with the frame pointer tells which it is."""
 
     pointer: re.Pattern[str]
     asks: str
     """QEMU's command for the words of a frame"""
     above: int
-    """which of these words is the pointer to the caller's frame"""
+    """index of the word that is the pointer to the caller's frame"""
     back: int
-    """which is the return address"""
+    """index of the return address"""
     sign: int
     """bit that only addresses of the kernel have"""
 
