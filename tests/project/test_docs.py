@@ -175,7 +175,8 @@ def check_values(called: Sequence[ParserContext]) -> None:
         if set(options.HELP) - set(options.OF_A_MODULE) <= {arg.attr_name or arg.name for arg in call.args.values()}:
             wanted = selection.refine(chosen, {name: value for name, value in given.items() if name in options.HELP})
             chosen = wanted if call.name == "select" else chosen
-            check_selection(call.name or "", wanted, given)
+            for one in selection.each_kernel(wanted):
+                check_selection(call.name or "", one, given)
             check_series(call.name or "", wanted, given)
         elif call.name in ("ssh", "gdb"):
             matrix.load_machine(given["machine"])
