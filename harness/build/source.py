@@ -25,7 +25,7 @@ _WAYS = (
 )
 _HOST_DEBIAN = ("dpkg", "--print-architecture")
 VARIABLE = "RIG_SOURCE"
-FALLBACK = "6.1"
+FALLBACK = "6.12"
 """the base whose source is a package of Debian's"""
 
 
@@ -73,7 +73,8 @@ def sources(wanted: Selection, say: Line) -> Sources:
         if wanted.kernel or wanted.series or wanted.each_patch or wanted.variant not in ("", STOCK):
             raise
         fallback = matrix.load_base(FALLBACK)
-        note = f"{missing} Until then this is a stock-only run of Linux {fallback.name}: it compares nothing."
+        compares = f"stock against its series {fallback.default_series}" if fallback.default_series else "stock alone"
+        note = f"{missing} Until then this is a run of Linux {fallback.name}: {compares}."
         say(note)
         return Sources(fallback, resolve(fallback, None, say), (note,))
 
