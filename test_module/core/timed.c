@@ -2,6 +2,7 @@
 /* The loops that performance and sweep tests time. */
 #include <linux/kernel.h>
 #include <linux/ktime.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 
 #include "core/histogram.h"

@@ -307,4 +307,43 @@ static inline void vmt_set_fifo(struct task_struct *task)
 
 #endif
 
+/*
+ * 12af2b83d0b1 (6.10) replaced module_alloc(). What it returns cannot be run any
+ * more before a module is loaded there, since f2c65fb3221a (5.2) on x86 and
+ * 7dfac3c5f40e (5.3) on arm64.
+ */
+#if KERNEL_VERSION(6, 10, 0) > LINUX_VERSION_CODE
+
+#include <linux/moduleloader.h>
+
+#define VMT_MODULE_ALLOC	"module_alloc"
+#define VMT_MODULE_FREE		"module_memfree"
+typedef typeof(module_alloc) vmt_module_alloc_fn;
+typedef typeof(module_memfree) vmt_module_free_fn;
+
+static inline void *vmt_module_alloc_by(vmt_module_alloc_fn *alloc,
+					unsigned long size)
+{
+	return alloc(size);
+}
+
+#else
+
+#include <linux/execmem.h>
+
+#define VMT_MODULE_ALLOC	"execmem_alloc"
+#define VMT_MODULE_FREE		"execmem_free"
+typedef typeof(execmem_alloc) vmt_module_alloc_fn;
+typedef typeof(execmem_free) vmt_module_free_fn;
+
+static inline void *vmt_module_alloc_by(vmt_module_alloc_fn *alloc,
+					unsigned long size)
+{
+	return alloc(EXECMEM_MODULE_TEXT, size);
+}
+
+#endif
+
+#define VMT_MODULE_RUNS	(KERNEL_VERSION(5, 2, 0) > LINUX_VERSION_CODE)
+
 #endif /* VMALLOC_TEST_COMPAT_H */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Finds and wraps those parts of vmalloc's interface that are not exported. */
 #include <linux/mm.h>
-#include <linux/moduleloader.h>
 #include <linux/vmalloc.h>
 
 #include "lib/compat.h"
@@ -9,8 +8,8 @@
 
 static typeof(find_vm_area) *find_vm;
 static typeof(get_vm_area_caller) *get_area_of;
-static typeof(module_alloc) *alloc_module;
-static typeof(module_memfree) *free_module;
+static vmt_module_alloc_fn *alloc_module;
+static vmt_module_free_fn *free_module;
 static typeof(remap_vmalloc_range_partial) *remap_part;
 static struct vm_struct *(*alloc_area)(size_t size, pte_t **ptes);
 static void *(*alloc_exec)(unsigned long size);
@@ -18,13 +17,15 @@ static long (*read_nofault)(void *to, const void *from, size_t size);
 static long (*write_nofault)(void *to, const void *from, size_t size);
 
 const unsigned long vmt_no_guard = VMT_VMAP_NO_GUARD;
+const unsigned long vmt_module_align = MODULE_ALIGN;
+const bool vmt_module_runs = VMT_MODULE_RUNS;
 
 void vmt_find_interface(void)
 {
 	find_vm = (void *)vmt_lookup("find_vm_area");
 	get_area_of = (void *)vmt_lookup("get_vm_area_caller");
-	alloc_module = (void *)vmt_lookup("module_alloc");
-	free_module = (void *)vmt_lookup("module_memfree");
+	alloc_module = (void *)vmt_lookup(VMT_MODULE_ALLOC);
+	free_module = (void *)vmt_lookup(VMT_MODULE_FREE);
 	remap_part = (void *)vmt_lookup("remap_vmalloc_range_partial");
 	alloc_area = (void *)vmt_lookup("alloc_vm_area");
 	alloc_exec = (void *)vmt_lookup("vmalloc_exec");
@@ -104,7 +105,7 @@ bool vmt_have_module_space(void)
 
 void *vmt_module_alloc(unsigned long size)
 {
-	return alloc_module(size);
+	return vmt_module_alloc_by(alloc_module, size);
 }
 
 void vmt_module_free(void *memory)

@@ -40,6 +40,8 @@ extern const unsigned long vmt_no_guard;
 
 /* Memory for a module's code, which has a range of addresses of its own. */
 bool vmt_have_module_space(void);
+extern const unsigned long vmt_module_align;
+extern const bool vmt_module_runs;	/* without being loaded */
 void *vmt_module_alloc(unsigned long size);
 void vmt_module_free(void *memory);
 

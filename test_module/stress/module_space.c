@@ -9,7 +9,6 @@
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
-#include <linux/moduleloader.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <asm/cacheflush.h>
@@ -25,7 +24,7 @@
 #include "vmalloc_test.h"
 
 /* The space of one piece, with its guard page. */
-#define UNIT		max(MODULE_ALIGN, 2 * PAGE_SIZE)
+#define UNIT		max(vmt_module_align, 2 * PAGE_SIZE)
 #define NR_PIECES	16
 #define HOLE		(NR_PIECES * UNIT)
 
@@ -118,7 +117,7 @@ static void run(void *piece)
 {
 	const u32 code = VMT_RETURN;
 
-	if (!code)
+	if (!code || !vmt_module_runs)
 		return;
 	memcpy(piece, &code, sizeof(code));
 	flush_icache_range((unsigned long)piece,

@@ -49,6 +49,19 @@ struct block {
 	u64 tag;
 };
 
+/* They are macros since 88ae5fb755b0 (6.10), which have no address. */
+#define FUNCTION_OF(alloc)						\
+	static void *by_##alloc(unsigned long size)			\
+	{								\
+		return alloc(size);					\
+	}
+
+FUNCTION_OF(vmalloc)
+FUNCTION_OF(vzalloc)
+FUNCTION_OF(vmalloc_user)
+FUNCTION_OF(vmalloc_32)
+FUNCTION_OF(vmalloc_32_user)
+
 static void *on_node(unsigned long size)
 {
 	return vmalloc_node(size, numa_node_id());
@@ -71,11 +84,11 @@ static void *runs(unsigned long size)
 }
 
 static const struct kind kinds[] = {
-	{ "vmalloc()", vmalloc, 0 },
-	{ "vzalloc()", vzalloc, ZEROED },
-	{ "vmalloc_user()", vmalloc_user, ZEROED | USERMAP },
-	{ "vmalloc_32()", vmalloc_32, 0 },
-	{ "vmalloc_32_user()", vmalloc_32_user, ZEROED | USERMAP },
+	{ "vmalloc()", by_vmalloc, 0 },
+	{ "vzalloc()", by_vzalloc, ZEROED },
+	{ "vmalloc_user()", by_vmalloc_user, ZEROED | USERMAP },
+	{ "vmalloc_32()", by_vmalloc_32, 0 },
+	{ "vmalloc_32_user()", by_vmalloc_32_user, ZEROED | USERMAP },
 	{ "vmalloc_node()", on_node, 0 },
 	{ "vzalloc_node()", zeroed_on_node, ZEROED },
 	{ "__vmalloc()", readonly, ZEROED | READONLY },
