@@ -253,8 +253,8 @@ static inline long vmt_slab_pages_noted(void)
 #endif
 
 /*
- * 4c91c07c93bb (6.4) reads into an iterator. Since then what vm_map_ram() maps
- * is read as well.
+ * 4c91c07c93bb (6.4) reads into an iterator; by then what vm_map_ram() maps is
+ * read as well (06c8994626d1, 6.3).
  */
 #if KERNEL_VERSION(6, 4, 0) > LINUX_VERSION_CODE
 
