@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * exact_hole_test: requests for exactly the size of a hole, in windows that
- * begin or end with it, and for an area of more than 4 GiB; and vast areas
- * that are freed. One thread at a time makes them, since what an earlier search
+ * begin or end with it, and for an area of more than 4 GiB; and a vast area
+ * that is freed. One thread at a time makes them, since what an earlier search
  * leaves behind is part of the test.
  */
 #include <linux/errno.h>
@@ -29,9 +29,6 @@
 #define SPLIT_ALIGN	64U
 
 #define OVER_4_GIB	(SZ_1G * 4UL + SZ_256K)
-
-/* As many pages as an unsigned int cannot count. */
-#define UINT_PAGES	((u64)PAGE_SIZE << 32)
 
 /* How often a page is allocated and freed before a purge is overdue. */
 #define PURGE_CHANCES	100
@@ -295,30 +292,6 @@ static int vast_area_is_purged(struct vmt_thread *t)
 	return 0;
 }
 
-/*
- * An area of 2^32 pages and two, the guard page being one, that was freed is
- * not taken for an area of two. Kernels keep small ones at hand by their size
- * in pages, each CPU some, and warn where one has another size.
- */
-static int vast_area_is_not_small(struct vmt_thread *t)
-{
-	u64 size = UINT_PAGES + PAGE_SIZE;
-	struct vm_struct *area;
-
-	/* KASAN_VMALLOC: as above. */
-	if (IS_ENABLED(CONFIG_KASAN_VMALLOC) ||
-	    VMALLOC_END - VMALLOC_START < 2 * UINT_PAGES - SZ_1G)
-		return 0;
-	area = vmt_get_area(size, VM_ALLOC, VMALLOC_START, VMALLOC_END);
-	if (!area)
-		return vmt_fail(t, -ENOSPC, "refused: %llx bytes", size);
-	free_vm_area(area);
-	vm_unmap_aliases();
-	vfree(vmt_vmalloc_range(PAGE_SIZE, 1));
-	vm_unmap_aliases();
-	return 0;
-}
-
 static int exact_op(struct exact *x)
 {
 	unsigned int pages;
@@ -331,8 +304,7 @@ static int exact_op(struct exact *x)
 			return err;
 		schedule_timeout_uninterruptible(1);
 	}
-	err = over_4_gib(x->t) ?: vast_area_is_purged(x->t) ?:
-	      vast_area_is_not_small(x->t) ?: split(x);
+	err = over_4_gib(x->t) ?: vast_area_is_purged(x->t) ?: split(x);
 	for (pages = 1; pages <= MAX_HOLE && !err; pages += pages < 4 ? 1 : 4)
 		err = one_hole(x, pages);
 	mutex_unlock(&one_at_a_time);

@@ -179,7 +179,8 @@ int first_fit_test(struct vmt_thread *t)
 	err = vmt_slice(t, &base);
 	began = ktime_get_ns();
 	for (i = 0; i < t->loops && !err; i++)
-		err = vmt_fill_aligned_holes(t, base) ?:
+		err = vmt_free_vast_area(t) ?:
+		      vmt_fill_aligned_holes(t, base) ?:
 		      vmt_find_last_hole(t, base) ?:
 		      vmt_fill_lowest_places(t, base) ?:
 		      vmt_fill_highest_places(t, NR_TOP) ?: vmt_breathe(t);
