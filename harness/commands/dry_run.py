@@ -16,7 +16,7 @@ from harness.commands import dry_vms, edited, output, pipeline
 from harness.commands.dry_cells import Makings
 from harness.errors import UsageError
 from harness.host import shell
-from harness.model.selection import Selection
+from harness.model.selection import Selection, each_kernel
 from harness.report import shell_text as sh
 from harness.suite.plan import Plan
 from harness.vm import accel
@@ -68,6 +68,8 @@ class Script:
                 raise UsageError(f"{option} has no meaning with {_FLAG}, because its script ends each VM; leave it out.")
         if wanted.module:
             raise UsageError(f"--module and {_FLAG} exclude each other: leave one of them out.")
+        if len(each_kernel(wanted)) > 1:
+            raise UsageError(f"A script of {_FLAG} is for one kernel base; name one with --kernel.")
         cells.check(wanted)
         prepared = pipeline.prepare(wanted, (), _note)
         for note in (*prepared.sources.notes, *(note for done in prepared.patched.values() for note in done.notes)):

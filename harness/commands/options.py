@@ -17,7 +17,7 @@ from harness import text
 from harness.commands import dry_run, uncaught
 from harness.errors import UsageError
 from harness.host import shortage
-from harness.model.selection import Selection, refine
+from harness.model.selection import Selection, each_kernel, refine
 from harness.stats.outcome import ExitCode
 
 HELP = {
@@ -40,7 +40,8 @@ HELP = {
     " memory to the run's folder for crash and drgn (default: neither; a fresh VM is booted in any case)",
     "source": "kernel source: a folder, a tarball, or URL#REF of a git repository (default: RIG_SOURCE, the cache, kernel.org)",
     "series": "a series outside of the project: a folder, a maildir, an mbox or a patch; it takes the place of the default one",
-    "kernel": "kernel base, as in kernel_patches/; forbids the fallback to the distribution's kernel (default: 4.18)",
+    "kernel": "kernel base, as in kernel_patches/; forbids the fallback to the distribution's kernel; several with commas"
+    " between them are built and tested one after the other (default: 4.18)",
     "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
     "module": "a folder with the sources of another test module, which takes the place of the rig's own",
     "module_args": "parameters for the module of --module, such as 'nr_threads=1 run_test_mask=7'",
@@ -49,6 +50,8 @@ HELP = {
 OF_A_MODULE = ("module", "module_args")
 _TAKE_A_MODULE = ("select", "build", "boot", "test", "try", "watch")
 """tasks that have the options in OF_A_MODULE: the others know what is in the rig's own module"""
+_TAKE_KERNELS = ("select", "build", "boot", "test", "sweep")
+"""tasks that take several kernel bases"""
 _BOOTING: set[str] = set()
 """names of the tasks that boot VMs of their own"""
 _chosen = Selection()
@@ -86,6 +89,8 @@ def selection_task(
                 raise UsageError(
                     "--module goes with build, boot, test, try and watch alone; the other tasks know the rig's own tests."
                 )
+            if name not in _TAKE_KERNELS and len(each_kernel(wanted)) > 1:
+                raise UsageError(f"`invoke {name}` takes one kernel base, and --kernel names several: {wanted.kernel}.")
             dry = dry_run.asked(called)
             if not dry or name == "select":  # which runs nothing
                 body(wanted, **mine)

@@ -183,6 +183,16 @@ def check(wanted: Selection) -> None:
         raise UsageError("--each-patch and --variant exclude each other: `--variant NAME@*` names each patch of the series NAME.")
 
 
+def each_kernel(wanted: Selection) -> tuple[Selection, ...]:
+    """Return a selection for each kernel base that `wanted` names, in that order; UsageError for a source of several."""
+    names = dict.fromkeys(word.strip() for word in wanted.kernel.split(",") if word.strip())
+    if len(names) < 2:
+        return (wanted,)
+    if wanted.source:
+        raise UsageError("--source is the source of one kernel; name one with --kernel.")
+    return tuple(msgspec.structs.replace(wanted, kernel=name) for name in names)
+
+
 def _check_module(wanted: Selection) -> None:
     """Raise UsageError for options of a foreign module without one, and for those that only the rig's own module knows."""
     if not wanted.module:

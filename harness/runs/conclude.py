@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from harness import paths
 from harness.errors import RigError, UsageError
 from harness.host import files
 from harness.model import catalog, foreign, records
+from harness.model.matrix import STOCK
 from harness.model.order import asked
 from harness.model.records import Finding, Provenance, Sample
 from harness.model.run_folder import COMPRESSED, Run
@@ -151,10 +151,11 @@ def _as_kept(run: Run, finding: Finding) -> Finding:
 def across(before: Run, after: Run, threshold: float | None) -> Outcome:
     """Compare the cells that two runs share, and write the report of it into the folder of `after`.
 
-    Raises UsageError if they share none, or differ in kernel, scale or share of the loops.
+    Of two kernel bases only stock is compared: a series of the same name is another one. Raises UsageError if they share none,
+    or differ in scale or share of the loops.
     """
     old, provenance = before.provenance(), after.provenance()
-    if unlike := baseline.unlike(old, provenance):
+    if unlike := baseline.unlike(old, provenance, kernel=False):
         raise UsageError(f"{old.run} and {provenance.run} cannot be compared: {', '.join(unlike)}.")
     damage = [sentence for run in (before, after) for sentence in _damage(run)]
     left_out = sum(len(run.left_out()) for run in (before, after))
@@ -163,8 +164,12 @@ def across(before: Run, after: Run, threshold: float | None) -> Outcome:
         notes = (*provenance.notes, f"{' and '.join(unproven)}: {UNPROVEN[0].lower()}{UNPROVEN[1:]}")
         provenance = msgspec.structs.replace(provenance, notes=notes)
     threshold = provenance.threshold if threshold is None else threshold
-    samples = (before.samples(), after.samples())
-    judged = compare.across(*samples, old.run, _compared(itertools.chain(*samples)), provenance.margins, threshold)
+    there, here = before.samples(), after.samples()
+    if old.kernel != provenance.kernel:
+        there, here = ([sample for sample in samples if sample.variant == STOCK] for samples in (there, here))
+        note = f"{old.run} is of Linux {old.version}, {provenance.run} of {provenance.version}: stock alone is compared."
+        provenance = msgspec.structs.replace(provenance, notes=(*provenance.notes, note))
+    judged = compare.across(there, here, old.run, _compared([*there, *here]), provenance.margins, threshold)
     comparisons = asked(provenance).arranged(judged)
     if not any(c.ratio is not None for c in comparisons):
         raise UsageError(f"{old.run} and {provenance.run} have no performance test in common, by cell and clock.")

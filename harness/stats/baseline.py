@@ -57,10 +57,13 @@ class Work(Protocol):
         """Share of the scale's operations."""
 
 
-def unlike(one: Work, other: Work) -> list[str]:
-    """Return the reasons why the figures of two runs cannot be compared; in them `one` is ``there`` and `other` ``here``."""
+def unlike(one: Work, other: Work, *, kernel: bool = True) -> list[str]:
+    """Return the reasons why the figures of two runs cannot be compared; in them `one` is ``there`` and `other` ``here``.
+
+    One is another kernel, unless `kernel` is False.
+    """
     sides = {
-        "kernel": (one.kernel, other.kernel),
+        **({"kernel": (one.kernel, other.kernel)} if kernel else {}),
         "scale": (one.scale, other.scale),
         "share of the scale's operations": (f"{one.loops:g}", f"{other.loops:g}"),
     }

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
+from collections.abc import Iterable
 
 from invoke.exceptions import Exit
 from rich.console import Console
@@ -31,9 +33,20 @@ CONSOLE = Console() if sys.stdout.isatty() else Console(width=_WIDTH, soft_wrap=
 def show(outcome: Outcome, report: str = "report") -> None:
     """Print an outcome, and end with its exit code; `report` is the name of its report without suffix."""
     print_outcome(outcome, report)
-    code = exit_code(outcome)
-    if code:
+    if code := exit_code(outcome):
         raise Exit(code=code)
+
+
+def show_each(outcomes: Iterable[Outcome]) -> None:
+    """Print outcomes as they come, and how to compare their runs, and end with the gravest exit code."""
+    seen = []
+    for outcome in outcomes:
+        print_outcome(outcome)
+        seen.append(outcome)
+    for before, after in itertools.pairwise(seen):
+        say(f"What changed between their kernels: invoke compare {before.run.name} {after.run.name}")
+    if codes := [code for code in map(exit_code, seen) if code]:
+        raise Exit(code=min(codes))
 
 
 def print_outcome(outcome: Outcome, report: str = "report") -> None:

@@ -4,19 +4,22 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
 import msgspec
 from invoke.exceptions import Exit
 from invoke.main import program
 
+from harness.build import cells
 from harness.commands import edited, options, pipeline, uncaught
 from harness.commands import soak as soaks
 from harness.commands import trace as traces
 from harness.commands import watch as watches
 from harness.errors import RigError, UsageError
 from harness.host import shell
-from harness.model.selection import Selection, number, whole, words
+from harness.model.selection import Selection, each_kernel, number, whole, words
 from harness.stats.outcome import ExitCode, Outcome
+from harness.suite.plan import Plan
 from harness.tasks import shown
 from harness.vm import vms
 
@@ -35,8 +38,17 @@ def select(wanted: Selection) -> None:
 @options.selection_task
 def build(wanted: Selection) -> None:
     """Build the kernels and the test module."""
-    for note in built(wanted).notes:
-        shown.say(f"note: {note}")
+    for plan in _plans(wanted):
+        for note in plan.notes:
+            shown.say(f"note: {note}")
+
+
+def _plans(wanted: Selection) -> list[Plan]:
+    """Build for each kernel base, once all of them are known to be valid."""
+    each = each_kernel(wanted)
+    for one in each:
+        cells.check(one)
+    return [built(one) for one in each]
 
 
 @options.selection_task
@@ -45,7 +57,8 @@ def boot(wanted: Selection) -> None:
     vms.sweep()
     names = [called.name for called in program.tasks]
     followed = any(options.boots_itself(program.collection[name]) for name in names[names.index("boot") + 1 :])
-    pipeline.boot(built(wanted), wanted.jobs, keep=wanted.keep or not followed)
+    for plan in _plans(wanted):
+        pipeline.boot(plan, wanted.jobs, keep=wanted.keep or not followed)
     if not followed:
         shown.show_running()
 
@@ -54,12 +67,17 @@ def _test(wanted: Selection, resume: str | bool | None) -> None:
     """Run the suite, booting what is not up; compare, and write the report."""
     vms.sweep()
     if not resume:
-        outcome = pipeline.test(built(wanted), wanted.jobs, shown.command())
+        shown.show_each(_outcomes(wanted))
     elif msgspec.structs.replace(wanted, jobs=0) != Selection():
         raise UsageError("--resume finishes a run as it was begun; of the other options only --jobs goes with it.")
     else:
-        outcome = pipeline.resume("" if resume is True else str(resume), wanted.jobs, shown.say)
-    shown.show(outcome)
+        shown.show(pipeline.resume("" if resume is True else str(resume), wanted.jobs, shown.say))
+
+
+def _outcomes(wanted: Selection) -> Iterator[Outcome]:
+    """Yield the outcome of a run for each kernel base. All are built first."""
+    for plan in _plans(wanted):
+        yield pipeline.test(plan, wanted.jobs, shown.command())
 
 
 test = options.boots(
@@ -106,8 +124,7 @@ watch = options.boots(options.selection_task(_watch, {"tree": "the kernel tree: 
 def sweep(wanted: Selection) -> None:
     """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
     vms.sweep()
-    wanted = pipeline.sweeping(wanted)
-    shown.show(pipeline.test(built(wanted), wanted.jobs, shown.command()))
+    shown.show_each(_outcomes(pipeline.sweeping(wanted)))
 
 
 def _soak(wanted: Selection, hours: str | None, seed: str | None) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from harness.build import cells
 from harness.errors import UsageError
-from harness.model import matrix
+from harness.model import matrix, selection
 from harness.model.selection import Selection
 
 DIFF = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
@@ -71,3 +71,13 @@ def test_what_has_no_patches_to_take_each_of_is_refused(wanted: dict[str, object
 def test_a_kernel_without_a_series_has_no_patch_to_take_each_of() -> None:
     with pytest.raises(UsageError, match=r"--each-patch .*Linux 6\.1 .*--series"):
         cells.cells(Selection(each_patch=True), matrix.load_base("6.1"))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "names"),
+    [("", [""]), ("6.1", ["6.1"]), ("4.18,6.1", ["4.18", "6.1"]), (" 6.1 ,, 4.18,6.1", ["6.1", "4.18"])],
+)
+def test_each_kernel_base_has_a_selection_of_its_own(kernel: str, names: list[str]) -> None:
+    each = selection.each_kernel(Selection(kernel=kernel, machine="x86_64"))
+    assert [one.kernel.strip() for one in each] == names
+    assert {one.machine for one in each} == {"x86_64"}

@@ -158,6 +158,18 @@ def test_a_comparison_tells_of_records_of_either_side(results: Path) -> None:
     assert any(note.startswith(f"1 record of {before.folder.name} could") for note in outcome.provenance.notes)
 
 
+def test_of_two_kernel_bases_stock_alone_is_compared(results: Path) -> None:
+    runs = []
+    for day, kernel in ((3, "4.18"), (4, "6.12")):
+        samples = [make.sample(day * 100.0 + boot / 10, variant=of, boot=boot) for of in ("stock", "fixes") for boot in range(3)]
+        told = {"kernel": kernel, "version": f"{kernel}.0"}
+        runs.append(make.stored(results, f"2026010{day}-030405-abcd", samples, **told))
+    outcome = conclude.across(*runs, None)
+    assert [(c.variant, c.ratio) for c in outcome.comparisons] == [("stock", pytest.approx(400 / 300, rel=1e-3))]
+    said = "20260103-030405-abcd is of Linux 4.18.0, 20260104-030405-abcd of 6.12.0: stock alone is compared."
+    assert said in outcome.provenance.notes
+
+
 def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Run) -> None:
     assert conclude.UNPROVEN in conclude.conclude(run).provenance.notes
     run.add([make.booted(), make.booted(boot=1)])
