@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from harness import paths
 from harness.build import source
-from harness.build.source import Tree
+from harness.build.kernel_tree import Tree
 from harness.model.matrix import Base, Source
 
 LINES = 100

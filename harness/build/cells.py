@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import paths
-from harness.build import foreign, patches
+from harness.build import foreign, patches, source
 from harness.errors import UsageError
 from harness.model import catalog, matrix, selection
 from harness.model.matrix import STOCK, Base, Cell, Variant
-from harness.model.selection import DEFAULT, PROFILE, Selection
+from harness.model.selection import PROFILE, Selection
 
 _EACH = "@*"
 """suffix of the name of a series that selects every prefix of it"""
@@ -25,7 +25,7 @@ def check(wanted: Selection) -> None:
         foreign.read(wanted.module)
     else:
         _check_profiles(wanted)
-    cells(wanted, matrix.load_base(wanted.kernel or DEFAULT))
+    cells(wanted, source.expected(wanted))
 
 
 def cells(wanted: Selection, base: Base, variants: tuple[Variant, ...] = ()) -> tuple[Cell, ...]:

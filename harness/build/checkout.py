@@ -56,6 +56,11 @@ def tree(folder: Path, commit: str) -> str:
     return _read(folder, "rev-parse", "--verify", f"{commit}^{{tree}}")
 
 
+def text(folder: Path, ref: str, path: str) -> str:
+    """Return the text of a file in what `ref` means in the repository at `folder`; UsageError if there is none."""
+    return _read(folder, "cat-file", "blob", "--end-of-options", f"{ref}:{path}")
+
+
 def commit(folder: Path, name: str) -> str:
     """Return the commit that `name` means in the repository at `folder`; UsageError if there is none."""
     _read(folder, "rev-parse", "--git-dir")

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from harness.build import git, patches
+from harness.build.kernel_tree import Tree
 from harness.build.series import Series
-from harness.build.source import Tree
 from harness.errors import RigError, UsageError
 from harness.model.matrix import Base
 

@@ -11,7 +11,19 @@ from pathlib import Path
 import msgspec
 
 from harness import paths
-from harness.build import build_folder, buildlog, compiled, functions, git, identity, interface, kconfig, sandbox, toolchain
+from harness.build import (
+    build_folder,
+    buildlog,
+    compiled,
+    functions,
+    git,
+    identity,
+    interface,
+    kconfig,
+    sandbox,
+    toolchain,
+    unknown_symbols,
+)
 from harness.build.jobserver import Jobs
 from harness.build.patches import Patched
 from harness.build.toolchain import CCACHE, COMPILER, IDENTITY, MODULE_NAMES, OBJECTS, SOURCE_NAMES, Command
@@ -99,6 +111,8 @@ def fragments(base: Base, cell: Cell) -> list[Path]:
     names = ["common.config", base.fragment, f"{machine}.config", f"profile-{cell.profile}.config"]
     # Parts of a profile for this release or this machine alone.
     own = [f"{of}-{cell.profile}.config" for of in (Path(base.fragment).stem, machine)]
+    if base.like:
+        own += [f"kernel-{base.name}.config", f"kernel-{base.name}-{cell.profile}.config"]
     names += [name for name in own if (paths.FRAGMENTS / name).exists()]
     return [paths.FRAGMENTS / name for name in names if name]
 
@@ -250,12 +264,17 @@ class KernelBuild(msgspec.Struct, frozen=True):
             raise BuildError(
                 f"{self.cell.name}: the kernel cannot be configured: {buildlog.first_error(log)}; the whole log is {log}."
             )
-        missing = kconfig.lost(self.asked, kconfig.parse((self.folder / ".config").read_text()))
-        if missing:
+        if missing := unknown_symbols.refused(self.base, self.asked, self.folder / ".config", self.patched.commit):
             raise BuildError(
                 f"{self.cell.name}: Kconfig did not take all of qemu_configs/kconfig: {'; '.join(missing)}."
-                " Also set the symbols that it depends on, or remove it."
+                f" Also set the symbols that it depends on, or remove it{self._own_fragment}."
             )
+
+    @property
+    def _own_fragment(self) -> str:
+        """Words that name the fragment for the release of a source that has another one's settings; else none."""
+        name = f"kernel-{self.base.name}-{self.cell.profile}.config"
+        return f": a file {name} there is for this release alone" if self.base.like else ""
 
     def _keep(self, objects: int, seconds: float) -> None:
         """Copy the kernel that was built to the cache, and describe it there."""

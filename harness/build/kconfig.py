@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 _SET = re.compile(r"^(CONFIG_\w+)=(.*)$")
 _UNSET = re.compile(r"^# (CONFIG_\w+) is not set$")
+_DECLARED = re.compile(r"^[ \t]*(?:menu)?config[ \t]+(\w+)", re.M)
 _OFF = "n"
 
 
@@ -36,13 +37,18 @@ def render(symbols: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def lost(asked: Mapping[str, str], actual: Mapping[str, str]) -> list[str]:
-    """Return a sentence, without a full stop, for each symbol in `asked` that has another value in `actual`.
+def lost(asked: Mapping[str, str], actual: Mapping[str, str]) -> dict[str, str]:
+    """Return the symbols in `asked` that have another value in `actual`, with a sentence for each, without a full stop.
 
     A symbol that is asked to be off may be absent from `actual`.
     """
-    return [
-        f"{name} was asked to be {value} and became {actual.get(name, _OFF)}"
+    return {
+        name: f"{name} was asked to be {value} and became {actual.get(name, _OFF)}"
         for name, value in asked.items()
         if actual.get(name, _OFF) != value
-    ]
+    }
+
+
+def declared(text: str) -> set[str]:
+    """Return the symbols that the text of Kconfig files declares."""
+    return {f"CONFIG_{name}" for name in _DECLARED.findall(text)}

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import msgspec
 
 from harness.build import git, series
+from harness.build.kernel_tree import Tree
 from harness.build.series import Patch, Series
-from harness.build.source import Tree
 from harness.errors import UsageError
 from harness.model.matrix import Variant
 

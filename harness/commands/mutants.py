@@ -21,7 +21,7 @@ from harness.commands.progress import Progress
 from harness.errors import RigError, UsageError
 from harness.host import files, parallel, shell, stored, toml
 from harness.host.shell import Line
-from harness.model import catalog, matrix, mutants, records, run_folder, selection
+from harness.model import catalog, matrix, mutants, records, run_folder
 from harness.model.matrix import Base, Variant
 from harness.model.mutants import Attempt, Mutant, MutantTable, MutationRun
 from harness.model.selection import Selection
@@ -75,7 +75,7 @@ def run(
     Raises UsageError for options that have no meaning here and for a bad table, RigError if the series itself has findings.
     """
     _only_what_counts(wanted)
-    base = matrix.load_base(wanted.kernel or selection.DEFAULT)
+    base = source.expected(wanted)
     series = wanted.variant or base.default_series
     table = parts.load(base, series)
     chosen = mutants.choose(table, only)

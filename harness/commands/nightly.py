@@ -12,13 +12,13 @@ from pathlib import Path
 import msgspec
 
 from harness import paths, text
-from harness.build import cells
+from harness.build import cells, source
 from harness.commands import cache
 from harness.commands.transcript import Transcript
 from harness.errors import RigError
 from harness.host import files, shortage
 from harness.host.shell import Line
-from harness.model import catalog, matrix, selection
+from harness.model import catalog, matrix
 from harness.model.audit import Audit
 from harness.model.cache import Entry
 from harness.model.matrix import STOCK, Base
@@ -101,8 +101,8 @@ def everything(wanted: Selection, series_names: Callable[[Base], Sequence[str]] 
     nightly = [profile for profile in cells.profiles_for(wanted.tests) if catalog.profile_use(profile).nightly]
     profile = wanted.profile or ",".join(nightly)
     wanted = msgspec.structs.replace(wanted, keep=False, profile=profile)
-    base = matrix.load_base(wanted.kernel or selection.DEFAULT)
-    series = list(series_names(base))
+    base = source.expected(wanted)
+    series = [] if base.like else list(series_names(base))
     if wanted.variant or wanted.series or wanted.each_patch or series in ([], [base.default_series]):
         return wanted
     return msgspec.structs.replace(wanted, variant=",".join((STOCK, *series)))

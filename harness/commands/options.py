@@ -38,10 +38,11 @@ HELP = {
     "keep": "leave up the first VM of each cell that is booted",
     "on_failure": "after a test that failed: keep, which leaves its VM up for invoke ssh and invoke gdb, or core, which writes its"
     " memory to the run's folder for crash and drgn (default: neither; a fresh VM is booted in any case)",
-    "source": "kernel source: a folder, a tarball, or URL#REF of a git repository (default: RIG_SOURCE, the cache, kernel.org)",
+    "source": "kernel source of any release from 4.18 on: a folder, a tarball, or URL#REF of a git repository"
+    " (default: RIG_SOURCE, the cache, kernel.org)",
     "series": "a series outside of the project: a folder, a maildir, an mbox or a patch; it takes the place of the default one",
     "kernel": "kernel base, as in kernel_patches/; forbids the fallback to the distribution's kernel; several with commas"
-    " between them are built and tested one after the other (default: 4.18)",
+    " between them are built and tested one after the other (default: what --source is nearest to, else 4.18)",
     "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
     "module": "a folder with the sources of another test module, which takes the place of the rig's own",
     "module_args": "parameters for the module of --module, such as 'nr_threads=1 run_test_mask=7'",

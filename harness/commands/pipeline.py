@@ -13,10 +13,24 @@ import msgspec
 import pytest
 
 from harness import paths
-from harness.build import cells, changed_lines, effect, foreign, identity, kbuild, patches, plugin, rootfs, sandbox, source
+from harness.build import (
+    cells,
+    changed_lines,
+    effect,
+    foreign,
+    identity,
+    kbuild,
+    patches,
+    plugin,
+    rootfs,
+    sandbox,
+    source,
+    unknown_symbols,
+)
 from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import Kernel, ModuleSource
+from harness.build.kernel_tree import Tree
 from harness.build.rootfs import Rootfs
 from harness.commands.progress import Progress, SuiteProgress, given_up
 from harness.errors import Interrupted, RigError, UsageError
@@ -26,7 +40,7 @@ from harness.model import catalog, run_folder
 from harness.model.clock import Clock
 from harness.model.coverage import ChangedLines
 from harness.model.foreign import Foreign, arguments
-from harness.model.matrix import Cell, Machine, Variant
+from harness.model.matrix import STOCK, Cell, Machine, Variant
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.runs import conclude, history, lifecycle
@@ -86,6 +100,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
     built = _bootable(selected, kernels, roots)
     notes = (
         sources.notes
+        + unknown_symbols.note(sources.base, ((kbuild.configuration(sources.base, of.cell), of.kernel.config) for of in built))
         + sandbox.notes()
         + tuple(dict.fromkeys(note for done in patched.values() for note in done.notes))  # prefixes of a series share most
         + effect.notes(built, patched)
@@ -110,7 +125,7 @@ def plan_of(wanted: Selection, sources: source.Sources, built: tuple[BuiltCell, 
         version=sources.tree.version,
         origin=sources.tree.origin,
         tree=sources.tree.tree,
-        stock_only=not sources.base.default_series and not wanted.series,
+        stock_only=not sources.base.default_series and all(of.cell.variant.name == STOCK for of in built),
         module=module,
     )
 
@@ -140,9 +155,7 @@ def _borrowed(built: Sequence[BuiltCell]) -> tuple[str, ...]:
     )
 
 
-def _changed_lines(
-    stock: source.Tree, built: Sequence[BuiltCell], patched: Mapping[Variant, patches.Patched]
-) -> tuple[ChangedLines, ...]:
+def _changed_lines(stock: Tree, built: Sequence[BuiltCell], patched: Mapping[Variant, patches.Patched]) -> tuple[ChangedLines, ...]:
     """Return the lines of its series that each cell's kernel has code of."""
     series = {variant: changed_lines.of_series(stock.commit, done) for variant, done in patched.items()}
     return tuple(changed_lines.in_kernel(series[of.cell.variant], of.cell, of.kernel) for of in built)

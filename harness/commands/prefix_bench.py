@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from harness import paths
-from harness.build import cells, patches
+from harness.build import cells, patches, source
 from harness.build.series import Patch
 from harness.errors import BuildError, UsageError
 from harness.host import shortage
-from harness.model import matrix, selection
+from harness.model import matrix
 from harness.model.matrix import STOCK, Base, Variant
 from harness.model.selection import Selection
 from harness.suite.plan import Plan
@@ -42,11 +42,13 @@ def find(wanted: Selection, name: str, task: str) -> SeriesPrefixes:
                 f"--{option.replace('_', '-')} has no meaning in `invoke {task}`, which takes each patch of one series;"
                 f" name the series: `invoke {task} NAME`."
             )
-    base = matrix.load_base(wanted.kernel or selection.DEFAULT)
+    base = source.expected(wanted)
     path = paths.expanded(wanted.series, "--series") if wanted.series else None
     name = name or (matrix.series_name(path) if path else base.default_series)
     if not name or name == STOCK:
-        raise UsageError(f"`invoke {task}` needs a series; name one of kernel_patches/{base.name}, or another one with --series.")
+        raise UsageError(
+            f"`invoke {task}` needs a series; name one of kernel_patches/{base.folder.name}, or another one with --series."
+        )
     whole = matrix.find_variant(base, name, path)
     if path and whole.series != path:
         raise UsageError(f"'{name}' and --series {wanted.series} are two series; `invoke {task}` takes one of them.")

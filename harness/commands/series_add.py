@@ -13,13 +13,13 @@ import msgspec
 from harness import paths
 from harness.build import commits, fit, lore, mails, patch_file, series, series_folder, source
 from harness.build.fit import Fit
+from harness.build.kernel_tree import Tree
 from harness.build.series import Series
-from harness.build.source import Tree
 from harness.errors import UsageError
 from harness.host.shell import Line
 from harness.model import matrix
 from harness.model.matrix import Base
-from harness.model.selection import DEFAULT
+from harness.model.selection import DEFAULT, Selection
 from harness.text import counted
 
 Resolve = Callable[[Base, str | None, Line], Tree]
@@ -63,9 +63,9 @@ def add(named: str, name: str, identity: str, kernel: str, say: Line, resolve: R
     if other := next((base for base in map(matrix.load_base, matrix.base_names()) if called in matrix.series_names(base)), None):
         raise UsageError(f"There is a series {other.folder / called} already; remove it, or say another --name.")
     tree = written_on or fit.tree_of(fit.base_commit(wanted))
-    own = os.environ.get("RIG_SOURCE")
+    own = os.environ.get(source.VARIABLE)
     fits: list[Fit] = []
-    for base in _bases(kernel or (DEFAULT if own else "")):
+    for base in _bases(kernel or (_own_base(own) if own else "")):
         fits.append(fit.to(wanted, base, resolve(base, own, say), tree))
         if fits[-1].sure:
             break  # others need not be looked at, which takes minutes where a source is imported first
@@ -82,6 +82,17 @@ def _bases(kernel: str) -> Sequence[Base]:
         return [matrix.load_base(kernel)]
     others = [matrix.load_base(name) for name in matrix.base_names() if name != DEFAULT]
     return [matrix.load_base(DEFAULT), *(base for base in others if source.is_here(base))]
+
+
+def _own_base(named: str) -> str:
+    """Return the base of the source that RIG_SOURCE names; UsageError if there is none of its release."""
+    base = source.expected(Selection(source=named))
+    if base.like:
+        raise UsageError(
+            f"{source.VARIABLE} is Linux {base.release}, which is no base that a series can be added to; unset it, or add its base"
+            " as docs/machines.md says."
+        )
+    return base.name
 
 
 def _read(named: str, identity: str) -> tuple[Series, str]:

@@ -11,15 +11,15 @@ from harness import paths
 from harness.build import kbuild, patch_checks, patches, series, series_folder, sizes, source, static_checks
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import KernelBuild
+from harness.build.kernel_tree import Tree
 from harness.build.patches import Patched
-from harness.build.source import Tree
 from harness.commands.progress import Progress
 from harness.errors import UsageError
 from harness.host import files
 from harness.host.shell import Line
 from harness.model import matrix
 from harness.model.matrix import STOCK, Base, Cell, Machine, Variant
-from harness.model.selection import DEFAULT, PROFILE
+from harness.model.selection import PROFILE, Selection
 from harness.model.series_check import Check, Checked, State
 
 _TREE = "series-check"
@@ -31,11 +31,12 @@ def check(name: str, path: str, machine: str, kernel: str) -> Checked:
 
     Raises UsageError for a series that there is not, or that does not apply.
     """
-    base = matrix.load_base(kernel or DEFAULT)
-    variant = _variant(base, name, path)
+    wanted = Selection(kernel=kernel, variant=name, series=path)
+    _variant(source.expected(wanted), name, path)  # what is wrong with it is told before anything is fetched
     board = matrix.load_machine(machine or matrix.own_machine(os.uname().machine))
     with Progress("check") as progress:
-        tree = source.resolve(base, os.environ.get("RIG_SOURCE"), lambda text: progress.say("source", text))
+        had = source.sources(wanted, lambda text: progress.say("source", text))
+        base, tree, variant = had.base, had.tree, _variant(had.base, name, path)
         patched = patches.apply(tree, variant)
         progress.done("source", f"Linux {tree.version}")
         checks = [

@@ -20,6 +20,7 @@ from harness.model.known_bugs import KnownBug, UserspaceBug
 STOCK = "stock"
 _DIGITS = 10
 """of a number of patches: fewer than this"""
+_RELEASE = r"^\d+\.\d+$"
 PROFILES = tuple(sorted(p.stem.removeprefix("profile-") for p in paths.FRAGMENTS.glob("profile-*.config")))
 
 
@@ -90,8 +91,10 @@ class Source(TomlTable, frozen=True):
 class Base(TomlTable, frozen=True):
     """A kernel release that can be tested: one folder in kernel_patches/."""
 
-    release: str
+    release: Annotated[str, msgspec.Meta(pattern=_RELEASE)]
     source: Source
+    since: Annotated[str, msgspec.Meta(pattern=f"{_RELEASE}|^$")] = ""
+    """the first release whose sources, if it is no base, have these settings; empty for the base's own"""
     default_series: str = ""
     make_variables: tuple[str, ...] = ()
     fragment: str = ""
@@ -99,11 +102,13 @@ class Base(TomlTable, frozen=True):
     known_bugs: tuple[KnownBug, ...] = ()
     userspace_bugs: tuple[UserspaceBug, ...] = ()
     name: str = ""
+    like: str = ""
+    """name of the base whose settings a source of another release has; empty for a base itself"""
 
     @property
     def folder(self) -> Path:
         """The folder with the base's own series."""
-        return paths.SERIES / self.name
+        return paths.SERIES / (self.like or self.name)
 
     def bugs(self, machine: str, profile: str, test: str = "") -> tuple[KnownBug, ...]:
         """Return the bugs that stock shows in kernels of `profile` on `machine`: in `test`, or in any test."""

@@ -10,8 +10,8 @@ import pytest
 from harness.build import changed_lines, patches
 from harness.build.changed_lines import SourceLine
 from harness.build.kbuild import Kernel
+from harness.build.kernel_tree import Tree
 from harness.build.patches import Patched
-from harness.build.source import Tree
 from harness.model.matrix import Cell, Variant, load_machine
 from tests.support import code, make
 

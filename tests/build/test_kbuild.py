@@ -14,7 +14,7 @@ import pytest
 from harness.build import buildlog, git, kbuild, patches, toolchain
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import ModuleSource
-from harness.build.source import Tree
+from harness.build.kernel_tree import Tree
 from harness.errors import BuildError, RigError
 from harness.host import parallel, shell
 from harness.model.matrix import Base, Cell, Machine, Variant, load_machine, machine_names

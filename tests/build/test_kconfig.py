@@ -58,15 +58,29 @@ def test_no_text_is_too_strange(text: str) -> None:
 def test_what_did_not_survive_is_told() -> None:
     asked = {"CONFIG_KASAN": "y", "CONFIG_TEST": "m", "CONFIG_NUMA": "n", "CONFIG_SMP": "y"}
     made = {"CONFIG_TEST": "y", "CONFIG_SMP": "y", "CONFIG_MORE": "y"}
-    assert kconfig.lost(asked, made) == [
-        "CONFIG_KASAN was asked to be y and became n",
-        "CONFIG_TEST was asked to be m and became y",
-    ]
+    assert kconfig.lost(asked, made) == {
+        "CONFIG_KASAN": "CONFIG_KASAN was asked to be y and became n",
+        "CONFIG_TEST": "CONFIG_TEST was asked to be m and became y",
+    }
 
 
 def test_what_was_asked_to_be_off_may_be_absent_but_not_on() -> None:
-    assert kconfig.lost({"CONFIG_A": "n"}, {}) == []
-    assert kconfig.lost({"CONFIG_A": "n"}, {"CONFIG_A": "y"}) == ["CONFIG_A was asked to be n and became y"]
+    assert kconfig.lost({"CONFIG_A": "n"}, {}) == {}
+    assert kconfig.lost({"CONFIG_A": "n"}, {"CONFIG_A": "y"}) == {"CONFIG_A": "CONFIG_A was asked to be n and became y"}
+
+
+def test_what_kconfig_files_declare() -> None:
+    text = """\
+config SMP
+menuconfig\tMODULES  # a comment
+  config INDENTED
+    depends on CONFIG_NONE
+    help
+      Say so to configure it; config is a word here.
+configuration WORD
+source "lib/Kconfig.debug"
+"""
+    assert kconfig.declared(text) == {"CONFIG_SMP", "CONFIG_MODULES", "CONFIG_INDENTED"}
 
 
 def test_shipped_fragments_hold_nothing_that_is_silently_passed_over() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.build import git, leftovers, source
-from harness.build.source import Tree
+from harness.build.kernel_tree import Tree
 from harness.errors import RigError, UsageError
 from harness.model.matrix import Base
 

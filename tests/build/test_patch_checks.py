@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.build import patch_checks, source
-from harness.build.source import Tree
+from harness.build.kernel_tree import Tree
 from harness.model.matrix import Base
 from harness.model.series_check import Check, State
 from tests.support.series import diff, message

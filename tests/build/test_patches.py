@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.build import git, patches
+from harness.build.kernel_tree import Tree
 from harness.build.patches import Patched
-from harness.build.source import Tree
 from harness.errors import RigError, UsageError
 from harness.host import debug_info
 from harness.model.matrix import Variant

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.build import git, patches, series
-from harness.build.source import Tree
+from harness.build.kernel_tree import Tree
 from harness.errors import UsageError
 from harness.model.matrix import Variant
 from tests.support.series import diff, message

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from harness.build import git, sizes
-from harness.build.source import Tree
+from harness.build.kernel_tree import Tree
 from harness.errors import UsageError
 from harness.model.changes import KernelContents, Symbol
 from harness.model.series_check import State

@@ -14,8 +14,9 @@ from harness import paths
 from harness.build import apt, compiled, functions, git, identity, kbuild, kconfig, plugin, rootfs, toolchain
 from harness.build.jobserver import Jobserver, Own
 from harness.build.kbuild import KernelBuild
+from harness.build.kernel_tree import Tree
 from harness.build.patches import Patched
-from harness.build.source import Sources, Tree
+from harness.build.source import Sources
 from harness.commands.dry_cells import Makings
 from harness.commands.pipeline import Prepared
 from harness.host import files

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import paths
-from harness.build import patches, source
+from harness.build import cells, patches, source
 from harness.commands import edited, timings
 from harness.errors import UsageError
 from harness.model.matrix import Base, find_variant
@@ -37,6 +37,20 @@ def test_the_edits_are_a_series_on_top_of_head(base: Base, tree: Path) -> None:
     patched = patches.apply(found, find_variant(base, wanted.variant, Path(wanted.series)))
     assert patched.files == (("mm/vmalloc.c",),)
     assert patched.notes == ()
+
+
+@pytest.mark.parametrize(("patchlevel", "like"), [("18", ""), ("20", "4.18")])
+def test_head_may_be_of_any_release(tree: Path, patchlevel: str, like: str) -> None:
+    makefile = tree / "Makefile"
+    makefile.write_text(makefile.read_text().replace("PATCHLEVEL = 18", f"PATCHLEVEL = {patchlevel}"))
+    subprocess.run(
+        ("git", "-C", tree, "commit", "--quiet", "--allow-empty", "-m", "HEAD", "Makefile"), env={**os.environ, **_WHO}, check=True
+    )
+    wanted = edited.selected(Selection(machine="x86_64"), str(tree))
+    had = source.sources(wanted, print)
+    assert (had.base.name, had.base.like) == (f"4.{patchlevel}", like)
+    (cell,) = cells.cells(wanted, had.base)
+    assert patches.apply(had.tree, cell.variant).files == (("mm/vmalloc.c",),)
 
 
 def test_what_is_compared_is_tested_with_head_as_well(tree: Path) -> None:

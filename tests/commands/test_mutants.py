@@ -24,8 +24,9 @@ from harness import paths
 from harness.build import git, kbuild, patches, source
 from harness.build.jobserver import Jobserver
 from harness.build.kbuild import Kernel
+from harness.build.kernel_tree import Tree
 from harness.build.patches import Patched
-from harness.build.source import Sources, Tree
+from harness.build.source import Sources
 from harness.commands import mutants
 from harness.commands.mutant_bench import Tools
 from harness.errors import BuildError, Mismatch, RigError, UsageError, VmLost

@@ -496,6 +496,13 @@ def test_every_series_is_tested(wanted: Selection, series: list[str], variants: 
     assert nightly.everything(wanted, lambda _: series).variant == variants
 
 
+def test_series_of_a_neighbour_are_not_tested_on_a_source_of_another_release(kernel_source: Path) -> None:
+    makefile = kernel_source / "Makefile"
+    assert nightly.everything(Selection(source=str(kernel_source)), lambda _: ["one", "two"]).variant == "stock,one,two"
+    makefile.write_text(makefile.read_text().replace("PATCHLEVEL = 18", "PATCHLEVEL = 19"))
+    assert nightly.everything(Selection(source=str(kernel_source)), lambda _: ["one", "two"]).variant == ""
+
+
 def test_a_night_builds_every_profile_but_those_that_are_only_looked_into() -> None:
     assert nightly.everything(Selection()).profile == "perf,debug,latency"
     assert nightly.everything(Selection(profile="trace")).profile == "trace", "unless it is told to"

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from invoke.exceptions import Exit
 
+from harness.build.kernel_tree import Tree
+from harness.build.source import Sources
 from harness.commands import options, pipeline
 from harness.errors import Interrupted, UsageError
-from harness.model.matrix import Base
+from harness.model.matrix import Base, Variant
+from harness.model.selection import Selection
 from harness.runs import lifecycle
 from tests.support import make
 
@@ -44,6 +48,18 @@ def test_tests_of_which_none_runs_in_the_profile_are_an_error_and_no_run(results
         " Choose others with --tests, or other kernels with --profile."
     )
     assert not results.exists()
+
+
+@pytest.mark.parametrize(("variants", "default", "alone"), [("stock", "", True), ("stock,a", "", False), ("stock", "a", False)])
+def test_a_run_is_of_stock_alone_where_nothing_else_was_to_be_had(base: Base, variants: str, default: str, alone: bool) -> None:
+    had = Sources(msgspec.structs.replace(base, default_series=default), Tree("c", "t", "4.18.0", "here"))
+    cells = make.plan(base).cells[:1]
+    built = tuple(
+        msgspec.structs.replace(of, cell=msgspec.structs.replace(of.cell, variant=Variant(name)))
+        for of in cells
+        for name in variants.split(",")
+    )
+    assert pipeline.plan_of(Selection(), had, built).stock_only is alone
 
 
 def test_an_interrupt_without_a_run_is_said_as_before() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from harness import paths
 from harness.build import git, series
-from harness.build.source import Tree
+from harness.build.kernel_tree import Tree
 from harness.commands import series_add
 from harness.commands.series_add import Added
 from harness.errors import UsageError
@@ -179,6 +179,23 @@ def test_a_series_for_several_bases_asks_which(tmp_path: Path, trees: dict[str, 
     assert "applies to 4.18 and 6.1; choose one with --kernel" in refused(sent, trees)
     assert add(sent, trees, kernel="6.1").folder == paths.SERIES / "6.1/a"
     assert "There is no kernel '9'" in refused(sent, trees, kernel="9", name="b")
+
+
+@pytest.mark.parametrize(("patchlevel", "added"), [("18", "4.18"), ("19", "")])
+def test_a_source_of_ones_own_has_to_be_a_bases(
+    tmp_path: Path, trees: dict[str, Tree], kernel_source: Path, monkeypatch: pytest.MonkeyPatch, patchlevel: str, added: str
+) -> None:
+    makefile = kernel_source / "Makefile"
+    makefile.write_text(makefile.read_text().replace("PATCHLEVEL = 18", f"PATCHLEVEL = {patchlevel}"))
+    monkeypatch.setenv("RIG_SOURCE", str(kernel_source))
+    patch = mbox(tmp_path, message("[PATCH] mm: one", diff(10)))
+    if added:
+        assert add(patch, trees).folder.parent == paths.SERIES / added
+    else:
+        with pytest.raises(
+            UsageError, match=r"RIG_SOURCE is Linux 4\.19, which is no base that a series can be added to; unset it"
+        ):
+            add(patch, trees)
 
 
 def test_a_base_commit_that_the_rig_has(tmp_path: Path, trees: dict[str, Tree]) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from harness.build.build_warnings import BuildWarnings
 from harness.build.compiler_output import Said
-from harness.build.source import Sources, Tree
+from harness.build.kernel_tree import Tree
+from harness.build.source import Sources
 from harness.commands import series_each
 from harness.commands.series_each import EachPatch, Parts
 from harness.errors import BuildError, UsageError

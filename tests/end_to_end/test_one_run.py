@@ -16,6 +16,7 @@ from harness.build import rootfs
 from harness.model import catalog, matrix
 from harness.model.clock import Clock
 from harness.model.run_folder import Run
+from harness.model.selection import DEFAULT
 from harness.runs import conclude, lifecycle
 from harness.stats import compare, coverage, why
 from harness.stats.outcome import ExitCode
@@ -39,9 +40,9 @@ def run(own_results: Path) -> tuple[subprocess.CompletedProcess[str], Run]:
 
 @pytest.fixture(scope="module")
 def has_series(run: tuple[object, Run]) -> None:
-    """Skip where there is no Linux 4.18 to put patches on."""
-    if run[1].provenance().stock_only:
-        pytest.skip("NOT TESTED: there is no source of Linux 4.18 on this machine, so no series can be applied")
+    """Skip where there is no Linux 4.18 to put its series on."""
+    if run[1].provenance().kernel != DEFAULT:
+        pytest.skip("NOT TESTED: there is no source of Linux 4.18 on this machine, so its series cannot be applied")
 
 
 def test_run_is_good(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
@@ -66,7 +67,7 @@ def test_each_guest_says_in_the_kernels_log_that_it_is_ready(run: tuple[object, 
 def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]) -> None:
     _, folder = run
     provenance = folder.provenance()
-    variants = ["stock"] if provenance.stock_only else ["stock", SERIES]
+    variants = ["stock", matrix.load_base(provenance.kernel).default_series]
     cells = {(machine, variant) for machine in matrix.machine_names() for variant in variants}
     tests = catalog.suite().tests
     performance = {test.name for test in tests if test.kind == "performance"}

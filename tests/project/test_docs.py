@@ -27,7 +27,7 @@ from harness import paths
 from harness.build import cells
 from harness.commands import arguments, audit, bisect, mutants, options, prefix_bench, soak, timings
 from harness.errors import UsageError
-from harness.model import catalog, matrix, selection
+from harness.model import catalog, matrix, releases, selection
 from harness.model.selection import Selection
 from harness.stats.outcome import ExitCode
 from harness.suite.extract import Observed
@@ -209,8 +209,10 @@ def check_series(task: str, wanted: Selection, given: dict[str, str]) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home in which the series and the module lie that docs speak of."""
+    """A home in which the series, the module and the kernel's source lie that docs speak of."""
     monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "linux").mkdir()
+    (tmp_path / "linux/Makefile").write_text("VERSION = 4\nPATCHLEVEL = 18\nSUBLEVEL = 0\n")
     shutil.copytree(paths.SERIES / selection.DEFAULT / "fixes", tmp_path / "my-series")
     shutil.copytree(paths.PROJECT / "tests/data/module", tmp_path / "my-module")
     return tmp_path
@@ -233,6 +235,19 @@ def invoke(results: Path, *words: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "RIG_RESULTS": str(results), "RIG_CACHE": str(results / "cache")}
     command = (sys.executable, "-m", "invoke", *words)
     return subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_settings_that_releases_have_are_those_of_the_table() -> None:
+    rows = re.findall(
+        r"^\| (\d+\.\d+) (?:to (\d+\.\d+)|and later) \| (\S+) \|$", (paths.PROJECT / "docs/machines.md").read_text(), re.M
+    )
+    assert {settings for *_, settings in rows} == set(matrix.base_names())
+    for first, last, settings in rows:
+        for release in filter(None, (first, last)):
+            base = releases.nearest(f"{release}.0", "a tree")
+            assert (base.like or base.name) == settings
+    follows = {"5.6": "5.7", "6.11": "6.12"}
+    assert [follows[last] for _, last, _ in rows[:-1]] == [first for first, *_ in rows[1:]]
 
 
 def test_the_readme_is_short() -> None:
