@@ -7,6 +7,7 @@
 #include "lib/interface.h"
 
 static typeof(find_vm_area) *find_vm;
+static typeof(remove_vm_area) *remove_vm;
 static typeof(get_vm_area_caller) *get_area_of;
 static vmt_module_alloc_fn *alloc_module;
 static vmt_module_free_fn *free_module;
@@ -23,6 +24,7 @@ const bool vmt_module_runs = VMT_MODULE_RUNS;
 void vmt_find_interface(void)
 {
 	find_vm = (void *)vmt_lookup("find_vm_area");
+	remove_vm = (void *)vmt_lookup("remove_vm_area");
 	get_area_of = (void *)vmt_lookup("get_vm_area_caller");
 	alloc_module = (void *)vmt_lookup(VMT_MODULE_ALLOC);
 	free_module = (void *)vmt_lookup(VMT_MODULE_FREE);
@@ -39,12 +41,17 @@ void vmt_find_interface(void)
 
 bool vmt_have_lookup(void)
 {
-	return find_vm && get_area_of && read_nofault && write_nofault;
+	return find_vm && remove_vm && get_area_of && read_nofault && write_nofault;
 }
 
 struct vm_struct *vmt_find_vm(const void *addr)
 {
 	return find_vm(addr);
+}
+
+struct vm_struct *vmt_remove_vm(const void *addr)
+{
+	return remove_vm(addr);
 }
 
 struct vm_struct *vmt_get_area_of(unsigned long size, unsigned long flags,

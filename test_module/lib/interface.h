@@ -15,6 +15,12 @@ bool vmt_have_lookup(void);
 /* find_vm_area(): NULL where no area is, or one without a vm_struct. */
 struct vm_struct *vmt_find_vm(const void *addr);
 
+/*
+ * remove_vm_area(): frees the area at @addr and returns its vm_struct, which is
+ * then the caller's; NULL where find_vm_area() says so.
+ */
+struct vm_struct *vmt_remove_vm(const void *addr);
+
 /* get_vm_area_caller(): an area without pages, anywhere. */
 struct vm_struct *vmt_get_area_of(unsigned long size, unsigned long flags,
 				  const void *caller);

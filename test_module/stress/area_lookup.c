@@ -51,10 +51,6 @@ static int check_found(struct vmt_thread *t, const struct vm_struct *vm)
 	return 0;
 }
 
-/*
- * Frees @vm, which nobody may find then. Its pages may be read until it is
- * purged, as TLBs still know them.
- */
 /* An area of this module; others may have got the place meanwhile. */
 static bool finds_ours(const void *addr)
 {
@@ -63,13 +59,23 @@ static bool finds_ours(const void *addr)
 	return vm && within_module((unsigned long)vm->caller, THIS_MODULE);
 }
 
+/*
+ * Frees @vm, which nobody may find then, or free once more. Its pages may be
+ * read until it is purged, as TLBs still know them. Another area waits for that
+ * as well, so that there is a list of them.
+ */
 static int free_area(struct vmt_thread *t, struct vm_struct *vm)
 {
+	struct vm_struct *other = vmt_get_area_of(PAGE_SIZE, VM_ALLOC,
+						  free_area);
 	const void *addr = vm->addr;
 	unsigned long size = vm->size;
 
+	if (other)
+		free_vm_area(other);
 	free_vm_area(vm);
-	if (vmt_find_vm(addr) || vmt_find_vm(addr + size - 1))
+	if (vmt_find_vm(addr) || vmt_find_vm(addr + size - 1) ||
+	    vmt_remove_vm(addr))
 		return vmt_fail(t, -EEXIST, "found: [%lx,%lx), which was freed",
 				ADDR(addr), ADDR(addr) + size);
 	vmt_settle();

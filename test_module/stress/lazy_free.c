@@ -70,6 +70,25 @@ static int check_unowned(struct freeing *f, const char *what)
 			vmt_lazy_max_pages());
 }
 
+/* Once all is purged, what is not owned is free. */
+static int check_purged(struct freeing *f, const char *what)
+{
+	unsigned long lost;
+	unsigned int attempt;
+
+	for (attempt = 0; attempt < 3; attempt++) {
+		vmt_settle();
+		lost = vmt_unowned_pages();
+		lost -= min(lost, f->before);
+		if (!lost)
+			return 0;
+		msleep(20);	/* others free as well */
+	}
+	return vmt_fail(f->t, -EUCLEAN,
+			"lost: %lu pages %s, which no purge gives back", lost,
+			what);
+}
+
 static struct vm_struct *take(struct freeing *f, unsigned long size)
 {
 	struct vm_struct *area = vmt_get_area(size, VM_ALLOC, VMALLOC_START,
@@ -100,7 +119,7 @@ static int free_many(struct freeing *f, unsigned long size, unsigned long nr,
 		if (!err && f->nr % count_every == 0)
 			err = check_unowned(f, what) ?: vmt_breathe(f->t);
 	}
-	return err;
+	return err ?: check_purged(f, what);
 }
 
 /*

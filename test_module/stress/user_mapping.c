@@ -150,7 +150,9 @@ static int demand_all(struct vmt_thread *t, void *area, void *other,
 	demand(m, "two pages too many", granted);
 	m.nr = pages + 1;
 	demand(m, "the guard page", granted);
+	m.skip = pages / 2;
 	m.nr = pages;
+	demand(m, "pages past the end", granted);
 	m.skip = (other - area) / PAGE_SIZE;
 	demand(m, "another area", granted);
 	/* Where the other one lies next to it, behind the guard page. */
