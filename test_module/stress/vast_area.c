@@ -32,6 +32,7 @@ int vmt_free_vast_area(struct vmt_thread *t)
 	free_vm_area(area);
 	vm_unmap_aliases();
 	vfree(vmt_vmalloc_range(PAGE_SIZE, 1));
-	vm_unmap_aliases();
+	/* Where it is at hand as a small one, it is given back. */
+	vmt_forget_searches();
 	return 0;
 }
