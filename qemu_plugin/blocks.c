@@ -81,7 +81,7 @@ static uint64_t began_site, began_at;
 
 static bool is_kernel(uint64_t at)
 {
-	return at >> 63;
+	return at >= guest->kernel;
 }
 
 /* Returns the number of a block, or MAX_BLOCKS if there is no room for it. */
@@ -210,8 +210,9 @@ static void ends(uint64_t site, uint64_t at)
 }
 
 /*
- * A callback is told the address of its instruction, of which a kernel's has
- * its upper bits set, and how many instructions its block has from it on.
+ * A callback is told the address of its instruction, whose upper bits are those
+ * of all addresses of the kernel, and how many instructions its block has from
+ * it on.
  */
 #define ADDRESS_BITS	48
 
@@ -223,7 +224,9 @@ static void *event(uint64_t at, uint64_t rest)
 
 static uint64_t place(const void *event)
 {
-	return (uintptr_t)event | ~0ull << ADDRESS_BITS;
+	const uint64_t mask = ~0ull << ADDRESS_BITS;
+
+	return ((uintptr_t)event & ~mask) | (guest->kernel >> 63 ? mask : 0);
 }
 
 static uint64_t now(const void *event)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The instructions of x86_64 and aarch64 that the plugin knows. */
+/* The instructions of x86_64, aarch64 and 32-bit Arm that the plugin knows. */
 #include <string.h>
 
 #include "guest.h"
@@ -73,9 +73,50 @@ static uint64_t arm64_target_of(const uint8_t *code, size_t size, uint64_t at)
 	return at + ((int64_t)((uint64_t)insn << 38) >> 36);
 }
 
+/*
+ * Arm ARM, F5.1, in the A32 encoding: NOP-compatible hints, CPSID, CPSIE, MSR
+ * (CPSR_c), RFE, MOVS (pc, lr), BL, B.
+ */
+static enum meaning arm_meaning(const uint8_t *code, size_t size)
+{
+	uint32_t insn;
+
+	if (size != 4)
+		return OTHER;
+	insn = word(code);
+	if ((insn & 0xffffff80) == 0xe320f000) {
+		uint32_t hint = insn & 0x7f;
+
+		return hint >= 124 ? LOOP_BEGINS + hint - 124 : OTHER;
+	}
+	if ((insn & 0xfffffebf) == 0xf10c0080)
+		return DISABLES;
+	if ((insn & 0xfffffebf) == 0xf1080080)
+		return ENABLES;
+	if ((insn & 0xfffffff0) == 0xe121f000)
+		return RESTORES;
+	if ((insn & 0xfe50ffff) == 0xf8100a00 || insn == 0xe1b0f00e)
+		return RETURNS;
+	return OTHER;
+}
+
+static uint64_t arm_target_of(const uint8_t *code, size_t size, uint64_t at)
+{
+	uint32_t insn;
+
+	if (size != 4)
+		return 0;
+	insn = word(code);
+	if ((insn & 0x0e000000) != 0x0a000000 || insn >> 28 == 0xf)
+		return 0;
+	return (uint32_t)(at + 8 + ((int32_t)(insn << 8) >> 6));
+}
+
+/* Arm's has 3 GiB for processes, below which modules have the last 16 MiB. */
 static const struct guest guests[] = {
-	{ "x86_64", x86_meaning, x86_target_of },
-	{ "aarch64", arm64_meaning, arm64_target_of },
+	{ "x86_64", 1ull << 63, x86_meaning, x86_target_of },
+	{ "aarch64", 1ull << 63, arm64_meaning, arm64_target_of },
+	{ "arm", 0xbf000000, arm_meaning, arm_target_of },
 };
 
 const struct guest *guest_find(const char *target)

@@ -38,8 +38,8 @@ static char *tests;
 module_param(tests, charp, 0444);
 MODULE_PARM_DESC(tests, "Names of the tests to run, separated by commas; none to load the module and do nothing");
 
-static unsigned long mask;
-module_param(mask, ulong, 0444);
+static unsigned long long mask;
+module_param(mask, ullong, 0444);
 MODULE_PARM_DESC(mask, "Tests to run as bits in the order of the table (0, the default: all performance tests)");
 
 module_param_named(loops, vmt_params.loops, ulong, 0444);
@@ -91,7 +91,7 @@ MODULE_PARM_DESC(alloc_limit, "Nanoseconds that an allocation may take in longes
 module_param_named(free_limit, vmt_params.free_limit, uint, 0444);
 MODULE_PARM_DESC(free_limit, "Nanoseconds that a free may take in longest_call_test (default 10000000; 0: for ever)");
 
-module_param_named(seed, vmt_params.seed, ulong, 0444);
+module_param_named(seed, vmt_params.seed, ullong, 0444);
 MODULE_PARM_DESC(seed, "Seed of the pseudo random numbers (default 42)");
 
 module_param_named(second, vmt_params.second, charp, 0444);
@@ -140,7 +140,7 @@ static int __init check_params(void)
 
 static int __init vmalloc_test_init(void)
 {
-	unsigned long selected;
+	u64 selected;
 	int err;
 
 	err = vmt_select(tests, mask, &selected);

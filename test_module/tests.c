@@ -19,14 +19,14 @@ const struct vmt_test vmt_tests[] = {
 
 const unsigned int vmt_nr_tests = ARRAY_SIZE(vmt_tests);
 
-static unsigned long performance_tests(void)
+static u64 performance_tests(void)
 {
-	unsigned long mask = 0;
+	u64 mask = 0;
 	unsigned int i;
 
 	for (i = 0; i < vmt_nr_tests; i++)
 		if (!(vmt_tests[i].flags & (VMT_STRESS | VMT_SWEEP)))
-			mask |= BIT(i);
+			mask |= BIT_ULL(i);
 	return mask;
 }
 
@@ -40,7 +40,7 @@ static int find_test(const char *name)
 	return -EINVAL;
 }
 
-static int select_by_name(const char *names, unsigned long *selected)
+static int select_by_name(const char *names, u64 *selected)
 {
 	char *copy, *rest, *name;
 	int err = 0;
@@ -59,14 +59,14 @@ static int select_by_name(const char *names, unsigned long *selected)
 			err = index;
 			break;
 		}
-		*selected |= BIT(index);
+		*selected |= BIT_ULL(index);
 	}
 	kfree(copy);
 	return err;
 }
 
 /* Names, or a mask, or neither: all performance tests. */
-int vmt_select(const char *names, unsigned long mask, unsigned long *selected)
+int vmt_select(const char *names, u64 mask, u64 *selected)
 {
 	*selected = 0;
 	if (names && *names && mask) {
@@ -78,8 +78,8 @@ int vmt_select(const char *names, unsigned long mask, unsigned long *selected)
 	if (names && *names)
 		return select_by_name(names, selected);
 
-	if (mask & ~GENMASK(vmt_nr_tests - 1, 0)) {
-		pr_err("mask=%#lx: there are only %u tests\n", mask,
+	if (mask & ~GENMASK_ULL(vmt_nr_tests - 1, 0)) {
+		pr_err("mask=%#llx: there are only %u tests\n", mask,
 		       vmt_nr_tests);
 		return -EINVAL;
 	}

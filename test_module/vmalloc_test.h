@@ -34,7 +34,7 @@ struct vmt_params {
 	unsigned int wait_limit;
 	unsigned int alloc_limit;
 	unsigned int free_limit;
-	unsigned long seed;
+	unsigned long long seed;
 	char *second;	/* the file of vmalloc_second */
 	cpumask_t cpus;
 };
@@ -107,7 +107,7 @@ struct vmt_thread {
 /* tests.c: the table, and which tests of it the parameters ask for. */
 extern const struct vmt_test vmt_tests[];
 extern const unsigned int vmt_nr_tests;
-int vmt_select(const char *names, unsigned long mask, unsigned long *selected);
+int vmt_select(const char *names, u64 mask, u64 *selected);
 
 /* The function of each test. */
 #define VMT_TEST(name, flags)	name

@@ -48,33 +48,52 @@ def download(architecture: str, packages: Sequence[str], into: Path, *, dependen
     Raises RigError with apt's message if one cannot be downloaded.
     """
     folder = paths.cache() / "apt" / architecture
+    command = ("install", "--yes", "--download-only") if dependencies else ("download",)
+    error = _unavailable(architecture)
+    (into / "partial").mkdir(parents=True, exist_ok=True)
     with files.locked(folder):
         if not files.whole(folder / "state"):
             # apt was killed, or the host lost its power: apt reads no lists, nor replaces them, if one is incomplete.
             shutil.rmtree(folder / "state", ignore_errors=True)
-        for name in ("state/lists/partial", "cache/archives/partial"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        files.write(folder / "status", "")
-        configuration = folder / "apt.conf"
-        files.write(configuration, _CONFIGURATION.format(architecture=architecture, folder=folder, silence=_SILENCE))
-        apt = ("apt-get", "--quiet", "-c", configuration)
-        error = _unavailable(architecture)
-        stale: RigError | None = None
+        apt = ("apt-get", "--quiet", "-c", _configured(folder, architecture))
+        fetch = (*apt, "-o", f"Dir::Cache::archives={into}", *command, *packages)
+        stale = _update(apt, folder, error)
         try:
-            shell.output((*apt, "update"), error=error)
-            files.seal(folder / "state")
-        except RigError as trouble:  # perhaps of a source that has none of the packages
-            stale = trouble
-        command = ("install", "--yes", "--download-only") if dependencies else ("download",)
-        archive = "Dir::Cache::archives=" + str(into)
-        (into / "partial").mkdir(parents=True, exist_ok=True)
-        try:
-            shell.output((*apt, "-o", archive, *command, *packages), cwd=into, error=error)
+            shell.output(fetch, cwd=into, error=error)
         except RigError as trouble:
-            if stale:
+            if not stale:
+                raise
+            # One list is broken, and an old one in its place names packages that are gone: what do the others have without it?
+            shutil.rmtree(folder / "state")
+            _configured(folder, architecture)
+            _update(apt, folder, error)
+            try:
+                shell.output(fetch, cwd=into, error=error)
+            except RigError:
                 raise stale from trouble
-            raise
     return sorted(into.glob("*.deb"))
+
+
+def _configured(folder: Path, architecture: str) -> Path:
+    """Make the folders that apt works in, and return its configuration."""
+    for name in ("state/lists/partial", "cache/archives/partial"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    files.write(folder / "status", "")
+    files.write(folder / "apt.conf", _CONFIGURATION.format(architecture=architecture, folder=folder, silence=_SILENCE))
+    return folder / "apt.conf"
+
+
+def _update(apt: tuple[str | Path, ...], folder: Path, error: type[RigError]) -> RigError | None:
+    """Fetch the lists; return the trouble if one could not be had, perhaps of a source that has none of the packages.
+
+    apt takes those that it can have, and keeps the old ones of the others.
+    """
+    try:
+        shell.output((*apt, "update"), error=error)
+    except RigError as trouble:
+        return trouble
+    files.seal(folder / "state")
+    return None
 
 
 def unpack(package: Path, into: Path) -> None:

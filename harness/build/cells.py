@@ -35,7 +35,7 @@ def cells(wanted: Selection, base: Base, variants: tuple[Variant, ...] = ()) -> 
     if wanted.each_patch and not name:
         raise UsageError(f"--each-patch needs a series, and Linux {base.name} has no default one; name one with --series.")
     names = _words(wanted.variant) or [STOCK, *([f"{name}{_EACH}" if wanted.each_patch else name] if name else [])]
-    machines = _words(wanted.machine) or matrix.machine_names()
+    machines = _words(wanted.machine) or matrix.default_machines()
     return matrix.cells(
         [matrix.load_machine(machine) for machine in dict.fromkeys(machines)],
         variants or [matrix.find_variant(base, variant, series) for variant in _expanded(base, names, series)],

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 _SET = re.compile(r"^(CONFIG_\w+)=(.*)$")
 _UNSET = re.compile(r"^# (CONFIG_\w+) is not set$")
 _DECLARED = re.compile(r"^[ \t]*(?:menu)?config[ \t]+(\w+)", re.M)
-_OFF = "n"
+OFF = "n"
+"""value of a symbol that is not set"""
 
 
 def parse(text: str) -> dict[str, str]:
@@ -19,7 +20,7 @@ def parse(text: str) -> dict[str, str]:
         if match := _SET.match(line.strip()):
             symbols[match[1]] = match[2]
         elif match := _UNSET.match(line.strip()):
-            symbols[match[1]] = _OFF
+            symbols[match[1]] = OFF
     return symbols
 
 
@@ -33,7 +34,7 @@ def merge(fragments: Iterable[str]) -> dict[str, str]:
 
 def render(symbols: Mapping[str, str]) -> str:
     """Return `symbols` in the format of a .config."""
-    lines = (f"# {name} is not set" if value == _OFF else f"{name}={value}" for name, value in symbols.items())
+    lines = (f"# {name} is not set" if value == OFF else f"{name}={value}" for name, value in symbols.items())
     return "\n".join(lines) + "\n"
 
 
@@ -43,9 +44,9 @@ def lost(asked: Mapping[str, str], actual: Mapping[str, str]) -> dict[str, str]:
     A symbol that is asked to be off may be absent from `actual`.
     """
     return {
-        name: f"{name} was asked to be {value} and became {actual.get(name, _OFF)}"
+        name: f"{name} was asked to be {value} and became {actual.get(name, OFF)}"
         for name, value in asked.items()
-        if actual.get(name, _OFF) != value
+        if actual.get(name, OFF) != value
     }
 
 

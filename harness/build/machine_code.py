@@ -2,7 +2,7 @@
 """References of machine code that have no relocation, or whose relocation needs a correction.
 
 An assembler resolves a call within its section itself, so that the distance to the callee is part of the code.
-The encodings are those of the x86_64 and AArch64 ELF psABIs; code of other machines is not changed.
+The encodings are those of the ELF ABIs of x86_64, AArch64 and Arm; code of other machines is not changed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-_X86_64, _AARCH64 = 62, 183
+_X86_64, _AARCH64, _ARM = 62, 183, 40
 """EM_* of the ELF header"""
 _RELATIVE = (2, 4)
 """R_X86_64_PC32 and PLT32: relative to their four bytes, while the processor counts from the end of the instruction"""
@@ -22,8 +22,14 @@ _IMMEDIATE_4, _IMMEDIATE_1, _TEST_1, _TEST_4 = (0x69, 0x81, 0xC7), (0x6B, 0x80, 
 """opcodes whose memory operand is followed by an immediate operand of 4 or 1 bytes"""
 _SHORT = 0x66
 """the prefix that shortens an immediate operand from four bytes to two"""
-_BRANCH, _BRANCHES, _DISTANCE = 0x7C000000, 0x14000000, 0x03FFFFFF
-"""AArch64's B and BL: mask and value of the opcode, and mask of the distance in instructions"""
+_BRANCH, _BRANCHES = 0x7C000000, 0x14000000
+"""AArch64's B and BL: mask and value of the opcode"""
+_ARM_BRANCH, _ARM_BRANCHES, _ARM_DISTANCE, _ARM_ALWAYS = 0x0E000000, 0x0A000000, 0x00FFFFFF, 0xF0000000
+"""the same of Arm's, on any condition but the one that makes it another instruction; a distance begins two instructions later"""
+_ARM_WORDS, _ARM_31, _ARM_CALLS, _ARM_HALVES = (2, 3), (42,), (1, 28, 29), (43, 44, 45, 46)
+"""R_ARM_ABS32 and REL32; PREL31; PC24, CALL and JUMP24; MOVW and MOVT: the forms in which an addend is in the code"""
+_ARM_IMMEDIATE = 0x000F0FFF
+"""of MOVW and MOVT: four bits, and twelve"""
 
 
 def branches(machine: int, code: Array, starts: Array, taken: Array) -> tuple[Array, Array]:
@@ -33,15 +39,51 @@ def branches(machine: int, code: Array, starts: Array, taken: Array) -> tuple[Ar
     """
     if machine == _X86_64:
         return _x86_branches(code, starts, taken)
+    words = code[: len(code) // 4 * 4].view("<u4")
     if machine == _AARCH64:
-        words = code[: len(code) // 4 * 4].view("<u4")
         at = np.flatnonzero((words & _BRANCH) == _BRANCHES)
-        distance = ((words[at] & _DISTANCE) << 6).view(np.int32) >> 6
-        targets = at * 4 + distance.astype(np.int64) * 4
-        known = np.isin(targets, starts) & ~np.isin(at * 4, taken)
-        words[at[known]] &= ~np.uint32(_DISTANCE)
-        return at[known] * 4, targets[known]
+        return _word_branches(words, at, 26, starts, taken)
+    if machine == _ARM:
+        at = np.flatnonzero(((words & _ARM_BRANCH) == _ARM_BRANCHES) & ((words & _ARM_ALWAYS) != _ARM_ALWAYS))
+        return _word_branches(words, at, 24, starts, taken, ahead=8)
     return np.zeros(0, np.int64), np.zeros(0, np.int64)
+
+
+def _word_branches(words: Array, at: Array, bits: int, starts: Array, taken: Array, ahead: int = 0) -> tuple[Array, Array]:
+    """Return the same for instructions of a word at `at`, whose last `bits` bits are a distance in words from `ahead` bytes on."""
+    distance = _signed(words[at], bits)
+    targets = at * 4 + ahead + distance * 4
+    known = np.isin(targets, starts) & ~np.isin(at * 4, taken)
+    words[at[known]] &= ~np.uint32((1 << bits) - 1)
+    return at[known] * 4, targets[known]
+
+
+def _signed(words: Array, bits: int) -> Array:
+    """Return the last `bits` bits of each word as a number with a sign."""
+    return ((words << np.uint32(32 - bits)).view(np.int32) >> (32 - bits)).astype(np.int64)
+
+
+def implicit(machine: int, data: Array, offsets: Array, types: Array) -> Array:
+    """Return the addends that are in `data` itself, for relocations whose table has none, and set them to 0 there."""
+    addends = np.zeros(len(offsets), np.int64)
+    if machine != _ARM:
+        return addends
+    for kinds, mask in (
+        (_ARM_WORDS, 0xFFFFFFFF),
+        (_ARM_31, 0x7FFFFFFF),
+        (_ARM_CALLS, _ARM_DISTANCE),
+        (_ARM_HALVES, _ARM_IMMEDIATE),
+    ):
+        chosen = np.isin(types, kinds) & (offsets + 4 <= len(data))
+        places = offsets[chosen][:, None] + np.arange(4)
+        words = np.ascontiguousarray(data[places]).view("<u4").reshape(-1)
+        if kinds is _ARM_HALVES:
+            found = _signed((words >> 4 & 0xF000) | (words & 0xFFF), 16)
+        else:
+            found = _signed(words, mask.bit_length()) * (4 if kinds is _ARM_CALLS else 1)
+        addends[chosen] = found
+        data[places] = (words & ~np.uint32(mask)).astype("<u4").view(np.uint8).reshape(-1, 4)
+    return addends
 
 
 def _x86_branches(code: Array, starts: Array, taken: Array) -> tuple[Array, Array]:

@@ -109,7 +109,8 @@ class RelocatableKernel:
                 continue
             code = self._data[number]
             table = relocations.get(number, np.zeros(0, elf.RELOCATION))
-            offsets, addends = table["offset"].astype(np.int64), table["addend"].copy()
+            offsets = table["offset"].astype(np.int64)
+            addends = table["addend"] + machine_code.implicit(file.machine, code, offsets, table["type"])
             if section.flags & elf.EXECUTE:
                 addends += machine_code.beyond(file.machine, code, offsets, table["type"])
             columns = (offsets.tolist(), table["type"].tolist(), table["symbol"].tolist(), addends.tolist())

@@ -21,7 +21,8 @@ from harness.model.selection import Selection, each_kernel, refine
 from harness.stats.outcome import ExitCode
 
 HELP = {
-    "machine": "machines to use, as in qemu_configs/ (default: all, of a trace the one that is like this host)",
+    "machine": "machines to use, as in qemu_configs/ (default: all but those whose file says default = false, of a trace the one"
+    " that is like this host)",
     "variant": "kernels to compare: stock, a series in kernel_patches/, NAME@2 for its first two patches,"
     " NAME@* for stock and every prefix (default: stock and the default series)",
     "each_patch": "each patch of the series that --series names, or the default one, as NAME@* does; not with --variant",

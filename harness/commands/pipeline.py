@@ -14,6 +14,7 @@ import pytest
 
 from harness import paths
 from harness.build import (
+    absent,
     cells,
     changed_lines,
     effect,
@@ -102,6 +103,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         sources.notes
         + unknown_symbols.note(sources.base, ((kbuild.configuration(sources.base, of.cell), of.kernel.config) for of in built))
         + sandbox.notes()
+        + absent.notes(sources.base, selected)
         + tuple(dict.fromkeys(note for done in patched.values() for note in done.notes))  # prefixes of a series share most
         + effect.notes(built, patched)
         + (_borrowed(built) if other else () if wanted.plain else _unwatched(built))

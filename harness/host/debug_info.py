@@ -18,7 +18,7 @@ from harness.errors import UsageError
 from harness.host import shell
 
 # Each binutils reads files of its own machine only; these are Debian's prefixes.
-PREFIXES = {"EM_X86_64": "x86_64-linux-gnu-", "EM_AARCH64": "aarch64-linux-gnu-"}
+PREFIXES = {"EM_X86_64": "x86_64-linux-gnu-", "EM_AARCH64": "aarch64-linux-gnu-", "EM_ARM": "arm-linux-gnueabi-"}
 _PLACE = re.compile(r"^(.+):(\d+)(?: \(discriminator \d+\))?$")
 _UNKNOWN = "??"
 _ROW = re.compile(rb"^\S+ +(\d+) +0x([0-9a-f]+)\b.*?( x)?$")

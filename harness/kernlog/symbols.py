@@ -21,7 +21,8 @@ from harness.host.debug_info import Line, Source
 from harness.host.elf import UNNAMED
 from harness.model.trouble import Frame, Trouble
 
-_SYMBOL = struct.Struct("<IBBHQQ")
+_SYMBOLS = {32: (struct.Struct("<IIIBBH"), (0, 5, 1, 2)), 64: (struct.Struct("<IBBHQQ"), (0, 3, 4, 5))}
+"""by the bits of addresses: an entry of the symbol table, and which of its fields are name, section, address and size"""
 _SECTIONS = 0xFF00
 """SHN_LORESERVE: numbers from here on are not those of sections"""
 _EXECUTABLE = 0x4
@@ -137,7 +138,7 @@ def _table(path: Path, modified: int, size: int) -> Mapping[str, Sequence[_Funct
 
 
 def _read(elf: ELFFile, path: Path) -> Mapping[str, Sequence[_Function]]:
-    if elf["e_machine"] not in debug_info.PREFIXES or not elf.little_endian or elf.elfclass != 64:
+    if elf["e_machine"] not in debug_info.PREFIXES or not elf.little_endian:
         raise UsageError(f"{path} is for a machine that call traces cannot be resolved for; name a kernel of the log's machine.")
     sections = list(elf.iter_sections())
     relocatable = elf["e_type"] == "ET_REL"
@@ -171,7 +172,9 @@ def _entries(elf: ELFFile) -> Iterator[tuple[bytes, int, int, int]]:
         return
     names = elf.get_section(symbols["sh_link"]).data()
     data = symbols.data()
-    for name_at, _, _, section, start, size in _SYMBOL.iter_unpack(data[: len(data) - len(data) % _SYMBOL.size]):
+    entry, fields = _SYMBOLS[elf.elfclass]
+    for values in entry.iter_unpack(data[: len(data) - len(data) % entry.size]):
+        name_at, section, start, size = (values[field] for field in fields)
         yield names[name_at : names.index(b"\0", name_at)], section, start, size
 
 

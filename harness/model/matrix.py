@@ -76,6 +76,8 @@ class Machine(TomlTable, frozen=True):
     description: str
     build: Build
     qemu: Qemu
+    default: bool = True
+    """False if it is used only where ``--machine`` names it"""
     name: str = ""
 
 
@@ -152,6 +154,11 @@ class Cell(msgspec.Struct, frozen=True):
 def machine_names() -> list[str]:
     """Return the machines that have a file in qemu_configs/."""
     return sorted(path.stem for path in paths.MACHINES.glob("*.toml"))
+
+
+def default_machines() -> list[str]:
+    """Return the machines that are used where none is named."""
+    return [name for name in machine_names() if load_machine(name).default]
 
 
 def own_machine(architecture: str) -> str:

@@ -89,6 +89,7 @@ def dump(machine: Vm, file: Path, size: int, kernel: Kernel) -> str:
         return f"no core: {file.parent} has {free >> 20} MiB left, which its memory of {size >> 20} MiB, written twice, would fill"
     raw, whole = file.with_name(f".{file.name}.raw"), file.with_name(f".{file.name}")
     try:
+        _check_architecture(kernel.vmlinux)
         process.unlimited(machine.state.pid)
         arguments = {"paging": False, "protocol": f"file:{raw}"}
         qmp.execute(machine.sockets / sockets.QMP, "dump-guest-memory", arguments, deadline=_DUMP_SECONDS)
@@ -109,6 +110,7 @@ def convert(dump: Path, core: Path, vmlinux: Path, config: Path) -> None:
     the dump; then there is no `core`, but gdb can still read QEMU's dump.
     """
     try:
+        _check_architecture(vmlinux)
         with dump.open("rb") as file:
             source = _Dump(file)
             facts = "".join(f"{name}={value}\n" for name, value in _facts(source, vmlinux, config)).encode()
@@ -119,6 +121,17 @@ def convert(dump: Path, core: Path, vmlinux: Path, config: Path) -> None:
     except OSError as error:
         core.unlink(missing_ok=True)
         raise RigError(f"{dump} cannot be converted to a core: {error.filename or core}: {error.strerror}.") from error
+
+
+def _check_architecture(vmlinux: Path) -> None:
+    """Raise RigError for a kernel of an architecture whose cores the rig cannot make."""
+    with vmlinux.open("rb") as file:
+        architecture = ELFFile(file)["e_machine"]
+    if architecture not in _MACHINES:
+        raise RigError(
+            f"the rig makes no core for drgn and crash of the architecture {architecture.removeprefix('EM_')}; look at the guest"
+            " with `invoke gdb` while it is up (--on-failure keep)."
+        )
 
 
 def _padded(data: bytes) -> bytes:

@@ -9,6 +9,7 @@ import re
 import socket
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.errors import VmLost
 from harness.host.deadline import POLL, Deadline
@@ -23,13 +24,34 @@ _QUIET = 0.5
 _HEARS_WITHIN = 3.0
 """seconds within which a guest that takes interrupts answers a SysRq key"""
 _CPU = re.compile(r"^\s*CPU#\d+", re.M)
-_FP = re.compile(r"\b(?:RBP|X29)=\s*([0-9a-f]{16})\b")
-_WORD = re.compile(r"\b0x([0-9a-f]{16})\b")
+_WORD = re.compile(r"\b0x([0-9a-f]+)\b")
 _DEEPEST = 32
 """maximum entries of a call trace"""
-_PC = re.compile(r"\b(?:RIP|PC)=\s*([0-9a-f]{8,16})\b")
-_VECTORS = re.compile(r"^\s*(?:FCW|FPCW|FPCR|Q00)=.*", re.M | re.S)
+_PC = re.compile(r"\b(?:RIP|PC|R15)=\s*([0-9a-f]{8,16})\b")
+_VECTORS = re.compile(r"^\s*(?:FCW|FPCW|FPCR|Q00|s00)=.*", re.M | re.S)
 """floating-point and vector registers, to leave out"""
+
+
+class _Layout(NamedTuple):
+    """How a function's frame lies in memory; QEMU's name of the register with the frame pointer tells which it is."""
+
+    pointer: re.Pattern[str]
+    asks: str
+    """QEMU's command for the words of a frame"""
+    above: int
+    """which of these words is the pointer to the caller's frame"""
+    back: int
+    """which is the return address"""
+    sign: int
+    """bit that only addresses of the kernel have"""
+
+
+# The pointer leads to the caller's pointer and the return address, on 32-bit Arm (APCS) to the end of a block of four:
+# the caller's pointer, its stack, the return address, and where the function began.
+_LAYOUTS = (
+    _Layout(re.compile(r"\b(?:RBP|X29)=\s*([0-9a-f]{16})\b"), "x /2gx {:#x}", 0, 1, 63),
+    _Layout(re.compile(r"\bR11=\s*([0-9a-f]{8})\b"), "x /4wx {:#x} - 12", 0, 2, 31),
+)
 
 
 def question(machine: Vm, symbols: Path, *, harmless: bool) -> Testimony:
@@ -60,20 +82,25 @@ def _registers(machine: Vm) -> list[str]:
 
 def _walk(machine: Vm, registers: str, table: _Symbols) -> tuple[Frame, ...]:
     """Return the call trace of a CPU by its frame pointers, which every kernel of the rig has."""
-    at, pointer = _PC.search(registers), _FP.search(registers)
+    at = _PC.search(registers)
     frames = [table.frame(int(at[1], 16), exact=True)] if at else []
-    frame = int(pointer[1], 16) if pointer else 0
-    while frame >> 63 and len(frames) < _DEEPEST:
+    for layout in _LAYOUTS:
+        if pointer := layout.pointer.search(registers):
+            _climb(machine, layout, int(pointer[1], 16), frames, table)
+            break
+    return tuple(frames)
+
+
+def _climb(machine: Vm, layout: _Layout, frame: int, frames: list[Frame], table: _Symbols) -> None:
+    """Add the callers whose frames lie above that at `frame`."""
+    while frame >> layout.sign and len(frames) < _DEEPEST:
         try:
-            words = _WORD.findall(machine.monitor(f"x /2gx {frame:#x}"))
-        except VmLost:
+            words = _WORD.findall(machine.monitor(layout.asks.format(frame)))
+            above, back = (int(words[which], 16) for which in (layout.above, layout.back))
+        except (VmLost, IndexError):
             break
-        if len(words) != 2:
-            break
-        above, back = (int(word, 16) for word in words)
         frames.append(table.frame(back, exact=False))
         frame = above if above > frame else 0
-    return tuple(frames)
 
 
 def _press(machine: Vm, key: str) -> str:

@@ -9,6 +9,7 @@
 
 #include "checks/fill_hole.h"
 #include "lib/areas.h"
+#include "lib/room.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 
@@ -16,8 +17,8 @@
  * Others need space while a hole is taken: of a large one this much stays
  * free, at its end in one request and at its start in another.
  */
-#define LEFT_FREE	SZ_64M
-#define LARGE_HOLE	((unsigned long)SZ_1G)
+#define LEFT_FREE	(LARGE_HOLE / 16)
+#define LARGE_HOLE	vmt_unit()
 
 /* With KASAN_VMALLOC an area has shadow memory of an eighth of its size. */
 #define MOST		(IS_ENABLED(CONFIG_KASAN_VMALLOC) ? SZ_16M : ULONG_MAX)

@@ -14,7 +14,7 @@
 #include "lib/fail.h"
 #include "vmalloc_test.h"
 
-#define WORD	sizeof(u64)
+#define WORD	((unsigned long)sizeof(u64))
 
 static u64 pattern(const void *addr, u64 tag)
 {

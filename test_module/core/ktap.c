@@ -8,6 +8,7 @@
 #include "checks/memory.h"
 #include "core/histogram.h"
 #include "core/ktap.h"
+#include "lib/room.h"
 #include "vmalloc_test.h"
 
 /* A line of buckets, which printk() would cut off from 990 characters on. */
@@ -25,7 +26,7 @@
 void vmt_ktap_begin(unsigned int nr_tests)
 {
 	pr_info("KTAP version 1\n");
-	pr_info("# param loops=%lu repeat=%u busy=%lu holes=%lu latency=%u memory=%u trace=%d settle=%d threads=%u cpus=%*pbl seed=%lu\n",
+	pr_info("# param loops=%lu repeat=%u busy=%lu holes=%lu latency=%u memory=%u trace=%d settle=%d threads=%u cpus=%*pbl seed=%llu\n",
 		vmt_params.loops, vmt_params.repeat, vmt_params.busy,
 		vmt_params.holes, vmt_params.latency, vmt_params.memory,
 		vmt_params.trace, vmt_params.settle, vmt_params.threads,
@@ -163,6 +164,20 @@ void vmt_ktap_note(const struct vmt_thread *t, const char *fmt, ...)
 	figures.va = &args;
 	pr_info("# note test=%s thread=%u %pV\n", t->run->test->name, t->id,
 		&figures);
+	va_end(args);
+}
+
+void vmt_ktap_scaled(const struct vmt_thread *t, const char *fmt, ...)
+{
+	struct va_format what = { .fmt = fmt };
+	va_list args;
+
+	if (t->id || t->run->pass != VMT_PASS_SAMPLE || t->run->repeat)
+		return;
+	va_start(args, fmt);
+	what.va = &args;
+	pr_info("# scaled test=%s to %lu MiB: %pV\n", t->run->test->name,
+		vmt_range_size() / SZ_1M, &what);
 	va_end(args);
 }
 

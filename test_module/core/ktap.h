@@ -22,6 +22,14 @@ void vmt_ktap_memory(const struct vmt_run *run,
 void vmt_ktap_holes(const struct vmt_thread *t, unsigned long holes,
 		    unsigned long hits);
 void vmt_ktap_space(const struct vmt_thread *t, u64 ops, u64 held, u64 span);
+
+/*
+ * Says what a test leaves out or does less of, as the vmalloc range is small:
+ * once, however many threads and samples it has. To be called at its start.
+ */
+__printf(2, 3)
+void vmt_ktap_scaled(const struct vmt_thread *t, const char *fmt, ...);
+
 __printf(2, 3)
 void vmt_ktap_note(const struct vmt_thread *t, const char *fmt, ...);
 void vmt_ktap_pass(struct vmt_totals *totals, const char *name);

@@ -67,16 +67,19 @@ static const char *obstacle(const struct session *session,
  * Runs test n of @tests where bit n of @selected is set. Returns 0 whatever
  * the tests found, -EINTR when the loader is to be killed.
  */
-int vmt_run_selected(const struct vmt_test *tests, unsigned long selected)
+int vmt_run_selected(const struct vmt_test *tests, u64 selected)
 {
 	struct session session = { };
 	unsigned int i;
 
-	vmt_ktap_begin(hweight_long(selected));
-	for_each_set_bit(i, &selected, BITS_PER_LONG) {
+	vmt_ktap_begin(hweight64(selected));
+	for (i = 0; i < vmt_nr_tests; i++) {
 		const struct vmt_test *test = &tests[i];
-		const char *why = obstacle(&session, test);
+		const char *why;
 
+		if (!(selected & BIT_ULL(i)))
+			continue;
+		why = obstacle(&session, test);
 		if (why)
 			vmt_ktap_skip(&session.totals, test->name, why);
 		else

@@ -5,6 +5,6 @@
 
 #include "vmalloc_test.h"
 
-int vmt_run_selected(const struct vmt_test *tests, unsigned long selected);
+int vmt_run_selected(const struct vmt_test *tests, u64 selected);
 
 #endif /* VMALLOC_TEST_RUNNER_H */

@@ -3,6 +3,7 @@
 #ifndef VMALLOC_TEST_COMPAT_H
 #define VMALLOC_TEST_COMPAT_H
 
+#include <linux/hrtimer.h>
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
@@ -204,28 +205,25 @@ static inline void vmt_unlock_mm(struct mm_struct *mm)
 
 #endif
 
-/* bdebd6a2831b (5.7) hands on by how many pages to go into the area. */
-#if KERNEL_VERSION(5, 7, 0) > LINUX_VERSION_CODE
-
+/*
+ * bdebd6a2831b (5.7) hands on by how many pages to go into the area. Stable
+ * releases before 5.7 have it too, so the type tells, not the version.
+ */
 static inline int vmt_remap_by(typeof(remap_vmalloc_range_partial) *remap,
 			       struct vm_area_struct *vma,
 			       unsigned long user, void *area,
 			       unsigned long skip, unsigned long size)
 {
-	return remap(vma, user, area + skip * PAGE_SIZE, size);
+	int (*by_address)(struct vm_area_struct *vma, unsigned long user,
+			  void *area, unsigned long size) = (void *)remap;
+	int (*by_page)(struct vm_area_struct *vma, unsigned long user,
+		       void *area, unsigned long skip, unsigned long size) =
+		(void *)remap;
+
+	if (__builtin_types_compatible_p(typeof(remap), typeof(by_address)))
+		return by_address(vma, user, area + skip * PAGE_SIZE, size);
+	return by_page(vma, user, area, skip, size);
 }
-
-#else
-
-static inline int vmt_remap_by(typeof(remap_vmalloc_range_partial) *remap,
-			       struct vm_area_struct *vma,
-			       unsigned long user, void *area,
-			       unsigned long skip, unsigned long size)
-{
-	return remap(vma, user, area, skip, size);
-}
-
-#endif
 
 /* Pages that CPUs have not yet added to the sum; may be negative. */
 static inline long vmt_slab_pages_noted(void)
@@ -250,6 +248,45 @@ static inline long vmt_slab_pages_noted(void)
 #define VMT_KMALLOC_CACHE(shift)	(kmalloc_caches[shift])
 #else
 #define VMT_KMALLOC_CACHE(shift)	(kmalloc_caches[KMALLOC_NORMAL][shift])
+#endif
+
+/*
+ * Since 908a1d775422 (6.13) the function is an argument; 9779489a31d7 (6.15)
+ * removed the other way.
+ */
+#if KERNEL_VERSION(6, 13, 0) > LINUX_VERSION_CODE
+
+static inline void vmt_hrtimer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*f)(struct hrtimer *),
+				     clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = f;
+}
+
+#else
+
+static inline void vmt_hrtimer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*f)(struct hrtimer *),
+				     clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_setup(timer, f, clock, mode);
+}
+
+#endif
+
+/* Since 4.19 they can be written where an architecture has no name for them. */
+#ifdef PAGE_KERNEL_RO
+#define VMT_PAGE_READONLY	PAGE_KERNEL_RO
+#else
+#define VMT_PAGE_READONLY	PAGE_KERNEL
+#endif
+
+/* On 32-bit Arm entries are set along with what the hardware alone sees. */
+#ifdef set_pte_ext
+#define VMT_SET_PTE(entry, pte)	set_pte_ext(entry, pte, 0)
+#else
+#define VMT_SET_PTE(entry, pte)	set_pte(entry, pte)
 #endif
 
 /*

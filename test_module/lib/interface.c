@@ -90,6 +90,11 @@ struct vm_struct *vmt_alloc_vm_area(size_t size, pte_t **ptes)
 	return alloc_area(size, ptes);
 }
 
+void vmt_set_entry(pte_t *entry, struct page *page)
+{
+	VMT_SET_PTE(entry, mk_pte(page, PAGE_KERNEL));
+}
+
 bool vmt_have_exec(void)
 {
 	return alloc_exec;
@@ -100,9 +105,22 @@ void *vmt_vmalloc_exec(unsigned long size)
 	return alloc_exec(size);
 }
 
+bool vmt_have_readonly(void)
+{
+	return pgprot_val(VMT_PAGE_READONLY) != pgprot_val(PAGE_KERNEL);
+}
+
 void *vmt_vmalloc_readonly(unsigned long size, gfp_t gfp)
 {
-	return vmt_vmalloc_prot(size, gfp, PAGE_KERNEL_RO);
+	if (!vmt_have_readonly())
+		return NULL;
+	return vmt_vmalloc_prot(size, gfp, VMT_PAGE_READONLY);
+}
+
+void *vmt_map_readonly(struct page **pages, unsigned int nr,
+		       unsigned long flags)
+{
+	return vmap(pages, nr, flags, VMT_PAGE_READONLY);
 }
 
 bool vmt_have_module_space(void)

@@ -34,11 +34,19 @@ bool vmt_writable(void *addr);
 bool vmt_have_alloc_vm_area(void);
 struct vm_struct *vmt_alloc_vm_area(size_t size, pte_t **ptes);
 
+/* Maps a page of the kernel's by an entry of the page table. */
+void vmt_set_entry(pte_t *entry, struct page *page);
+
 /* vmalloc_exec(), which 7a0e27b2a0ce (5.8) removed. */
 bool vmt_have_exec(void);
 void *vmt_vmalloc_exec(unsigned long size);
 
-/* __vmalloc() of pages that cannot be written; NULL from 5.8 on. */
+/* Pages that cannot be written, where the kernel has a name for them. */
+bool vmt_have_readonly(void);
+void *vmt_map_readonly(struct page **pages, unsigned int nr,
+		       unsigned long flags);
+
+/* __vmalloc() of such pages; NULL from 5.8 on, and where there are none. */
 void *vmt_vmalloc_readonly(unsigned long size, gfp_t gfp);
 
 /* VM_NO_GUARD where vmap() takes it, or 0. */

@@ -19,6 +19,8 @@
 #define VMT_RETURN		0xc3		/* ret */
 #elif defined(CONFIG_ARM64)
 #define VMT_RETURN		0xd65f03c0	/* ret */
+#elif defined(CONFIG_ARM) && !defined(CONFIG_THUMB2_KERNEL)
+#define VMT_RETURN		0xe12fff1e	/* bx lr */
 #else
 #define VMT_RETURN		0
 #endif
@@ -32,6 +34,10 @@ static __always_inline void vmt_mark(const int number)
 #elif defined(CONFIG_ARM64)
 	/* a hint that no extension has been given */
 	asm volatile("hint %c0" : : "i" (123 + number) : "memory");
+#elif defined(CONFIG_ARM) && !defined(CONFIG_THUMB2_KERNEL)
+	/* the same hints, which the assembler knows only by their encoding */
+	asm volatile(".inst %c0" : : "i" (0xe320f000 + 123 + number)
+		     : "memory");
 #endif
 }
 

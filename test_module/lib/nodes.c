@@ -27,7 +27,7 @@ struct rb_list {
 	spinlock_t lock;
 };
 
-struct node {
+struct vmt_node {
 	struct pool pool[POOLS];
 	spinlock_t pool_lock;
 	bool skip_populate;
@@ -38,7 +38,7 @@ struct node {
 	unsigned long nr_purged;
 };
 
-static struct node *nodes;
+static struct vmt_node *nodes;
 static unsigned int nr_nodes;
 /* It takes no notice of its arguments. */
 static unsigned long (*shrink_pools)(void *shrinker, void *control);
@@ -51,7 +51,7 @@ static bool is_list(const struct list_head *head)
 	       vmt_read(&back, &next->prev, sizeof(back)) && back == head;
 }
 
-static bool is_node(const struct node *node)
+static bool is_node(const struct vmt_node *node)
 {
 	unsigned int i;
 
@@ -63,7 +63,7 @@ static bool is_node(const struct node *node)
 
 void vmt_find_nodes(struct vmt_area_list *list)
 {
-	struct node **first = (void *)vmt_lookup("vmap_nodes");
+	struct vmt_node **first = (void *)vmt_lookup("vmap_nodes");
 	const unsigned int *nr = (void *)vmt_lookup("nr_vmap_nodes");
 	unsigned int i;
 

@@ -13,6 +13,7 @@
 #include "core/ktap.h"
 #include "lib/fail.h"
 #include "lib/rng.h"
+#include "lib/room.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 
@@ -24,8 +25,11 @@
 /* Often enough that what is freed lazily never starts a purge of its own. */
 #define PURGE_EVERY	32
 
-/* In the middle of the range, which is empty; far more than what is held. */
-#define WINDOW		((unsigned long)SZ_1G)
+/*
+ * In the middle of the range, which is empty; far more than what is held, which
+ * is 11 MiB. A quarter of a small range.
+ */
+#define WINDOW		min_t(unsigned long, SZ_1G, vmt_range_size() / 4)
 
 struct churn {
 	struct vmt_thread *t;
@@ -93,8 +97,7 @@ static int run(struct churn *c)
 
 int churn_space_test(struct vmt_thread *t)
 {
-	unsigned long middle = VMALLOC_START +
-			       (VMALLOC_END - VMALLOC_START) / 2;
+	unsigned long middle = VMALLOC_START + vmt_range_size() / 2;
 	struct churn *c;
 	unsigned int i;
 	int err;
@@ -103,7 +106,7 @@ int churn_space_test(struct vmt_thread *t)
 	if (!c)
 		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of areas");
 	c->t = t;
-	c->base = ALIGN(middle, SZ_1G);
+	c->base = ALIGN(middle, vmt_unit());
 	err = run(c);
 	if (!err && t->run->pass == VMT_PASS_SAMPLE)
 		vmt_ktap_space(t, c->ops, c->sum_held, c->sum_span);

@@ -126,7 +126,7 @@ static int check_entries(struct vmt_thread *t, struct lookup *l,
 			return vmt_fail(t, -EINVAL,
 					"mismapped: no empty entry for %lx",
 					ADDR(addr));
-		set_pte(l->ptes[i], mk_pte(l->page, PAGE_KERNEL));
+		vmt_set_entry(l->ptes[i], l->page);
 		if (vmalloc_to_page(addr) != l->page || !vmt_writable(addr))
 			return vmt_fail(t, -EILSEQ,
 					"mismapped: the entry for %lx is another's",

@@ -26,6 +26,7 @@
 #include "lib/fail.h"
 #include "lib/rng.h"
 #include "lib/symbols.h"
+#include "lib/timer.h"
 #include "vmalloc_test.h"
 
 #define MAX_BLOCKS	16
@@ -69,6 +70,7 @@ static DEFINE_MUTEX(together);
 static unsigned int nr_begun;
 static unsigned int nr_ended;
 static unsigned long free_before;
+static unsigned long ours_before;	/* areas that earlier tests left */
 static unsigned long freed_atomically;
 
 static unsigned long free_pages_now(void)
@@ -149,7 +151,7 @@ static void hand_over(struct batch *b)
 		hrtimer_start(&b->timer,
 			      ns_to_ktime(vmt_rng_below(&b->t->rng,
 							MAX_DELAY_NS)),
-			      HRTIMER_MODE_REL_PINNED);
+			      VMT_TIMER_MODE);
 	else
 		free_in_place(b);
 }
@@ -238,16 +240,21 @@ static struct batch *new_batches(struct vmt_thread *t)
 		return NULL;
 	away->t = t;
 	init_completion(&away->done);
-	hrtimer_init(&away->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
-	away->timer.function = on_timer;
+	vmt_set_timer(&away->timer, on_timer);
 	tasklet_init(&away->tasklet, on_softirq, (unsigned long)away);
 	return batches;
 }
 
 static void begin(void)
 {
+	struct vmt_leftovers left;
+
 	mutex_lock(&together);
 	if (!nr_begun++) {
+		if (vmt_busy_list()) {
+			vmt_leftovers_count(&left);
+			ours_before = left.ours;
+		}
 		free_before = free_pages_now();
 		freed_atomically = 0;
 	}
@@ -261,18 +268,19 @@ static int all_is_back(struct vmt_thread *t)
 				      freed_atomically / MISSING_SHARE);
 	unsigned int waited = 0;
 	struct vmt_leftovers left;
-	unsigned long missing;
+	unsigned long missing, ours;
 
 	do {
 		vmt_leftovers_count(&left);
-		if (left.ours)
+		ours = vmt_growth(ours_before, left.ours);
+		if (ours)
 			msleep(POLL_MS);
 		waited += POLL_MS;
-	} while (left.ours && waited < PATIENCE_MS);
-	if (left.ours)
+	} while (ours && waited < PATIENCE_MS);
+	if (ours)
 		return vmt_fail(t, -EBUSY,
 				"leak: %lu areas that were freed where one may not sleep are still there",
-				left.ours);
+				ours);
 
 	missing = vmt_growth(free_pages_now(), free_before);
 	if (missing <= allowed)

@@ -33,7 +33,8 @@ int everything_test(struct vmt_thread *t)
 	for (i = 0; i < ARRAY_SIZE(parts) && !err; i++) {
 		unsigned long most = loops / parts[order[i]].operations;
 
-		t->loops = 1 + vmt_rng_next(&t->rng) % max(most, 1UL);
+		most = clamp_t(unsigned long, most, 1, U32_MAX);
+		t->loops = 1 + vmt_rng_below(&t->rng, most);
 		err = parts[order[i]].run(t);
 		ops += t->ops;
 		ns += t->ns;

@@ -13,8 +13,11 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
+#include "core/ktap.h"
 #include "lib/fail.h"
+#include "lib/room.h"
 #include "lib/symbols.h"
+#include "stress/lazy.h"
 #include "stress/request.h"
 #include "vmalloc_test.h"
 
@@ -28,7 +31,7 @@
 #define SPLIT_END	250U
 #define SPLIT_ALIGN	64U
 
-#define OVER_4_GIB	(SZ_1G * 4UL + SZ_256K)
+#define OVER_4_GIB	(4ULL * SZ_1G + SZ_256K)
 
 /* How often a page is allocated and freed before a purge is overdue. */
 #define PURGE_CHANCES	100
@@ -216,15 +219,24 @@ out:
 	return err;
 }
 
+/* Whether the range has room for what two parts of the test ask for. */
+static bool range_is_vast(void)
+{
+	unsigned long eighth = vmt_range_size() / 8;
+
+	return eighth > OVER_4_GIB && eighth / PAGE_SIZE > vmt_lazy_max_pages();
+}
+
 /*
  * An area whose size 32 bits do not hold: address space alone, since no
  * machine has to have the memory. The part of the range near its end is empty.
  */
 static int over_4_gib(struct vmt_thread *t)
 {
-	unsigned long eighth = (VMALLOC_END - VMALLOC_START) / 8;
+	const unsigned long size = (unsigned long)OVER_4_GIB;
+	unsigned long eighth = vmt_range_size() / 8;
 	unsigned long start = ALIGN(VMALLOC_END - eighth, SZ_1G);
-	unsigned long end = start + OVER_4_GIB;
+	unsigned long end = start + size;
 	const struct vmt_request page = {
 		PAGE_SIZE, 1, VM_NO_GUARD, start, end
 	};
@@ -236,10 +248,10 @@ static int over_4_gib(struct vmt_thread *t)
 		return 0;
 
 	vmt_forget_searches();
-	area = vmt_get_area(OVER_4_GIB, VM_ALLOC | VM_NO_GUARD, start, end);
+	area = vmt_get_area(size, VM_ALLOC | VM_NO_GUARD, start, end);
 	if (!area)
 		return vmt_fail(t, -ENOSPC, "refused: %lx bytes in [%lx,%lx)",
-				OVER_4_GIB, start, end);
+				size, start, end);
 	if ((unsigned long)area->addr != start)
 		return vmt_fail(t, -ERANGE,
 				"outside of the window [%lx,%lx): at %lx",
@@ -304,7 +316,9 @@ static int exact_op(struct exact *x)
 			return err;
 		schedule_timeout_uninterruptible(1);
 	}
-	err = over_4_gib(x->t) ?: vast_area_is_purged(x->t) ?: split(x);
+	err = split(x);
+	if (!err && range_is_vast())
+		err = over_4_gib(x->t) ?: vast_area_is_purged(x->t);
 	for (pages = 1; pages <= MAX_HOLE && !err; pages += pages < 4 ? 1 : 4)
 		err = one_hole(x, pages);
 	mutex_unlock(&one_at_a_time);
@@ -318,6 +332,9 @@ int exact_hole_test(struct vmt_thread *t)
 	u64 began;
 	int err;
 
+	if (!range_is_vast())
+		vmt_ktap_scaled(t,
+				"no area of more than 4 GiB, and none of three eighths of the range");
 	err = vmt_slice(t, &x.base);
 	began = ktime_get_ns();
 	for (i = 0; i < t->loops && !err; i++)

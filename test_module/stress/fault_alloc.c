@@ -8,12 +8,12 @@
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/pfn.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "lib/fail.h"
 #include "lib/rng.h"
+#include "lib/room.h"
 #include "lib/symbols.h"
 #include "stress/fault.h"
 #include "vmalloc_test.h"
@@ -170,7 +170,7 @@ int fault_alloc_test(struct vmt_thread *t)
 	for (i = 0; i < MAX_MAPPED; i++)
 		f->pages[i] = f->page;
 	f->start = VMALLOC_START + (VMALLOC_END - VMALLOC_START) / 2;
-	f->start = ALIGN(f->start, SZ_1G) + PAGE_SIZE;
+	f->start = ALIGN(f->start, vmt_unit()) + PAGE_SIZE;
 	f->end = f->start + WINDOW;
 
 	err = vmt_fault_rounds(t, inject_all, f);

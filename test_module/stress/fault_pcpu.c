@@ -13,6 +13,7 @@
 
 #include "lib/areas.h"
 #include "lib/fail.h"
+#include "lib/room.h"
 #include "lib/settle.h"
 #include "lib/symbols.h"
 #include "stress/fault.h"
@@ -26,7 +27,6 @@
 /* In milliseconds: how long percpu's work item may take. */
 #define PATIENCE_MS	400
 
-static const unsigned long offsets[NR_AREAS] = { 0, SZ_1G, SZ_64M };
 static const size_t sizes[NR_AREAS] = { AREA_SIZE, AREA_SIZE, AREA_SIZE };
 
 struct fault_pcpu {
@@ -39,6 +39,9 @@ struct fault_pcpu {
 static bool do_get_areas(struct vmt_thread *t, void *ctx)
 {
 	struct fault_pcpu *f = ctx;
+	const unsigned long offsets[NR_AREAS] = {
+		0, vmt_unit(), vmt_unit() / 16
+	};
 
 	f->vms = vmt_get_pcpu(offsets, sizes, NR_AREAS, AREA_SIZE);
 	return f->vms;

@@ -11,7 +11,9 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "core/ktap.h"
 #include "lib/fail.h"
+#include "lib/room.h"
 #include "lib/symbols.h"
 #include "stress/first_fit.h"
 #include "stress/request.h"
@@ -22,13 +24,13 @@
  * above it one of exactly a block, which is.
  */
 #define NR_UNITS	32U
-#define BLOCK		((unsigned long)SZ_4M)
+#define BLOCK		(vmt_unit() / (8 * NR_UNITS))
 #define UNIT		(4 * BLOCK)
 #define WIDE		PAGE_SIZE
 #define WIDE_SIZE	(2 * BLOCK - 2 * PAGE_SIZE)
 #define TIGHT		(3 * BLOCK)
 
-/* The window, from the base on; the upper half of it is free. */
+/* The window, from the base on: a unit; the upper half of it is free. */
 #define WINDOW		(2 * NR_UNITS * UNIT)
 
 #define MAX_AREAS	(2 * NR_UNITS)
@@ -53,12 +55,6 @@ struct sequence {
 	unsigned int nr;
 	unsigned long places[2];	/* in a unit, in turn */
 	unsigned int nr_places;
-};
-
-static const struct sequence sequences[] = {
-	{ "aligned blocks", BLOCK, VM_IOREMAP, NR_UNITS, { TIGHT }, 1 },
-	{ "wide holes", WIDE_SIZE, VM_ALLOC, NR_UNITS, { WIDE }, 1 },
-	{ "blocks", BLOCK, VM_ALLOC, MAX_AREAS, { WIDE, TIGHT }, 2 },
 };
 
 static int fence(struct holes *h, unsigned long start, unsigned long end)
@@ -145,6 +141,11 @@ static int ask(struct holes *h, const struct sequence *s)
 
 int vmt_fill_aligned_holes(struct vmt_thread *t, unsigned long base)
 {
+	const struct sequence sequences[] = {
+		{ "aligned blocks", BLOCK, VM_IOREMAP, NR_UNITS, { TIGHT }, 1 },
+		{ "wide holes", WIDE_SIZE, VM_ALLOC, NR_UNITS, { WIDE }, 1 },
+		{ "blocks", BLOCK, VM_ALLOC, MAX_AREAS, { WIDE, TIGHT }, 2 },
+	};
 	struct holes *h;
 	unsigned int i;
 	int err;
@@ -177,6 +178,8 @@ int first_fit_test(struct vmt_thread *t)
 	if (IS_ENABLED(CONFIG_KASAN_VMALLOC))
 		return vmt_skip(t, "address space takes memory here");
 	err = vmt_slice(t, &base);
+	if (vmt_unit() < SZ_1G)
+		vmt_ktap_scaled(t, "aligned holes of %lu KiB", BLOCK / SZ_1K);
 	began = ktime_get_ns();
 	for (i = 0; i < t->loops && !err; i++)
 		err = vmt_free_vast_area(t) ?:

@@ -4,6 +4,7 @@
  * reads or writes through them. Each is aligned to its size, is described as
  * what it is, and is gone once it is unmapped.
  */
+#include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
@@ -16,19 +17,30 @@
 
 #include "checks/mapping.h"
 #include "checks/overlap.h"
+#include "core/ktap.h"
 #include "lib/fail.h"
 #include "lib/interface.h"
 #include "lib/rng.h"
+#include "lib/room.h"
 #include "vmalloc_test.h"
 
 #define NR_WINDOWS	6
 
-/* Physical addresses between the memory of a VM and its device memory. */
-#define NOWHERE		(32ULL * SZ_1G)
-#define NOWHERE_SIZE	(16ULL * SZ_1G)
+/*
+ * Physical addresses between the memory of a VM and its device memory, or above
+ * both where they have 32 bits.
+ */
+#define WIDE		(sizeof(phys_addr_t) > sizeof(u32))
+#define NOWHERE		(WIDE ? 32ULL * SZ_1G : 2ULL * SZ_1G)
+#define NOWHERE_SIZE	(WIDE ? 16ULL * SZ_1G : 1ULL * SZ_1G)
+#define ROOM_ABOVE	(WIDE ? 4ULL * SZ_1G : 0)
 
 /* Of so many windows one is larger than what any is aligned to. */
+#define LARGE		(2ULL * SZ_1G)
 #define LARGE_EVERY	16
+
+/* Other windows are that large at most, or of a small range a 256th. */
+#define MAX_SIZE	(PAGE_SIZE << 11)
 
 struct window {
 	struct vmt_tracked area;
@@ -37,12 +49,25 @@ struct window {
 	unsigned long size;	/* as asked for */
 };
 
+static unsigned long max_size(void)
+{
+	return min(MAX_SIZE, rounddown_pow_of_two(vmt_range_size() / 256));
+}
+
+/* In half of the range, all that all threads may want at once. */
+static bool large_fit(void)
+{
+	return vmt_range_size() / 2 / num_online_cpus() / NR_WINDOWS >= LARGE;
+}
+
 static unsigned long draw_size(struct vmt_thread *t)
 {
-	if (!vmt_rng_below(&t->rng, LARGE_EVERY))
-		return 2UL * SZ_1G - vmt_rng_below(&t->rng, 2) * PAGE_SIZE;
-	return 1 + vmt_rng_below(&t->rng, PAGE_SIZE << vmt_rng_below(&t->rng,
-								     12));
+	unsigned int shifts = 1 + ilog2(max_size() / PAGE_SIZE);
+
+	if (!vmt_rng_below(&t->rng, LARGE_EVERY) && large_fit())
+		return LARGE - vmt_rng_below(&t->rng, 2) * PAGE_SIZE;
+	return 1 + vmt_rng_below(&t->rng,
+				 PAGE_SIZE << vmt_rng_below(&t->rng, shifts));
 }
 
 static unsigned long page_of(const struct window *w)
@@ -116,7 +141,7 @@ static int open_window(struct vmt_thread *t, struct window *w)
 
 static bool nothing_is_there(void)
 {
-	return region_intersects(NOWHERE, NOWHERE_SIZE + 4ULL * SZ_1G,
+	return region_intersects(NOWHERE, NOWHERE_SIZE + ROOM_ABOVE,
 				 IORESOURCE_SYSTEM_RAM,
 				 IORES_DESC_NONE) == REGION_DISJOINT;
 }
@@ -132,6 +157,9 @@ int ioremap_test(struct vmt_thread *t)
 		return vmt_skip(t, "find_vm_area() was not found");
 	if (!nothing_is_there())
 		return vmt_skip(t, "there is memory from %llx on", NOWHERE);
+	if (!large_fit())
+		vmt_ktap_scaled(t, "windows of %lu KiB at most",
+				max_size() / SZ_1K);
 	windows = kcalloc(NR_WINDOWS, sizeof(*windows), GFP_KERNEL);
 	if (!windows)
 		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of windows");

@@ -12,8 +12,10 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "core/ktap.h"
 #include "lib/areas.h"
 #include "lib/fail.h"
+#include "lib/room.h"
 #include "lib/settle.h"
 #include "lib/symbols.h"
 #include "stress/lazy.h"
@@ -22,9 +24,9 @@
 /* What is freed in small areas, as a multiple of what starts a purge. */
 #define PRESSURE	8
 
-/* Each of these starts a purge. */
+/* Each of these starts a purge; fewer than a quarter of the range. */
 #define LARGE		((unsigned long)SZ_64M)
-#define NR_LARGE	64
+#define NR_LARGE	64UL
 
 /*
  * Of the vmalloc range. Where that has 32 TiB they are 2^30, 3 * 2^30 and 2^32
@@ -128,7 +130,7 @@ static int free_many(struct freeing *f, unsigned long size, unsigned long nr,
  */
 static int free_huge(struct freeing *f, unsigned int eighth)
 {
-	unsigned long size = (VMT_RANGE_END - VMALLOC_START) / 8 * eighth;
+	unsigned long size = vmt_range_size() / 8 * eighth;
 	const unsigned long starts_purge = vmt_lazy_max_pages();
 	unsigned long nr = max(vmt_params.loops / ARRAY_SIZE(eighths),
 			       starts_purge + 2 * COUNT_EVERY);
@@ -157,11 +159,13 @@ static int free_huge(struct freeing *f, unsigned int eighth)
 
 static int free_all_sizes(struct freeing *f)
 {
+	const unsigned long quarter = vmt_range_size() / 4;
 	unsigned int i;
 	int err;
 
 	err = free_many(f, PAGE_SIZE, f->max, COUNT_EVERY, "of small areas") ?:
-	      free_many(f, LARGE, NR_LARGE, 1, "of large areas");
+	      free_many(f, LARGE, min(quarter / LARGE, NR_LARGE), 1,
+			"of large areas");
 	for (i = 0; i < ARRAY_SIZE(eighths) && !err; i++)
 		err = free_huge(f, eighths[i]);
 	return err;
@@ -169,9 +173,10 @@ static int free_all_sizes(struct freeing *f)
 
 int lazy_free_test(struct vmt_thread *t)
 {
+	const unsigned long most = vmt_range_size() / 4 / (2 * PAGE_SIZE);
 	struct freeing f = {
 		.t = t,
-		.max = PRESSURE * vmt_lazy_max_pages() / 2,
+		.max = min(PRESSURE * vmt_lazy_max_pages() / 2, most),
 	};
 	u64 began;
 	int err;
@@ -186,6 +191,10 @@ int lazy_free_test(struct vmt_thread *t)
 	f.areas = kvcalloc(f.max, sizeof(*f.areas), GFP_KERNEL);
 	if (!f.areas)
 		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of areas");
+	if (f.max == most)
+		vmt_ktap_scaled(t,
+				"%lu small areas, and large ones of a quarter of the range",
+				f.max);
 
 	vmt_settle();
 	f.before = vmt_unowned_pages();

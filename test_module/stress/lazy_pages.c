@@ -9,7 +9,9 @@
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
+#include "core/ktap.h"
 #include "lib/fail.h"
+#include "lib/room.h"
 #include "lib/symbols.h"
 #include "stress/lazy.h"
 #include "vmalloc_test.h"
@@ -28,6 +30,17 @@ static int check_lazy_pages(struct vmt_thread *t)
 }
 
 /*
+ * PMD_SIZE, or as far apart as twice as many areas fit into the range as may
+ * wait.
+ */
+static unsigned long distance(void)
+{
+	unsigned long areas = 4 * vmt_lazy_max_pages();
+
+	return min(PMD_SIZE, rounddown_pow_of_two(vmt_range_size() / areas));
+}
+
+/*
  * Areas are small, so that most of the time goes into the allocator. Each needs
  * a page table of its own, which 4.18 never gives back, so that a small machine
  * runs out of memory soon. As in vmalloc(), the OOM killer may be called: where
@@ -37,8 +50,8 @@ static int lazy_op(struct vmt_thread *t)
 {
 	void *addr;
 
-	addr = vmt_vmalloc_in(PAGE_SIZE, PMD_SIZE, VMALLOC_START, VMALLOC_END,
-			      GFP_KERNEL);
+	addr = vmt_vmalloc_in(PAGE_SIZE, distance(), VMALLOC_START,
+			      VMALLOC_END, GFP_KERNEL);
 	if (!addr) {
 		t->alloc_failures++;
 		return 0;
@@ -57,6 +70,9 @@ int lazy_pages_test(struct vmt_thread *t)
 	if (!vmt_have_lazy_pages())
 		return vmt_skip(t, "vmap_lazy_nr was not found");
 
+	if (distance() < PMD_SIZE)
+		vmt_ktap_scaled(t, "pages aligned to %lu KiB, not %lu",
+				distance() / SZ_1K, PMD_SIZE / SZ_1K);
 	began = ktime_get_ns();
 	for (i = 0; i < vmt_params.loops && !err; i++)
 		err = lazy_op(t) ?: vmt_breathe(t);

@@ -25,6 +25,7 @@ struct vmt_ground {
 	struct vmt_thread *t;
 	unsigned long start;	/* of what has misaligned holes alone */
 	unsigned long end;
+	unsigned long nr_holes;
 	unsigned long nr;
 	struct vm_struct **areas;
 	unsigned long nr_freed;	/* room in @freed */

@@ -12,14 +12,17 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "core/ktap.h"
 #include "lib/areas.h"
 #include "lib/fail.h"
+#include "lib/room.h"
 #include "lib/settle.h"
 #include "lib/symbols.h"
 #include "stress/lazy.h"
 #include "stress/longest.h"
 
-#define NR_HOLES	20000UL
+/* Fewer in a small range, of which the ground has a third at most. */
+#define MAX_HOLES	20000UL
 #define PERIOD		((unsigned long)SZ_64K)
 #define MAX_FILLS	64UL
 
@@ -125,12 +128,17 @@ int vmt_ground_init(struct vmt_ground *g, struct vmt_thread *t)
 
 	*g = (struct vmt_ground){
 		.t = t,
-		.start = ALIGN(VMALLOC_START + quarter, SZ_1G),
+		.start = ALIGN(VMALLOC_START + quarter, vmt_unit()),
+		.nr_holes = min(MAX_HOLES, vmt_range_size() / 3 / PERIOD),
 		/* Two pages each: eight times what starts a purge. */
-		.nr_freed = 4 * vmt_lazy_max_pages(),
+		.nr_freed = min(4 * vmt_lazy_max_pages(),
+				vmt_range_size() / 8 / (2 * PAGE_SIZE)),
 	};
-	g->end = g->start + NR_HOLES * PERIOD;
-	g->areas = kvcalloc(NR_HOLES + 1 + MAX_FILLS, sizeof(*g->areas),
+	g->end = g->start + g->nr_holes * PERIOD;
+	if (g->nr_holes < MAX_HOLES)
+		vmt_ktap_scaled(t, "%lu holes, and a backlog of %lu areas",
+				g->nr_holes, g->nr_freed);
+	g->areas = kvcalloc(g->nr_holes + 1 + MAX_FILLS, sizeof(*g->areas),
 			    GFP_KERNEL);
 	g->freed = kvcalloc(g->nr_freed, sizeof(*g->freed), GFP_KERNEL);
 	if (!g->areas || !g->freed)

@@ -13,23 +13,25 @@
 #include <linux/vmalloc.h>
 
 #include "checks/overlap.h"
+#include "core/ktap.h"
 #include "lib/fail.h"
 #include "lib/rng.h"
+#include "lib/room.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 
 #define MAX_AREAS	4
-#define MAX_ALIGN_SHIFT	6
+#define MAX_ALIGN	(64 * PAGE_SIZE)
 #define MAX_SIZE	8	/* in units of the alignment */
 
-/* Chunks that a thread holds in its random part. */
-#define NR_SLOTS	64
+/* Chunks that a thread holds in its random part, at most. */
+#define MAX_SLOTS	64UL
 
 /* Two groups whose distance all but spans all that a chunk may span. */
 #define PAIR_SIZE	SZ_64K
 
 /* A gap that all threads together cannot fill up. */
-#define ROOMY		SZ_1G
+#define ROOMY		vmt_unit()
 
 struct chunk {
 	unsigned int nr;
@@ -47,9 +49,30 @@ struct chunk {
 /* 64 GiB between two groups, or what goes into an address space of 39 bits. */
 static unsigned long longest_distance(void)
 {
-	unsigned long quarter = (VMALLOC_END - VMALLOC_START) / 4;
+	unsigned long quarter = vmt_range_size() / 4;
 
-	return ALIGN_DOWN(min(quarter, SZ_1G * 64UL), SZ_1G);
+	return ALIGN_DOWN(min_t(u64, quarter, 64ULL * SZ_1G), vmt_unit());
+}
+
+/* A small range has room for small alignments alone ... */
+static unsigned long most_aligned(void)
+{
+	return min(MAX_ALIGN, vmt_unit() / 256);
+}
+
+/* ... and for fewer chunks: all threads hold an eighth of it at most. */
+static unsigned long nr_slots(const struct vmt_thread *t)
+{
+	unsigned long largest = MAX_AREAS * MAX_SIZE * most_aligned();
+
+	return clamp(vmt_range_size() / 8 / largest / t->run->nr_threads, 1UL,
+		     MAX_SLOTS);
+}
+
+static unsigned long nr_pairs(const struct vmt_thread *t)
+{
+	return min(vmt_params.loops, vmt_range_size() / 8 / (2 * PAIR_SIZE) /
+				     t->run->nr_threads);
 }
 
 static int check_chunk(struct vmt_thread *t, const struct chunk *chunk)
@@ -198,7 +221,9 @@ static void draw_chunk(struct vmt_thread *t, struct chunk *chunk)
 	unsigned int i, area;
 
 	chunk->nr = 2 + vmt_rng_below(&t->rng, MAX_AREAS - 1);
-	chunk->align = PAGE_SIZE << vmt_rng_below(&t->rng, MAX_ALIGN_SHIFT + 1);
+	chunk->align = PAGE_SIZE << vmt_rng_below(&t->rng,
+						  ilog2(most_aligned() /
+							PAGE_SIZE) + 1);
 	vmt_shuffle(&t->rng, at, chunk->nr);
 	for (i = 0; i < chunk->nr; i++) {
 		area = order == 0 ? i : order == 1 ? chunk->nr - 1 - i : at[i];
@@ -217,7 +242,7 @@ static int random_part(struct vmt_thread *t, struct chunk *chunks)
 	for (i = 0; i < vmt_params.loops && !err; i++) {
 		struct chunk *chunk;
 
-		chunk = &chunks[vmt_rng_below(&t->rng, NR_SLOTS)];
+		chunk = &chunks[vmt_rng_below(&t->rng, nr_slots(t))];
 		put_chunk(chunk);
 		draw_chunk(t, chunk);
 		err = get_chunk(t, chunk);
@@ -234,7 +259,7 @@ static int interleaved_part(struct vmt_thread *t, struct chunk *chunks)
 	unsigned long i;
 	int err = 0;
 
-	for (i = 0; i < vmt_params.loops && !err; i++) {
+	for (i = 0; i < nr_pairs(t) && !err; i++) {
 		struct chunk *chunk = &chunks[i];
 		bool descending = vmt_rng_below(&t->rng, 2);
 
@@ -264,7 +289,7 @@ static void put_chunks(struct vmt_thread *t, struct chunk *chunks,
 
 int pcpu_areas_test(struct vmt_thread *t)
 {
-	unsigned long nr = max_t(unsigned long, vmt_params.loops, NR_SLOTS);
+	unsigned long nr = max(nr_pairs(t), nr_slots(t));
 	struct chunk *chunks;
 	unsigned int *order;
 	u64 began;
@@ -278,6 +303,11 @@ int pcpu_areas_test(struct vmt_thread *t)
 		goto out_free;
 	}
 
+	if (nr_slots(t) < MAX_SLOTS)
+		vmt_ktap_scaled(t,
+				"%lu pairs and %lu chunks a thread, of areas aligned to %lu KiB at most",
+				nr_pairs(t), nr_slots(t),
+				most_aligned() / SZ_1K);
 	began = ktime_get_ns();
 	err = interleaved_part(t, chunks);
 	put_chunks(t, chunks, order, nr);

@@ -14,13 +14,20 @@
 
 #include "lib/areas.h"
 #include "lib/fail.h"
+#include "lib/room.h"
 #include "lib/settle.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
 
-/* Fewer pages than what starts a purge. */
-#define CHUNK		((unsigned long)SZ_16M)
+/*
+ * 16 MiB, or in a small range a quarter of its unit: fewer pages than what
+ * starts a purge.
+ */
+#define CHUNK		min_t(unsigned long, SZ_16M, vmt_unit() / 4)
 #define ALIGN_LITTLE	SZ_64K
+
+/* Where the two places are, in the middle. */
+#define ROOM		(64 * CHUNK)
 
 /* Space that others may need meanwhile, in the lowest hole. */
 #define FOR_OTHERS	SZ_8M
@@ -99,9 +106,9 @@ static int fill_up(struct full *f)
 	int err;
 
 	vmt_settle();
-	if (!find_hole(SZ_1G, &hole))
-		return vmt_fail(f->t, -ENOSPC, "no hole of a GiB");
-	f->low = ALIGN(hole.start + SZ_1G / 2, CHUNK);
+	if (!find_hole(ROOM, &hole))
+		return vmt_fail(f->t, -ENOSPC, "no hole of %lx", ROOM);
+	f->low = ALIGN(hole.start + ROOM / 2, CHUNK);
 	f->high = f->low + CHUNK + DISTANCE + ALIGN_LITTLE;
 	err = fill(f, hole.start + FOR_OTHERS, f->low) ?:
 	      fill(f, f->low + CHUNK, f->high);

@@ -40,7 +40,7 @@ static unsigned long too_much_alignment(unsigned long base)
 {
 	unsigned long align = VMT_SLICE;
 
-	while (ALIGN(base, align) < base + VMT_SLICE)
+	while (ALIGN(base, align) - base < VMT_SLICE)
 		align *= 2;
 	return align;
 }
@@ -52,7 +52,8 @@ static int ask_for_sizes(struct vmt_thread *t)
 	return no_area(t, vmt_vmalloc_range(0, 1), "no bytes") ?:
 	       no_area(t, vmt_vmalloc_range(memory + 1, 1),
 		       "a byte more than all memory") ?:
-	       no_area(t, vmt_vmalloc_range(1UL << 62, 1), "4 EiB") ?:
+	       no_area(t, vmt_vmalloc_range(1UL << (BITS_PER_LONG - 2), 1),
+		       "a quarter of all addresses") ?:
 	       no_area(t, vmt_vmalloc_range(-PAGE_SIZE, 1),
 		       "all addresses but a page") ?:
 	       no_area(t, vmt_vmalloc_range(ULONG_MAX, 1), "all addresses");

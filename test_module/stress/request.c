@@ -6,9 +6,9 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
-#include <linux/sizes.h>
 
 #include "lib/fail.h"
+#include "lib/room.h"
 #include "lib/symbols.h"
 #include "stress/request.h"
 #include "vmalloc_test.h"
@@ -42,8 +42,8 @@ int vmt_request_check(struct vmt_thread *t, const struct vmt_request *r,
 int vmt_slice(struct vmt_thread *t, unsigned long *base)
 {
 	unsigned long quarter = (VMALLOC_END - VMALLOC_START) / 4;
-	unsigned long start = ALIGN(VMALLOC_START + quarter, SZ_1G);
-	unsigned long end = ALIGN_DOWN(VMALLOC_END - quarter, SZ_1G);
+	unsigned long start = ALIGN(VMALLOC_START + quarter, vmt_unit());
+	unsigned long end = ALIGN_DOWN(VMALLOC_END - quarter, vmt_unit());
 
 	if (t->id >= (end - start) / VMT_SLICE)
 		return vmt_fail(t, -ENOSPC, "-ENOSPC: no slice for thread %u",

@@ -106,12 +106,13 @@ static int map(struct vmt_thread *t, const struct vmap *v, struct mapping *m)
 
 	for (i = 0; i < nr; i++)
 		m->pages[i] = v->pages[vmt_rng_below(&t->rng, NR_PAGES)];
-	m->readonly = !vmt_rng_below(&t->rng, 3);
+	m->readonly = !vmt_rng_below(&t->rng, 3) && vmt_have_readonly();
 	m->m.flags = draw_flags(t);
 	m->m.size = nr * PAGE_SIZE;
 	m->m.pages = m->pages;
-	m->m.addr = vmap(m->pages, nr, m->m.flags,
-			 m->readonly ? PAGE_KERNEL_RO : PAGE_KERNEL);
+	m->m.addr = m->readonly ?
+		    vmt_map_readonly(m->pages, nr, m->m.flags) :
+		    vmap(m->pages, nr, m->m.flags, PAGE_KERNEL);
 	if (!m->m.addr) {
 		t->alloc_failures++;
 		return 0;

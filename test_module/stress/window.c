@@ -16,6 +16,7 @@
 #include "lib/areas.h"
 #include "lib/fail.h"
 #include "lib/rng.h"
+#include "lib/room.h"
 #include "lib/settle.h"
 #include "lib/symbols.h"
 #include "stress/request.h"
@@ -24,8 +25,8 @@
 #define MAX_HELD	24
 #define MAX_PAGES	16
 
-/* The space in which windows of random places begin. */
-#define SPACE		SZ_32M
+/* The space in which windows of random places begin, or what there is. */
+#define SPACE		((unsigned long)SZ_32M)
 
 /* There may be but 64 KiB between the range and what comes after it. */
 #define BEYOND		8
@@ -71,10 +72,10 @@ static unsigned long pages_below(struct vmt_rng *rng, unsigned int bound)
  */
 static unsigned long draw_address(struct vmt_rng *rng)
 {
-	unsigned long eighth = (VMALLOC_END - VMALLOC_START) / 8;
+	unsigned long eighth = vmt_range_size() / 8;
 
 	return PAGE_ALIGN(VMALLOC_START + eighth) +
-	       vmt_rng_below(rng, SPACE / PAGE_SIZE) * PAGE_SIZE;
+	       vmt_rng_below(rng, min(SPACE, eighth) / PAGE_SIZE) * PAGE_SIZE;
 }
 
 static void draw_window(struct vmt_rng *rng, enum kind kind,

@@ -10,9 +10,13 @@
 #include <linux/sizes.h>
 
 #include "lib/fail.h"
+#include "lib/room.h"
 #include "lib/symbols.h"
 #include "sweep/layout.h"
 #include "vmalloc_test.h"
+
+/* Above what is held there is room for what is timed. */
+#define FOR_CALLS	SZ_1M
 
 /* Areas that hold the holes, one above each and one below the lowest. */
 static unsigned long nr_fences(void)
@@ -34,10 +38,11 @@ int vmt_layout_init(struct vmt_thread *t, struct vmt_layout *layout,
 	unsigned long quarter = (VMALLOC_END - VMALLOC_START) / 4;
 
 	*layout = (struct vmt_layout){
-		.start = ALIGN(VMALLOC_START + quarter, SZ_1G),
-		.end = ALIGN_DOWN(VMALLOC_END - quarter, SZ_1G),
+		.start = ALIGN(VMALLOC_START + quarter, vmt_unit()),
+		.end = ALIGN_DOWN(VMALLOC_END - quarter, vmt_unit()),
 		.max = vmt_params.busy + nr_fences() + more,
 	};
+	layout->most = layout->end - FOR_CALLS;
 	layout->top = layout->start;
 	layout->at = kvcalloc(max(layout->max, 1UL), sizeof(*layout->at),
 			      GFP_KERNEL);
@@ -68,9 +73,14 @@ int vmt_layout_place(struct vmt_thread *t, struct vmt_layout *layout,
 	unsigned long end = layout->top + VMT_TAKES(pages);
 	struct vm_struct *area;
 
-	if (layout->nr == layout->max || end > layout->end)
+	if (layout->nr == layout->max)
 		return vmt_fail(t, -ENOSPC, "-ENOSPC: after %lu areas",
 				layout->nr);
+	if (end > layout->most)
+		return vmt_skip(t,
+				"%lu MiB have room for %lu of the areas that busy=%lu and holes=%lu ask for",
+				(layout->end - layout->start) / SZ_1M,
+				layout->nr, vmt_params.busy, vmt_params.holes);
 	area = vmt_get_pages(t, pages, VM_ALLOC, layout->top, end);
 	if (!area)
 		return -ENOMEM;

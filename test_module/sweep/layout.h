@@ -13,6 +13,7 @@
 struct vmt_layout {
 	unsigned long start;	/* of what belongs to it alone */
 	unsigned long end;
+	unsigned long most;	/* where what is held has to end */
 	unsigned long top;	/* nothing is held from here on */
 	unsigned long nr;
 	unsigned long max;

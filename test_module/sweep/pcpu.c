@@ -12,6 +12,7 @@
 
 #include "core/timed.h"
 #include "lib/fail.h"
+#include "lib/room.h"
 #include "lib/settle.h"
 #include "lib/symbols.h"
 #include "sweep/layout.h"
@@ -23,7 +24,6 @@
 /* Chunks that may fit above what is held, of which there should be none. */
 #define MAX_FILLERS	64
 
-static const unsigned long offsets[NR_AREAS] = { 0, SZ_1G };
 static const size_t sizes[NR_AREAS] = { AREA_SIZE, AREA_SIZE };
 
 struct pcpu_sweep {
@@ -34,6 +34,7 @@ struct pcpu_sweep {
 
 static struct vm_struct **get_chunk(struct vmt_thread *t)
 {
+	const unsigned long offsets[NR_AREAS] = { 0, vmt_unit() };
 	struct vm_struct **chunk;
 
 	chunk = vmt_get_pcpu(offsets, sizes, NR_AREAS, AREA_SIZE);
@@ -49,12 +50,18 @@ static int find_place(struct vmt_thread *t, struct vmt_layout *layout,
 	const unsigned long offset = 0;
 	struct vm_struct **place;
 
+	if (size > vmt_range_size() / 2)
+		return vmt_skip(t,
+				"half of the vmalloc range has less than the %zu MiB that busy=%lu and holes=%lu ask for",
+				size / SZ_1M, vmt_params.busy,
+				vmt_params.holes);
 	place = vmt_get_pcpu(&offset, &size, 1, PAGE_SIZE);
 	if (!place)
 		return vmt_fail(t, -ENOMEM, "-ENOMEM: %zu bytes at the top",
 				size);
 	layout->start = (unsigned long)place[0]->addr;
 	layout->end = layout->start + size;
+	layout->most = layout->end;
 	layout->top = layout->start;
 	vmt_free_pcpu(place, 1);
 	vmt_settle();

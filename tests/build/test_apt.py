@@ -65,3 +65,37 @@ def test_a_source_that_cannot_be_reached_is_the_reason(lists: Path, tmp_path: Pa
 def test_a_source_that_is_not_needed_may_be_out_of_reach(lists: Path, tmp_path: Path) -> None:
     (tmp_path / "bin/apt-get").write_text('#!/bin/sh\ncase "$*" in *update) exit 100;; *) touch new.deb;; esac\n')
     assert [deb.name for deb in apt.download("amd64", ["busybox"], tmp_path / "into")] == ["new.deb"]
+
+
+BROKEN = """\
+#!/bin/sh
+case "$*" in
+*update)
+    : > {lists}/main_Packages
+    [ -e {place}/good ] || exit 100
+    : > {lists}/security_Packages ;;
+*)
+    [ ! -e {lists}/security_Packages ] || [ -e {place}/good ] || {{ echo "E: new.deb: 404" >&2; exit 100; }}
+    {fails}
+    touch new.deb ;;
+esac
+"""
+"""stands in for apt-get: unless the server is good, one list cannot be had, and what an old one of it names is gone"""
+
+
+def test_a_list_that_is_broken_does_not_stop_what_the_others_have(lists: Path, tmp_path: Path) -> None:
+    (tmp_path / "good").touch()
+    (tmp_path / "bin/apt-get").write_text(BROKEN.format(lists=lists, place=tmp_path, fails=""))
+    apt.download("amd64", ["busybox"], tmp_path / "into")
+    (tmp_path / "good").unlink()
+    assert [deb.name for deb in apt.download("amd64", ["busybox"], tmp_path / "more")] == ["new.deb"]
+    assert not (lists / "security_Packages").exists(), "the old list is gone, until the server has a good one"
+
+
+def test_if_no_list_has_it_the_broken_one_is_the_reason(lists: Path, tmp_path: Path) -> None:
+    script = BROKEN.format(lists=lists, place=tmp_path, fails="echo 'E: no such package' >&2; exit 100")
+    (tmp_path / "bin/apt-get").write_text(
+        script.replace("|| exit 100", "|| { echo 'E: security has an unexpected size' >&2; exit 100; }")
+    )
+    with pytest.raises(RigError, match=r"Debian's packages for amd64 cannot be had: .*security has an unexpected size"):
+        apt.download("amd64", ["busybox"], tmp_path / "into")

@@ -199,7 +199,7 @@ def test_what_was_kept_is_read_again(tmp_path: Path) -> None:
 )
 def test_what_is_no_elf_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "vmlinux.o").write_bytes(content)
-    with pytest.raises(UsageError, match=r"^[^\n]*vmlinux\.o .*64-bit little-endian ELF[^\n]*$"):
+    with pytest.raises(UsageError, match=r"^[^\n]*vmlinux\.o .*whole little-endian ELF[^\n]*$"):
         functions.read(tmp_path / "vmlinux.o", tmp_path / "vmlinux")
 
 

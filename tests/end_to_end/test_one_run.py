@@ -68,7 +68,7 @@ def test_run_covers_everything(run: tuple[subprocess.CompletedProcess[str], Run]
     _, folder = run
     provenance = folder.provenance()
     variants = ["stock", matrix.load_base(provenance.kernel).default_series]
-    cells = {(machine, variant) for machine in matrix.machine_names() for variant in variants}
+    cells = {(machine, variant) for machine in matrix.default_machines() for variant in variants}
     tests = catalog.suite().tests
     performance = {test.name for test in tests if test.kind == "performance"}
     samples = folder.samples()
@@ -103,7 +103,7 @@ def test_stock_shows_its_bugs_and_the_series_none(run: tuple[object, Run], has_s
 
 def test_series_helps_where_the_publication_says(run: tuple[object, Run], has_series: None) -> None:
     changes = {(c.machine, c.test): c.change or 0 for c in conclude.conclude(run[1]).comparisons}
-    assert {machine for machine, _ in changes} == set(matrix.machine_names())
+    assert {machine for machine, _ in changes} == set(matrix.default_machines())
     # At scale quick 2,000 areas are held; with the publication's 15,000 it is more than 60 %.
     assert max(change for (_, test), change in changes.items() if test == "long_busy_list_alloc_test") < -15
     # The publication gets slower there, or not faster: on x86_64.
@@ -132,19 +132,19 @@ def test_the_series_own_functions_are_told(run: tuple[object, Run], has_series: 
     done = rig("why", str(run[1].folder), "--test", "ne_fit", "--json")
     assert done.returncode == 0, done.stderr
     rows = {(row["machine"], row["function"]): row for row in json.loads(done.stdout)}
-    for machine in matrix.machine_names():
+    for machine in matrix.default_machines():
         entry, removal = rows[machine, "insert_vmap_area"], rows[machine, "remove_vm_area"]
         assert (entry["file"], entry["stock"], entry["variant"]) == ("mm/vmalloc.c", 0, SERIES)
         assert entry["change"] == entry["value"] > 50
         assert removal["change"] < -100
     longest = {(s.machine, s.variant): s.longest for s in run[1].locked() if (s.test, s.function) == LOCKED}
-    assert set(longest) == {(m, v) for m in matrix.machine_names() for v in ("stock", SERIES)}
+    assert set(longest) == {(m, v) for m in matrix.default_machines() for v in ("stock", SERIES)}
     assert all(300 < length < 16_000 for (_, variant), length in longest.items() if variant == SERIES)
 
 
 def test_lines_of_the_series_ran(run: tuple[object, Run], has_series: None) -> None:
     (of,) = coverage.coverage(run[1].changed_lines(), run[1].reached(), {})
-    machines = set(matrix.machine_names())
+    machines = set(matrix.default_machines())
     assert of.variant == SERIES
     searched = [line for line in of.lines if "lowest_gap(" in line.text and line.reached]
     assert searched

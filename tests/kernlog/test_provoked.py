@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import kernlog
-from harness.model.matrix import PROFILES, machine_names
+from harness.model.matrix import PROFILES, default_machines
 from harness.model.trouble import Trouble
 from tests import provoke
 from tests.provoke import record, table
@@ -90,7 +90,7 @@ def test_the_table_and_the_module_know_the_same() -> None:
     assert in_module - in_table == {"escape", "flood", "hang_quiet", "hang_irqs_off", "hang_all"}
     assert in_table <= in_module
     assert {p.profile for p in table.TABLE} <= set(PROFILES)
-    assert set(table.MACHINES) == set(machine_names())
+    assert set(table.MACHINES) == set(default_machines())
 
 
 def test_the_logs_are_small_and_tell_nothing_of_this_machine() -> None:

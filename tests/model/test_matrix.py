@@ -55,6 +55,10 @@ def test_a_machine_that_makes_no_sense_is_refused(
         load_machine(name)
 
 
+def test_a_machine_may_be_none_of_those_that_are_used_when_none_is_named() -> None:
+    assert set(matrix.machine_names()) - set(matrix.default_machines()) == {"arm32"}
+
+
 def test_the_own_machine_is_the_one_that_is_like_the_host() -> None:
     assert matrix.own_machine("aarch64") == "aarch64"
     assert matrix.own_machine("x86_64") == "x86_64"

@@ -25,9 +25,10 @@ _COMPILE = ("-O2", "-ffreestanding", "-fno-pie", "-no-pie", "-nostdlib", "-stati
 _PLACES = {
     "x86_64": (0x100000, 0xFFFFFFFF80000000, ("-DCONFIG_X86_64", "-fcf-protection=none")),
     "aarch64": (0x40080000, 0xFFFFFF8000000000, ("-DCONFIG_ARM64",)),
+    "arm32": (0x40080000, 0x80000000, ("-DCONFIG_ARM", "-marm", "-march=armv7-a")),
 }
 """where QEMU loads the guest, how much higher it runs, and options of the compiler, by machine"""
-_OFF = {"x86_64": ("-device", "isa-debug-exit,iobase=0xf4,iosize=4"), "aarch64": ()}
+_OFF = {"x86_64": ("-device", "isa-debug-exit,iobase=0xf4,iosize=4"), "aarch64": (), "arm32": ()}
 """the device by which it switches itself off, by machine"""
 
 

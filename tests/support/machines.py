@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The machines that a test is done on: in a check on one of them in turn, in a night on all."""
+"""The machines that a test is done on: in a check on one of the default ones in turn, in a night on all."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ def machines(turn: int = 0) -> list[Any]:
 
 def each_on_machines(rows: Iterable[object], turn: int = 0) -> list[Any]:
     """Return every pair of row and machine as parameters; a check does each row once, and the machines take turns."""
-    names = matrix.machine_names()
+    takes_turns = matrix.default_machines()
+    names = [*takes_turns, *(name for name in matrix.machine_names() if name not in takes_turns)]
     made = []
     for at, row in enumerate(rows, turn):
         for number, name in enumerate(names):
             values = (row, name) if row != () else (name,)
-            marks = () if number == at % len(names) else pytest.mark.nightly
+            marks = () if number == at % len(takes_turns) else pytest.mark.nightly
             made.append(pytest.param(*values, id="-".join(map(str, values)), marks=marks))
     return made

@@ -93,7 +93,7 @@ def said(core: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in data.decode().splitlines())
 
 
-@pytest.mark.parametrize("machine", machine_names())
+@pytest.mark.parametrize("machine", MACHINES)
 def test_a_core_says_where_its_kernel_is(tmp_path: Path, machine: str) -> None:
     vmlinux = kernel(tmp_path, machine)
     vmcore.convert(dump(tmp_path, machine, vmlinux), tmp_path / "core", vmlinux, tmp_path / "config")
@@ -115,7 +115,7 @@ def test_a_core_says_where_its_kernel_is(tmp_path: Path, machine: str) -> None:
     }
 
 
-@pytest.mark.parametrize("machine", machine_names())
+@pytest.mark.parametrize("machine", MACHINES)
 def test_memory_stays_as_it_was_and_zeros_take_no_room(tmp_path: Path, machine: str) -> None:
     vmlinux = kernel(tmp_path, machine)
     raw, core = dump(tmp_path, machine, vmlinux), tmp_path / "core"
@@ -128,7 +128,7 @@ def test_memory_stays_as_it_was_and_zeros_take_no_room(tmp_path: Path, machine: 
     assert core.stat().st_blocks * 512 < SIZE // 16
 
 
-@pytest.mark.parametrize("machine", machine_names())
+@pytest.mark.parametrize("machine", MACHINES)
 def test_another_kernels_dump_is_refused(tmp_path: Path, machine: str) -> None:
     vmlinux = kernel(tmp_path, machine)
     raw = dump(tmp_path, machine, vmlinux, BANNER.replace(b"4.18.0", b"4.18.1"))
@@ -137,8 +137,19 @@ def test_another_kernels_dump_is_refused(tmp_path: Path, machine: str) -> None:
     assert not (tmp_path / "core").exists()
 
 
+@pytest.mark.parametrize("machine", set(machine_names()) - set(MACHINES))
+def test_a_machine_without_cores_is_told_before_its_memory_is_looked_at(tmp_path: Path, machine: str) -> None:
+    (tmp_path / "kernel.c").write_text(KERNEL)
+    link = ("-nostdlib", "-static", "-ffreestanding", "-o", "vmlinux", "kernel.c")
+    shell.output((load_machine(machine).build.compiler, *link), cwd=tmp_path)
+    with pytest.raises(
+        RigError, match=r"^the rig makes no core for drgn and crash of the architecture \w+; look at the guest with `invoke gdb`"
+    ):
+        vmcore.convert(tmp_path / "nowhere", tmp_path / "core", tmp_path / "vmlinux", tmp_path / "config")
+
+
 def test_what_is_no_dump_is_refused(tmp_path: Path) -> None:
-    machine = machine_names()[0]
+    machine = next(iter(MACHINES))
     vmlinux = kernel(tmp_path, machine)
     whole = dump(tmp_path, machine, vmlinux).read_bytes()
     for content in (b"", b"hello", whole[:63], whole[:100], whole[:300], b"\x7fELF" + bytes(400)):
@@ -148,7 +159,7 @@ def test_what_is_no_dump_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_kernel_is_refused(tmp_path: Path) -> None:
-    machine = machine_names()[0]
+    machine = next(iter(MACHINES))
     raw = dump(tmp_path, machine, kernel(tmp_path, machine))
     vmlinux = kernel(tmp_path, machine, KERNEL.replace("linux_banner", "other"))
     with pytest.raises(RigError, match=r"vmlinux is not a kernel\."):
@@ -156,7 +167,7 @@ def test_what_is_no_kernel_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_no_half_a_core(tmp_path: Path) -> None:
-    machine = machine_names()[0]
+    machine = next(iter(MACHINES))
     vmlinux = kernel(tmp_path, machine)
     raw = dump(tmp_path, machine, vmlinux)
     with pytest.raises(RigError, match=r"dump .*No such file"):

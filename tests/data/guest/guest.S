@@ -3,8 +3,8 @@
  * A guest without a kernel, for the tests of qemu_plugin/: it does a known
  * number of things between the test module's marks, and switches itself off.
  *
- * Each macro below is as many instructions on both architectures as its
- * comment says, so that a test expects the same figures of both.
+ * Each macro below is as many instructions on all architectures as its comment
+ * says, so that a test expects the same figures of all.
  */
 #define LOOPS	1000
 
@@ -87,8 +87,9 @@ gdt_pointer:
 	push %rax
 .endm
 #define RETURN		iretq		/* 1 */
+#define GO_BACK		ret		/* 1 */
 
-#else /* aarch64 */
+#elif defined(__aarch64__)
 
 .macro start
 	.globl _start
@@ -149,6 +150,81 @@ level1:	.quad 0, 0x40000701	/* the first GiB of memory */
 	nop
 .endm
 #define RETURN		eret		/* 1 */
+#define GO_BACK		ret		/* 1 */
+
+#else /* 32-bit Arm */
+
+.macro start
+	.arch armv7-a
+	.arch_extension virt
+	.arm
+	.globl _start
+_start:
+	ldr r0, =table - SHIFT
+	mcr p15, 0, r0, c2, c0, 0	/* TTBR0 */
+	mov r0, #0
+	mcr p15, 0, r0, c2, c0, 2	/* TTBCR: all by TTBR0 */
+	mov r0, #1
+	mcr p15, 0, r0, c3, c0, 0	/* DACR: domain 0 is checked */
+	mrc p15, 0, r0, c1, c0, 0
+	orr r0, r0, #1			/* SCTLR: the MMU is on */
+	mcr p15, 0, r0, c1, c0, 0
+	isb
+	ldr sp, =stack
+	ldr r0, =upper
+	bx r0
+.endm
+
+.macro tables		/* sections of 1 MiB, which the kernel may read, write and run */
+	.balign 16384
+table:	.fill 0x400, 4, 0
+	.set megabyte, 0x400
+	.rept 0x40		/* from 0x40000000 on, where memory begins */
+	.long megabyte << 20 | 0x402
+	.set megabyte, megabyte + 1
+	.endr
+	.fill 0xc00 - 0x440, 4, 0
+	.set megabyte, 0x400
+	.rept 0x40		/* the same from 0xc0000000 on */
+	.long megabyte << 20 | 0x402
+	.set megabyte, megabyte + 1
+	.endr
+	.fill 0x1000 - 0xc40, 4, 0
+.endm
+
+.macro switch_off		/* PSCI's SYSTEM_OFF */
+	ldr r0, =0x84000008
+	hvc #0
+1:	wfi
+	b 1b
+.endm
+
+#define CALL		bl		/* 1 */
+#define CALL_BY_POINTER	ldr r0, =_raw_spin_lock; blx r0	/* 2 */
+#define JUMP		b		/* 1 */
+#define JUMP_IF_EQUAL	beq		/* 1 */
+#define JUMP_UNLESS	bne		/* 1 */
+#define ENTER		push {r3, lr}	/* 1 */
+#define LEAVE		pop {r3, lr}; bx lr	/* 2 */
+#define SET(number)	ldr r4, =number	/* 1 */
+#define IS(number)	cmp r4, $number	/* 1 */
+#define COUNT_DOWN	subs r4, r4, #1	/* 1 */
+#define SAVE		mrs r5, cpsr	/* 1 */
+#define DISABLE		cpsid i		/* 1 */
+#define RESTORE		msr cpsr_c, r5	/* 1 */
+#define ENABLE		cpsie i		/* 1 */
+
+.macro prepare_return to	/* 7 */
+	sub sp, sp, #8
+	ldr r0, =\to
+	str r0, [sp]
+	mrs r0, cpsr
+	str r0, [sp, #4]
+	nop
+	nop
+.endm
+#define RETURN		rfeia sp!	/* 1 */
+#define GO_BACK		bx lr		/* 1 */
 
 #endif
 
@@ -202,15 +278,15 @@ function spins
 
 function idle
 	nop
-	ret
+	GO_BACK
 
 function _raw_spin_lock		/* 2 */
 	nop
-	ret
+	GO_BACK
 
 function _raw_spin_unlock	/* 2 */
 	nop
-	ret
+	GO_BACK
 
 function locks			/* 1 + 4 + 2, and 4 of those that it calls */
 	ENTER
@@ -231,7 +307,7 @@ disables_begins:
 	nop
 disables_ends:
 	RESTORE
-	ret
+	GO_BACK
 
 function disables_and_locks	/* 1 + 6 + 2, and 4 */
 	ENTER
@@ -299,7 +375,7 @@ enables_begins:
 	nop
 enables_ends:
 	ENABLE
-	ret
+	GO_BACK
 
 function returns		/* 10 */
 returns_begins:
@@ -307,7 +383,7 @@ returns_begins:
 	prepare_return 1f
 returns_ends:
 	RETURN
-1:	ret
+1:	GO_BACK
 
 function indirect		/* 1 + 4 + 2, and 4; no address tells where its lock is taken */
 	ENTER
