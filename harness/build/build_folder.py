@@ -24,7 +24,7 @@ _LINKED = ("vmlinux", ".tmp_vmlinux1", ".tmp_vmlinux2")
 _OBJECTS = (".o", ".ko", ".so")
 _NEVER_EMPTY = (*_OBJECTS, ".a", ".cmd", ".h", *_LINKED)
 _STAMP = ".checked-"
-"""how the names of empty files begin by which Kbuild of 6.12 notes that it has checked a header"""
+"""begin of the names of empty files by which Kbuild of 6.12 notes that it has checked a header"""
 _CONFIGURATION = "include/config"
 """folder in which Kbuild has an empty file for each symbol that is set"""
 _HEADER = 64

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A freed area of 2^32 pages and two, the guard page being one, is not taken
- * for an area of two. Kernels keep small ones at hand by their size in pages,
+ * A freed area of 2^32 pages and some, the guard page being one, is not taken
+ * for an area of some. Kernels keep small ones at hand by their size in pages,
  * each CPU some, and warn where one has another size.
  */
 #include <linux/errno.h>
@@ -17,9 +17,9 @@
 /* As many pages as an unsigned int cannot count. */
 #define UINT_PAGES	((u64)PAGE_SIZE << 32)
 
-int vmt_free_vast_area(struct vmt_thread *t)
+int vmt_free_vast_area(struct vmt_thread *t, unsigned long more)
 {
-	u64 size = UINT_PAGES + PAGE_SIZE;
+	u64 size = UINT_PAGES + (more - 1) * PAGE_SIZE;
 	struct vm_struct *area;
 
 	/* All but a little of the range may be as large as two of them. */
@@ -31,7 +31,7 @@ int vmt_free_vast_area(struct vmt_thread *t)
 	t->allocated++;
 	free_vm_area(area);
 	vm_unmap_aliases();
-	vfree(vmt_vmalloc_range(PAGE_SIZE, 1));
+	vfree(vmt_vmalloc_range((more - 1) * PAGE_SIZE, 1));
 	/* Where it is at hand as a small one, it is given back. */
 	vmt_forget_searches();
 	return 0;
