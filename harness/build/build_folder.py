@@ -23,6 +23,8 @@ _ELF, _ARCHIVES = b"\x7fELF", (b"!<arch>\n", b"!<thin>\n")
 _LINKED = ("vmlinux", ".tmp_vmlinux1", ".tmp_vmlinux2")
 _OBJECTS = (".o", ".ko", ".so")
 _NEVER_EMPTY = (*_OBJECTS, ".a", ".cmd", ".h", *_LINKED)
+_STAMP = ".checked-"
+"""begin of the names of empty files by which Kbuild of 6.12 notes that it has checked a header"""
 _CONFIGURATION = "include/config"
 """folder in which Kbuild has an empty file for each symbol that is set"""
 _HEADER = 64
@@ -72,7 +74,9 @@ def _damaged(folder: Path) -> Iterator[Path]:
             continue
         for name in names:
             path = Path(place, name)
-            if name.endswith(_NEVER_EMPTY) and not path.is_symlink() and not _fits(path):
+            if not name.endswith(_NEVER_EMPTY) or name.startswith(_STAMP) or path.is_symlink():
+                continue
+            if not _fits(path):
                 yield path
 
 

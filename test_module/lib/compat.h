@@ -289,6 +289,42 @@ static inline void vmt_hrtimer_setup(struct hrtimer *timer,
 #define VMT_SET_PTE(entry, pte)	set_pte(entry, pte)
 #endif
 
+/*
+ * 4c91c07c93bb (6.4) reads into an iterator; by then what vm_map_ram() maps is
+ * read as well (06c8994626d1, 6.3).
+ */
+#if KERNEL_VERSION(6, 4, 0) > LINUX_VERSION_CODE
+
+#define VMT_VREAD		"vread"
+#define VMT_VREAD_MAP_RAM	false
+typedef long vmt_vread_fn(char *buf, char *addr, unsigned long count);
+
+static inline long vmt_vread_by(vmt_vread_fn *vread, char *buf,
+				const void *addr, unsigned long count)
+{
+	return vread(buf, (char *)addr, count);
+}
+
+#else
+
+#include <linux/uio.h>
+
+#define VMT_VREAD		"vread_iter"
+#define VMT_VREAD_MAP_RAM	true
+typedef typeof(vread_iter) vmt_vread_fn;
+
+static inline long vmt_vread_by(vmt_vread_fn *vread, char *buf,
+				const void *addr, unsigned long count)
+{
+	struct kvec vec = { .iov_base = buf, .iov_len = count };
+	struct iov_iter iter;
+
+	iov_iter_kvec(&iter, ITER_DEST, &vec, 1, count);
+	return vread(&iter, addr, count);
+}
+
+#endif
+
 /* 7318d4cc14c8 (5.9) took the priority from its callers. */
 #if KERNEL_VERSION(5, 9, 0) > LINUX_VERSION_CODE
 

@@ -28,7 +28,7 @@ static const u32 *lazy_nr_int;
 static const unsigned long *lazy_nr_long;
 static int *max_threads;
 static int *kptr_restrict_setting;
-static long (*read_mapped)(char *buf, char *addr, unsigned long count);
+static vmt_vread_fn *read_mapped;
 
 /*
  * The names of 68ad4a330433 (5.2), with a lock of their own since e36176be1c39
@@ -111,7 +111,7 @@ void vmt_find_symbols(void)
 	max_threads = (void *)vmt_lookup("max_threads");
 	find_lazy_nr();
 	kptr_restrict_setting = (void *)vmt_lookup("kptr_restrict");
-	read_mapped = (void *)vmt_lookup("vread");
+	read_mapped = (void *)vmt_lookup(VMT_VREAD);
 }
 
 bool vmt_have_range(void)
@@ -235,9 +235,14 @@ bool vmt_have_vread(void)
 	return read_mapped;
 }
 
+bool vmt_vread_has_map_ram(void)
+{
+	return read_mapped && VMT_VREAD_MAP_RAM;
+}
+
 long vmt_vread(char *buf, const void *addr, unsigned long count)
 {
-	return read_mapped(buf, (char *)addr, count);
+	return vmt_vread_by(read_mapped, buf, addr, count);
 }
 
 bool vmt_have_lazy_pages(void)

@@ -108,6 +108,8 @@ bool vmt_show_addresses(void);
 
 /* Copies @count bytes from @addr on; zeros stand where nothing is mapped. */
 bool vmt_have_vread(void);
+/* What vm_map_ram() maps is no hole for it. */
+bool vmt_vread_has_map_ram(void);
 long vmt_vread(char *buf, const void *addr, unsigned long count);
 
 bool vmt_have_lazy_pages(void);

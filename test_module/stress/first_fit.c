@@ -182,7 +182,8 @@ int first_fit_test(struct vmt_thread *t)
 		vmt_ktap_scaled(t, "aligned holes of %lu KiB", BLOCK / SZ_1K);
 	began = ktime_get_ns();
 	for (i = 0; i < t->loops && !err; i++)
-		err = vmt_fill_aligned_holes(t, base) ?:
+		err = vmt_free_vast_area(t, 2) ?:
+		      vmt_fill_aligned_holes(t, base) ?:
 		      vmt_find_last_hole(t, base) ?:
 		      vmt_fill_lowest_places(t, base) ?:
 		      vmt_fill_highest_places(t, NR_TOP) ?: vmt_breathe(t);

@@ -22,4 +22,7 @@ int vmt_fill_lowest_places(struct vmt_thread *t, unsigned long base);
 
 int vmt_fill_highest_places(struct vmt_thread *t, unsigned int fences);
 
+/* A freed area of 2^32 pages and @more, where the range has room for it. */
+int vmt_free_vast_area(struct vmt_thread *t, unsigned long more);
+
 #endif /* VMALLOC_TEST_FIRST_FIT_H */

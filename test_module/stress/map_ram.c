@@ -2,7 +2,8 @@
 /*
  * map_ram_test: pages of each thread's own are mapped by vm_map_ram(), in any
  * order and several times over, while others map, unmap and purge. What is
- * written through a mapping has to be in the page, and the other way round.
+ * written through a mapping has to be in the page, and the other way round; and
+ * who reads the addresses as /proc/kcore does has to find the same.
  */
 #include <linux/errno.h>
 #include <linux/gfp.h>
@@ -63,6 +64,24 @@ static int check_mapping(struct vmt_thread *t, const struct mapping *m)
 	return 0;
 }
 
+/* One word of a page, which may be in the middle of a block, is read. */
+static int read_mapping(struct vmt_thread *t, const struct mapping *m)
+{
+	unsigned int i = vmt_rng_below(&t->rng, m->nr);
+	const unsigned long *page = page_address(m->pages[i]);
+	unsigned long read = 0;
+	long len;
+
+	if (!vmt_vread_has_map_ram())
+		return 0;
+	len = vmt_vread((char *)&read, mapped_at(m, i), sizeof(read));
+	if (len == sizeof(read) && read == READ_ONCE(*page))
+		return 0;
+	return vmt_fail(t, -EUCLEAN,
+			"vread: %lx instead of %lx, and %ld bytes, of page %u of the %u at %lx",
+			read, *page, len, i, m->nr, (unsigned long)m->addr);
+}
+
 /* A word that no other page of any thread has, as far as chance goes. */
 static int write_mapping(struct vmt_thread *t, const struct mapping *m)
 {
@@ -73,7 +92,7 @@ static int write_mapping(struct vmt_thread *t, const struct mapping *m)
 		word = vmt_rng_next(&t->rng);
 		WRITE_ONCE(*mapped_at(m, i), word);
 	}
-	return check_mapping(t, m);
+	return check_mapping(t, m) ?: read_mapping(t, m);
 }
 
 static int unmap(struct vmt_thread *t, struct mapping *m)

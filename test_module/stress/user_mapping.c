@@ -113,9 +113,9 @@ static int map_parts(struct vmt_thread *t, void *area, unsigned long pages)
  * Asks for what has to be refused. That is not -EFAULT: which is what comes of
  * inserting a page for which @m has no room, so that nothing worse happens.
  */
-static void demand(struct mapped m, const char *what, char *granted)
+static void demand_in(unsigned long room, struct mapped m, const char *what,
+		      char *granted)
 {
-	unsigned long room = min_t(unsigned long, m.nr, MAX_PAGES);
 	int err = map(&m, room);
 
 	if (!IS_ERR_VALUE(m.user))
@@ -124,6 +124,11 @@ static void demand(struct mapped m, const char *what, char *granted)
 		snprintf(granted + strlen(granted),
 			 VMT_REASON_LEN - strlen(granted), "%s%s",
 			 *granted ? ", " : "", what);
+}
+
+static void demand(struct mapped m, const char *what, char *granted)
+{
+	demand_in(min_t(unsigned long, m.nr, MAX_PAGES), m, what, granted);
 }
 
 /* @area and @other have @pages each, @plain was not made for users. */
@@ -154,6 +159,10 @@ static int demand_all(struct vmt_thread *t, void *area, void *other,
 	m.area = area + (pages - 1) * PAGE_SIZE;
 	m.skip = 2;
 	demand(m, "another area from the last page", granted);
+	/* No more pages than the area has, but not from here on. */
+	m.skip = 0;
+	m.nr = 2;
+	demand_in(1, m, "the guard page from the last page", granted);
 	if (!*granted)
 		return 0;
 	return vmt_fail(t, -EPERM, "not refused: %s", granted);

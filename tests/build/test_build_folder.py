@@ -28,7 +28,7 @@ def built(tmp_path: Path) -> Path:
     shell.output(("ar", "rcT", folder / "mm/built-in.a", folder / "mm/vmalloc.o"))
     (folder / "mm/.vmalloc.o.cmd").write_text("cmd_mm/vmalloc.o := gcc\n")
     (folder / "include/made.h").write_text("#define A\n")
-    for empty in ("include/config/smp.h", "include/config/smp/all.h", "mm/modules.order"):
+    for empty in ("include/config/smp.h", "include/config/smp/all.h", "mm/modules.order", ".checked-atomic-long.h"):
         (folder / empty).touch()
     return folder
 
