@@ -26,7 +26,7 @@ enum meaning {
 
 struct guest {
 	const char *target;	/* QEMU's name of the architecture */
-	uint64_t kernel;	/* the lowest address of the kernel or a module */
+	uint64_t kernel;	/* lowest address of the kernel or a module */
 	enum meaning (*meaning)(const uint8_t *code, size_t size);
 	/* Where a direct call or jump at @at leads; 0 for all others. */
 	uint64_t (*target_of)(const uint8_t *code, size_t size, uint64_t at);

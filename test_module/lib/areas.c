@@ -16,12 +16,15 @@
 /* Who holds it may lock all parts: only the module ever wants more than one. */
 static DEFINE_SPINLOCK(walking);
 
+/* For sparse, which cannot count them, no lock is held after this. */
 void vmt_lock_areas(struct vmt_area_list *list)
 {
 	unsigned int i;
 
-	if (list->nr > 1)
+	if (list->nr > 1) {
 		spin_lock(&walking);
+		__release(&walking);
+	}
 	for (i = 0; i < list->nr; i++) {
 		struct vmt_area_part *part = &list->part[i];
 
@@ -29,6 +32,7 @@ void vmt_lock_areas(struct vmt_area_list *list)
 			spin_lock_nest_lock(part->lock, &walking);
 		else
 			spin_lock(part->lock);
+		__release(part->lock);
 		part->next = part->head->next;
 	}
 }
@@ -37,10 +41,14 @@ void vmt_unlock_areas(struct vmt_area_list *list)
 {
 	unsigned int i;
 
-	for (i = list->nr; i--;)
+	for (i = list->nr; i--;) {
+		__acquire(list->part[i].lock);
 		spin_unlock(list->part[i].lock);
-	if (list->nr > 1)
+	}
+	if (list->nr > 1) {
+		__acquire(&walking);
 		spin_unlock(&walking);
+	}
 }
 
 struct vmap_area *vmt_next_area(struct vmt_area_list *list)

@@ -256,9 +256,10 @@ static inline long vmt_slab_pages_noted(void)
  */
 #if KERNEL_VERSION(6, 13, 0) > LINUX_VERSION_CODE
 
-static inline void vmt_hrtimer_setup(struct hrtimer *timer,
-				     enum hrtimer_restart (*f)(struct hrtimer *),
-				     clockid_t clock, enum hrtimer_mode mode)
+static inline void
+vmt_hrtimer_setup(struct hrtimer *timer,
+		  enum hrtimer_restart (*f)(struct hrtimer *timer),
+		  clockid_t clock, enum hrtimer_mode mode)
 {
 	hrtimer_init(timer, clock, mode);
 	timer->function = f;
@@ -266,9 +267,10 @@ static inline void vmt_hrtimer_setup(struct hrtimer *timer,
 
 #else
 
-static inline void vmt_hrtimer_setup(struct hrtimer *timer,
-				     enum hrtimer_restart (*f)(struct hrtimer *),
-				     clockid_t clock, enum hrtimer_mode mode)
+static inline void
+vmt_hrtimer_setup(struct hrtimer *timer,
+		  enum hrtimer_restart (*f)(struct hrtimer *timer),
+		  clockid_t clock, enum hrtimer_mode mode)
 {
 	hrtimer_setup(timer, f, clock, mode);
 }
@@ -345,8 +347,8 @@ static inline void vmt_set_fifo(struct task_struct *task)
 #endif
 
 /*
- * 12af2b83d0b1 (6.10) replaced module_alloc(). What it returns cannot be run any
- * more before a module is loaded there, since f2c65fb3221a (5.2) on x86 and
+ * 12af2b83d0b1 (6.10) replaced module_alloc(). What it returns cannot be run
+ * any more before a module is loaded there, since f2c65fb3221a (5.2) on x86 and
  * 7dfac3c5f40e (5.3) on arm64.
  */
 #if KERNEL_VERSION(6, 10, 0) > LINUX_VERSION_CODE

@@ -41,7 +41,8 @@ void vmt_find_interface(void)
 
 bool vmt_have_lookup(void)
 {
-	return find_vm && remove_vm && get_area_of && read_nofault && write_nofault;
+	return find_vm && remove_vm && get_area_of && read_nofault &&
+	       write_nofault;
 }
 
 struct vm_struct *vmt_find_vm(const void *addr)

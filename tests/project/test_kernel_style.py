@@ -50,8 +50,8 @@ def checkpatch(built: Plan, *words: str | Path) -> str:
 def test_the_module_is_in_the_kernels_style(built: Plan) -> None:
     sources = [paths.TEST_MODULE / name for name in module_sources(paths.TEST_MODULE) if name != "Kbuild"]
     assert {path.parent for path in sources} > {paths.TEST_MODULE, paths.TEST_MODULE / "stress"}
-    # One header tells 4.18 from later kernels, which is what this asks not to do.
-    assert checkpatch(built, "--ignore", "LINUX_VERSION_CODE", "-f", *sources) == ""
+    # One header tells 4.18 from later kernels, and has the types of functions that differ; this asks not to do so.
+    assert checkpatch(built, "--ignore", "LINUX_VERSION_CODE,NEW_TYPEDEFS", "-f", *sources) == ""
 
 
 def test_qemus_plugin_is_in_the_kernels_style(built: Plan) -> None:
@@ -75,7 +75,9 @@ def test_checkpatch_does_find_fault(built: Plan, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("patch", sorted(paths.SERIES.glob("*/*/*.patch")), ids=lambda path: path.name)
 def test_the_patches_are_in_the_kernels_style(built: Plan, patch: Path) -> None:
-    assert checkpatch(built, "--ignore", "MISSING_SIGN_OFF,SPDX_LICENSE_TAG", patch) == ""
+    # Since bdc48fa11e46 (5.7) a line may have a hundred columns.
+    longest = 80 if patch.parent.parent.name == built.base.name else 100
+    assert checkpatch(built, f"--max-line-length={longest}", "--ignore", "MISSING_SIGN_OFF,SPDX_LICENSE_TAG", patch) == ""
 
 
 @pytest.mark.parametrize("number", range(2))

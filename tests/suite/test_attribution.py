@@ -106,7 +106,7 @@ def test_sections_belong_to_the_function_that_takes_the_lock(memory: Memory, mad
 
 def test_a_file_that_is_no_kernel_is_an_error(made: Code, tmp_path: Path) -> None:
     (tmp_path / "module.ko").write_text("not an object")
-    with pytest.raises(UsageError, match=r"module\.ko is not a whole 64-bit"):
+    with pytest.raises(UsageError, match=r"module\.ko is not a whole little-endian"):
         Memory(made.vmlinux, made.symbols, tmp_path / "module.ko", SECTIONS, ())
 
 
