@@ -24,12 +24,12 @@ struct pool {
 struct rb_list {
 	struct rb_root root;
 	struct list_head head;
-	spinlock_t lock;
+	spinlock_t lock;	/* of both */
 };
 
 struct vmt_node {
 	struct pool pool[POOLS];
-	spinlock_t pool_lock;
+	spinlock_t pool_lock;	/* of the pools */
 	bool skip_populate;
 	struct rb_list busy;
 	struct rb_list lazy;
