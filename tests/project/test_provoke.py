@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from harness.build import kbuild
 from harness.commands import pipeline
-from harness.errors import BuildError
 from harness.model.matrix import STOCK, Variant
 from harness.model.selection import Selection
 from harness.suite.plan import Plan
@@ -38,11 +38,15 @@ def test_the_module_builds_for_every_machine_without_a_warning(built: Plan) -> N
         assert "warning:" not in (module.parent / "build.log").read_text().lower()
 
 
-def test_a_build_folder_with_another_kernel_is_said_so(built: Plan) -> None:
+def test_a_build_folder_with_another_kernel_is_built_again(built: Plan) -> None:
     cell = built.cells[0]
-    other = msgspec.structs.replace(cell.kernel, key="0" * 16)
-    with pytest.raises(BuildError, match="another kernel"):
-        provoke.build(built.base, cell.cell, other)
+    holder = kbuild.folder_of(kbuild.tree_of(built.base, cell.cell.variant), cell.cell) / kbuild.KEY
+    module = provoke.build(built.base, cell.cell, cell.kernel)
+    shutil.rmtree(module.parent)
+    holder.write_text("0" * 16)
+    assert provoke.build(built.base, cell.cell, cell.kernel) == module
+    assert holder.read_text() == cell.kernel.key
+    assert module.exists()
 
 
 def test_the_module_is_in_the_kernels_style(built: Plan) -> None:
