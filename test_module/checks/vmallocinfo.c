@@ -2,8 +2,9 @@
 /*
  * Reads /proc/vmallocinfo and compares it with the kernel's list of areas.
  * Freed areas that wait for a purge are in 4.18's list too. Elsewhere they may
- * be printed from a list of their own, in any order.
+ * be printed from a list of their own, and the others list by list.
  */
+#include <linux/bsearch.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -75,9 +76,9 @@ struct listed {
 
 struct copy {
 	unsigned int nr;
-	unsigned int next;	/* while lines are compared with it */
 	char *reason;
-	struct listed areas[MAX_AREAS];
+	struct listed areas[MAX_AREAS];	/* by address */
+	bool has_line[MAX_AREAS];
 };
 
 /* The last pages are nobody's; a kernel may have a sentinel there. */
@@ -121,23 +122,45 @@ static int compare_text(struct copy *copy, const struct listed *area,
 			     info->start, info->end, text, info->text);
 }
 
+static int by_start(const void *start, const void *area)
+{
+	unsigned long wanted = *(const unsigned long *)start;
+	unsigned long found = ((const struct listed *)area)->start;
+
+	return wanted < found ? -1 : wanted > found;
+}
+
 static int compare_line(void *ctx, const struct vmt_info *info)
 {
 	struct copy *copy = ctx;
-	const struct listed *area = &copy->areas[copy->next];
-	bool left = copy->next < copy->nr;
+	const struct listed *area;
+	bool *has_line;
 
-	if (left && area->start == info->start && area->end == info->end) {
-		copy->next++;
-		return compare_text(copy, area, info);
-	}
-	if (info->unpurged)
-		return 0;
-	if (left && area->start < info->start)
-		return contradiction(copy->reason, "no line for [%lx,%lx)",
-				     area->start, area->end);
-	return contradiction(copy->reason, "[%lx,%lx) is no area", info->start,
-			     info->end);
+	area = bsearch(&info->start, copy->areas, copy->nr, sizeof(*area),
+		       by_start);
+	if (!area || area->end != info->end)
+		return info->unpurged ? 0 :
+		       contradiction(copy->reason, "[%lx,%lx) is no area",
+				     info->start, info->end);
+	has_line = &copy->has_line[area - copy->areas];
+	if (*has_line)
+		return contradiction(copy->reason, "[%lx,%lx) has two lines",
+				     info->start, info->end);
+	*has_line = true;
+	return compare_text(copy, area, info);
+}
+
+static int compare_areas(const struct copy *copy)
+{
+	unsigned int i;
+
+	for (i = 0; i < copy->nr; i++)
+		if (!copy->has_line[i])
+			return contradiction(copy->reason,
+					     "no line for [%lx,%lx)",
+					     copy->areas[i].start,
+					     copy->areas[i].end);
+	return 0;
 }
 
 static bool same(const struct copy *one, const struct copy *other)
@@ -150,24 +173,18 @@ static bool same(const struct copy *one, const struct copy *other)
 /* Copies are made on both sides of the reading. */
 static int compare(struct copy *before, struct copy *after)
 {
-	const struct listed *left;
 	int err;
 
 	before->nr = 0;
-	before->next = 0;
+	memset(before->has_line, false, sizeof(before->has_line));
 	after->nr = 0;
 	vmt_each_area(vmt_busy_list(), add, before);
 	if (before->nr > MAX_AREAS)
 		return -EAGAIN;
-	err = vmt_each_info(compare_line, before, before->reason);
+	err = vmt_each_info(compare_line, before, before->reason) ?:
+	      compare_areas(before);
 	vmt_each_area(vmt_busy_list(), add, after);
-	if (!same(before, after))
-		return -EAGAIN;
-	if (err || before->next == before->nr)
-		return err;
-	left = &before->areas[before->next];
-	return contradiction(before->reason, "no line for [%lx,%lx)",
-			     left->start, left->end);
+	return same(before, after) ? err : -EAGAIN;
 }
 
 int vmt_info_is_the_list(char *reason)

@@ -327,6 +327,15 @@ static inline long vmt_vread_by(vmt_vread_fn *vread, char *buf,
 
 #endif
 
+/*
+ * Since 12e376a6f859 (5.15) those who can free something are asked to whether
+ * or not the request may sleep.
+ */
+#define VMT_ALWAYS_NOTIFIES	(KERNEL_VERSION(5, 15, 0) <= LINUX_VERSION_CODE)
+
+/* Since 121e6f3258fe (5.13) a request for no bytes is warned of. */
+#define VMT_WARNS_OF_NO_BYTES	(KERNEL_VERSION(5, 13, 0) <= LINUX_VERSION_CODE)
+
 /* 7318d4cc14c8 (5.9) took the priority from its callers. */
 #if KERNEL_VERSION(5, 9, 0) > LINUX_VERSION_CODE
 

@@ -20,6 +20,8 @@ static long (*write_nofault)(void *to, const void *from, size_t size);
 const unsigned long vmt_no_guard = VMT_VMAP_NO_GUARD;
 const unsigned long vmt_module_align = MODULE_ALIGN;
 const bool vmt_module_runs = VMT_MODULE_RUNS;
+const bool vmt_warns_of_no_bytes = VMT_WARNS_OF_NO_BYTES;
+const bool vmt_always_notifies = VMT_ALWAYS_NOTIFIES;
 
 void vmt_find_interface(void)
 {

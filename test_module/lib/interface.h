@@ -52,6 +52,10 @@ void *vmt_vmalloc_readonly(unsigned long size, gfp_t gfp);
 /* VM_NO_GUARD where vmap() takes it, or 0. */
 extern const unsigned long vmt_no_guard;
 
+/* What the kernel makes of requests for nothing, and of those not to sleep. */
+extern const bool vmt_warns_of_no_bytes;
+extern const bool vmt_always_notifies;
+
 /* Memory for a module's code, which has a range of addresses of its own. */
 bool vmt_have_module_space(void);
 extern const unsigned long vmt_module_align;

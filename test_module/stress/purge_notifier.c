@@ -15,6 +15,7 @@
 #include <linux/vmalloc.h>
 
 #include "lib/fail.h"
+#include "lib/interface.h"
 #include "lib/rng.h"
 #include "lib/symbols.h"
 #include "stress/request.h"
@@ -138,9 +139,10 @@ static int ask_all(struct notifier *n)
 
 	n->helps_at = 0;
 	n->claims = 0;
-	err = ask(n, "frees nothing", VMT_GFP, 1) ?:
-	      ask(n, "must not be called",
-		  GFP_NOWAIT | __GFP_NOWARN, 0);
+	err = ask(n, "frees nothing", VMT_GFP, 1);
+	if (!err && !vmt_always_notifies)
+		err = ask(n, "must not be called", GFP_NOWAIT | __GFP_NOWARN,
+			  0);
 	if (err)
 		return err;
 	n->claims = claims;

@@ -48,8 +48,11 @@ static unsigned long too_much_alignment(unsigned long base)
 static int ask_for_sizes(struct vmt_thread *t)
 {
 	unsigned long memory = pages_of_memory() * PAGE_SIZE;
+	int err = 0;
 
-	return no_area(t, vmt_vmalloc_range(0, 1), "no bytes") ?:
+	if (!vmt_warns_of_no_bytes)
+		err = no_area(t, vmt_vmalloc_range(0, 1), "no bytes");
+	return err ?:
 	       no_area(t, vmt_vmalloc_range(memory + 1, 1),
 		       "a byte more than all memory") ?:
 	       no_area(t, vmt_vmalloc_range(1UL << (BITS_PER_LONG - 2), 1),
