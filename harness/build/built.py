@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.build.kbuild import Kernel
+from harness.build.kernel import Kernel
 from harness.build.rootfs import Rootfs
 from harness.model.clock import Clock
 from harness.model.matrix import Cell

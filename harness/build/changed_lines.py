@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from harness.build import git
-from harness.build.kbuild import Kernel
+from harness.build.kernel import Kernel
 from harness.build.patches import Patched
 from harness.host import debug_info
 from harness.model.coverage import ChangedLine, ChangedLines

@@ -19,7 +19,8 @@ from elftools.elf.sections import SymbolTableSection
 
 from harness import paths
 from harness.build import kconfig
-from harness.build.kbuild import KernelBuild, ModuleSource
+from harness.build.kbuild import KernelBuild
+from harness.build.modules import ModuleSource
 from harness.errors import BuildError, UsageError
 from harness.host import files
 

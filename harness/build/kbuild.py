@@ -20,21 +20,21 @@ from harness.build import (
     identity,
     interface,
     kconfig,
+    modules,
     sandbox,
     toolchain,
     unknown_symbols,
 )
 from harness.build.jobserver import Jobs
+from harness.build.kernel import MODULE, Kernel, Metadata
+from harness.build.modules import ModuleSource
 from harness.build.patches import Patched
-from harness.build.toolchain import CCACHE, COMPILER, IDENTITY, MODULE_NAMES, OBJECTS, SOURCE_NAMES, Command
+from harness.build.toolchain import CCACHE, COMPILER, IDENTITY, OBJECTS, SOURCE_NAMES, Command
 from harness.errors import BuildError, UsageError
 from harness.host import files, shell
 from harness.host.shell import Line
-from harness.model.matrix import Base, Cell, Machine, Variant
+from harness.model.matrix import Base, Cell, Variant
 
-MODULE = "vmalloc_test"
-SECOND = "vmalloc_second"
-"""the module that a test of MODULE loads and unloads"""
 _KEPT = ("System.map", "vmlinux", build_folder.LOG)
 """files of the build folder that are kept, besides image, configuration and the files in `_TOLD`"""
 KEY = "rig-key"
@@ -43,66 +43,6 @@ CONFIGURED = "rig-configured"
 """file in a build folder with a digest of what its configuration was made of"""
 _TOLD = ("build.json", f"functions.json {functions.FORMAT}", "sources.json")
 """files that describe a kernel, with versions of their formats"""
-
-
-class Kernel(msgspec.Struct, frozen=True):
-    """A kernel and its test module, ready to boot."""
-
-    folder: Path
-    """holds config, vmlinux, System.map, functions.json, sources.json and build.json"""
-    image: Path
-    config: Path
-    module: Path
-    """the module that is loaded, without debug information"""
-    key: str
-    release: str
-    build_id: str
-    """build-id of vmlinux, which every guest that runs it reports"""
-    module_build_id: str
-    commit: str = ""
-    """of its source in the rig's repository"""
-    foreign: bool = False
-    """True if its module is not the rig's own"""
-
-    @property
-    def vmlinux(self) -> Path:
-        """The kernel with debug information; source files have their paths in the kernel's tree."""
-        return self.folder / "vmlinux"
-
-    @property
-    def functions(self) -> Path:
-        """File with the kernel's functions and data objects, to compare it with another kernel."""
-        return self.folder / "functions.json"
-
-    @property
-    def sources(self) -> Path:
-        """File with the names of the source files that it was compiled from."""
-        return self.folder / "sources.json"
-
-    @property
-    def second_module(self) -> Path:
-        """The module that a test of the first one loads, without debug information."""
-        return self.module.parent / f"{SECOND}.ko"
-
-    @property
-    def debug_module(self) -> Path:
-        """The module with debug information; source files are named ``test_module/...``."""
-        return self.module.parent / "debug" / self.module.name
-
-
-class Metadata(msgspec.Struct, frozen=True):
-    """Description of a built kernel in build.json, with the command that builds it again by hand."""
-
-    release: str
-    tree: str
-    patches: tuple[str, ...]
-    compiler: str
-    linker: str
-    command: str
-    seconds: float
-    objects: int
-    loaded: str = ""
-    """digest of all sections that are loaded into memory"""
 
 
 def fragments(base: Base, cell: Cell) -> list[Path]:
@@ -123,18 +63,6 @@ def configuration(base: Base, cell: Cell) -> dict[str, str]:
         return kconfig.merge(file.read_text() for file in fragments(base, cell))
     except FileNotFoundError as error:
         raise UsageError(f"{cell.name} needs the configuration fragment {error.filename}, which does not exist; add it.") from error
-
-
-class ModuleSource(msgspec.Struct, frozen=True):
-    """Sources of a test module, with the options of make that it is built with."""
-
-    called: str
-    """its name in errors and in the progress"""
-    files: tuple[tuple[str, bytes], ...]
-    """names below its folder, and contents"""
-    options: tuple[str, ...] = ()
-    maps: tuple[str, ...] = MODULE_NAMES
-    """options of the compiler that name its source files"""
 
 
 class KernelBuild(msgspec.Struct, frozen=True):
@@ -343,7 +271,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
             raise BuildError(f"{self.cell.name}: {source.called} does not build: {error}; the whole log is {log}.")
         shutil.copy(log, work / "build.log")
         for module in sorted(work.glob("*.ko")):
-            strip(self.cell.machine, module)
+            modules.strip(self.cell.machine, module)
 
     def _follow(self, command: Command, log: Path, line: Line | None = None) -> int:
         return shell.follow(command.words, log=log, env={**self.environment, **command.env}, pass_fds=self.jobs.fds, line=line)
@@ -384,13 +312,7 @@ def build(base: Base, cell: Cell, patched: Patched, jobs: Jobs, say: Line, modul
 
 
 def _own_module(work: KernelBuild) -> Path:
-    return work.module(own_sources()) / f"{MODULE}.ko"
-
-
-def own_sources() -> ModuleSource:
-    """Return the sources of the rig's own test module."""
-    sources = ((name, (paths.TEST_MODULE / name).read_bytes()) for name in module_sources(paths.TEST_MODULE))
-    return ModuleSource("the test module", tuple(sources))
+    return work.module(modules.own_sources()) / f"{MODULE}.ko"
 
 
 def cached(base: Base, cell: Cell, tree: str, asked: dict[str, str]) -> Path:
@@ -423,22 +345,3 @@ def folder_of(tree: Path, cell: Cell) -> Path:
     needs to find the objects of one variant in the build of another.
     """
     return tree / f"build-{cell.machine.name}-{cell.profile}"
-
-
-def module_sources(folder: Path) -> list[str]:
-    """Return the sources of the module in `folder`, relative to it, without files that a build generated."""
-    names = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix in (".c", ".h") or path.name == "Kbuild")
-    return sorted(str(name) for name in names if not name.match("*.mod.c") and not any(part.startswith(".") for part in name.parts))
-
-
-def strip(machine: Machine, module: Path) -> None:
-    """Copy `module` to the subfolder debug, then strip its debug information: it is sent to every guest."""
-    whole = module.parent / "debug" / module.name
-    whole.parent.mkdir(exist_ok=True)
-    shutil.copy(module, whole)
-    shell.output(stripping(machine, whole, module), error=BuildError)
-
-
-def stripping(machine: Machine, whole: Path, module: Path) -> tuple[str, ...]:
-    """Return the command that copies the module `whole` to `module` without its debug information."""
-    return f"{machine.build.cross_compile}objcopy", "--strip-debug", str(whole), str(module)

@@ -14,7 +14,7 @@ from harness import paths
 from harness.build import first_difference, kbuild, rootfs, toolchain
 from harness.build.built import BuiltCell
 from harness.build.first_difference import FileKind
-from harness.build.kbuild import Kernel, Metadata
+from harness.build.kernel import Kernel, Metadata
 from harness.build.rootfs import Rootfs
 from harness.commands import pipeline
 from harness.errors import BuildError, RigError, UsageError

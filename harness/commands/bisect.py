@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from harness import paths
-from harness.build import kbuild
+from harness.build import modules
 from harness.commands import prefix_bench
 from harness.commands.bisect_trial import Bench, Tools
 from harness.commands.prefix_bench import SeriesPrefixes
@@ -158,7 +158,7 @@ def _metric(wanted: str, tests: Sequence[str]) -> Metric:
 def _identity(series: SeriesPrefixes) -> str:
     """Return a digest of what prefixes are made of and tested with."""
     parts = [part for patch in series.patches for part in (patch.name, patch.data)]
-    module = [paths.TEST_MODULE / name for name in kbuild.module_sources(paths.TEST_MODULE)]
+    module = [paths.TEST_MODULE / name for name in modules.module_sources(paths.TEST_MODULE)]
     return files.digest(*parts, catalog.digest(), *module)[:16]
 
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import paths
-from harness.build import build_folder, git, git_settings, kbuild, leftovers, plugin, rootfs
+from harness.build import build_folder, git, git_settings, kbuild, leftovers, modules, plugin, rootfs
 from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobs
-from harness.build.kbuild import MODULE, SECOND, Kernel, KernelBuild
+from harness.build.kbuild import KernelBuild
+from harness.build.kernel import MODULE, SECOND, Kernel
 from harness.build.plugin import Plugin
 from harness.build.rootfs import Rootfs
 from harness.commands.pipeline import Prepared
@@ -39,7 +40,7 @@ def _functions(work: KernelBuild) -> str:
             sh.comment("Runs a command in all of the environment that a build has."),
             sh.function("clean", f'{sh.environment(work.environment, whole=True)} "$@"'),
             sh.comment("The module's sources, in a folder that may hold more."),
-            sh.variable("module_sources", sh.wrapped(kbuild.module_sources(paths.TEST_MODULE)).replace(" \\\n", "\n")),
+            sh.variable("module_sources", sh.wrapped(modules.module_sources(paths.TEST_MODULE)).replace(" \\\n", "\n")),
         ]
     )
 
@@ -115,7 +116,7 @@ class Makings:
     def _kernel(self, work: KernelBuild) -> Kernel:
         cell = work.cell
         kernel_here = files.whole(work.kernel)
-        place = work.module_folder(kbuild.own_sources())
+        place = work.module_folder(modules.own_sources())
         module = self._modules.get(place) or (place if files.whole(place) else None)
         compiles = not kernel_here or (module is None and not work.in_place)
         names = work.patched.patches
@@ -196,13 +197,13 @@ def _compiled(work: KernelBuild, own: Path) -> list[str]:
 def _module(work: KernelBuild, own: Path) -> list[str]:
     place = work.folder / _MODULE
     stripped = (
-        sh.command(kbuild.stripping(work.cell.machine, place / f"{name}.ko", own / f"{name}.ko"), shell.LOCALE)
+        sh.command(modules.stripping(work.cell.machine, place / f"{name}.ko", own / f"{name}.ko"), shell.LOCALE)
         for name in sorted((MODULE, SECOND))
     )
     return [
         sh.command(("rm", "-rf", str(place))),
         sh.command(("mkdir", str(place))),
         f"(cd {sh.quoted(str(paths.TEST_MODULE))} && cp --parents $module_sources {sh.quoted(str(place))})",
-        sh.command(("clean", *work.making_module(kbuild.own_sources(), place).assigned)),
+        sh.command(("clean", *work.making_module(modules.own_sources(), place).assigned)),
         *stripped,
     ]

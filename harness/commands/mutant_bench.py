@@ -13,7 +13,7 @@ import msgspec
 
 from harness.build import functions, git, kbuild, patches
 from harness.build.jobserver import Jobserver
-from harness.build.kbuild import Kernel
+from harness.build.kernel import Kernel
 from harness.errors import BuildError, Mismatch, RigError, UsageError, VmLost
 from harness.host import files
 from harness.host.shell import Line

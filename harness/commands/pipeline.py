@@ -30,8 +30,9 @@ from harness.build import (
 )
 from harness.build.built import BuiltCell
 from harness.build.jobserver import Jobserver
-from harness.build.kbuild import Kernel, ModuleSource
+from harness.build.kernel import Kernel
 from harness.build.kernel_tree import Tree
+from harness.build.modules import ModuleSource
 from harness.build.rootfs import Rootfs
 from harness.commands.progress import Progress, SuiteProgress, given_up
 from harness.errors import Interrupted, RigError, UsageError

@@ -17,7 +17,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from harness.build import kconfig
-from harness.build.kbuild import Kernel
+from harness.build.kernel import Kernel
 from harness.errors import RigError
 from harness.host import process
 from harness.kernlog import symbols

@@ -9,7 +9,7 @@ import pytest
 
 from harness.build import changed_lines, patches
 from harness.build.changed_lines import SourceLine
-from harness.build.kbuild import Kernel
+from harness.build.kernel import Kernel
 from harness.build.kernel_tree import Tree
 from harness.build.patches import Patched
 from harness.model.matrix import Cell, Variant, load_machine

@@ -11,7 +11,7 @@ import pytest
 
 from harness.build import effect
 from harness.build.built import BuiltCell
-from harness.build.kbuild import Kernel
+from harness.build.kernel import Kernel
 from harness.build.patches import Patched
 from harness.build.rootfs import Rootfs
 from harness.model.changes import Change, Changes, KernelContents, Symbol

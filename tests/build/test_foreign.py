@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.build import foreign
-from harness.build.kbuild import ModuleSource
+from harness.build.modules import ModuleSource
 from harness.errors import BuildError, UsageError
 from harness.host import shell
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.build import buildlog, git, kbuild, patches, toolchain
+from harness.build import buildlog, git, kbuild, modules, patches, toolchain
 from harness.build.jobserver import Jobserver
-from harness.build.kbuild import ModuleSource
+from harness.build.kernel import Kernel
 from harness.build.kernel_tree import Tree
+from harness.build.modules import ModuleSource
 from harness.errors import BuildError, RigError
 from harness.host import parallel, shell
 from harness.model.matrix import Base, Cell, Machine, Variant, load_machine, machine_names
@@ -174,7 +175,7 @@ def test_a_module_is_built_from_the_sources_in_all_its_folders(tmp_path: Path) -
     for name in ("main.c", "Kbuild", "lib/areas.c", "lib/areas.h", "README.md", "suite.toml", *made):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert kbuild.module_sources(tmp_path) == ["Kbuild", "lib/areas.c", "lib/areas.h", "main.c"]
+    assert modules.module_sources(tmp_path) == ["Kbuild", "lib/areas.c", "lib/areas.h", "main.c"]
 
 
 def test_a_modules_sources_are_named_by_its_folder_in_the_project(tmp_path: Path, machine: Machine) -> None:
@@ -194,10 +195,8 @@ def test_what_guests_are_sent_has_no_debug_information(tmp_path: Path, machine: 
     shell.output((*words(machine, tmp_path, tmp_path), "-g", "main.c"), cwd=tmp_path)
     whole = (tmp_path / "made.o").read_bytes()
     module = (tmp_path / "made.o").rename(tmp_path / "m.ko")
-    kbuild.strip(machine, module)
-    kernel = kbuild.Kernel(
-        tmp_path, tmp_path / "image", tmp_path / "config", module, "0", "4.18.0", make.BUILD_ID, make.MODULE_BUILD_ID
-    )
+    modules.strip(machine, module)
+    kernel = Kernel(tmp_path, tmp_path / "image", tmp_path / "config", module, "0", "4.18.0", make.BUILD_ID, make.MODULE_BUILD_ID)
     assert kernel.debug_module.read_bytes() == whole
     assert b".debug_info\0" in whole
     assert b".debug" not in module.read_bytes()

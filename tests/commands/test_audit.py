@@ -14,7 +14,7 @@ from rich.console import Console
 from harness import paths
 from harness.build import kbuild, toolchain
 from harness.build.built import BuiltCell
-from harness.build.kbuild import Kernel, Metadata
+from harness.build.kernel import Kernel, Metadata
 from harness.build.rootfs import Rootfs
 from harness.commands import audit
 from harness.errors import BuildError, RigError, UsageError

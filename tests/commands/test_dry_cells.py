@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import paths
-from harness.build import apt, compiled, functions, git, identity, kbuild, kconfig, plugin, rootfs, toolchain
+from harness.build import apt, compiled, functions, git, identity, kbuild, kconfig, modules, plugin, rootfs, toolchain
 from harness.build.jobserver import Jobserver, Own
 from harness.build.kbuild import KernelBuild
 from harness.build.kernel_tree import Tree
@@ -152,7 +152,7 @@ def test_what_the_cache_has_is_not_made_again_but_can_be(making: Making) -> None
     real = making.real()
     text = making.text()
     assert f"# cached: {making.work.kernel}" in text
-    assert f"# cached: {making.work.module_folder(kbuild.own_sources())}/vmalloc_test.ko" in text
+    assert f"# cached: {making.work.module_folder(modules.own_sources())}/vmalloc_test.ko" in text
     assert making.printed(text) == []
     commented = text.partition(", which QEMU can be told:\n")[2]
     shared = text.partition("\n# ----")[0]
@@ -162,11 +162,11 @@ def test_what_the_cache_has_is_not_made_again_but_can_be(making: Making) -> None
 
 def test_a_module_alone_is_made_for_a_kernel_that_is_in_place(making: Making, monkeypatch: pytest.MonkeyPatch) -> None:
     making.real()
-    shutil.rmtree(making.work.module_folder(kbuild.own_sources()))
+    shutil.rmtree(making.work.module_folder(modules.own_sources()))
     printed = making.printed(making.text())
     assert [call.words[-1] for call in printed if call.program == "make"] == ["modules"]
     assert making.real() == [call for call in printed if call.program != "git"], "the tree is at the commit"
-    shutil.rmtree(making.work.module_folder(kbuild.own_sources()))
+    shutil.rmtree(making.work.module_folder(modules.own_sources()))
     (making.work.folder / kbuild.KEY).write_text("another")
     printed = making.printed(making.text())
     assert len([call for call in printed if call.program == "make"]) == 3

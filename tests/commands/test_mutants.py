@@ -23,7 +23,7 @@ from markdown_it import MarkdownIt
 from harness import paths
 from harness.build import git, kbuild, patches, source
 from harness.build.jobserver import Jobserver
-from harness.build.kbuild import Kernel
+from harness.build.kernel import Kernel
 from harness.build.kernel_tree import Tree
 from harness.build.patches import Patched
 from harness.build.source import Sources

@@ -14,7 +14,7 @@ import pytest
 from harness import paths
 from harness.build import kbuild
 from harness.build.built import BuiltCell
-from harness.build.kbuild import Kernel
+from harness.build.kernel import Kernel
 from harness.commands import injection, selfcheck
 from harness.errors import RigError, UsageError
 from harness.model import records, run_folder

@@ -12,7 +12,7 @@ import pytest
 
 from harness import paths
 from harness.build.built import BuiltCell
-from harness.build.kbuild import Kernel
+from harness.build.kernel import Kernel
 from harness.build.rootfs import Rootfs
 from harness.commands import pipeline
 from harness.errors import Mismatch

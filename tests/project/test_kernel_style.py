@@ -13,7 +13,7 @@ import pytest
 from harness import paths
 from harness.build import plugin, userspace
 from harness.build.built import BuiltCell
-from harness.build.kbuild import module_sources
+from harness.build.modules import module_sources
 from harness.commands import pipeline
 from harness.model.selection import Selection
 from harness.suite.plan import Plan

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from harness import paths
-from harness.build.kbuild import module_sources
+from harness.build.modules import module_sources
 
 RANKS = {"lib": 0, "checks": 1, "core": 2, "stress": 3, "perf": 3, "sweep": 3, ".": 4}
 """of the folders; those of one rank know nothing of each other, and main.c and tests.c, in none, are on top"""

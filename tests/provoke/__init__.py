@@ -9,7 +9,9 @@ from pathlib import Path
 import msgspec
 
 from harness.build.jobserver import Own
-from harness.build.kbuild import Kernel, KernelBuild, Metadata, ModuleSource
+from harness.build.kbuild import KernelBuild
+from harness.build.kernel import Kernel, Metadata
+from harness.build.modules import ModuleSource
 from harness.build.patches import Patched
 from harness.model.matrix import Base, Cell
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from harness.build.built import BuiltCell
-from harness.build.kbuild import Kernel
+from harness.build.kernel import Kernel
 from harness.build.rootfs import Rootfs
 from harness.model import catalog
 from harness.model.clock import Clock
