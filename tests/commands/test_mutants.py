@@ -7,7 +7,6 @@ import functools
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -47,6 +46,8 @@ from tests.support import make
 
 _LINUX = Path(os.environ.get("RIG_SOURCE") or paths.cache() / "sources" / "linux-4.18")
 """the user's, looked for before tests get a cache of their own"""
+_IMPORTED = paths.cache() / "linux.git"
+"""the user's repository with the sources that were built before"""
 TESTS = ("random_size_align_test", "pcpu_alloc_test")
 ONE = Mutant("one", "the first line is gone", "line 1\n", "")
 
@@ -60,43 +61,61 @@ def table(*given: Mutant, **other: Any) -> MutantTable:
 
 
 BASE = matrix.load_base("4.18")
-SERIES = sorted(place.parent.name for place in BASE.folder.glob("*/mutants.toml"))
+SERIES = sorted(place.parent for place in paths.SERIES.glob("*/*/mutants.toml"))
 
 
-@pytest.fixture(params=SERIES)
-def series(request: pytest.FixtureRequest) -> str:
-    """Each series that has mutants."""
-    return str(request.param)
+@pytest.fixture(params=SERIES, ids=lambda folder: f"{folder.parent.name} {folder.name}")
+def series(request: pytest.FixtureRequest) -> tuple[Base, str]:
+    """Each series that has mutants, with its base."""
+    return matrix.load_base(request.param.parent.name), request.param.name
+
+
+def read_source(base: Base) -> Callable[[str], bytes]:
+    """Return a function that reads a file of the source of `base`, if this machine has that."""
+    if base.name == BASE.name and (_LINUX / "Makefile").is_file():
+        return lambda name: (_LINUX / name).read_bytes()
+    major, minor = base.name.split(".")
+    release = f"VERSION = {major}\nPATCHLEVEL = {minor}\n"
+
+    def read(commit: str, name: str) -> bytes:
+        return subprocess.check_output(("git", "--git-dir", _IMPORTED, "show", f"{commit}:{name}"))
+
+    if _IMPORTED.is_dir():
+        listing = ("git", "--git-dir", _IMPORTED, "for-each-ref", "--format=%(objectname)", "refs/rig/sources")
+        for commit in subprocess.check_output(listing, text=True).split():
+            if release in read(commit, "Makefile").decode():
+                return functools.partial(read, commit)
+    pytest.skip(f"NOT TESTED: there is no source of Linux {base.name} on this machine")
 
 
 @pytest.fixture
-def patched(series: str, tmp_path: Path, said: list[str]) -> Callable[[str], str]:
+def patched(series: tuple[Base, str], tmp_path: Path, said: list[str]) -> Callable[[str], str]:
     """Reads a file of a series that the project's mutants are made of, of no more source than that takes."""
-    if not (_LINUX / "Makefile").is_file():
-        pytest.skip("NOT TESTED: there is no folder with the source of Linux 4.18 on this machine")
-    told = mutants.load(BASE, series)
-    variant = matrix.find_variant(BASE, series)
+    base, name = series
+    read = read_source(base)
+    told = mutants.load(base, name)
+    variant = matrix.find_variant(base, name)
     names = {edit.file for mutant in told.mutants for edit in mutant.edits} | {"Makefile"}
     names |= {name for patch in patches.read(variant) for name in re.findall(r"^--- a/(\S+)", patch.data.decode(), re.M)}
     folder = tmp_path / "linux"
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(_LINUX / name, folder / name)
-    commit = patches.apply(source.resolve(BASE, str(folder), said.append), variant).commit
+        (folder / name).write_bytes(read(name))
+    commit = patches.apply(source.resolve(base, str(folder), said.append), variant).commit
     return functools.cache(lambda name: (git.blob(commit, name) or b"").decode() + "\n")
 
 
-def test_every_mutant_applies_and_is_like_no_other(series: str, patched: Callable[[str], str]) -> None:
-    told = mutants.load(BASE, series)
+def test_every_mutant_applies_and_is_like_no_other(series: tuple[Base, str], patched: Callable[[str], str]) -> None:
+    told = mutants.load(*series)
     made = {mutant.name: mutations.mutate(mutant, patched) for mutant in told.mutants}
-    assert len(made) >= 80
+    assert len(made) >= 30
     for name, changed in made.items():
         assert all(text != patched(file) for file, text in changed.items()), name
     assert len({json.dumps(changed) for changed in made.values()}) == len(made)
 
 
 def test_the_default_series_has_mutants() -> None:
-    assert BASE.default_series in SERIES
+    assert BASE.folder / BASE.default_series in SERIES
 
 
 def test_every_weakness_has_a_mutant_or_a_reason() -> None:
