@@ -14,6 +14,7 @@
 
 #include "core/runner.h"
 #include "lib/interface.h"
+#include "lib/settle.h"
 #include "lib/slab.h"
 #include "lib/symbols.h"
 #include "vmalloc_test.h"
@@ -155,6 +156,7 @@ static int __init vmalloc_test_init(void)
 
 	vmt_find_interface();
 	vmt_find_symbols();
+	vmt_find_reclaim();
 	vmt_find_slab_symbols();
 	return vmt_run_selected(vmt_tests, selected);
 }

@@ -9,21 +9,27 @@
 
 #include "lib/proc_file.h"
 
-/* More than seq_file prints in one go, which is a page of whole lines. */
+/*
+ * More than seq_file prints in one go, which is a page of whole lines, unless
+ * a file is printed as a whole: then a line may go on in what is read next.
+ */
 #define AT_ONCE		SZ_32K
 
-static int each_of(char *text,
+/* Visits the lines that end in @text; @rest is what follows the last of them. */
+static int each_of(char *text, bool begins, char **rest,
 		   int (*visit)(void *ctx, const char *line, bool begins),
 		   void *ctx)
 {
-	bool begins = true;
-	char *line;
+	char *end;
 	int err = 0;
 
-	while (!err && (line = strsep(&text, "\n")) && text) {
-		err = visit(ctx, line, begins);
+	while (!err && (end = strchr(text, '\n'))) {
+		*end = '\0';
+		err = visit(ctx, text, begins);
 		begins = false;
+		text = end + 1;
 	}
+	*rest = text;
 	return err;
 }
 
@@ -31,10 +37,11 @@ int vmt_each_line(const char *path,
 		  int (*visit)(void *ctx, const char *line, bool begins),
 		  void *ctx)
 {
+	size_t kept = 0;	/* of a line that has not ended */
 	struct file *file;
+	char *text, *rest;
 	loff_t pos = 0;
-	char *text;
-	ssize_t len;
+	ssize_t len = 0;
 	int err = 0;
 
 	text = kmalloc(AT_ONCE + 1, GFP_KERNEL);
@@ -45,9 +52,13 @@ int vmt_each_line(const char *path,
 		err = PTR_ERR(file);
 		goto out_free;
 	}
-	while (!err && (len = kernel_read(file, text, AT_ONCE, &pos)) > 0) {
-		text[len] = '\0';
-		err = each_of(text, visit, ctx);
+	while (!err && kept < AT_ONCE &&
+	       (len = kernel_read(file, text + kept, AT_ONCE - kept,
+				  &pos)) > 0) {
+		text[kept + len] = '\0';
+		err = each_of(text, !kept, &rest, visit, ctx);
+		kept = strlen(rest);
+		memmove(text, rest, kept);
 	}
 	if (!err && len < 0)
 		err = len;

@@ -3,9 +3,18 @@
 #include <linux/rcupdate.h>
 #include <linux/vmalloc.h>
 
+#include "lib/compat.h"
 #include "lib/nodes.h"
 #include "lib/settle.h"
 #include "vmalloc_test.h"
+
+/* What the kernel itself calls when it finds no space, where it has that. */
+static void (*reclaim_all)(void);
+
+void vmt_find_reclaim(void)
+{
+	reclaim_all = (void *)vmt_lookup("reclaim_and_purge_vmap_areas");
+}
 
 /*
  * Gives the areas that were freed lazily back to the allocator, and waits
@@ -14,7 +23,10 @@
  */
 void vmt_settle(void)
 {
+	/* Later kernels leave blocks of vm_map_ram() that have room. */
 	vm_unmap_aliases();
+	if (reclaim_all)
+		reclaim_all();
 	vmt_drain_pools();
 	rcu_barrier();
 }

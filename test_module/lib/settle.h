@@ -3,6 +3,7 @@
 #ifndef VMALLOC_TEST_SETTLE_H
 #define VMALLOC_TEST_SETTLE_H
 
+void vmt_find_reclaim(void);
 void vmt_settle(void);
 void vmt_settle_if_asked(void);
 

@@ -35,7 +35,7 @@
 
 /* Growth of slab memory that is noise: for each chunk, and in all. */
 #define LEAK_PER_CHUNK	64
-#define LEAK_AT_ALL	SZ_16K
+#define LEAK_AT_ALL	SZ_32K
 
 struct leak {
 	unsigned int nr_objects;
