@@ -23,6 +23,7 @@ _LEFT_BY_OTHERS = ("RIG_SOURCE", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 GROUPS = {
     "one run": ("tests/end_to_end/test_one_run.py",),
     "the tree of stock": (
+        "tests/end_to_end/test_chaos.py",
         "tests/end_to_end/test_identity.py",
         "tests/project/test_kernel_style.py",
         "tests/project/test_provoke.py",

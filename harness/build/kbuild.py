@@ -205,8 +205,11 @@ class KernelBuild(msgspec.Struct, frozen=True):
         return f": a file {name} there is for this release alone" if self.base.like else ""
 
     def _keep(self, objects: int, seconds: float) -> None:
-        """Copy the kernel that was built to the cache, and describe it there."""
+        """Copy the kernel that was built to the cache, and describe it there, unless it is there already."""
         machine, folder, kernel = self.cell.machine, self.folder, self.kernel
+        if files.whole(kernel):  # others may be using it
+            files.write(folder / KEY, kernel.name)
+            return
         command = ("env", *map("=".join, IDENTITY.items()), *toolchain.make(self.base, machine, ""), *self.where, *self._targets)
         with files.folder(kernel) as target:
             shutil.copy(folder / machine.build.image, target / "image")

@@ -198,7 +198,7 @@ static int check_once(const struct vmt_lists *before, char *reason)
 	unsigned long kept;
 	int err;
 
-	vmt_settle();
+	vmt_settle_blocks();
 	err = check_busy(busy, reason) ?: check_free(busy, &kept, reason);
 	if (err)
 		return err;
@@ -218,7 +218,7 @@ void vmt_lists_note(struct vmt_lists *before)
 	*before = (struct vmt_lists){ .visible = busy };
 	if (!busy)
 		return;
-	vmt_settle();
+	vmt_settle_blocks();
 	vmt_leftovers_count(&before->leftovers);
 	check_free(busy, &before->kept, reason);
 }

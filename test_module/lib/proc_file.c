@@ -15,7 +15,7 @@
  */
 #define AT_ONCE		SZ_32K
 
-/* Visits the lines that end in @text; @rest is what follows the last of them. */
+/* Visits the lines that end in @text; @rest follows the last of them. */
 static int each_of(char *text, bool begins, char **rest,
 		   int (*visit)(void *ctx, const char *line, bool begins),
 		   void *ctx)
@@ -60,8 +60,8 @@ int vmt_each_line(const char *path,
 		kept = strlen(rest);
 		memmove(text, rest, kept);
 	}
-	if (!err && len < 0)
-		err = len;
+	if (!err)
+		err = len < 0 ? len : kept ? -E2BIG : 0;
 	filp_close(file, NULL);
 out_free:
 	kfree(text);

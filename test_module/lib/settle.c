@@ -23,12 +23,20 @@ void vmt_find_reclaim(void)
  */
 void vmt_settle(void)
 {
-	/* Later kernels leave blocks of vm_map_ram() that have room. */
 	vm_unmap_aliases();
-	if (reclaim_all)
-		reclaim_all();
 	vmt_drain_pools();
 	rcu_barrier();
+}
+
+/*
+ * Later kernels keep blocks of vm_map_ram() that have room, and give them back
+ * where they find no space.
+ */
+void vmt_settle_blocks(void)
+{
+	if (reclaim_all)
+		reclaim_all();
+	vmt_settle();
 }
 
 /* With settle=0 a pass goes on from the state that earlier ones left. */

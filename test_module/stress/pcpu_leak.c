@@ -33,9 +33,10 @@
 #define POLL_MS		5
 #define PATIENCE_MS	400
 
-/* Growth of slab memory that is noise: for each chunk, and in all. */
+/* Growth that is noise: for each chunk, of slabs' objects, and by a slab. */
 #define LEAK_PER_CHUNK	64
-#define LEAK_AT_ALL	SZ_32K
+#define LEAK_OF_OBJECTS	SZ_16K
+#define LEAK_OF_SLABS	SZ_32K
 
 struct leak {
 	unsigned int nr_objects;
@@ -165,7 +166,7 @@ static int judge(struct vmt_thread *t, unsigned long destroyed,
 		return vmt_skip(t, "percpu destroyed no chunk");
 	if (areas <= destroyed / 4 &&
 	    (!vmt_slab_tells() || slab <= destroyed * LEAK_PER_CHUNK ||
-	     slab <= LEAK_AT_ALL))
+	     (slab <= LEAK_OF_SLABS && kmalloc <= LEAK_OF_OBJECTS)))
 		return 0;
 	return vmt_fail(t, -EUCLEAN,
 			"leak: %lu vmalloc areas and %lu kB of slab in %lu destroyed chunks",

@@ -139,10 +139,9 @@ static int ask_all(struct notifier *n)
 
 	n->helps_at = 0;
 	n->claims = 0;
-	err = ask(n, "frees nothing", VMT_GFP, 1);
-	if (!err && !vmt_always_notifies)
-		err = ask(n, "must not be called", GFP_NOWAIT | __GFP_NOWARN,
-			  0);
+	err = ask(n, "frees nothing", VMT_GFP, 1) ?:
+	      ask(n, "frees nothing for whom may not sleep",
+		  GFP_NOWAIT | __GFP_NOWARN, vmt_always_notifies);
 	if (err)
 		return err;
 	n->claims = claims;

@@ -98,7 +98,7 @@ static int check_order(struct vmt_view *view, const struct vmt_info *info)
 	const struct vmt_area_list *busy = vmt_busy_list();
 	unsigned int i;
 
-	if (!busy || busy->nr > 1)
+	if (busy && busy->nr > 1)
 		return 0;
 	if (info->start < view->last_end)
 		return untrue(view, "[%lx,%lx) comes after %lx", info->start,

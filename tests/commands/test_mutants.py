@@ -20,7 +20,7 @@ from filelock import FileLock
 from markdown_it import MarkdownIt
 
 from harness import paths
-from harness.build import git, kbuild, patches, source
+from harness.build import git, kbuild, kernel_tree, patches, source
 from harness.build.jobserver import Jobserver
 from harness.build.kernel import Kernel
 from harness.build.kernel_tree import Tree
@@ -74,17 +74,19 @@ def read_source(base: Base) -> Callable[[str], bytes]:
     """Return a function that reads a file of the source of `base`, if this machine has that."""
     if base.name == BASE.name and (_LINUX / "Makefile").is_file():
         return lambda name: (_LINUX / name).read_bytes()
-    major, minor = base.name.split(".")
-    release = f"VERSION = {major}\nPATCHLEVEL = {minor}\n"
 
     def read(commit: str, name: str) -> bytes:
         return subprocess.check_output(("git", "--git-dir", _IMPORTED, "show", f"{commit}:{name}"))
 
+    found: dict[int, str] = {}
     if _IMPORTED.is_dir():
         listing = ("git", "--git-dir", _IMPORTED, "for-each-ref", "--format=%(objectname)", "refs/rig/sources")
         for commit in subprocess.check_output(listing, text=True).split():
-            if release in read(commit, "Makefile").decode():
-                return functools.partial(read, commit)
+            version = kernel_tree.version(read(commit, "Makefile").decode())
+            if version.startswith(f"{base.name}."):
+                found[int(version.split(".")[2].partition("-")[0])] = commit
+    if found:
+        return functools.partial(read, found[max(found)])
     pytest.skip(f"NOT TESTED: there is no source of Linux {base.name} on this machine")
 
 
@@ -108,7 +110,7 @@ def patched(series: tuple[Base, str], tmp_path: Path, said: list[str]) -> Callab
 def test_every_mutant_applies_and_is_like_no_other(series: tuple[Base, str], patched: Callable[[str], str]) -> None:
     told = mutants.load(*series)
     made = {mutant.name: mutations.mutate(mutant, patched) for mutant in told.mutants}
-    assert len(made) >= 30
+    assert len(made) >= {"4.18": 80}.get(series[0].name, 30)
     for name, changed in made.items():
         assert all(text != patched(file) for file, text in changed.items()), name
     assert len({json.dumps(changed) for changed in made.values()}) == len(made)

@@ -10,6 +10,7 @@ import pytest
 
 from harness.build import kbuild
 from harness.commands import pipeline
+from harness.host import files
 from harness.model.matrix import STOCK, Variant
 from harness.model.selection import Selection
 from harness.suite.plan import Plan
@@ -42,7 +43,8 @@ def test_a_build_folder_with_another_kernel_is_built_again(built: Plan) -> None:
     cell = built.cells[0]
     holder = kbuild.folder_of(kbuild.tree_of(built.base, cell.cell.variant), cell.cell) / kbuild.KEY
     module = provoke.build(built.base, cell.cell, cell.kernel)
-    shutil.rmtree(module.parent)
+    with files.locked(module.parent):
+        shutil.rmtree(module.parent)
     holder.write_text("0" * 16)
     assert provoke.build(built.base, cell.cell, cell.kernel) == module
     assert holder.read_text() == cell.kernel.key
