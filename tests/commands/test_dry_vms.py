@@ -221,7 +221,9 @@ def test_ctrl_c_in_a_test_ends_the_script_and_its_vm(scripts: Scripts, shell: st
     scripts.calls.program("ssh", hangs)
     file.write_text(scripts.text(scripts.plan(HOLE, WINDOW), "test"))
     environment = {**os.environ, "TMPDIR": str(scripts.folder)}
-    with subprocess.Popen((shell, "-e", file), env=environment, stdout=subprocess.DEVNULL, process_group=0) as running:
+    with subprocess.Popen(
+        ("env", "--default-signal=INT", shell, "-e", file), env=environment, stdout=subprocess.DEVNULL, process_group=0
+    ) as running:
         deadline = time.monotonic() + 20
         while not asked.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
