@@ -9,16 +9,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import pytest
-
-from harness import paths
 from harness.build import git, patches, source, userspace
 from harness.commands import mutants as commands
 from harness.model import matrix, mutants
 from harness.model.matrix import Base
+from tests.support import linux
 
-LINUX = paths.cache() / "sources/linux-4.18"
-"""of the user's cache: read when this module is imported, before a test has a cache of its own"""
 _NEEDED = ("Makefile", "mm/vmalloc.c", "mm/percpu.c", "mm/percpu-vm.c", "lib/rbtree.c", "lib/llist.c")
 
 
@@ -53,11 +49,10 @@ def _cache() -> Path:
 @functools.cache
 def small() -> Path:
     """Return a folder with the part of the source that the series change or the program is made of; skips without it."""
-    if not (LINUX / "Makefile").is_file():
-        pytest.skip("NOT TESTED: there is no folder with the source of Linux 4.18 on this machine")
+    linux.needed()
     folder = _cache().parent / "linux"
-    headers = [f"include/linux/{path.name}" for path in (LINUX / "include/linux").glob("*.h")]
+    headers = [f"include/linux/{path.name}" for path in (linux.FOLDER / "include/linux").glob("*.h")]
     for name in (*_NEEDED, *headers):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(LINUX / name, folder / name)
+        shutil.copy(linux.FOLDER / name, folder / name)
     return folder
