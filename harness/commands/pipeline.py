@@ -21,6 +21,7 @@ from harness.build import (
     foreign,
     identity,
     kbuild,
+    llvm,
     patches,
     plugin,
     rootfs,
@@ -69,6 +70,7 @@ def prepare(wanted: Selection, variants: tuple[Variant, ...], say: Line) -> Prep
     """
     sources = source.sources(wanted, say)
     selected = cells.cells(wanted, sources.base, variants)
+    llvm.check_source(sources.tree, selected)
     commits = {v: patches.apply(sources.tree, v) for v in dict.fromkeys(cell.variant for cell in selected)}
     return Prepared(sources, selected, commits)
 
