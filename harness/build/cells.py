@@ -28,10 +28,9 @@ def check(wanted: Selection) -> None:
         _check_profiles(wanted)
     base = source.expected(wanted)
     cells(wanted, base)
-    if chosen(wanted.toolchain) is Toolchain.LLVM:
-        llvm.check_installed()
-        if wanted.kernel or not source.named(wanted):  # else only the source itself tells its release
-            llvm.check_base(base)
+    # Of a source that the user names without its base, only the source itself tells whether it has LLVM=1.
+    if chosen(wanted.toolchain) is Toolchain.LLVM and (wanted.kernel or not source.named(wanted)):
+        llvm.check_base(base)
 
 
 def cells(wanted: Selection, base: Base, variants: tuple[Variant, ...] = ()) -> tuple[Cell, ...]:
