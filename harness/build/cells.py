@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import paths
-from harness.build import foreign, patches, source
+from harness.build import foreign, llvm, patches, source
 from harness.errors import UsageError
 from harness.model import catalog, matrix, selection
 from harness.model.matrix import STOCK, Base, Cell, Variant
 from harness.model.selection import PROFILE, Selection
+from harness.model.toolchains import Toolchain, chosen
 
 _EACH = "@*"
 """suffix of the name of a series that selects every prefix of it"""
@@ -25,7 +26,11 @@ def check(wanted: Selection) -> None:
         foreign.read(wanted.module)
     else:
         _check_profiles(wanted)
-    cells(wanted, source.expected(wanted))
+    base = source.expected(wanted)
+    cells(wanted, base)
+    # Of a source that the user names without its base, only the source itself tells whether it has LLVM=1.
+    if chosen(wanted.toolchain) is Toolchain.LLVM and (wanted.kernel or not source.named(wanted)):
+        llvm.check_base(base)
 
 
 def cells(wanted: Selection, base: Base, variants: tuple[Variant, ...] = ()) -> tuple[Cell, ...]:
@@ -40,6 +45,7 @@ def cells(wanted: Selection, base: Base, variants: tuple[Variant, ...] = ()) -> 
         [matrix.load_machine(machine) for machine in dict.fromkeys(machines)],
         variants or [matrix.find_variant(base, variant, series) for variant in _expanded(base, names, series)],
         _profiles(wanted),
+        chosen(wanted.toolchain),
     )
 
 

@@ -34,6 +34,7 @@ from harness.errors import BuildError, UsageError
 from harness.host import files, shell
 from harness.host.shell import Line
 from harness.model.matrix import Base, Cell, Variant
+from harness.model.toolchains import Toolchain
 
 _KEPT = ("System.map", "vmlinux", build_folder.LOG)
 """files of the build folder that are kept, besides image, configuration and the files in `_TOLD`"""
@@ -93,7 +94,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
     @property
     def lock(self) -> Path:
         """Path whose lock is held by whoever works in the build folder; it lies beside the tree, which is to hold sources alone."""
-        return self.tree.with_name(f"{self.tree.name}-{self.cell.machine.name}-{self.cell.profile}")
+        return self.tree.with_name(f"{self.tree.name}-{_place(self.cell)}")
 
     @property
     def kernel(self) -> Path:
@@ -108,7 +109,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
     @property
     def make(self) -> tuple[str, ...]:
         """Command that builds in the build folder, without targets."""
-        return (*toolchain.make(self.base, self.cell.machine), *self.where)
+        return (*toolchain.make(self.base, self.cell), *self.where)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -138,7 +139,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
         """Return the command that makes a module of its sources in `work`, the folder in which it will lie."""
         names = toolchain.flags((*SOURCE_NAMES, *source.maps), self.folder, work)
         where = ("-C", str(self.folder), f"M={work}")
-        return Command(sandbox.enter((*toolchain.make(self.base, self.cell.machine), *names, *where, *source.options, "modules")))
+        return Command(sandbox.enter((*toolchain.make(self.base, self.cell), *names, *where, *source.options, "modules")))
 
     def build_kernel(self) -> None:
         """Build the kernel, and put it into the cache."""
@@ -210,7 +211,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
         if files.whole(kernel):  # others may be using it
             files.write(folder / KEY, kernel.name)
             return
-        command = ("env", *map("=".join, IDENTITY.items()), *toolchain.make(self.base, machine, ""), *self.where, *self._targets)
+        command = ("env", *map("=".join, IDENTITY.items()), *toolchain.make(self.base, self.cell, ""), *self.where, *self._targets)
         with files.folder(kernel) as target:
             shutil.copy(folder / machine.build.image, target / "image")
             shutil.copy(folder / ".config", target / "config")
@@ -224,7 +225,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
                 (folder / "include/config/kernel.release").read_text().strip(),
                 self.patched.tree,
                 self.patched.patches,
-                *toolchain.versions(machine),
+                *toolchain.tools(self.cell).versions,
                 shell.quote(command),
                 round(seconds, 1),
                 objects,
@@ -326,7 +327,7 @@ def cached(base: Base, cell: Cell, tree: str, asked: dict[str, str]) -> Path:
 def key(base: Base, cell: Cell, tree: str, asked: dict[str, str]) -> str:
     """Return a digest of all inputs of a kernel: its `tree`, the symbols in `asked`, the tools and the commands."""
     outputs = (cell.machine.build.target, cell.machine.build.image)
-    tools, command = toolchain.versions(cell.machine), toolchain.make(base, cell.machine)
+    tools, command = toolchain.identity(cell), toolchain.make(base, cell)
     settings = map("=".join, {**IDENTITY, **CCACHE}.items())
     inputs = (tree, *outputs, kconfig.render(asked), *tools, *command, *SOURCE_NAMES, *settings, OBJECTS, *_KEPT, *_TOLD)
     return files.digest(*inputs, COMPILER)[:16]
@@ -347,4 +348,10 @@ def folder_of(tree: Path, cell: Cell) -> Path:
     It is a direct subfolder of the source: only then does the kernel's Makefile use relative paths, which ccache
     needs to find the objects of one variant in the build of another.
     """
-    return tree / f"build-{cell.machine.name}-{cell.profile}"
+    return tree / f"build-{_place(cell)}"
+
+
+def _place(cell: Cell) -> str:
+    """Return the end of the names of what cells of one work tree have apart: those of another toolchain too."""
+    apart = () if cell.toolchain is Toolchain.GCC else (cell.toolchain,)
+    return "-".join((cell.machine.name, cell.profile, *apart))

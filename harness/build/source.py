@@ -52,9 +52,9 @@ def expected(wanted: Selection) -> Base:
 
     Raises UsageError for a source of this host that cannot be used.
     """
-    named = _named(wanted)
-    version = supplied.version(named) if named and not wanted.kernel else ""
-    return releases.nearest(version, named) if version else matrix.load_base(wanted.kernel or DEFAULT)
+    own = named(wanted)
+    version = supplied.version(own) if own and not wanted.kernel else ""
+    return releases.nearest(version, own) if version else matrix.load_base(wanted.kernel or DEFAULT)
 
 
 def sources(wanted: Selection, say: Line) -> Sources:
@@ -63,12 +63,12 @@ def sources(wanted: Selection, say: Line) -> Sources:
     Of the user's source, which may be of any release, unless a base is named, the base is the nearest. Else it is 4.18, or the
     distribution's kernel if 4.18 is not available.
     """
-    named = _named(wanted)
-    if named and not wanted.kernel:
-        return _nearest(named, say)
+    own = named(wanted)
+    if own and not wanted.kernel:
+        return _nearest(own, say)
     base = matrix.load_base(wanted.kernel or DEFAULT)
     try:
-        return Sources(base, resolve(base, named or None, say))
+        return Sources(base, resolve(base, own or None, say))
     except SourceUnavailable as missing:
         if wanted.kernel or wanted.series or wanted.each_patch or wanted.variant not in ("", STOCK):
             raise
@@ -102,7 +102,7 @@ def is_here(base: Base) -> bool:
     return (_sources() / f"linux-{base.name}").is_dir()
 
 
-def _named(wanted: Selection) -> str:
+def named(wanted: Selection) -> str:
     """Return the source that the user names; empty if he names none."""
     return wanted.source or os.environ.get(VARIABLE, "")
 

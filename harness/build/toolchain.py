@@ -13,7 +13,8 @@ from harness import paths
 from harness.build.jobserver import Jobs
 from harness.errors import BuildError
 from harness.host import shell
-from harness.model.matrix import Base, Machine, Variant
+from harness.model.matrix import Base, Cell, Variant
+from harness.model.toolchains import Toolchain
 
 IDENTITY = {
     # A kernel must not depend on the time, the host or the user of its build.
@@ -44,6 +45,28 @@ SOURCE_NAMES = ("-fdebug-prefix-map=../=", "-fdebug-prefix-map={folder}=.")
 MODULE_NAMES = ("-fdebug-prefix-map={work}=test_module", "-fmacro-prefix-map={work}=test_module")
 
 
+class Tools(NamedTuple):
+    """Programs that build a kernel, and how make is told to use them."""
+
+    compiler: str
+    linker: str
+    variables: tuple[str, ...] = ()
+    """of make"""
+
+    @property
+    def programs(self) -> tuple[str, str]:
+        """The compiler and the linker."""
+        return self.compiler, self.linker
+
+    @property
+    def versions(self) -> tuple[str, str]:
+        """The versions of the compiler and the linker."""
+        return _version(self.compiler), _version(self.linker)
+
+
+LLVM = Tools("clang", "ld.lld", ("LLVM=1",))
+
+
 class Command(NamedTuple):
     """A command of a build."""
 
@@ -57,17 +80,28 @@ class Command(NamedTuple):
         return (*map("=".join, self.env.items()), *self.words)
 
 
-def make(base: Base, machine: Machine, launcher: str = f"{COMPILER.name} ") -> tuple[str, ...]:
-    """Return the make command for a kernel or a module of it, without folders and targets.
+def tools(cell: Cell) -> Tools:
+    """Return the programs that build the kernel of `cell`."""
+    return LLVM if cell.toolchain is Toolchain.LLVM else _gnu(cell)
+
+
+def _gnu(cell: Cell) -> Tools:
+    return Tools(cell.machine.build.compiler, f"{cell.machine.build.cross_compile}ld")
+
+
+def make(base: Base, cell: Cell, launcher: str = f"{COMPILER.name} ") -> tuple[str, ...]:
+    """Return the make command for the kernel of `cell` or a module of it, without folders and targets.
 
     `launcher` is the program that calls the compilers, followed by a blank; empty for none.
     """
-    build_ = machine.build
+    build_, used = cell.machine.build, tools(cell)
     return (
         "make",
         f"ARCH={build_.arch}",
+        *used.variables,
+        # Until 5.15 clang is told its target by the prefix, and uses the assembler that has it.
         f"CROSS_COMPILE={build_.cross_compile}",
-        f"CC={launcher}{build_.compiler}",
+        f"CC={launcher}{used.compiler}",
         f"HOSTCC={launcher}gcc",
         # Set but empty: otherwise the release would get a "+" in a tree with patches.
         "LOCALVERSION=",
@@ -81,12 +115,16 @@ def flags(names: tuple[str, ...], folder: Path, work: Path | None = None) -> tup
     return f"KCFLAGS={options}", f"KAFLAGS={options}"
 
 
+def identity(cell: Cell) -> tuple[str, ...]:
+    """Return the versions of all programs that decide what the kernel of `cell` is."""
+    # Before 5.15 the assembler of LLVM=1 is that of binutils, which have the linker's version.
+    others = (_gnu(cell).versions[1],) if cell.toolchain is Toolchain.LLVM else ()
+    return (*tools(cell).versions, *others)
+
+
 @functools.cache
-def versions(machine: Machine) -> tuple[str, str]:
-    """Return the versions of the compiler and the linker."""
-    compiler = shell.output((machine.build.compiler, "--version"), error=BuildError).splitlines()[0]
-    linker = shell.output((f"{machine.build.cross_compile}ld", "--version"), error=BuildError).splitlines()[0]
-    return compiler, linker
+def _version(program: str) -> str:
+    return shell.output((program, "--version"), error=BuildError).splitlines()[0]
 
 
 def environment(jobs: Jobs, variant: Variant) -> dict[str, str]:

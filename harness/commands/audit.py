@@ -27,7 +27,7 @@ from harness.runs import lifecycle, trust
 from harness.suite.plan import Plan
 
 _APART = "audit"
-_MEANT = ("machine", "variant", "profile", "jobs", "source", "series", "kernel")
+_MEANT = ("machine", "variant", "profile", "jobs", "source", "series", "kernel", "toolchain")
 """the options that have a meaning here"""
 
 
@@ -60,7 +60,7 @@ def run(planned: Plan, wanted: Selection, parts: Parts = _PARTS) -> Iterator[Aud
 
 def in_turn(planned: Plan, wanted: Selection, parts: Parts = _PARTS) -> Audit:
     """Audit the one cell of `planned` whose turn it is; raises as `run` does."""
-    cells = {built.cell.name: built for built in planned.cells}
+    cells = {built.cell.kernel_name: built for built in planned.cells}
     return _audit(planned, cells[audit.turn(tuple(cells), trust.last_audits())], wanted, parts)
 
 
@@ -76,7 +76,7 @@ def _audit(planned: Plan, built: BuiltCell, wanted: Selection, parts: Parts) -> 
         finally:
             _clean()
         result = Audit(
-            cell=built.cell.name,
+            cell=built.cell.kernel_name,
             key=built.kernel.key,
             module=built.kernel.module.parent.name,
             date=records.now(),

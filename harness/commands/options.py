@@ -44,6 +44,7 @@ HELP = {
     "series": "a series outside of the project: a folder, a maildir, an mbox or a patch; it takes the place of the default one",
     "kernel": "kernel base, as in kernel_patches/; forbids the fallback to the distribution's kernel; several with commas"
     " between them are built and tested one after the other (default: what --source is nearest to, else 4.18)",
+    "toolchain": "what kernels and modules are built with: gcc, or llvm, which is clang and LLVM's linker and tools (default: gcc)",
     "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
     "module": "a folder with the sources of another test module, which takes the place of the rig's own",
     "module_args": "parameters for the module of --module, such as 'nr_threads=1 run_test_mask=7'",

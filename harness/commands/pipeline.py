@@ -21,6 +21,7 @@ from harness.build import (
     foreign,
     identity,
     kbuild,
+    llvm,
     patches,
     plugin,
     rootfs,
@@ -45,6 +46,7 @@ from harness.model.foreign import Foreign, arguments
 from harness.model.matrix import STOCK, Cell, Machine, Variant
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
+from harness.model.toolchains import Toolchain, chosen
 from harness.runs import conclude, history, lifecycle
 from harness.stats.outcome import Outcome
 from harness.suite import plan, vm_pool
@@ -67,8 +69,11 @@ def prepare(wanted: Selection, variants: tuple[Variant, ...], say: Line) -> Prep
 
     `variants` take the place of those that are selected. Raises UsageError or SourceUnavailable.
     """
+    if chosen(wanted.toolchain) is Toolchain.LLVM:
+        llvm.check_installed()
     sources = source.sources(wanted, say)
     selected = cells.cells(wanted, sources.base, variants)
+    llvm.check_source(sources.tree, selected)
     commits = {v: patches.apply(sources.tree, v) for v in dict.fromkeys(cell.variant for cell in selected)}
     return Prepared(sources, selected, commits)
 

@@ -38,6 +38,7 @@ class Audit(msgspec.Struct, frozen=True):
     """Result of the audit of a cell."""
 
     cell: str
+    """name of its kernel: `Cell.kernel_name`"""
     key: str
     """key of the kernel"""
     module: str

@@ -16,6 +16,7 @@ from harness.errors import UsageError
 from harness.host import toml
 from harness.host.toml import TomlTable
 from harness.model.known_bugs import KnownBug, UserspaceBug
+from harness.model.toolchains import Toolchain, by
 
 STOCK = "stock"
 _DIGITS = 10
@@ -37,6 +38,11 @@ class Build(TomlTable, frozen=True):
     """Debian's name of the architecture"""
     cross_compile: str = ""
     compiler: str = "gcc"
+
+    @property
+    def source_arch(self) -> str:
+        """The folder of arch/ in the source with this architecture, such as ``x86`` for x86_64: make's SRCARCH."""
+        return Path(self.image).parts[1]
 
 
 class Extra(TomlTable, frozen=True):
@@ -139,11 +145,18 @@ class Cell(msgspec.Struct, frozen=True):
     machine: Machine
     variant: Variant
     profile: str
+    toolchain: Toolchain = Toolchain.GCC
+    """that builds its kernel; a run has one for all its cells"""
 
     @property
     def name(self) -> str:
         """The name of the cell, such as ``x86_64/stock/perf``."""
         return f"{self.machine.name}/{self.variant.name}/{self.profile}"
+
+    @property
+    def kernel_name(self) -> str:
+        """The name of its kernel, which no other one has: ``x86_64/stock/perf``, or ``x86_64/stock/perf by llvm``."""
+        return by(self.name, self.toolchain)
 
     @property
     def file_name(self) -> str:
@@ -270,10 +283,15 @@ def series_name(series: Path) -> str:
     return name
 
 
-def cells(machines: Sequence[Machine], variants: Sequence[Variant], profiles: Sequence[str]) -> tuple[Cell, ...]:
+def cells(
+    machines: Sequence[Machine],
+    variants: Sequence[Variant],
+    profiles: Sequence[str],
+    toolchain: Toolchain = Toolchain.GCC,
+) -> tuple[Cell, ...]:
     """Return every combination in the order given, but stock first: later builds find its objects in the compiler's cache."""
     for profile in profiles:
         if profile not in PROFILES:
             raise UsageError(f"There is no profile '{profile}' in qemu_configs/kconfig; {toml.closest(profile, list(PROFILES))}")
     ordered = sorted(variants, key=lambda variant: variant.name != STOCK)
-    return tuple(Cell(m, v, p) for p in profiles for v in ordered for m in machines)
+    return tuple(Cell(m, v, p, toolchain) for p in profiles for v in ordered for m in machines)

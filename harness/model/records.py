@@ -13,6 +13,7 @@ from harness import paths
 from harness.model.clock import Clock
 from harness.model.foreign import Foreign
 from harness.model.selection import Settings
+from harness.model.toolchains import Toolchain
 from harness.model.trouble import Trouble
 
 _AS_TUPLE = re.compile(r"""\('.*?', \d+, (['"])(?:Skipped: )?(.*)\1\)""", re.S)
@@ -240,6 +241,8 @@ class Provenance(Settings, frozen=True, kw_only=True):
     """key of the kernel by name of the cell"""
     patches: dict[str, tuple[str, ...]]
     """names of the patches by variant"""
+    toolchain: Toolchain = Toolchain.GCC
+    """that all its kernels were built with; the history keeps runs of different ones apart"""
     tests: tuple[str, ...] = ()
     """in the order in which they were asked for; older runs do not have them on record"""
     module: Foreign | None = None

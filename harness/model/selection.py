@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from harness.errors import UsageError
-from harness.model import catalog, foreign
+from harness.model import catalog, foreign, toolchains
 from harness.model.clock import Clock
 
 DEFAULT = "4.18"
@@ -76,6 +76,7 @@ class Selection(msgspec.Struct, frozen=True):
     source: str = ""
     series: str = ""
     kernel: str = ""
+    toolchain: str = ""
     threshold: float = 5.0
     margin: float = 0.0
     module: str = ""
@@ -161,6 +162,7 @@ def check(wanted: Selection) -> None:
         raise UsageError(f"There is no clock '{wanted.clock}'; known are {', '.join(Clock)}.")
     if wanted.scale not in ("", *catalog.SCALES):
         raise UsageError(f"There is no scale '{wanted.scale}'; known are {', '.join(catalog.SCALES)}.")
+    toolchains.chosen(wanted.toolchain)
     if wanted.jobs < 0:
         raise UsageError(f"--jobs has to be 1 or more, not {wanted.jobs}.")
     if wanted.keep and wanted.timed is Clock.WALL:

@@ -35,10 +35,10 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def where(self) -> str:
-        """The machine, clock, kernel, amount of work and profile."""
+        """The machine, clock, kernel, toolchain, amount of work and profile."""
         of = self.trend.of
         profile = "" if of.profile == "perf" else f", profile {of.profile}"
-        return f"{of.machine}, {of.clock}, Linux {of.kernel}, scale {of.work}{profile}"
+        return f"{of.machine}, {of.clock}, Linux {of.built}, scale {of.work}{profile}"
 
     @property
     def change(self) -> str:

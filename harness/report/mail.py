@@ -325,6 +325,7 @@ def _facts(run: Provenance) -> Iterator[str]:
         yield f"resumed {', '.join(run.resumed)}"
     yield f"repeat: {run.command}"
     yield f"Linux {run.version} from {run.source}, git tree {run.source_tree}"
+    yield f"built with the toolchain {run.toolchain}"
     if run.module:
         yield f"tests: of the module {phrases.module(run.module)}, in place of the rig's own"
     for variant, names in run.patches.items():

@@ -12,6 +12,7 @@ from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK
 from harness.model.records import Finding, Provenance
+from harness.model.toolchains import Toolchain
 
 _SOURCES = ("--source", "--kernel")
 """options of a run that say what is tested, whatever the cell"""
@@ -31,6 +32,7 @@ def command(of: Finding, run: Provenance) -> str:
     options = ["--machine", of.machine, "--variant", of.variant, "--profile", of.profile, *_tests(of, run, words)]
     for name in (*_SOURCES, *_MODULE, *(["--series"] if of.variant != STOCK else [])):
         options += _option(words, name)
+    options += [] if run.toolchain is Toolchain.GCC else ["--toolchain", run.toolchain]
     return shell.quote([*environment(run.command), "invoke", _task(of, run, words), *options, *_amount(of, run)])
 
 

@@ -33,7 +33,7 @@ _LIMIT = "Changes here are of medians alone; `invoke compare` says whether they 
 
 
 class _Table(msgspec.Struct, frozen=True):
-    """Trends that share a table: one machine, clock, kernel and amount of work."""
+    """Trends that share a table: one machine, clock, kernel, toolchain and amount of work."""
 
     title: str
     trends: tuple[Trend, ...]
@@ -49,12 +49,12 @@ def runs(rows: Sequence[RunRow]) -> RenderableType:
     for row in rows[-_LAST:]:
         name = f"{row.name} (baseline)" if row.baseline else row.name
         style = "bold red" if row.unexpected or row.outcomes.get("error") else "" if row.complete else "yellow"
-        table.add_row(*_cells(name, row.version, row.work, " ".join(row.clocks), went(row)), style=style)
+        table.add_row(*_cells(name, row.built, row.work, " ".join(row.clocks), went(row)), style=style)
     return Group(Fitted(table), *([] if all(row.proven for row in rows) else [Text(UNPROVEN, style="dim")]))
 
 
 def terminal(trends: Sequence[Trend]) -> RenderableType:
-    """Return a table per machine, clock and amount of work: a sparkline of the last runs, the newest figure and its changes."""
+    """Return a table for each kind of run: a sparkline of the last runs, the newest figure and its changes."""
     tables = []
     for group in _groups(trends):
         table = Table(
@@ -126,11 +126,11 @@ def page(rows: Sequence[RunRow], trends: Sequence[Trend]) -> str:
 def _groups(trends: Sequence[Trend]) -> list[_Table]:
     def key(trend: Trend) -> tuple[str, ...]:
         of = trend.of
-        return of.machine, of.clock, of.kernel, of.work, of.unit
+        return of.machine, of.clock, of.built, of.work, of.unit
 
     return [
-        _Table(f"{machine}, {clock}, Linux {kernel}, scale {work}, {unit}", tuple(group))
-        for (machine, clock, kernel, work, unit), group in groupby(sorted(trends, key=key), key=key)
+        _Table(f"{machine}, {clock}, Linux {built}, scale {work}, {unit}", tuple(group))
+        for (machine, clock, built, work, unit), group in groupby(sorted(trends, key=key), key=key)
     ]
 
 

@@ -12,6 +12,7 @@ from harness.model.clock import Clock
 from harness.model.matrix import STOCK
 from harness.model.order import asked
 from harness.model.records import Result
+from harness.model.toolchains import by
 from harness.report import phrases
 from harness.report.contents import Content
 from harness.report.plots.canvas import Palette
@@ -121,7 +122,7 @@ def machines(content: Content) -> list[str]:
 def title(content: Content) -> str:
     """Return the title of a report."""
     run = content.provenance
-    kernel = f"Linux {run.version}"
+    kernel = f"Linux {by(run.version, run.toolchain)}"
     if content.before:
         return f"{kernel}: run {run.run} against run {content.before.run}"
     if run.stock_only:

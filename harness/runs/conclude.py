@@ -151,8 +151,8 @@ def _as_kept(run: Run, finding: Finding) -> Finding:
 def across(before: Run, after: Run, threshold: float | None) -> Outcome:
     """Compare the cells that two runs share, and write the report of it into the folder of `after`.
 
-    Of two kernel bases only stock is compared: a series of the same name is another one. Raises UsageError if they share none,
-    or differ in scale or share of the loops.
+    Of two kernel bases only stock is compared: a series of the same name is another one. Two toolchains are a note. Raises
+    UsageError if they share none, or differ in scale or share of the loops.
     """
     old, provenance = before.provenance(), after.provenance()
     if unlike := baseline.unlike(old, provenance, kernel=False):
@@ -169,6 +169,8 @@ def across(before: Run, after: Run, threshold: float | None) -> Outcome:
         there, here = ([sample for sample in samples if sample.variant == STOCK] for samples in (there, here))
         note = f"{old.run} is of Linux {old.version}, {provenance.run} of {provenance.version}: stock alone is compared."
         provenance = msgspec.structs.replace(provenance, notes=(*provenance.notes, note))
+    if old.toolchain != provenance.toolchain:
+        provenance = msgspec.structs.replace(provenance, notes=(*provenance.notes, _compilers(old, provenance)))
     judged = compare.across(there, here, old.run, _compared([*there, *here]), provenance.margins, threshold)
     comparisons = asked(provenance).arranged(judged)
     if not any(c.ratio is not None for c in comparisons):
@@ -176,6 +178,12 @@ def across(before: Run, after: Run, threshold: float | None) -> Outcome:
     provenance = msgspec.structs.replace(provenance, threshold=threshold, planned=0, proven=not unproven)
     _write_report(after.folder, report_name(before), Content(provenance=provenance, comparisons=comparisons, before=old))
     return Outcome(after.folder, comparisons, (), (), provenance)
+
+
+def _compilers(old: Provenance, new: Provenance) -> str:
+    """Return the sentence for a comparison of two runs whose kernels different compilers built."""
+    sides = (f"{run.run} was built with {run.toolchain}" for run in (old, new))
+    return f"{', '.join(sides)}: what differs may come from the compiler, and not from the source."
 
 
 def report_name(before: Run) -> str:

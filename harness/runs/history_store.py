@@ -53,6 +53,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX results_by_run ON results (run)",
     ),
     ("CREATE TABLE dismissals (fingerprint TEXT PRIMARY KEY, why TEXT NOT NULL, date TEXT NOT NULL, title TEXT NOT NULL)",),
+    # Runs from before there was a choice were built with GCC.
+    ("ALTER TABLE runs ADD COLUMN toolchain TEXT AS (coalesce(provenance ->> 'toolchain', 'gcc'))",),
 )
 _STORE = """INSERT INTO runs (stamp, provenance) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET stamp = excluded.stamp, provenance = excluded.provenance RETURNING id"""
@@ -71,10 +73,11 @@ _UNEXPLAINED = """WITH unexplained AS MATERIALIZED (
     FROM findings WHERE record ->> 'expected' = '') """
 _TESTS = """SELECT DISTINCT test FROM subjects
     WHERE EXISTS (SELECT * FROM samples WHERE subject = subjects.id AND NOT warmup) ORDER BY test"""
-_TREND = """SELECT machine, clock, kernel, scale, loops, test, variant, profile, unit, name AS run, started, baseline, boot, value
+_TREND = """SELECT machine, clock, kernel, toolchain, scale, loops, test, variant, profile, unit,
+    name AS run, started, baseline, boot, value
     FROM subjects JOIN samples ON subject = subjects.id JOIN runs ON runs.id = samples.run
     WHERE NOT warmup AND (?1 = '[]' OR test IN (SELECT value FROM json_each(?1)))
-    ORDER BY machine, clock, kernel, scale, loops, test, variant <> 'stock', variant, profile, unit, started, name,
+    ORDER BY machine, clock, kernel, toolchain, scale, loops, test, variant <> 'stock', variant, profile, unit, started, name,
     boot, samples.rowid"""
 _SAMPLES = """SELECT machine, variant, profile, clock, test, boot, repeat, thread, value, unit, operations, warmup
     FROM samples JOIN subjects ON subjects.id = subject WHERE run = ? ORDER BY samples.rowid"""

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from harness import paths
-from harness.build import effect, git, patches
+from harness.build import effect, git, patches, toolchain
 from harness.build.built import BuiltCell
 from harness.errors import RigError, UsageError
 from harness.host import files, shell, stored
@@ -52,6 +52,7 @@ def begin(run: Run, planned: Plan, command: str) -> None:
         version=planned.version,
         source=planned.origin,
         source_tree=planned.tree,
+        toolchain=planned.toolchain,
         stock_only=planned.stock_only,
         planned=0 if planned.hours else sum(session.results for session in planned.sessions),
         hours=planned.hours,
@@ -189,7 +190,8 @@ def find(name: str) -> Run:
 
 
 def _tools(planned: Plan) -> dict[str, str]:
-    binaries = sorted({b.cell.machine.qemu.binary for b in planned.cells} | {b.cell.machine.build.compiler for b in planned.cells})
+    cells = [built.cell for built in planned.cells]
+    binaries = sorted({name for cell in cells for name in (cell.machine.qemu.binary, *toolchain.tools(cell).programs)})
     tools = {name: shell.output((name, "--version")).splitlines()[0] for name in binaries}
     return {"kernel-patch-rig": _own_version(), **tools}
 

@@ -44,5 +44,8 @@ def last_audits() -> dict[str, Audit]:
 def audited(planned: Plan) -> dict[str, str]:
     """Return the results of audits of the kernels of a plan, by cell; without those of other builds."""
     known = last_audits()
-    by_cell = {b.cell.name: audit.verdict(known.get(b.cell.name), b.kernel.key, b.kernel.module.parent.name) for b in planned.cells}
-    return {cell: words for cell, words in by_cell.items() if words}
+    verdicts = {
+        built.cell.name: audit.verdict(known.get(built.cell.kernel_name), built.kernel.key, built.kernel.module.parent.name)
+        for built in planned.cells
+    }
+    return {cell: words for cell, words in verdicts.items() if words}

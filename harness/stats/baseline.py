@@ -11,6 +11,7 @@ import msgspec
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK
 from harness.model.records import Provenance, Sample
+from harness.model.toolchains import Toolchain
 from harness.stats import compare
 from harness.stats.compare import Comparison
 from harness.stats.outcome import Outcome
@@ -42,11 +43,15 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 class Work(Protocol):
-    """The fields that say how much work a run did. Provenance and RunRow both have them."""
+    """The fields that say what a run was of, and how much work it did. Provenance and RunRow both have them."""
 
     @property
     def kernel(self) -> str:
         """The kernel's base."""
+
+    @property
+    def toolchain(self) -> Toolchain:
+        """The toolchain that its kernels were built with."""
 
     @property
     def scale(self) -> str:
@@ -60,10 +65,11 @@ class Work(Protocol):
 def unlike(one: Work, other: Work, *, kernel: bool = True) -> list[str]:
     """Return the reasons why the figures of two runs cannot be compared; in them `one` is ``there`` and `other` ``here``.
 
-    One is another kernel, unless `kernel` is False.
+    Another kernel and another toolchain are among them, unless `kernel` is False.
     """
+    kernels = {"kernel": (one.kernel, other.kernel), "toolchain": (one.toolchain, other.toolchain)}
     sides = {
-        **({"kernel": (one.kernel, other.kernel)} if kernel else {}),
+        **(kernels if kernel else {}),
         "scale": (one.scale, other.scale),
         "share of the scale's operations": (f"{one.loops:g}", f"{other.loops:g}"),
     }

@@ -11,6 +11,7 @@ import msgspec
 from harness.model.clock import Clock
 from harness.model.matrix import variant_order
 from harness.model.records import Amount, Count
+from harness.model.toolchains import Toolchain, by
 from harness.stats import cost
 from harness.stats.compare import Summary
 
@@ -40,6 +41,12 @@ class RunRow(msgspec.Struct, frozen=True):
     """True if each boot proved that it ran what was built for it; runs older than this check did not"""
     dismissed: int = 0
     """findings that were dismissed"""
+    toolchain: Toolchain = Toolchain.GCC
+
+    @property
+    def built(self) -> str:
+        """The version of Linux, with what it was built by where that is not GCC."""
+        return by(self.version, self.toolchain)
 
     @property
     def work(self) -> str:
@@ -58,9 +65,9 @@ class RunRow(msgspec.Struct, frozen=True):
 
 
 class TrendSubject(msgspec.Struct, frozen=True):
-    """The test and cell that a trend is of, and the amount of work.
+    """The test and cell that a trend is of, the toolchain and the amount of work.
 
-    Runs with another amount of work are another trend, because that alone changes the figures.
+    Runs with another toolchain or amount of work are another trend, because that alone changes the figures.
     """
 
     machine: str
@@ -72,6 +79,12 @@ class TrendSubject(msgspec.Struct, frozen=True):
     variant: str
     profile: str
     unit: str
+    toolchain: Toolchain = Toolchain.GCC
+
+    @property
+    def built(self) -> str:
+        """The kernel's base, with what it was built by where that is not GCC."""
+        return by(self.kernel, self.toolchain)
 
     @property
     def work(self) -> str:
@@ -150,7 +163,8 @@ def trends(values: Iterable[Value]) -> list[Trend]:
 
 
 def _place(of: TrendSubject) -> tuple[object, ...]:
-    return of.machine, of.clock, of.kernel, of.scale, of.loops, of.test, variant_order(of.variant), of.profile, of.unit
+    cell = of.machine, of.clock, of.kernel, of.toolchain
+    return *cell, of.scale, of.loops, of.test, variant_order(of.variant), of.profile, of.unit
 
 
 def _work(scale: str, loops: float) -> str:

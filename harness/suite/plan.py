@@ -21,6 +21,7 @@ from harness.model.foreign import Foreign
 from harness.model.known_bugs import KnownBug
 from harness.model.matrix import Base, Cell
 from harness.model.selection import Settings
+from harness.model.toolchains import Toolchain
 from harness.model.trouble import OWN
 
 
@@ -116,6 +117,11 @@ class Plan(msgspec.Struct, frozen=True):
     """lines of the series, by cell"""
     module: Foreign | None = None
     """the foreign module whose loads are its tests; None for the rig's own"""
+
+    @property
+    def toolchain(self) -> Toolchain:
+        """The toolchain that all its kernels are built with."""
+        return self.cells[0].cell.toolchain
 
     def with_settings(self, **changed: Any) -> Plan:
         """Return this plan with other settings."""

@@ -13,7 +13,7 @@ import pytest
 from harness.build import toolchain
 from harness.build.jobserver import Jobserver
 from harness.model import matrix
-from harness.model.matrix import Machine, Variant
+from harness.model.matrix import Cell, Machine, Variant
 
 INCBIN = {
     "a.S": '.incbin "blob"\n',
@@ -37,9 +37,8 @@ def environment(cache: Path) -> dict[str, str]:
 
 def compiled(machine: Machine, folder: Path, source: str, environment: dict[str, str]) -> bytes:
     """Compile `source` as Kbuild does in a build folder, and return the object."""
-    words = [
-        word.removeprefix("CC=").split() for word in toolchain.make(matrix.load_base("4.18"), machine) if word.startswith("CC=")
-    ]
+    cell = Cell(machine, Variant("stock"), "perf")
+    words = [word.removeprefix("CC=").split() for word in toolchain.make(matrix.load_base("4.18"), cell) if word.startswith("CC=")]
     command = (*words[0], "-Wp,-MD,.made.o.d", "-c", "-o", "made.o", source)
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
     return (folder / "made.o").read_bytes()

@@ -121,10 +121,10 @@ def test_the_key_of_a_kernel_covers_all_that_decides_what_it_is(
         "CCACHE": {**toolchain.CCACHE, "CCACHE_DEPEND": "1"},
         "IDENTITY": {**toolchain.IDENTITY, "KBUILD_BUILD_USER": "me"},
         "OBJECTS": "ccache-3",
-        "versions": lambda _: ("another gcc", "another ld"),
+        "identity": lambda _: ("another gcc", "another ld"),
     }.items():
         with monkeypatch.context() as patch:
-            patch.setattr(toolchain if name == "versions" else kbuild, name, value)
+            patch.setattr(toolchain if name == "identity" else kbuild, name, value)
             others.append(key())
     assert len(set(others)) == len(others)
     assert key() == others[0]

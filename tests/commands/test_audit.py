@@ -24,6 +24,7 @@ from harness.model.audit import Audit, Compared, Difference
 from harness.model.matrix import Base, Cell, Machine, Variant
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
+from harness.model.toolchains import Toolchain
 from harness.report import audit as report
 from harness.runs import lifecycle, trust
 from harness.suite.plan import Plan
@@ -122,6 +123,19 @@ def test_what_is_the_same_is_said_and_kept(rig: FakeRig) -> None:
     assert trust.last_audits() == {"x86_64/stock/perf": found}
     assert not _scratch().exists()
     assert [file.name for file in paths.RESULTS.iterdir()] == ["audit.json"]
+
+
+def test_an_audit_of_one_toolchain_leaves_that_of_the_other(rig: FakeRig) -> None:
+    plain = one(rig)
+    planned = rig.plan()
+    (built,) = planned.cells
+    cell = msgspec.structs.replace(built.cell, toolchain=Toolchain.LLVM)
+    other = msgspec.structs.replace(planned, cells=(msgspec.structs.replace(built, cell=cell),))
+    (found,) = audit.run(other, Selection(toolchain="llvm"), rig.parts)
+    assert rig.asked[-1][0].toolchain == "llvm"
+    assert found.sentences == ("Audit of x86_64/stock/perf by llvm: same.",)
+    assert trust.last_audits() == {"x86_64/stock/perf": plain, "x86_64/stock/perf by llvm": found}
+    assert trust.audited(other).keys() == {"x86_64/stock/perf"}
 
 
 def test_a_cell_is_built_from_scratch_apart_from_all_others(rig: FakeRig) -> None:

@@ -16,6 +16,7 @@ from harness.model.clock import Clock
 from harness.model.foreign import Foreign
 from harness.model.matrix import load_base
 from harness.model.selection import Selection, check, refine
+from harness.model.toolchains import Toolchain
 from harness.report.reproduce import command
 from tests.support import make
 
@@ -35,6 +36,7 @@ def again(of: dict[str, Any] | None = None, **run: Any) -> str:
         ({}, {"scale": "default"}, f"invoke test {CELL} --tests mix_stress_test"),
         ({}, {"scale": "published unsettled", "loops": 0.1}, "mix_stress_test --scale published --unsettled --loops 0.1"),
         ({}, {"clock": Clock.WALL}, "mix_stress_test --scale quick --clock wall"),
+        ({}, {"toolchain": Toolchain.LLVM}, f"invoke test {CELL} --tests mix_stress_test --toolchain llvm --scale quick"),
         ({"test": "le_fit_alloc_test"}, {"boots": 5}, "le_fit_alloc_test --scale quick --boots 1"),
         ({"test": "sweep_churn@busy=5000"}, {}, f"invoke sweep {CELL} --tests sweep_churn --scale quick --boots 1"),
         ({"test": "boot"}, {"command": "invoke test --tests stress"}, f"invoke test {CELL} --tests stress --scale quick"),

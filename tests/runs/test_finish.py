@@ -20,6 +20,7 @@ from harness.model.clock import Clock
 from harness.model.foreign import Foreign
 from harness.model.matrix import Base
 from harness.model.run_folder import Run
+from harness.model.toolchains import Toolchain
 from harness.report import page, terminal
 from harness.report.contents import Content
 from harness.report.headlines import why
@@ -170,6 +171,24 @@ def test_of_two_kernel_bases_stock_alone_is_compared(results: Path) -> None:
     assert compared.ratio == pytest.approx(400 / 300, rel=1e-3)
     said = "20260103-030405-abcd is of Linux 4.18.0, 20260104-030405-abcd of 6.12.0: stock alone is compared."
     assert said in outcome.provenance.notes
+
+
+def test_a_comparison_of_two_toolchains_says_so(results: Path) -> None:
+    runs = []
+    for day, toolchain in ((3, Toolchain.GCC), (4, Toolchain.LLVM)):
+        samples = [make.sample(day * 100.0 + boot / 10, boot=boot) for boot in range(3)]
+        runs.append(make.stored(results, f"2026010{day}-030405-abcd", samples, toolchain=toolchain))
+    outcome = conclude.across(runs[0], runs[1], None)
+    said = (
+        "20260103-030405-abcd was built with gcc, 20260104-030405-abcd was built with llvm: what differs may come from the"
+        " compiler, and not from the source."
+    )
+    assert said in outcome.provenance.notes
+    assert [c.verdict for c in outcome.comparisons] == ["slower"]
+    text = " ".join((runs[1].folder / f"{conclude.report_name(runs[0])}.md").read_text().split())
+    assert said in text
+    assert "Linux 4.18.0 by llvm: run" in text
+    assert not any("compiler" in note for note in conclude.across(runs[0], runs[0], None).provenance.notes)
 
 
 def test_what_is_measured_counts_as_proven_where_each_boot_proved_itself(run: Run) -> None:

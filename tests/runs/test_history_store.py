@@ -15,7 +15,8 @@ import pytest
 from harness.errors import UsageError
 from harness.model.clock import Clock
 from harness.model.records import Finding, Result, Sample
-from harness.runs.history_store import History
+from harness.model.toolchains import Toolchain
+from harness.runs.history_store import STEPS, History
 from tests.support import make
 
 Record = TypeVar("Record", Finding, Result)
@@ -163,11 +164,30 @@ def test_stock_comes_first_and_other_tests_stay_out(history: History, results: P
     assert {t.of.test for t in history.trend()} == {"le_fit_alloc_test", "mix_stress_test"}
 
 
-@pytest.mark.parametrize("other", [{"scale": "default"}, {"loops": 0.1}, {"kernel": "6.1"}], ids=str)
+@pytest.mark.parametrize("other", [{"scale": "default"}, {"loops": 0.1}, {"kernel": "6.1"}, {"toolchain": "llvm"}], ids=str)
 def test_another_amount_of_work_is_another_trend(history: History, results: Path, other: dict[str, object]) -> None:
     history.store(make.stored(results, FIRST, [make.sample(100.0)]))
     history.store(make.stored(results, SECOND, [make.sample(200.0)], **other))
     assert sorted(len(trend.figures) for trend in history.trend()) == [1, 1]
+
+
+def test_a_run_from_before_there_was_a_choice_was_built_with_gcc(file: Path, results: Path) -> None:
+    with History(file) as opened:
+        older = make.stored(results, FIRST, [make.sample(100.0)])
+        told = msgspec.json.decode((older.folder / "run.json").read_bytes())
+        del told["toolchain"]
+        opened.store(older)
+        with opened.database.writing() as database:
+            database.execute("UPDATE runs SET provenance = ?", (msgspec.json.encode(told).decode(),))
+            database.execute("ALTER TABLE runs DROP COLUMN toolchain")
+            database.execute(f"PRAGMA user_version = {len(STEPS) - 1}")
+    with History(file) as opened:
+        opened.store(make.stored(results, SECOND, [make.sample(200.0)]))
+        (trend,) = opened.trend()
+        assert (trend.of.toolchain, trend.of.built, len(trend.figures)) == (Toolchain.GCC, "4.18", 2)
+        opened.store(make.stored(results, "20260104-030405-abcd", [make.sample(300.0)], toolchain=Toolchain.LLVM))
+        assert [(one.of.built, one.since_previous) for one in opened.trend()] == [("4.18", 100.0), ("4.18 by llvm", None)]
+        assert [row.built for row in opened.runs()] == ["4.18.0", "4.18.0", "4.18.0 by llvm"]
 
 
 def test_changes_count_dearer_as_positive(history: History, results: Path) -> None:

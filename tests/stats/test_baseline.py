@@ -11,6 +11,7 @@ import pytest
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK
 from harness.model.records import Sample
+from harness.model.toolchains import Toolchain
 from harness.stats import baseline as gate
 from harness.stats import compare
 from harness.stats.baseline import Baseline, Gate
@@ -45,6 +46,7 @@ def row(**other: object) -> RunRow:
         unexpected=0,
         baseline=True,
         proven=run.proven,
+        toolchain=run.toolchain,
     )
 
 
@@ -80,6 +82,7 @@ def test_with_a_baseline_it_is_that_and_not_stock() -> None:
     [
         ({"scale": "published"}, "scale published there, quick here"),
         ({"loops": 0.5}, "share of the scale's operations 0.5 there, 1 here"),
+        ({"toolchain": Toolchain.LLVM}, "toolchain llvm there, gcc here"),
         ({"kernel": "6.1", "scale": "default"}, "kernel 6.1 there, 4.18 here, scale default there, quick here"),
     ],
 )
