@@ -240,6 +240,8 @@ class Provenance(Settings, frozen=True, kw_only=True):
     """key of the kernel by name of the cell"""
     patches: dict[str, tuple[str, ...]]
     """names of the patches by variant"""
+    patchsets: dict[str, str] = msgspec.field(default_factory=dict)
+    """SHA-256 over the lines with the SHA-256 of each patch, by variant; stock and older runs have none"""
     tests: tuple[str, ...] = ()
     """in the order in which they were asked for; older runs do not have them on record"""
     module: Foreign | None = None
