@@ -20,6 +20,7 @@ LEFT_OUT: Mapping[str, str] = {
     "why": "latest",
     "coverage": "latest",
     "report": "latest",
+    "export": "latest",
     "dismiss": "",
     "bisect": "",
     "series.check": "",

@@ -63,12 +63,17 @@ def conclude(run: Run) -> Outcome:
     content = judged.content
     _write_report(run.folder, "report", content)
     files.write(run.folder / JUNIT, junit(content.provenance, content.results, content.findings))
-    files.write(run.folder / SUMMARY, msgspec.json.format(msgspec.json.encode(judged.summary)) + b"\n")
+    files.write(run.folder / SUMMARY, encoded(judged.summary))
     latest = paths.RESULTS / "latest"
     # The report of an older run that is made again leaves the newest one the latest.
     if run.folder.parent == paths.RESULTS and not (latest.exists() and latest.resolve().name > run.folder.name):
         _point(latest, run.folder.name)
     return judged.outcome
+
+
+def encoded(made: Summary) -> bytes:
+    """Return a summary as the file has it."""
+    return msgspec.json.format(msgspec.json.encode(made)) + b"\n"
 
 
 def judge(run: Run) -> Judged:

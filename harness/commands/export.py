@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Writes a run in the formats of other tools, from its records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from harness.errors import UsageError
+from harness.host import toml
+from harness.model.run_folder import Run
+from harness.report import kcidb
+from harness.report.junit import junit
+from harness.runs import conclude
+from harness.runs.conclude import Judged
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """The options of an export."""
+
+    origin: str = kcidb.ORIGIN
+    url: str = ""
+
+
+def export(run: Run, form: str, wish: Wish) -> str:
+    """Return a run as text in the format `form`; UsageError for one that there is not, and for an option with no meaning there."""
+    if form not in FORMATS:
+        raise UsageError(f"There is no format '{form}'; {toml.closest(form, list(FORMATS))}" if form else _WHICH)
+    kcidb.check(wish.origin)
+    return FORMATS[form](conclude.judge(run), wish)
+
+
+def _junit(judged: Judged, _: Wish) -> str:
+    content = judged.content
+    return junit(content.provenance, content.results, content.findings)
+
+
+def _kcidb(judged: Judged, wish: Wish) -> str:
+    content = judged.content
+    of = kcidb.Kcidb(judged.summary, content.results, content.findings, content.samples, origin=wish.origin, url=wish.url)
+    return kcidb.kcidb(of)
+
+
+def _summary(judged: Judged, _: Wish) -> str:
+    return conclude.encoded(judged.summary).decode()
+
+
+FORMATS: Mapping[str, Callable[[Judged, Wish], str]] = {"summary": _summary, "junit": _junit, "kcidb": _kcidb}
+"""by name"""
+_WHICH = f"Say the format with --format: {', '.join(FORMATS)}."
