@@ -12,6 +12,7 @@ from harness.host import toml
 from harness.model.run_folder import Run
 from harness.report import kcidb
 from harness.report.junit import junit
+from harness.report.ktap import ktap
 from harness.runs import conclude
 from harness.runs.conclude import Judged
 
@@ -42,10 +43,14 @@ def _kcidb(judged: Judged, wish: Wish) -> str:
     return kcidb.kcidb(of)
 
 
+def _ktap(judged: Judged, _: Wish) -> str:
+    return ktap(judged.summary, judged.content.results, judged.content.findings)
+
+
 def _summary(judged: Judged, _: Wish) -> str:
     return conclude.encoded(judged.summary).decode()
 
 
-FORMATS: Mapping[str, Callable[[Judged, Wish], str]] = {"summary": _summary, "junit": _junit, "kcidb": _kcidb}
+FORMATS: Mapping[str, Callable[[Judged, Wish], str]] = {"summary": _summary, "junit": _junit, "ktap": _ktap, "kcidb": _kcidb}
 """by name"""
 _WHICH = f"Say the format with --format: {', '.join(FORMATS)}."

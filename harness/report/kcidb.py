@@ -9,7 +9,6 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -17,8 +16,9 @@ from harness import text
 from harness.errors import UsageError
 from harness.kernlog import excerpt
 from harness.model.matrix import load_machine, machine_names
-from harness.model.records import DuringTest, Finding, Result, Sample
+from harness.model.records import Finding, Result, Sample
 from harness.model.summary import CellOutcome, FoundCause, Summary, VariantOutcome
+from harness.report import cases
 from harness.stats.causes import DIGITS, fingerprint
 
 VERSION = {"major": 5, "minor": 3}
@@ -28,6 +28,7 @@ _STATUS = {"passed": "PASS", "failed": "FAIL", "xfailed": "FAIL", "dismissed": "
 """a known bug fails in the words of KernelCI, which has an incident of an issue for what is known"""
 _OUTSIDE = re.compile("[^A-Za-z0-9_-]+")
 """characters that a part of a test's path does not have"""
+_NOT_URL = re.compile("[^A-Za-z0-9._~-]")
 _EXCERPT = 16384
 """characters of a log that KernelCI takes"""
 _LINES = 60
@@ -115,24 +116,24 @@ class _Telling:
         """Return the results, and an incident for each cause that a test showed."""
         showed: dict[tuple[object, ...], list[Finding]] = defaultdict(list)
         for finding in self._told.findings:
-            showed[_place(finding)].append(finding)
+            showed[cases.place(finding)].append(finding)
         tests, incidents, names = [], [], set()
         for result in self._told.results:
-            name = f"{_cell(result)}/{_test(result)}/{result.clock}/{result.boot}/{result.round}"
+            name = f"{cases.cell(result)}/{cases.test(result)}/{result.clock}/{result.boot}/{result.round}"
             while name in names:  # a record that is there twice
                 name += "+"
             names.add(name)
-            found = showed.get(_place(result), [])
+            found = showed.get(cases.place(result), [])
             tests.append(self._test(result, name, found))
             incidents += [self._incident(name, key) for key in dict.fromkeys(map(_cause, found))]
         return tests, incidents
 
     def _test(self, result: Result, name: str, found: Sequence[Finding]) -> _Object:
-        number = self._medians.get(_place(result))
+        number = self._medians.get(cases.place(result))
         place = {"machine": result.machine, "clock": result.clock.value, "boot": result.boot, "round": result.round}
         made = self._made(
             name,
-            build_id=self._id(_cell(result)),
+            build_id=self._id(cases.cell(result)),
             path=_path(result),
             status=_STATUS.get(result.outcome, "ERROR"),
             comment=result.reason,
@@ -171,7 +172,7 @@ class _Telling:
         return str(_without_nul(f"{self._told.origin}:{f'{self._run.run}/' if of_run else ''}{name}"))
 
     def _url(self, file: str) -> str:
-        return f"{self._told.url.rstrip('/')}/{quote(file)}" if self._told.url else ""
+        return f"{self._told.url.rstrip('/')}/{_quoted(file)}" if self._told.url else ""
 
 
 def _medians(samples: Sequence[Sample]) -> dict[tuple[object, ...], tuple[float, str]]:
@@ -180,27 +181,15 @@ def _medians(samples: Sequence[Sample]) -> dict[tuple[object, ...], tuple[float,
     units = {}
     for sample in samples:
         if not sample.warmup:
-            values[_place(sample)].append(sample.value)
-            units[_place(sample)] = sample.unit
+            values[cases.place(sample)].append(sample.value)
+            units[cases.place(sample)] = sample.unit
     return {place: (statistics.median(of), units[place]) for place, of in values.items()}
-
-
-def _place(of: DuringTest) -> tuple[object, ...]:
-    return of.machine, of.variant, of.profile, of.clock, of.boot, _test(of)
-
-
-def _test(of: DuringTest) -> str:
-    return of.test.removesuffix(f" under {of.clock}")
 
 
 def _path(of: Result) -> str:
     """Return the place of a test in KernelCI's tree: ``boot`` of a boot, else a leaf below ``vmalloc_test``."""
-    name = _OUTSIDE.sub("_", _test(of))
+    name = _OUTSIDE.sub("_", cases.test(of))
     return "boot" if of.around and name == "boot" else f"vmalloc_test.{name}"
-
-
-def _cell(of: DuringTest) -> str:
-    return f"{of.machine}/{of.variant}/{of.profile}"
 
 
 def _issue(of: FoundCause) -> str:
@@ -214,6 +203,11 @@ def _cause(of: Finding) -> str:
 
 def _known(reason: str) -> str:
     return f"known/{hashlib.sha256(reason.encode()).hexdigest()[:DIGITS]}"
+
+
+def _quoted(file: str) -> str:
+    """Return a file's name as part of a URL."""
+    return _NOT_URL.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode(errors="replace")), file)
 
 
 def _without_nul(value: Any) -> Any:

@@ -58,6 +58,7 @@ CHEAP = {
     "invoke coverage latest --json": ExitCode.GOOD,
     "invoke export --format summary": ExitCode.GOOD,
     "invoke export latest --format junit > junit.xml": ExitCode.GOOD,
+    "invoke export --format ktap": ExitCode.GOOD,
     "invoke export --format kcidb > kcidb.json": ExitCode.GOOD,
     "invoke kernlog tests/data/kasan.log": ExitCode.FINDING,
     "invoke kernlog tests/data/kasan.log --json": ExitCode.FINDING,
