@@ -10,7 +10,7 @@ import msgspec
 from harness.errors import UsageError
 from harness.host import toml
 from harness.model.run_folder import Run
-from harness.report import kcidb
+from harness.report import github, kcidb
 from harness.report.junit import junit
 from harness.report.ktap import ktap
 from harness.runs import conclude
@@ -25,16 +25,24 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 def export(run: Run, form: str, wish: Wish) -> str:
-    """Return a run as text in the format `form`; UsageError for one that there is not, and for an option with no meaning there."""
+    """Return a run as text in the format `form`; UsageError for one that there is not, and for a wrong option."""
     if form not in FORMATS:
         raise UsageError(f"There is no format '{form}'; {toml.closest(form, list(FORMATS))}" if form else _WHICH)
     kcidb.check(wish.origin)
     return FORMATS[form](conclude.judge(run), wish)
 
 
+def _summary(judged: Judged, _: Wish) -> str:
+    return conclude.encoded(judged.summary).decode()
+
+
 def _junit(judged: Judged, _: Wish) -> str:
     content = judged.content
     return junit(content.provenance, content.results, content.findings)
+
+
+def _ktap(judged: Judged, _: Wish) -> str:
+    return ktap(judged.summary, judged.content.results, judged.content.findings)
 
 
 def _kcidb(judged: Judged, wish: Wish) -> str:
@@ -43,14 +51,27 @@ def _kcidb(judged: Judged, wish: Wish) -> str:
     return kcidb.kcidb(of)
 
 
-def _ktap(judged: Judged, _: Wish) -> str:
-    return ktap(judged.summary, judged.content.results, judged.content.findings)
+def _github(judged: Judged, _: Wish) -> str:
+    return github.workflow_commands(judged.summary, judged.content.results)
 
 
-def _summary(judged: Judged, _: Wish) -> str:
-    return conclude.encoded(judged.summary).decode()
+def _github_summary(judged: Judged, _: Wish) -> str:
+    return github.page(judged.summary, _mail(judged))
 
 
-FORMATS: Mapping[str, Callable[[Judged, Wish], str]] = {"summary": _summary, "junit": _junit, "ktap": _ktap, "kcidb": _kcidb}
+def _mail(judged: Judged) -> str:
+    from harness.report.mail import mail  # it imports Matplotlib, which no other format should wait for
+
+    return mail(judged.content)
+
+
+FORMATS: Mapping[str, Callable[[Judged, Wish], str]] = {
+    "summary": _summary,
+    "junit": _junit,
+    "ktap": _ktap,
+    "kcidb": _kcidb,
+    "github": _github,
+    "github-summary": _github_summary,
+}
 """by name"""
 _WHICH = f"Say the format with --format: {', '.join(FORMATS)}."

@@ -58,6 +58,7 @@ CHEAP = {
     "invoke coverage latest --json": ExitCode.GOOD,
     "invoke export --format summary": ExitCode.GOOD,
     "invoke export latest --format junit > junit.xml": ExitCode.GOOD,
+    "invoke export --format github": ExitCode.GOOD,
     "invoke export --format ktap": ExitCode.GOOD,
     "invoke export --format kcidb > kcidb.json": ExitCode.GOOD,
     "invoke kernlog tests/data/kasan.log": ExitCode.FINDING,
@@ -130,7 +131,7 @@ class Command(NamedTuple):
     @property
     def words(self) -> list[str]:
         """Its words, without where its output goes to."""
-        return shlex.split(self.line.partition(" > ")[0])
+        return shlex.split(re.split(" >>? ", self.line)[0])
 
 
 def blocks(text: str) -> list[tuple[str, str, str]]:
