@@ -11,9 +11,10 @@ from harness.errors import UsageError
 from harness.host import toml
 from harness.model.run_folder import Run
 from harness.report import github, kcidb
+from harness.report.eml import eml
 from harness.report.junit import junit
 from harness.report.ktap import ktap
-from harness.runs import conclude
+from harness.runs import conclude, letters
 from harness.runs.conclude import Judged
 
 
@@ -21,7 +22,11 @@ class Wish(msgspec.Struct, frozen=True):
     """The options of an export."""
 
     origin: str = kcidb.ORIGIN
+    """name of the CI system that reports to KernelCI"""
     url: str = ""
+    """place where the files of the run's folder can be read"""
+    variant: str = ""
+    """series whose cover letter a mail answers; empty for the only one"""
 
 
 def export(run: Run, form: str, wish: Wish) -> str:
@@ -47,7 +52,15 @@ def _ktap(judged: Judged, _: Wish) -> str:
 
 def _kcidb(judged: Judged, wish: Wish) -> str:
     content = judged.content
-    of = kcidb.Kcidb(judged.summary, content.results, content.findings, content.samples, origin=wish.origin, url=wish.url)
+    of = kcidb.Kcidb(
+        judged.summary,
+        content.results,
+        content.findings,
+        content.samples,
+        {name: letter.identity for name, letter in letters.of(Run(judged.outcome.run)).items() if letter.identity},
+        wish.origin,
+        wish.url,
+    )
     return kcidb.kcidb(of)
 
 
@@ -57,6 +70,10 @@ def _github(judged: Judged, _: Wish) -> str:
 
 def _github_summary(judged: Judged, _: Wish) -> str:
     return github.page(judged.summary, _mail(judged))
+
+
+def _eml(judged: Judged, wish: Wish) -> str:
+    return eml(judged.summary, _mail(judged), letters.of(Run(judged.outcome.run)), wish.variant)
 
 
 def _mail(judged: Judged) -> str:
@@ -70,6 +87,7 @@ FORMATS: Mapping[str, Callable[[Judged, Wish], str]] = {
     "junit": _junit,
     "ktap": _ktap,
     "kcidb": _kcidb,
+    "eml": _eml,
     "github": _github,
     "github-summary": _github_summary,
 }

@@ -28,9 +28,9 @@ from harness.model.summary import (
     VariantOutcome,
 )
 from harness.model.trouble import Trouble
-from harness.report import headlines, reproduce
+from harness.report import headlines, phrases, reproduce
 from harness.report.contents import Content
-from harness.stats import bug_table, compare
+from harness.stats import bug_table, compare, cost
 from harness.stats.causes import Cause, causes
 from harness.stats.compare import Comparison
 from harness.stats.outcome import MEANINGS
@@ -159,3 +159,20 @@ def _side(of: compare.Summary | None) -> Side | None:
 def _bug(row: bug_table.BugRow) -> BugOutcome:
     shown = (SeenIn(each.variant, each.machine, each.word, each.fixed, each.new) for each in row.shown)
     return BugOutcome(row.reason, row.tests, tuple(shown))
+
+
+def known(of: Summary, variant: str) -> str:
+    """Return lines of plain text on what is known of a variant: its findings, comparisons, bugs of stock, and the run's command."""
+    lines = [f"{of.run}: {of.status.meaning}"]
+    for found in of.findings:
+        if found.variant == variant:
+            where = f" ({found.where})" if found.where else ""
+            lines.append(f"{found.state}: {found.kind}: {found.title}{where}, in {', '.join(found.tests)} [{found.fingerprint}]")
+            lines += [f"  again: {found.repeat}"] if found.state == "unexpected" else []
+    for one in of.comparisons:
+        if one.variant == variant and one.ratio is not None:
+            change = f"{phrases.percent(cost.change(one.ratio))} % {one.unit} against {one.against}"
+            lines.append(f"{one.verdict}: {one.test} on {one.machine}: {change}")
+    for bug in of.known_bugs:
+        lines += [f"fixed on {each.machine}: {bug.reason}" for each in bug.shown if each.variant == variant and each.fixed]
+    return "\n".join((*lines, *of.notes, f"Run: {of.command}"))

@@ -43,13 +43,13 @@ class _Planned(msgspec.Struct):
 
 def of(run: Run) -> Places:
     """Return the folders of a run's series and the places of its changed lines in the patches, as far as the files are there."""
-    series = _series(run.folder / "plan.json")
-    folders = {name: shown for name, folder in series.items() if (shown := _folder(folder))}
+    where = series(run)
+    folders = {name: shown for name, folder in where.items() if (shown := _folder(folder))}
     files: dict[Path, Added] = {}
     lines = {}
     for cell in run.changed_lines():
         for line in cell.lines:
-            file = series[cell.variant] / line.patch if cell.variant in series else None
+            file = where[cell.variant] / line.patch if cell.variant in where else None
             if file is not None and file not in files:
                 files[file] = _read(file)
             number = _number(line, files[file]) if file is not None else 0
@@ -83,10 +83,10 @@ def _number(line: ChangedLine, of: Added) -> int:
     return min(same, key=lambda each: abs(each[0] - line.line))[1] if same else 0
 
 
-def _series(plan: Path) -> dict[str, Path]:
-    """Return the folder of each variant's series; none where a series is a file or the plan cannot be read."""
+def series(run: Run) -> dict[str, Path]:
+    """Return the folder or file of each variant's series; none if the run's plan cannot be read."""
     try:
-        planned = msgspec.json.decode(plan.read_bytes(), type=_Planned)
+        planned = msgspec.json.decode((run.folder / "plan.json").read_bytes(), type=_Planned)
     except (OSError, msgspec.DecodeError):
         return {}
     return {built.cell.variant.name: Path(built.cell.variant.series) for built in planned.cells if built.cell.variant.series}
@@ -99,9 +99,9 @@ def _read(file: Path) -> Added:
         return {}
 
 
-def _folder(series: Path) -> str:
+def _folder(path: Path) -> str:
     try:
-        return _relative(series) if series.is_dir() else ""
+        return _relative(path) if path.is_dir() else ""
     except OSError:  # a name that no folder can have
         return ""
 

@@ -37,14 +37,23 @@ def report_(_: Context, run: str) -> None:
         "format": f"one of {', '.join(exports.FORMATS)}",
         "output": "the file to write (default: it is printed)",
         "origin": "of kcidb: the name that KernelCI knows your CI system by",
-        "url": "where the files of the run's folder can be read, for links to them",
+        "url": "of kcidb: where the files of the run's folder can be read, for links to them",
+        "variant": "of eml: the series whose cover letter it answers (default: the only one)",
     },
     auto_shortflags=False,
 )
-def export(_: Context, run: str, format: str = "", output: str = "", origin: str = kcidb.ORIGIN, url: str = "") -> None:  # noqa: A002 - the option
+def export(
+    _: Context,
+    run: str,
+    format: str = "",  # noqa: A002 - the option
+    output: str = "",
+    origin: str = kcidb.ORIGIN,
+    url: str = "",
+    variant: str = "",
+) -> None:
     """Write a run in a format of other tools: CI services, KernelCI, mailing lists."""
     with options.errors():
-        written = exports.export(lifecycle.find(run), format, exports.Wish(origin, url))
+        written = exports.export(lifecycle.find(run), format, exports.Wish(origin, url, variant))
         if output:
             files.write(paths.expanded(output, "--output"), written)
         else:

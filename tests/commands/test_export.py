@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.commands import export
@@ -12,6 +13,7 @@ from harness.commands.export import FORMATS, Wish
 from harness.errors import UsageError
 from harness.model.run_folder import Run
 from tests.support import content, make
+from tests.support.series import diff
 
 
 @pytest.fixture
@@ -34,6 +36,21 @@ def test_every_format_takes_a_run_without_records(results: Path, form: str) -> N
     run = make.stored(results, finished="", planned=9)
     (run.folder / "results.jsonl").unlink()
     assert export.export(run, form, Wish())
+
+
+def test_the_cover_letter_of_the_series_is_answered_and_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "series").write_text("a.patch\n")
+    (tmp_path / "a.patch").write_text(diff(10))
+    (tmp_path / "cover").write_text("From: A <a@x.invalid>\nSubject: [PATCH 0/1] a\nMessage-ID: <1@x.invalid>\n\nWhy.\n")
+    cell = {"cell": {"variant": {"name": "mine", "series": str(tmp_path)}}}
+    (run.folder / "plan.json").write_bytes(msgspec.json.encode({"cells": [cell]}))
+    mail = export.export(run, "eml", Wish())
+    assert "\nIn-Reply-To: <1@x.invalid>\n" in mail
+    assert mail.startswith("Subject: Re: [PATCH 0/1] a\n")
+    _, mine = msgspec.json.decode(export.export(run, "kcidb", Wish()))["checkouts"]
+    assert mine["message_id"] == "1@x.invalid"
+    (tmp_path / "a.patch").unlink()
+    assert "In-Reply-To" not in export.export(run, "eml", Wish()), "a series that is no more"
 
 
 def test_a_format_that_there_is_not_is_refused(run: Run) -> None:

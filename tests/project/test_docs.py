@@ -58,6 +58,7 @@ CHEAP = {
     "invoke coverage latest --json": ExitCode.GOOD,
     "invoke export --format summary": ExitCode.GOOD,
     "invoke export latest --format junit > junit.xml": ExitCode.GOOD,
+    "invoke export --format eml > report.eml": ExitCode.GOOD,
     "invoke export --format github": ExitCode.GOOD,
     "invoke export --format ktap": ExitCode.GOOD,
     "invoke export --format kcidb > kcidb.json": ExitCode.GOOD,
@@ -316,6 +317,8 @@ def test_every_command_is_one(command: Command, home: Path) -> None:
             catalog.choose(given["tests"])
         case ["sh", "-e", script]:
             assert any(other.line.endswith(f" > {script}") for other in commands() if other.page == command.page)
+        case ["git", "config", "b4.review-series-check-cmd", called]:
+            assert calls(called.split()[1:])[0].name == "series.review"
         case [".", path]:
             assert path == ".venv/bin/activate"
         case _:
