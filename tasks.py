@@ -21,6 +21,7 @@ LEFT_OUT: Mapping[str, str] = {
     "coverage": "latest",
     "report": "latest",
     "export": "latest",
+    "lava": "latest",
     "dismiss": "",
     "bisect": "",
     "series.check": "",

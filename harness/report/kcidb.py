@@ -28,7 +28,6 @@ _STATUS = {"passed": "PASS", "failed": "FAIL", "xfailed": "FAIL", "dismissed": "
 """a known bug fails in the words of KernelCI, which has an incident of an issue for what is known"""
 _OUTSIDE = re.compile("[^A-Za-z0-9_-]+")
 """characters that a part of a test's path does not have"""
-_NOT_URL = re.compile("[^A-Za-z0-9._~-]")
 _EXCERPT = 16384
 """characters of a log that KernelCI takes"""
 _LINES = 60
@@ -172,7 +171,7 @@ class _Telling:
         return str(_without_nul(f"{self._told.origin}:{f'{self._run.run}/' if of_run else ''}{name}"))
 
     def _url(self, file: str) -> str:
-        return f"{self._told.url.rstrip('/')}/{_quoted(file)}" if self._told.url else ""
+        return f"{self._told.url.rstrip('/')}/{text.in_url(file)}" if self._told.url else ""
 
 
 def _medians(samples: Sequence[Sample]) -> dict[tuple[object, ...], tuple[float, str]]:
@@ -203,11 +202,6 @@ def _cause(of: Finding) -> str:
 
 def _known(reason: str) -> str:
     return f"known/{hashlib.sha256(reason.encode()).hexdigest()[:DIGITS]}"
-
-
-def _quoted(file: str) -> str:
-    """Return a file's name as part of a URL."""
-    return _NOT_URL.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode(errors="replace")), file)
 
 
 def _without_nul(value: Any) -> Any:

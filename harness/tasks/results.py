@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tasks that show what runs found: report, export, compare, why, coverage, dismiss, history."""
+"""Tasks that show what runs found: report, export, lava, compare, why, coverage, dismiss, history."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from invoke.tasks import task
 
 from harness import paths
 from harness.commands import export as exports
+from harness.commands import lava as lavas
 from harness.commands import options
 from harness.commands import output as outputs
 from harness.commands import why as reasons
@@ -58,6 +59,25 @@ def export(
             files.write(paths.expanded(output, "--output"), written)
         else:
             outputs.write(written)
+
+
+@task(
+    positional=["run"],
+    help={
+        "run": "a run's name or folder, whose kernels are still in the cache (default: latest)",
+        "output": "the new folder to write",
+        "url": "where the lab can fetch what is in that folder",
+        "boot-image": "URL of a boot image with a cell's kernel, for the real board of a machine that has one; else it has no job",
+    },
+    auto_shortflags=False,
+)
+def lava(_: Context, run: str, output: str = "", url: str = "", boot_image: str = "") -> None:
+    """Write jobs for a LAVA lab that repeat a run's cells in QEMU and on real boards, with the files that they fetch."""
+    with options.errors():
+        if not output:
+            raise UsageError("Say with --output which folder to write; what it holds is to be served at --url.")
+        for job in lavas.write(lifecycle.find(run), paths.expanded(output, "--output"), url, boot_image):
+            shown.say(f"Job: {job}")
 
 
 @task(

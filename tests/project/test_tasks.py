@@ -59,6 +59,8 @@ from harness.stats.outcome import ExitCode
         (("mutants", "--kernel", "4.18,6.1"), "`invoke mutants` takes one kernel base, and --kernel names several: 4.18,6.1"),
         (("build", "--dry-run", "--kernel", "4.18,6.1"), "A script of --dry-run is for one kernel base"),
         (("export", "nowhere", "--format", "kcidb"), "There is no run 'nowhere'"),
+        (("lava", "nowhere"), "Say with --output which folder to write"),
+        (("lava", "nowhere", "--output", "x"), "There is no run 'nowhere'"),
         (("compare", "here", "there"), "There is no run 'here'"),
         (("baseline", "nowhere"), "There is no run 'nowhere'"),
         (("history", "--test", "no_such_test"), "no_such_test"),
