@@ -20,6 +20,8 @@ LEFT_OUT: Mapping[str, str] = {
     "why": "latest",
     "coverage": "latest",
     "report": "latest",
+    "export": "latest",
+    "lava": "latest",
     "dismiss": "",
     "bisect": "",
     "series.check": "",

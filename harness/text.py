@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_NOT_URL = re.compile("[^A-Za-z0-9._~-]")
 _SPELT = str.maketrans(
     {"±": "+-", "−": "-", "×": "x", "…": "...", "·": ".", "–": "-", "—": "-", "“": '"', "”": '"', "’": "'", "µ": "u"}
     | {bar: str(number) for number, bar in enumerate("▁▂▃▄▅▆▇█", 1)}
@@ -60,6 +61,11 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{max(10, round(seconds, -1)):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{round(seconds / 1800) / 2:g} h"
+
+
+def in_url(name: str) -> str:
+    """Return a file's name as the last part of a URL."""
+    return _NOT_URL.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode(errors="replace")), name)
 
 
 def escaped(value: object) -> str:

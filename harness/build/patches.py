@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -52,6 +53,12 @@ class Change(msgspec.Struct, frozen=True):
 def read(variant: Variant) -> tuple[Patch, ...]:
     """Return the patches of `variant` in order; none for stock. Raises UsageError for a series that cannot be read whole."""
     return _read(variant).patches
+
+
+def digest(applied: Sequence[Patch]) -> str:
+    """Return the SHA-256 over the lines with the SHA-256 of each patch, as KernelCI names a patch set; empty for no patches."""
+    sums = "".join(f"{hashlib.sha256(patch.data).hexdigest()}\n" for patch in applied)
+    return hashlib.sha256(sums.encode()).hexdigest() if sums else ""
 
 
 def _read(variant: Variant) -> Series:

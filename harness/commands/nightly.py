@@ -24,7 +24,7 @@ from harness.model.cache import Entry
 from harness.model.matrix import STOCK, Base
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
-from harness.report import headlines, phrases
+from harness.report import github, headlines, phrases
 from harness.report.markdown import escaped
 from harness.runs import history
 from harness.runs.retention import LOG, Limits, Removed
@@ -35,9 +35,6 @@ from harness.vm import vms
 from harness.vm.vms import Vm
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
-_LARGEST = 1 << 20
-"""bytes that GitHub takes of a step's summary; of a larger one it shows nothing"""
-_CUT = "\n\n(The summary is cut off here; the report has all of it.)\n"
 _MEANING = {
     ExitCode.GOOD: "nothing unexpected, no regression",
     ExitCode.RIG_FAILED: "the rig failed, or the run is not complete",
@@ -112,12 +109,9 @@ def summarise(page: str, file: str) -> None:
     """Append a page to the file that GitHub shows with a job; nothing where `file` is empty. RigError if it cannot be."""
     if not file:
         return
-    data = page.encode() + b"\n"
-    if len(data) > _LARGEST:
-        data = data[: _LARGEST - len(_CUT)].decode(errors="ignore").encode() + _CUT.encode()
     try:
         with Path(file).open("ab") as summary:
-            summary.write(data)
+            summary.write(github.fitted(page).encode())
     except OSError as error:
         raise RigError(f"{file}, which {SUMMARY} names, cannot be written: {error.strerror}.") from error
 

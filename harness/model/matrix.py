@@ -84,6 +84,8 @@ class Machine(TomlTable, frozen=True):
     qemu: Qemu
     default: bool = True
     """False if it is used only where ``--machine`` names it"""
+    board: str = ""
+    """LAVA's device type of the real board that it is like; empty if there is none"""
     name: str = ""
 
 

@@ -243,6 +243,8 @@ class Provenance(Settings, frozen=True, kw_only=True):
     """names of the patches by variant"""
     toolchain: Toolchain = Toolchain.GCC
     """that all its kernels were built with; the history keeps runs of different ones apart"""
+    patchsets: dict[str, str] = msgspec.field(default_factory=dict)
+    """SHA-256 over the lines with the SHA-256 of each patch, by variant; stock and older runs have none"""
     tests: tuple[str, ...] = ()
     """in the order in which they were asked for; older runs do not have them on record"""
     module: Foreign | None = None

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element, SubElement
 from harness.model import trouble
 from harness.model.matrix import variant_order
 from harness.model.records import Finding, Provenance, Result
-from harness.report import phrases
+from harness.report import cases, phrases
 from harness.stats.causes import Cause, causes
 
 _LINE = 300
@@ -32,13 +32,13 @@ def junit(provenance: Provenance, results: Sequence[Result], findings: Sequence[
     """Return the file. Its suites are named ``machine/variant/profile`` and its cases ``test [clock, boot N]``."""
     root = Element("testsuites", name=_xml(f"kernel-patch-rig: Linux {provenance.version}"))
     ordered = sorted(results, key=lambda one: (one.machine, one.profile, variant_order(one.variant)))
-    for cell, members in groupby(ordered, key=_cell):
+    for cell, members in groupby(ordered, key=cases.cell):
         suite = SubElement(root, "testsuite", name=_xml(cell))
         told: dict[str, str] = {}
-        cases = [_case(suite, one, [f for f in findings if _of(f) == _of(one)], told) for one in members]
-        counts = {"tests": len(cases), **{count: _number(cases, count) for count in dict.fromkeys(_TAGS.values())}}
+        made = [_case(suite, one, [f for f in findings if cases.place(f) == cases.place(one)], told) for one in members]
+        counts = {"tests": len(made), **{count: _number(made, count) for count in dict.fromkeys(_TAGS.values())}}
         suite.attrib.update({name: str(count) for name, count in counts.items()})
-        suite.set("time", f"{sum(one.seconds for one in cases):.3f}")
+        suite.set("time", f"{sum(one.seconds for one in made):.3f}")
         suite.set("timestamp", _xml(provenance.started))
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.attrib[name]) for suite in root)))
@@ -48,7 +48,7 @@ def junit(provenance: Provenance, results: Sequence[Result], findings: Sequence[
 
 def _case(suite: Element, result: Result, findings: Iterable[Finding], told: dict[str, str]) -> Result:
     """Add a case to a suite and return its result; `told` has the cases that have the details of a cause already."""
-    name = _name(result)
+    name = cases.name(result)
     case = SubElement(suite, "testcase", classname=suite.attrib["name"], name=_xml(name), time=f"{result.seconds:.3f}")
     if result.outcome == "xfailed":
         SubElement(case, "skipped", type="known bug", message=_message(f"known bug: {result.reason}"))
@@ -79,21 +79,6 @@ def _details(of: Cause, name: str, told: dict[str, str]) -> str:
     log = f"{of.first.log}, lines {found.first} to {found.last}" if of.first.log else ""
     frames = [f"  {trouble.framed(frame)}" for frame in found.frames[:_FRAMES]]
     return "\n".join(_cut(line) for line in (_title(of), phrases.blamed(found), log, *frames) if line)
-
-
-def _cell(of: Result) -> str:
-    return f"{of.machine}/{of.variant}/{of.profile}"
-
-
-def _of(record: Finding | Result) -> tuple[object, ...]:
-    """Return what a test's result and findings share; a result's boot and end have their clock in their names."""
-    test = record.test.removesuffix(f" under {record.clock}")
-    return record.machine, record.variant, record.profile, record.clock, record.boot, test
-
-
-def _name(of: Result) -> str:
-    again = f", round {of.round}" if of.round else ""
-    return f"{of.test.removesuffix(f' under {of.clock}')} [{of.clock}, boot {of.boot}{again}]"
 
 
 def _number(results: Iterable[Result], count: str) -> int:

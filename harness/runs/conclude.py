@@ -18,14 +18,18 @@ from harness.model.matrix import STOCK
 from harness.model.order import asked
 from harness.model.records import Finding, Provenance, Sample
 from harness.model.run_folder import COMPRESSED, Run
+from harness.model.summary import Summary
+from harness.report import summary
 from harness.report.contents import Content
 from harness.report.junit import junit
-from harness.runs import history
+from harness.runs import history, patch_places
 from harness.stats import baseline, compare, coverage, leaks, prefixes, published, slopes, why
 from harness.stats.dismissals import applied, excused
-from harness.stats.outcome import Outcome
+from harness.stats.outcome import Outcome, exit_code
 from harness.stats.slopes import Slope
 from harness.suite import plan
+
+JUNIT, SUMMARY = "junit.xml", "summary.json"
 
 
 def finish(run: Run, unfinished: str) -> Outcome:
@@ -44,8 +48,36 @@ def finish(run: Run, unfinished: str) -> Outcome:
         raise RigError(f"{error} {hint}") from error
 
 
+class Judged(msgspec.Struct, frozen=True):
+    """A run's records, judged."""
+
+    outcome: Outcome
+    content: Content
+    """of its report"""
+    summary: Summary
+
+
 def conclude(run: Run) -> Outcome:
-    """Write the report of a run and its junit.xml from its records alone, and point ``results/latest`` to it."""
+    """Write the report of a run, its junit.xml and its summary.json, and point ``results/latest`` to it."""
+    judged = judge(run)
+    content = judged.content
+    _write_report(run.folder, "report", content)
+    files.write(run.folder / JUNIT, junit(content.provenance, content.results, content.findings))
+    files.write(run.folder / SUMMARY, encoded(judged.summary))
+    latest = paths.RESULTS / "latest"
+    # The report of an older run that is made again leaves the newest one the latest.
+    if run.folder.parent == paths.RESULTS and not (latest.exists() and latest.resolve().name > run.folder.name):
+        _point(latest, run.folder.name)
+    return judged.outcome
+
+
+def encoded(made: Summary) -> bytes:
+    """Return a summary as the file has it."""
+    return msgspec.json.format(msgspec.json.encode(made)) + b"\n"
+
+
+def judge(run: Run) -> Judged:
+    """Return what a run's records amount to; nothing is written."""
     provenance = run.provenance()
     results = tuple(run.results())
     dismissals, unread = history.dismissals()
@@ -92,13 +124,13 @@ def conclude(run: Run) -> Outcome:
         coverages=tuple(coverage.coverage(run.changed_lines(), run.reached(), provenance.patches)),
         published=published.load(),
     )
-    _write_report(run.folder, "report", content)
-    files.write(run.folder / "junit.xml", junit(provenance, shown, outcome.findings))
-    latest = paths.RESULTS / "latest"
-    # The report of an older run that is made again leaves the newest one the latest.
-    if run.folder.parent == paths.RESULTS and not (latest.exists() and latest.resolve().name > run.folder.name):
-        _point(latest, run.folder.name)
-    return outcome
+    return Judged(outcome, content, summary.of(content, exit_code(outcome), patch_places.of(run), _files(run.folder)))
+
+
+def _files(folder: Path) -> list[str]:
+    """Return the names of a run's files, those included that its report is made of."""
+    made = {"report.html", "report.md", JUNIT, SUMMARY}
+    return sorted(made | {file.name for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")})
 
 
 def _compared(samples: Iterable[Sample]) -> list[str]:

@@ -42,6 +42,7 @@ def begin(run: Run, planned: Plan, command: str) -> None:
     run.json is written last: without it the folder is no run. Raises RigError if the disk has no room.
     """
     settings = planned.settings
+    applied = {built.cell.variant.name: patches.read(built.cell.variant) for built in planned.cells}
     apart = planned.module.words if planned.module else "unsettled" if settings.unsettled else ""
     provenance = Provenance(
         **msgspec.structs.asdict(settings) | {"scale": f"{settings.scale} {apart}".strip()},
@@ -61,7 +62,8 @@ def begin(run: Run, planned: Plan, command: str) -> None:
         tools=_tools(planned),
         machines={built.cell.machine.name: built.cell.machine.description for built in planned.cells},
         cells={built.cell.name: built.kernel.key for built in planned.cells},
-        patches={built.cell.variant.name: tuple(p.name for p in patches.read(built.cell.variant)) for built in planned.cells},
+        patches={name: tuple(patch.name for patch in of) for name, of in applied.items()},
+        patchsets={name: patches.digest(of) for name, of in applied.items() if of},
         tests=planned.tests,
         module=planned.module,
         notes=planned.notes,

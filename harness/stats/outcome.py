@@ -55,6 +55,15 @@ class ExitCode:
     REGRESSION = 3
 
 
+MEANINGS = {
+    ExitCode.GOOD: "no regression and no unexpected finding",
+    ExitCode.RIG_FAILED: "the rig itself failed, results are missing, or records could not be read",
+    ExitCode.FINDING: "an unexpected finding that is not dismissed: a kernel reported a problem, or a test failed",
+    ExitCode.REGRESSION: "a test is slower than the threshold allows",
+}
+"""of each exit code, for programs and people"""
+
+
 def exit_code(outcome: Outcome) -> int:
     """Return the exit code for a run."""
     if outcome.errors or not outcome.complete or outcome.provenance.left_out:

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tasks that show what runs found: report, compare, why, coverage, dismiss, history."""
+"""Tasks that show what runs found: report, export, lava, compare, why, coverage, dismiss, history."""
 
 from __future__ import annotations
 
 from invoke.context import Context
 from invoke.tasks import task
 
-from harness.commands import options, output
+from harness import paths
+from harness.commands import export as exports
+from harness.commands import lava as lavas
+from harness.commands import options
+from harness.commands import output as outputs
 from harness.commands import why as reasons
 from harness.errors import UsageError
+from harness.host import files
 from harness.model.selection import number
 from harness.report import coverage as coverage_tables
 from harness.report import dismissals as dismissal_tables
-from harness.report import level_steps, trend
+from harness.report import kcidb, level_steps, trend
 from harness.report import why as why_tables
 from harness.runs import conclude, dismissals, lifecycle
 from harness.runs import history as histories
@@ -24,6 +29,55 @@ def report_(_: Context, run: str) -> None:
     """Write a run's report again from its records, without booting."""
     with options.errors():
         shown.show(conclude.conclude(lifecycle.find(run)))
+
+
+@task(
+    positional=["run"],
+    help={
+        "run": "a run's name or folder (default: latest)",
+        "format": f"one of {', '.join(exports.FORMATS)}",
+        "output": "the file to write (default: it is printed)",
+        "origin": "of kcidb: the name that KernelCI knows your CI system by",
+        "url": "of kcidb: where the files of the run's folder can be read, for links to them",
+        "variant": "of eml: the series whose cover letter it answers (default: the only one)",
+    },
+    auto_shortflags=False,
+)
+def export(
+    _: Context,
+    run: str,
+    format: str = "",  # noqa: A002 - the option
+    output: str = "",
+    origin: str = kcidb.ORIGIN,
+    url: str = "",
+    variant: str = "",
+) -> None:
+    """Write a run in a format of other tools: CI services, KernelCI, mailing lists."""
+    with options.errors():
+        written = exports.export(lifecycle.find(run), format, exports.Wish(origin, url, variant))
+        if output:
+            files.write(paths.expanded(output, "--output"), written)
+        else:
+            outputs.write(written)
+
+
+@task(
+    positional=["run"],
+    help={
+        "run": "a run's name or folder, whose kernels are still in the cache (default: latest)",
+        "output": "the new folder to write",
+        "url": "where the lab can fetch what is in that folder",
+        "boot-image": "URL of a boot image with a cell's kernel, for the real board of a machine that has one; else it has no job",
+    },
+    auto_shortflags=False,
+)
+def lava(_: Context, run: str, output: str = "", url: str = "", boot_image: str = "") -> None:
+    """Write jobs for a LAVA lab that repeat a run's cells in QEMU and on real boards, with the files that they fetch."""
+    with options.errors():
+        if not output:
+            raise UsageError("Say with --output which folder to write; what it holds is to be served at --url.")
+        for job in lavas.write(lifecycle.find(run), paths.expanded(output, "--output"), url, boot_image):
+            shown.say(f"Job: {job}")
 
 
 @task(
@@ -62,7 +116,7 @@ def why(
     with options.errors():
         every = reasons.explain(lifecycle.find(run), machine, test, variant)
     if json:
-        output.write(why_tables.as_json(every, lines=lines) + "\n")
+        outputs.write(why_tables.as_json(every, lines=lines) + "\n")
     else:
         shown.CONSOLE.print(why_tables.tables(every, lines=lines))
 
@@ -77,7 +131,7 @@ def coverage(_: Context, run: str, json: bool = False) -> None:
     with options.errors():
         every = reasons.covered(lifecycle.find(run))
     if json:
-        output.write(coverage_tables.as_json(every) + "\n")
+        outputs.write(coverage_tables.as_json(every) + "\n")
     else:
         shown.CONSOLE.print(coverage_tables.tables(every))
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tasks about a series: series.add, series.check, series.each, bisect."""
+"""Tasks about a series: series.add, series.check, series.each, series.review, bisect."""
 
 from __future__ import annotations
+
+import sys
 
 import msgspec
 from invoke.context import Context
@@ -13,6 +15,7 @@ from harness.commands import options, output
 from harness.commands import series_add as series_adds
 from harness.commands import series_check as series_checks
 from harness.commands import series_each as each_patch
+from harness.commands import series_review as series_reviews
 from harness.errors import UsageError
 from harness.model.selection import DEFAULT, Selection, whole
 from harness.report import patch_table, terminal
@@ -112,5 +115,12 @@ def series_check(_: Context, name: str, series: str = "", machine: str = "", ker
         raise Exit(code=ExitCode.FINDING)
 
 
-OF_SERIES = {"add": series_add, "check": series_check, "each": series_each}
+@task(help={"url": "where results/ can be read, for a link to the report"}, auto_shortflags=False)
+def series_review(_: Context, url: str = "") -> None:
+    """Tell b4's review what the newest run of a series found: its cover letter is read from standard input, and JSON is printed."""
+    with options.errors():
+        output.write(series_reviews.answer(sys.stdin.buffer.read(), url))
+
+
+OF_SERIES = {"add": series_add, "check": series_check, "each": series_each, "review": series_review}
 """the tasks whose names begin with ``series.``"""

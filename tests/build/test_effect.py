@@ -132,6 +132,7 @@ def test_a_run_keeps_what_its_kernels_change(tmp_path: Path, base: Base, built: 
     run = Run(tmp_path / "run")
     lifecycle.begin(run, make.plan(base, cells=cells, notes=("a note",)), "invoke test")
     assert run.changes() == list(effect.between(cells))
+    assert [(name, len(digest)) for name, digest in run.provenance().patchsets.items()] == [("mine", 64)]
     stock, mine = (msgspec.json.decode((run.folder / f"x86_64-{name}-perf.build.json").read_bytes()) for name in ("stock", "mine"))
     assert stock == {"release": "4.18.0", "seconds": 12.5}
     assert mine == {

@@ -85,6 +85,16 @@ def test_the_first_patches_of_a_series(tree: Tree, series: Path) -> None:
     assert "LINE 20" not in text(patched)
 
 
+def test_a_patch_set_has_the_hash_of_its_patches_hashes(series: Path) -> None:
+    (series / "a.patch").write_text(diff(10))
+    (series / "b.patch").write_text(diff(20))
+    shell = "sha256sum a.patch b.patch | cut -c-64 | sha256sum | cut -c-64"
+    told = subprocess.run(("sh", "-c", shell), cwd=series, capture_output=True, text=True, check=True).stdout.strip()
+    assert patches.digest(patches.read(of(series))) == told
+    assert patches.digest(patches.read(of(series, 1))) not in ("", told)
+    assert patches.digest(()) == "", "stock"
+
+
 def test_more_patches_than_there_are(tree: Tree, series: Path) -> None:
     (series / "a.patch").write_text(diff(10))
     with pytest.raises(UsageError, match=r"'mine@3' asks for 3 patches; .*mine has 1\."):

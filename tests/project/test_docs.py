@@ -56,6 +56,12 @@ CHEAP = {
     "invoke why latest --json": ExitCode.GOOD,
     "invoke coverage": ExitCode.GOOD,
     "invoke coverage latest --json": ExitCode.GOOD,
+    "invoke export --format summary": ExitCode.GOOD,
+    "invoke export latest --format junit > junit.xml": ExitCode.GOOD,
+    "invoke export --format eml > report.eml": ExitCode.GOOD,
+    "invoke export --format github": ExitCode.GOOD,
+    "invoke export --format ktap": ExitCode.GOOD,
+    "invoke export --format kcidb > kcidb.json": ExitCode.GOOD,
     "invoke kernlog tests/data/kasan.log": ExitCode.FINDING,
     "invoke kernlog tests/data/kasan.log --json": ExitCode.FINDING,
 }
@@ -126,7 +132,7 @@ class Command(NamedTuple):
     @property
     def words(self) -> list[str]:
         """Its words, without where its output goes to."""
-        return shlex.split(self.line.partition(" > ")[0])
+        return shlex.split(re.split(" >>? ", self.line)[0])
 
 
 def blocks(text: str) -> list[tuple[str, str, str]]:
@@ -283,7 +289,7 @@ def test_the_test_that_runs_a_command_has_its_words(line: str) -> None:
 
 @pytest.mark.parametrize("line", CHEAP)
 def test_a_cheap_command_is_run(line: str, results: Path) -> None:
-    done = invoke(results, *shlex.split(line)[1:])
+    done = invoke(results, *shlex.split(line.partition(" > ")[0])[1:])
     assert done.returncode == CHEAP[line], done.stdout + done.stderr
 
 
@@ -311,6 +317,8 @@ def test_every_command_is_one(command: Command, home: Path) -> None:
             catalog.choose(given["tests"])
         case ["sh", "-e", script]:
             assert any(other.line.endswith(f" > {script}") for other in commands() if other.page == command.page)
+        case ["git", "config", "b4.review-series-check-cmd", called]:
+            assert calls(called.split()[1:])[0].name == "series.review"
         case [".", path]:
             assert path == ".venv/bin/activate"
         case _:

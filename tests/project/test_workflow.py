@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 import tasks
 from harness import paths
 from harness.build import toolchain
-from harness.commands import nightly
+from harness.commands import export, nightly
 from harness.model import catalog, clock, matrix
 from harness.runs import history_store, trust
 from harness.stats.outcome import ExitCode
@@ -82,6 +82,22 @@ def test_its_commands_are_tasks_with_these_options(tmp_path: Path, series: str) 
     options = dict(zip(called[0][1::2], called[0][2::2], strict=True))
     assert options["--machine"] == "x86_64"
     assert options.get("--variant") == (f"stock,{series}" if series else None), "one word, whatever is in it"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_night_annotates_the_patches_if_there_is_a_run(tmp_path: Path, there: bool) -> None:
+    step = named("Annotate the patches")
+    assert step["if"] == "${{ !cancelled() }}", "also after a night that ended with a finding"
+    assert STEPS.index(step) > STEPS.index(NIGHT)
+    (tmp_path / "results").mkdir()
+    if there:
+        (tmp_path / "results/latest").mkdir()
+    (tmp_path / "words").touch()
+    told = ran(step, tmp_path).words
+    assert told == (["export", "latest", "--format", "github"] if there else [])
+    if there:
+        (context,) = Parser(contexts=Collection.from_module(tasks).to_contexts()).parse_argv(told)
+        assert context.args["format"].value in export.FORMATS
 
 
 def test_a_night_checks_the_rig_itself_with_all_that_a_check_leaves_out() -> None:

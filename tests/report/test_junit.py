@@ -41,7 +41,20 @@ def read(results: Sequence[Result], findings: Sequence[Finding] = ()) -> Element
         must, may, inside = SCHEMA[element.tag]
         assert must <= set(element.attrib) <= must | may, element.tag
         assert {child.tag for child in element} <= inside
+    gitlab_reads(root)
     return root
+
+
+def gitlab_reads(root: Element) -> None:
+    """Hold what GitLab reads: class, name and time of a case, and its first element with a status and words."""
+    for case in root.iter("testcase"):
+        assert case.attrib["classname"]
+        assert case.attrib["name"]
+        assert float(case.attrib["time"]) >= 0
+        assert len(case) <= 1, "a second element would not be read"
+        for told in case:
+            assert told.tag in ("failure", "error", "skipped")
+            assert told.attrib.get("message") or told.text or told.attrib["type"]
 
 
 def cases(root: Element) -> dict[str, Element]:

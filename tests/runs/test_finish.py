@@ -28,7 +28,7 @@ from harness.runs import conclude, lifecycle
 from harness.stats.headline import Word, headlines
 from harness.stats.outcome import ExitCode, exit_code
 from harness.suite import plan
-from tests.support import content, counted, make
+from tests.support import content, counted, make, schema
 
 
 @pytest.fixture
@@ -49,6 +49,19 @@ def test_records_become_an_outcome_and_a_page(run: Run) -> None:
     assert len(outcome.results) == 2
     assert exit_code(outcome) == ExitCode.FINDING
     assert "-50.0 %" in (run.folder / "report.html").read_text()
+
+
+def test_a_summary_for_programs_lies_beside_the_report(run: Run) -> None:
+    conclude.conclude(run)
+    told = schema.check_summary((run.folder / "summary.json").read_bytes())
+    assert told["status"]["code"] == ExitCode.FINDING
+    assert {name: count for name, count in told["results"].items() if count} == {"passed": 1, "failed": 1}
+    assert [(found["state"], found["patch"]) for found in told["findings"]] == [("unexpected", None)]
+    assert set(told["files"]) == {file.name for file in run.folder.iterdir()}
+    (run.folder / "summary.json").unlink()
+    judged = conclude.judge(run)
+    assert not (run.folder / "summary.json").exists(), "who only judges writes nothing"
+    assert msgspec.json.decode(msgspec.json.encode(judged.summary)) == told
 
 
 def test_tests_of_a_foreign_module_are_compared(results: Path) -> None:

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run as KTAP, version 1 (Documentation/dev-tools/ktap.rst): a subtest for each cell, with a line for each result."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from harness import text
+from harness.model.matrix import variant_order
+from harness.model.records import Finding, Result
+from harness.model.summary import Compared, Summary
+from harness.report import cases, phrases
+from harness.stats import cost
+from harness.stats.causes import causes
+
+_HEAD = "KTAP version 1"
+_INDENT = "  "
+_GOOD = ("passed", "xfailed", "skipped", "dismissed")
+_TOLD = ("failed", "xfailed", "dismissed")
+_LINE = 300
+"""characters of a line, so that one can be read in a log"""
+
+
+def ktap(summary: Summary, results: Sequence[Result], findings: Sequence[Finding]) -> str:
+    """Return the lines. What a test showed stands above its line, and what became slower is a subtest of its own at the end."""
+    showed: dict[tuple[object, ...], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        showed[cases.place(finding)].append(finding)
+    ordered = sorted(results, key=lambda one: (one.machine, one.profile, variant_order(one.variant), cases.cell(one)))
+    groups = [(cell, [_case(one, showed[cases.place(one)]) for one in of]) for cell, of in groupby(ordered, key=cases.cell)]
+    if compared := [_comparison(one) for one in summary.comparisons if one.variant]:
+        groups.append(("comparison", compared))
+    lines = [_HEAD, f"1..{len(groups)}" if groups else "1..0 # SKIP no test has a result"]
+    for number, (name, members) in enumerate(groups, 1):
+        lines += [_INDENT + line for line in _subtest(name, members)]
+        lines.append(_result(number, name, good=all(good for _, good, *_ in members)))
+    lines.append(f"# exit code {summary.status.code}: {summary.status.meaning}")
+    return "\n".join(lines) + "\n"
+
+
+_Case = tuple[str, bool, str, list[str]]
+"""name, whether it is well, directive and diagnostics"""
+
+
+def _subtest(name: str, members: Sequence[_Case]) -> Iterator[str]:
+    yield _HEAD
+    yield f"# Subtest: {_named(name)}"
+    yield f"1..{len(members)}"
+    for number, (case, good, directive, told) in enumerate(members, 1):
+        # Two blanks, so that no word of a guest is read as the name of a subtest.
+        yield from (f"#  {_line(each)}" for each in told)
+        yield _result(number, case, good=good, directive=directive)
+
+
+def _case(of: Result, findings: Sequence[Finding]) -> _Case:
+    told = [line for cause in causes(findings) for line in _finding(cause.first)] if of.outcome in _TOLD else []
+    return cases.name(of), of.outcome in _GOOD, _directive(of), told or ([of.reason] if of.outcome == "failed" else [])
+
+
+def _directive(of: Result) -> str:
+    """Return the words behind a result: a known bug is expected to fail, and passes for whoever reads no more than ``ok``."""
+    words = {
+        "xfailed": f"XFAIL known bug: {of.reason}",
+        "dismissed": f"SKIP dismissed: {of.reason}",
+        "skipped": f"SKIP {of.reason}",
+        "error": f"ERROR the rig failed: {of.reason}",
+    }
+    return words.get(of.outcome, "")
+
+
+def _finding(of: Finding) -> list[str]:
+    log = f"{of.log}, lines {of.trouble.first} to {of.trouble.last}" if of.log else ""
+    return [line for line in (f"{of.trouble.kind}: {of.trouble.title}", phrases.blamed(of.trouble), log) if line]
+
+
+def _comparison(of: Compared) -> _Case:
+    name = f"{of.test} {of.machine}/{of.variant}/{of.profile} [{of.clock}]"
+    if of.ratio is None:
+        return name, True, f"SKIP not compared with {of.against}", []
+    change = f"{of.verdict}, {phrases.percent(cost.change(of.ratio))} % {of.unit} against {of.against}"
+    return name, not of.regression, "", [f"regression: {change}" if of.regression else change]
+
+
+def _result(number: int, name: str, *, good: bool, directive: str = "") -> str:
+    words = f" # {_named(directive)}" if directive.strip() else ""
+    return f"{'ok' if good else 'not ok'} {number} {_named(name)}{words}"
+
+
+def _named(words: str) -> str:
+    """Return words in which no reader sees a directive begin."""
+    return _line(words).replace("#", "_") or "_"
+
+
+def _line(words: str) -> str:
+    """Return words as one line without control characters."""
+    one = " ".join(text.plain(words).split())
+    return one if len(one) <= _LINE else f"{one[: _LINE - 3]}..."
