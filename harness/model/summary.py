@@ -6,6 +6,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.model.clock import Clock
+from harness.model.toolchains import Toolchain
 
 VERSION = 1
 """of the format: it grows when a field changes its meaning or goes, and not when one is added"""
@@ -48,6 +49,8 @@ class Kernel(msgspec.Struct, frozen=True):
     """folder, tarball or URL that it comes from"""
     tree: str
     """git's hash of the source's files"""
+    toolchain: Toolchain
+    """that built it"""
 
 
 class Times(msgspec.Struct, frozen=True):

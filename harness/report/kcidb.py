@@ -108,7 +108,7 @@ class _Telling:
             config_name=cell.profile,
             config_url=self._url(f"{cell.machine}-{cell.variant}-{cell.profile}.config".replace("/", "-")),
             status="PASS",
-            misc={"kernel_key": cell.kernel},
+            misc={"kernel_key": cell.kernel, "toolchain": self._run.kernel.toolchain.value},
         )
 
     def tests(self) -> tuple[list[_Object], list[_Object]]:

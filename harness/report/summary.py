@@ -62,7 +62,7 @@ def of(content: Content, code: int, places: Places, files: Sequence[str]) -> Sum
         command=run.command,
         host=run.host,
         status=ExitStatus(code, MEANINGS[code]),
-        kernel=Kernel(run.kernel, run.version, run.source, run.source_tree),
+        kernel=Kernel(run.kernel, run.version, run.source, run.source_tree, run.toolchain),
         settings=_settings(run),
         times=Times(run.started, run.finished, run.resumed, round(sum(result.seconds for result in content.results), 3)),
         proven=run.proven,
