@@ -82,6 +82,7 @@ def conclude(run: Run) -> Outcome:
         histograms=order.arranged(run.histograms()),
         sections=order.arranged(run.sections()),
         memory=order.arranged(run.memory()),
+        scaled=order.arranged(run.scaled()),
         points=order.arranged(run.points()),
         looks=tuple(run.looks()),
         boots=order.arranged(run.boots()),
