@@ -30,7 +30,7 @@ def _absent(base: Base, cell: Cell) -> Iterable[tuple[list[str], str]]:
     asked: dict[str, str] = {}
     for file in fragments(base, cell):
         symbols = kconfig.parse(file.read_text())
-        if file.stem in (f"arch-{cell.machine.name}", f"arch-{cell.machine.name}-{cell.profile}"):
+        if file.name.startswith("arch-"):
             missing = [
                 name for name, value in symbols.items() if value == kconfig.OFF and asked.get(name, kconfig.OFF) != kconfig.OFF
             ]

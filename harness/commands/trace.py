@@ -185,7 +185,7 @@ def _one(planned: Plan, session: Session, wish: Wish, parts: Parts) -> Traced:
         lab.close()
     events = ring_buffer.events(recording)
     dat, json = f"{session.name}.dat", f"{session.name}.json"
-    files.write(wish.folder / dat, trace_dat.trace_dat(recording, ring_buffer.page_size(recording)))
+    files.write(wish.folder / dat, trace_dat.trace_dat(recording, ring_buffer.layout(recording)))
     files.write(wish.folder / json, trace_json.trace_json(events, recording.commands, _about(planned, session, wish)))
     return Traced(name, session.clock, observed, (dat, json), len(events), recording.lost)
 

@@ -13,6 +13,17 @@ ENTRY, EXIT = "funcgraph_entry", "funcgraph_exit"
 """names of these: a function begins, and one has ended"""
 
 
+class Layout(msgspec.Struct, frozen=True):
+    """The pages of a ring buffer: a time, a long with the number of bytes in use, and events."""
+
+    page: int
+    """bytes of a page"""
+    data: int
+    """offset of the first event"""
+    long: int
+    """bytes of a long of the kernel"""
+
+
 class CpuBuffer(msgspec.Struct, frozen=True):
     """The ring buffer of one CPU."""
 

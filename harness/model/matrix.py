@@ -187,10 +187,10 @@ def load_machine(name: str) -> Machine:
     if name not in machine_names():
         raise UsageError(f"There is no machine '{name}' in qemu_configs/; {toml.closest(name, machine_names())}")
     machine = msgspec.structs.replace(toml.load(paths.MACHINES / f"{name}.toml", Machine), name=name)
-    if any(name.endswith(f"-{profile}") for profile in PROFILES):
+    if any(name.endswith(f"-{word}") for word in (*PROFILES, *base_names())):
         raise UsageError(
-            f"qemu_configs/{name}.toml: a machine's name must not end like a profile, since its kernel configuration would be read"
-            " as that of another machine's profile; rename it."
+            f"qemu_configs/{name}.toml: a machine's name must not end like a profile or a kernel base, since its kernel"
+            " configuration would be read as that of another machine in this profile or base; rename it."
         )
     for extra in machine.qemu.extra:
         if extra.profile not in PROFILES:

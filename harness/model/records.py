@@ -133,6 +133,17 @@ class Memory(DuringTest, frozen=True):
     ``slab:NAME`` the size of the objects of a slab cache"""
 
 
+class Scaled(DuringTest, frozen=True):
+    """A test that did less than it was to do, as the vmalloc range of its kernel is small."""
+
+    mebibytes: Count
+    """size of the vmalloc range"""
+    asked: str
+    """its work where there is room"""
+    done: str
+    """its work here"""
+
+
 class Look(DuringTest, frozen=True):
     """State of a guest's memory after a test of a soak, once the module is unloaded and the kernel at rest."""
 

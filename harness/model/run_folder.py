@@ -30,6 +30,7 @@ from harness.model.records import (
     Provenance,
     Result,
     Sample,
+    Scaled,
     Within,
 )
 
@@ -46,6 +47,7 @@ FILES: Mapping[type[msgspec.Struct], str] = {
     Histogram: "latency.jsonl",
     CriticalSection: "sections.jsonl",
     Memory: "memory.jsonl",
+    Scaled: "scaled.jsonl",
     Point: "sweep.jsonl",
     Look: "soak.jsonl",
     Result: "results.jsonl",
@@ -125,6 +127,10 @@ class Run:
     def memory(self) -> list[Memory]:
         """Return the states of memory around each test, in the order in which they were taken."""
         return self._read(Memory)
+
+    def scaled(self) -> list[Scaled]:
+        """Return what tests did in place of more where the vmalloc range is small; empty for a run of an older rig."""
+        return self._read(Scaled)
 
     def looks(self) -> list[Look]:
         """Return the states of memory that a soak took, in order."""

@@ -18,6 +18,7 @@ from harness.model.records import (
     Provenance,
     Result,
     Sample,
+    Scaled,
     Within,
 )
 from harness.stats.compare import Comparison
@@ -43,6 +44,7 @@ class Content(msgspec.Struct, frozen=True):
     histograms: tuple[Histogram, ...] = ()
     sections: tuple[CriticalSection, ...] = ()
     memory: tuple[Memory, ...] = ()
+    scaled: tuple[Scaled, ...] = ()
     points: tuple[Point, ...] = ()
     looks: tuple[Look, ...] = ()
     """of a soak"""

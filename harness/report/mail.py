@@ -17,6 +17,7 @@ from harness.report import (
     prefixes,
     reproduce,
     rows,
+    scaled,
     soak,
     verdicts,
     views,
@@ -60,6 +61,7 @@ def mail(content: Content) -> str:
         *_published(content),
         *_known(content),
         *_changes(content),
+        *_scaled(content),
         *_missing(content),
         *_provenance(content),
     ]
@@ -99,6 +101,13 @@ def _changes(content: Content) -> Iterator[str]:
             yield table(("function", "file", "bytes", ""), [(f.name, f.file, f.size, f.kind) for f in row.shown], under=True)
         if row.more:
             yield paragraph(f"and {row.more} more, which report.html has", "  ", "  ")
+
+
+def _scaled(content: Content) -> Iterator[str]:
+    if found := scaled.rows(content.scaled):
+        yield heading(scaled.TITLE)
+        yield paragraph(scaled.ABOUT)
+        yield "\n".join(item(f"{row.place}: {row.done}, in place of {row.asked}") for row in found)
 
 
 def _within(content: Content) -> Iterator[str]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Writes a recording as trace.dat, which trace-cmd and KernelShark open.
 
-The format is version 6, as in Documentation/trace-cmd/trace-cmd.dat.v6.5.txt of trace-cmd, for a 64-bit little-endian kernel.
+The format is version 6, as in Documentation/trace-cmd/trace-cmd.dat.v6.5.txt of trace-cmd, for a little-endian kernel.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from harness.model.ftrace import GRAPH, Recording
+from harness.model.ftrace import GRAPH, Layout, Recording
 
 _MAGIC = b"\x17\x08\x44tracing6\0"
-_LITTLE_ENDIAN, _LONG = 0, 8
+_LITTLE_ENDIAN = 0
 _END, _STATS, _CLOCK = 0, 2, 4
 """numbers of options"""
 
 
-def trace_dat(recording: Recording, page: int) -> bytes:
-    """Return the file; `page` is the number of bytes of a page of the recording's buffers."""
+def trace_dat(recording: Recording, layout: Layout) -> bytes:
+    """Return the file; `layout` is that of the recording's buffers."""
     systems = [system for system in recording.formats if system != GRAPH]
     head = b"".join(
         (
             _MAGIC,
-            struct.pack("<BBI", _LITTLE_ENDIAN, _LONG, page),
+            struct.pack("<BBI", _LITTLE_ENDIAN, layout.long, layout.page),
             b"header_page\0" + _sized("<Q", recording.header_page),
             b"header_event\0" + _sized("<Q", recording.header_event),
             _formats(recording.formats.get(GRAPH, ())),
@@ -40,7 +40,7 @@ def trace_dat(recording: Recording, page: int) -> bytes:
             b"flyrecord\0",
         )
     )
-    return head + _data(recording, len(head), page)
+    return head + _data(recording, len(head), layout.page)
 
 
 def _data(recording: Recording, place: int, page: int) -> bytes:

@@ -114,6 +114,7 @@ def judge(run: Run) -> Judged:
         histograms=order.arranged(run.histograms()),
         sections=order.arranged(run.sections()),
         memory=order.arranged(run.memory()),
+        scaled=order.arranged(run.scaled()),
         points=order.arranged(run.points()),
         looks=tuple(run.looks()),
         boots=order.arranged(run.boots()),

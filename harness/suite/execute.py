@@ -162,7 +162,8 @@ def _before_the_end(plan: Plan, reading: Reading, log: str) -> Observed:
     """Return the records in the log of a load that did not end well."""
     if plan.module:
         return msgspec.structs.replace(reading.loaded(plan.module, foreign.parse(log)), skipped="")
-    return Observed(samples=reading.samples(ktap.parse(log)))
+    report = ktap.parse(log)
+    return Observed(samples=reading.samples(report), scaled=reading.scaled(report))
 
 
 def _foreign(module: Foreign, reading: Reading, watched: Watched, first: int) -> _Seen:
@@ -181,6 +182,7 @@ def _own_module(step: Step, reading: Reading, watched: Watched, first: int, stat
         histograms=reading.histograms(report),
         sections=reading.sections(watched.output),
         memory=reading.memory(report, watched.output),
+        scaled=reading.scaled(report),
         looks=reading.looks(report, watched.output),
         counted=counted,
         locked=locked,

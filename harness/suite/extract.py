@@ -15,7 +15,7 @@ from harness.model import catalog, clock
 from harness.model.attribution import Counted, LockedSection
 from harness.model.coverage import Reached
 from harness.model.foreign import Foreign
-from harness.model.records import SPACE, Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Sample, Within
+from harness.model.records import SPACE, Booted, CriticalSection, Finding, Histogram, Look, Memory, Point, Sample, Scaled, Within
 from harness.model.trouble import Trouble
 from harness.suite import attribution, coverage, guest_script, ktap, meminfo, tracer
 from harness.suite.foreign import Said
@@ -36,6 +36,7 @@ class Observed(msgspec.Struct, frozen=True):
     histograms: tuple[Histogram, ...] = ()
     sections: tuple[CriticalSection, ...] = ()
     memory: tuple[Memory, ...] = ()
+    scaled: tuple[Scaled, ...] = ()
     points: tuple[Point, ...] = ()
     looks: tuple[Look, ...] = ()
     counted: tuple[Counted, ...] = ()
@@ -70,6 +71,7 @@ class Observed(msgspec.Struct, frozen=True):
             *self.histograms,
             *self.sections,
             *self.memory,
+            *self.scaled,
             *self.points,
             *self.looks,
             *self.counted,
@@ -272,6 +274,19 @@ class Reading:
                 values={**_space(look.values), **files.get(look.at, {})},
             )
             for look in report.looks
+        )
+
+    def scaled(self, report: ktap.Report) -> tuple[Scaled, ...]:
+        """Return what the tests did in place of more, as the vmalloc range is small."""
+        return tuple(
+            Scaled(
+                **self._names,  # type: ignore[arg-type]
+                test=scaling.test,
+                mebibytes=scaling.mebibytes,
+                asked=scaling.asked,
+                done=scaling.done,
+            )
+            for scaling in report.scalings
         )
 
     def looks(self, report: ktap.Report, output: str) -> tuple[Look, ...]:

@@ -24,6 +24,7 @@ _MEMORY = re.compile(
 )
 _NOTE = re.compile(r"^# note test=(\w+) thread=(\d{1,20})((?: \w+=\d{1,20})+)$")
 _SPACE = re.compile(r"^# space test=(\w+) repeat=(\d{1,20}) ops=(\d{1,20}) held=(\d{1,20}) span=(\d{1,20})$")
+_SCALED = re.compile(r"^# scaled test=(\w+) to (\d{1,9}) MiB: (.+), in place of (.+)$")
 _FIGURES = re.compile(r"^# (?:latency|buckets|memory|note|sample|space) test=")
 _NUMBER = re.compile(r"(?<=[=:, ])\d{19,}(?=[ ,:]|$)")
 """a number of so many digits that it may be above MOST"""
@@ -99,6 +100,17 @@ class Note(msgspec.Struct, frozen=True):
     values: dict[str, int]
 
 
+class Scaling(msgspec.Struct, frozen=True):
+    """The work of a test that was scaled down to a small vmalloc range."""
+
+    test: str
+    mebibytes: int
+    """of the vmalloc range"""
+    done: str
+    asked: str
+    """its work in a large range"""
+
+
 class Report(msgspec.Struct, frozen=True):
     """All lines of one load of the module."""
 
@@ -110,6 +122,7 @@ class Report(msgspec.Struct, frozen=True):
     looks: tuple[MemoryLine, ...] = ()
     notes: tuple[Note, ...] = ()
     spaces: tuple[Space, ...] = ()
+    scalings: tuple[Scaling, ...] = ()
     impossible: tuple[str, ...] = ()
     """lines that have a number above MOST, which no guest can mean; nothing is taken from them"""
 
@@ -160,6 +173,7 @@ class _Read:
         self._looks: list[MemoryLine] = []
         self._notes: list[Note] = []
         self._spaces: list[Space] = []
+        self._scalings: list[Scaling] = []
 
     def line(self, text: str) -> None:
         """Take a line of the module's, if it is of a kind that is known."""
@@ -178,6 +192,8 @@ class _Read:
             self._notes.append(Note(note[1], int(note[2]), _values(note[3])))
         elif space := _SPACE.match(text):
             self._spaces.append(Space(space[1], *(int(space[number]) for number in range(2, 6))))
+        elif scaled := _SCALED.match(text):
+            self._scalings.append(Scaling(scaled[1], int(scaled[2]), scaled[3], scaled[4]))
         elif result := _RESULT.match(text):
             reason = result[4] or ""
             skipped = reason.upper().startswith("SKIP")
@@ -186,7 +202,7 @@ class _Read:
     def report(self) -> Report:
         """Return all that was read."""
         whole = tuple(latency for latency in self._latencies if _is_whole(latency))
-        parts = (tuple(part) for part in (self._looks, self._notes, self._spaces, self.impossible))
+        parts = (tuple(part) for part in (self._looks, self._notes, self._spaces, self._scalings, self.impossible))
         return Report(self._planned, tuple(self._outcomes), tuple(self._timings), whole, *parts)  # type: ignore[arg-type]
 
 

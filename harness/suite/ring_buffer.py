@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Reads the ring buffers of ftrace: pages of events, whose fields the kernel's format files describe.
 
-The layout is that of include/linux/ring_buffer.h and kernel/trace/ring_buffer.c of a 64-bit little-endian kernel.
+The layout is that of include/linux/ring_buffer.h and kernel/trace/ring_buffer.c of a little-endian kernel, of 32 or 64 bits.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import msgspec
 
 from harness import text
 from harness.errors import VmLost
-from harness.model.ftrace import CpuBuffer, Event, Recording
+from harness.model.ftrace import CpuBuffer, Event, Layout, Recording
 
 _NAME = re.compile(r"^name: (\w+)\nID: (\d{1,9})$", re.M)
 _FIELD = re.compile(r"^\tfield:(.+);\toffset:(\d{1,9});\tsize:(\d{1,9});\tsigned:([01]);$", re.M)
 _DECLARED = re.compile(r"^(.*?)(\w+)((?:\[[^\]]*\])?)$")
+_USED = re.compile(r"\tfield: ?local_t commit;\toffset:8;\tsize:([48]);")
 _LARGEST = re.compile(r"\tfield: ?char data;\toffset:(\d{1,9});\tsize:(\d{1,9});")
 _SIZES = {1: "b", 2: "h", 4: "i", 8: "q"}
 """letters of the module struct by size; the upper ones are unsigned"""
@@ -27,16 +28,16 @@ _WITHIN = (1 << 27) - 1
 """bits of a page's second word that tell how much of it is in use; others tell of lost events"""
 _PADDING, _EXTEND, _STAMP = 29, 30, 31
 """kinds of entries that are no events"""
-_DATA = 16
-"""offset of the events in a page"""
+_TIME = 8
+"""bytes of the time that a page begins with"""
 _COMMON = struct.Struct("<HBBi")
 """begin of every event: the number of its format, flags, how deep preemption is disabled, the thread"""
 _DYNAMIC = "__data_loc"
 """word of a field that says where in the event its value is"""
 _LONGEST = 1 << 14
 """bytes: an address that is farther from the function before it is none of the kernel's code"""
-_KERNEL = 1 << 63
-"""the kernel's addresses begin here"""
+_KERNEL = {4: 1 << 31, 8: 1 << 63}
+"""lowest address that may be the kernel's, by the bytes of a long"""
 
 
 class _Field(msgspec.Struct, frozen=True):
@@ -77,31 +78,31 @@ def events(recording: Recording) -> list[Event]:
     """
     formats = dict(_format(each, system) for system, texts in recording.formats.items() for each in texts)
     symbols = Symbols(recording.symbols)
-    size = page_size(recording)
+    of = layout(recording)
     found = []
     for buffer in recording.buffers:
-        raw = list(_entries(buffer, size))
+        raw = list(_entries(buffer, of))
         if len(raw) != buffer.entries or any(len(data) < _COMMON.size for _, data in raw):
             recorded = text.counted(buffer.entries, "event")
             raise VmLost(f"The guest recorded {recorded} on CPU {buffer.cpu}, but {len(raw)} can be read; record them again.")
-        found += [_event(buffer.cpu, time, data, formats, symbols) for time, data in raw]
+        found += [_event(buffer.cpu, time, data, formats, symbols, of.long) for time, data in raw]
     return sorted(found, key=lambda event: event.time)
 
 
-def page_size(recording: Recording) -> int:
-    """Return the number of bytes of a page; VmLost if the kernel's header does not tell."""
-    found = _LARGEST.search(recording.header_page)
-    if found is None:
+def layout(recording: Recording) -> Layout:
+    """Return the layout of pages; VmLost if the kernel's header does not tell."""
+    used, found = _USED.search(recording.header_page), _LARGEST.search(recording.header_page)
+    if used is None or found is None or int(found[1]) < _TIME + int(used[1]):
         raise VmLost(f"The guest does not say how large the pages of its trace are: {recording.header_page!r}.")
-    return int(found[1]) + int(found[2])
+    return Layout(int(found[1]) + int(found[2]), int(found[1]), int(used[1]))
 
 
-def _entries(buffer: CpuBuffer, size: int) -> Iterator[tuple[int, bytes]]:
+def _entries(buffer: CpuBuffer, of: Layout) -> Iterator[tuple[int, bytes]]:
     """Yield the time and the bytes of each event."""
-    for start in range(0, len(buffer.pages), size):
-        page = buffer.pages[start : start + size].ljust(_DATA, b"\0")
-        time, used = struct.unpack_from("<QQ", page)
-        place, end = _DATA, _DATA + (used & _WITHIN)
+    for start in range(0, len(buffer.pages), of.page):
+        page = buffer.pages[start : start + of.page].ljust(of.data, b"\0")
+        time, used = struct.unpack_from(f"<Q{_SIZES[of.long].upper()}", page)
+        place, end = of.data, of.data + (used & _WITHIN)
         while place + 4 <= min(end, len(page)):
             (head,) = struct.unpack_from("<I", page, place)
             kind, delta = head & 31, head >> 5
@@ -136,14 +137,14 @@ def _format(description: str, system: str) -> tuple[int, _Format]:
     return int(found[2]), _Format(system, found[1], tuple(fields))
 
 
-def _event(cpu: int, time: int, data: bytes, formats: Mapping[int, _Format], symbols: Symbols) -> Event:
+def _event(cpu: int, time: int, data: bytes, formats: Mapping[int, _Format], symbols: Symbols, long: int) -> Event:
     number, _, _, pid = _COMMON.unpack_from(data)
     of = formats.get(number) or _Format("unknown", f"event {number}", ())
-    values = {field.name: _value(field, data, symbols) for field in of.fields if not field.name.startswith("common_")}
+    values = {field.name: _value(field, data, symbols, long) for field in of.fields if not field.name.startswith("common_")}
     return Event(cpu, time, pid, of.system, of.name, values)
 
 
-def _value(field: _Field, data: bytes, symbols: Symbols) -> int | str:
+def _value(field: _Field, data: bytes, symbols: Symbols, long: int) -> int | str:
     place, size = field.offset, field.size
     if field.kind.startswith(_DYNAMIC):
         where = int.from_bytes(data[place : place + size], "little")
@@ -155,6 +156,8 @@ def _value(field: _Field, data: bytes, symbols: Symbols) -> int | str:
     if field.array or letter is None or len(raw) < size:
         return raw.hex()
     (value,) = struct.unpack(f"<{letter if field.signed else letter.upper()}", raw)
-    if "*" in field.kind or (size == 8 and not field.signed and value >= _KERNEL):
+    # A number of 64 bits is hardly ever as high as an address of the kernel; of 32 bits it is an address if it is a long.
+    may_be = size == 8 if long == 8 else field.kind == "unsigned long"
+    if "*" in field.kind or (may_be and not field.signed and value >= _KERNEL[long]):
         return symbols.function(value) or f"{value:#x}"
     return int(value)

@@ -18,8 +18,8 @@ from harness.host import shell
 from harness.model.order import asked
 from harness.model.run_folder import Run
 from harness.report import lock_growth as lock_tables
+from harness.report import scaled, terminal, within
 from harness.report import soak as soak_tables
-from harness.report import terminal, within
 from harness.stats import growth, lock_growth
 from harness.stats import within as inner
 from harness.stats.outcome import Outcome, exit_code
@@ -61,6 +61,8 @@ def print_outcome(outcome: Outcome, report: str = "report") -> None:
     CONSOLE.print(soak_tables.tables(outcome.slopes))
     CONSOLE.print(terminal.growth(growth.fit(points)))
     CONSOLE.print(lock_tables.tables(lock_growth.by_size(asked(outcome.provenance).arranged(Run(outcome.run).locked()))))
+    for sentence in scaled.sentences(asked(outcome.provenance).arranged(Run(outcome.run).scaled())):
+        say(sentence)
     CONSOLE.print(terminal.summary(outcome.provenance, outcome.comparisons, outcome.findings, outcome.results))
     for sentence in reasons.next_steps(Run(outcome.run)):
         say(sentence)

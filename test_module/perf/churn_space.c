@@ -106,6 +106,9 @@ int churn_space_test(struct vmt_thread *t)
 	if (!c)
 		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of areas");
 	c->t = t;
+	if (WINDOW < SZ_1G)
+		vmt_ktap_scaled(t, "a window of %lu MiB, in place of %u MiB",
+				WINDOW / SZ_1M, SZ_1G / SZ_1M);
 	c->base = ALIGN(middle, vmt_unit());
 	err = run(c);
 	if (!err && t->run->pass == VMT_PASS_SAMPLE)

@@ -334,7 +334,8 @@ int exact_hole_test(struct vmt_thread *t)
 
 	if (!range_is_vast())
 		vmt_ktap_scaled(t,
-				"no area of more than 4 GiB, and none of three eighths of the range");
+				"holes of 1 to %u pages, in place of these, an area of more than 4 GiB and one of three eighths of the range",
+				MAX_HOLE);
 	err = vmt_slice(t, &x.base);
 	began = ktime_get_ns();
 	for (i = 0; i < t->loops && !err; i++)

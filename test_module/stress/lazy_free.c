@@ -45,6 +45,11 @@ struct freeing {
 	struct vm_struct **areas;
 };
 
+static unsigned long nr_large(void)
+{
+	return min(vmt_range_size() / 4 / LARGE, NR_LARGE);
+}
+
 static unsigned long most_waiting(void)
 {
 	return vmt_params.lazy_limit * vmt_lazy_max_pages();
@@ -159,12 +164,11 @@ static int free_huge(struct freeing *f, unsigned int eighth)
 
 static int free_all_sizes(struct freeing *f)
 {
-	const unsigned long quarter = vmt_range_size() / 4;
 	unsigned int i;
 	int err;
 
 	err = free_many(f, PAGE_SIZE, f->max, COUNT_EVERY, "of small areas") ?:
-	      free_many(f, LARGE, min(quarter / LARGE, NR_LARGE), 1,
+	      free_many(f, LARGE, nr_large(), 1,
 			"of large areas");
 	for (i = 0; i < ARRAY_SIZE(eighths) && !err; i++)
 		err = free_huge(f, eighths[i]);
@@ -174,10 +178,8 @@ static int free_all_sizes(struct freeing *f)
 int lazy_free_test(struct vmt_thread *t)
 {
 	const unsigned long most = vmt_range_size() / 4 / (2 * PAGE_SIZE);
-	struct freeing f = {
-		.t = t,
-		.max = min(PRESSURE * vmt_lazy_max_pages() / 2, most),
-	};
+	const unsigned long asked = PRESSURE * vmt_lazy_max_pages() / 2;
+	struct freeing f = { .t = t, .max = min(asked, most) };
 	u64 began;
 	int err;
 
@@ -191,10 +193,10 @@ int lazy_free_test(struct vmt_thread *t)
 	f.areas = kvcalloc(f.max, sizeof(*f.areas), GFP_KERNEL);
 	if (!f.areas)
 		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of areas");
-	if (f.max == most)
+	if (f.max < asked)
 		vmt_ktap_scaled(t,
-				"%lu small areas, and large ones of a quarter of the range",
-				f.max);
+				"%lu small areas and %lu large ones, in place of %lu and %lu",
+				f.max, nr_large(), asked, NR_LARGE);
 
 	vmt_settle();
 	f.before = vmt_unowned_pages();

@@ -136,8 +136,9 @@ int vmt_ground_init(struct vmt_ground *g, struct vmt_thread *t)
 	};
 	g->end = g->start + g->nr_holes * PERIOD;
 	if (g->nr_holes < MAX_HOLES)
-		vmt_ktap_scaled(t, "%lu holes, and a backlog of %lu areas",
-				g->nr_holes, g->nr_freed);
+		vmt_ktap_scaled(t, "%lu holes and a backlog of %lu areas, in place of %lu and %lu",
+				g->nr_holes, g->nr_freed, MAX_HOLES,
+				4 * vmt_lazy_max_pages());
 	g->areas = kvcalloc(g->nr_holes + 1 + MAX_FILLS, sizeof(*g->areas),
 			    GFP_KERNEL);
 	g->freed = kvcalloc(g->nr_freed, sizeof(*g->freed), GFP_KERNEL);

@@ -69,10 +69,14 @@ static unsigned long nr_slots(const struct vmt_thread *t)
 		     MAX_SLOTS);
 }
 
+static unsigned long most_pairs(const struct vmt_thread *t)
+{
+	return vmt_range_size() / 8 / (2 * PAIR_SIZE) / t->run->nr_threads;
+}
+
 static unsigned long nr_pairs(const struct vmt_thread *t)
 {
-	return min(vmt_params.loops, vmt_range_size() / 8 / (2 * PAIR_SIZE) /
-				     t->run->nr_threads);
+	return min(vmt_params.loops, most_pairs(t));
 }
 
 static int check_chunk(struct vmt_thread *t, const struct chunk *chunk)
@@ -305,9 +309,10 @@ int pcpu_areas_test(struct vmt_thread *t)
 
 	if (nr_slots(t) < MAX_SLOTS)
 		vmt_ktap_scaled(t,
-				"%lu pairs and %lu chunks a thread, of areas aligned to %lu KiB at most",
-				nr_pairs(t), nr_slots(t),
-				most_aligned() / SZ_1K);
+				"%lu pairs at most and %lu chunks a thread, aligned to %lu KiB at most, in place of loops= pairs and %lu chunks, aligned to %lu KiB",
+				most_pairs(t), nr_slots(t),
+				most_aligned() / SZ_1K, MAX_SLOTS,
+				MAX_ALIGN / SZ_1K);
 	began = ktime_get_ns();
 	err = interleaved_part(t, chunks);
 	put_chunks(t, chunks, order, nr);

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "core/ktap.h"
 #include "lib/areas.h"
 #include "lib/fail.h"
 #include "lib/room.h"
@@ -220,6 +221,9 @@ int pcpu_full_test(struct vmt_thread *t)
 	if (!f)
 		return vmt_fail(t, -ENOMEM, "-ENOMEM: a list of areas");
 	f->t = t;
+	if (CHUNK < SZ_16M)
+		vmt_ktap_scaled(t, "chunks of %lu KiB, in place of %u KiB",
+				CHUNK / SZ_1K, SZ_16M / SZ_1K);
 
 	began = ktime_get_ns();
 	for (i = 0; i < vmt_params.loops && !err; i++) {

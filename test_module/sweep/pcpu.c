@@ -10,6 +10,7 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
+#include "core/ktap.h"
 #include "core/timed.h"
 #include "lib/fail.h"
 #include "lib/room.h"
@@ -131,6 +132,9 @@ int sweep_pcpu(struct vmt_thread *t)
 	if (err)
 		goto out_free;
 
+	if (vmt_unit() < SZ_1G)
+		vmt_ktap_scaled(t, "areas %lu MiB apart, in place of %u MiB",
+				vmt_unit() / SZ_1M, SZ_1G / SZ_1M);
 	err = lay_out(t, &s->layout) ?: fill_up(t, s);
 	err = err ?: vmt_timed_loop(t, pcpu_op, s);
 	while (s->nr_fillers)

@@ -19,8 +19,9 @@ FILES = {
     "profile-debug.config": "CONFIG_CHECKS=y\nCONFIG_MORE=m\n",
     "arch-mine-debug.config": "# CONFIG_CHECKS is not set\n# CONFIG_MORE is not set\n",
     "arch-other.config": "CONFIG_A=y\n",
+    "arch-other-2.0.config": "# CONFIG_A is not set\n",
 }
-BASE = Base("1.0", Source(), fragment="kernel.config")
+BASE = Base("1.0", Source(), fragment="kernel.config", name="1.0")
 OF_ALL = (
     "Kernels of mine, profile debug, go without CONFIG_A, which the machine does not have:"
     " qemu_configs/kconfig/arch-mine.config says why."
@@ -46,3 +47,9 @@ def test_what_a_machines_own_fragments_turn_off_is_told_once_however_many_kernel
 
 def test_a_machine_that_has_all_is_not_told_of() -> None:
     assert absent.notes(BASE, [cell("other")]) == ()
+
+
+def test_a_machine_may_lack_something_with_one_base_alone() -> None:
+    of_its_base = OF_ALL.replace("of mine", "of other").replace("arch-mine.", "arch-other-2.0.")
+    assert absent.notes(msgspec.structs.replace(BASE, name="2.0"), [cell("other")]) == (of_its_base,)
+    assert absent.notes(msgspec.structs.replace(BASE, name="2.1", like="2.0"), [cell("other")]) == (of_its_base,)

@@ -41,6 +41,7 @@ def test_a_machine_is_a_name_and_not_a_path(name: str) -> None:
     ("name", "old", "new", "message"),
     [
         ("board-debug", "", "", "must not end like a profile"),
+        ("board-6.12", "", "", "must not end like a profile or a kernel base"),
         ("board", "cpus = 4", "cpus = 0", "`int` >= 1"),
         ("board", "memory = 1024", "memory = -1", "`int` >= 1"),
         ("board", "cpus = 4", "cpu_count = 4", "cpu_count"),

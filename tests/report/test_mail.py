@@ -80,6 +80,12 @@ def test_a_mail_has_the_tests_within_a_module_that_did_not_always_pass() -> None
     assert re.search(r"mine/a +x86_64 +stock +1 +- +- +1\n +mine/b +x86_64 +stock +1 +1 +- +-\n", made)
 
 
+def test_a_mail_has_what_was_scaled_down_once() -> None:
+    made = " ".join(mail(scaled=(make.scaled(), make.scaled(variant="mine"))).split())
+    assert made.count("* arm32, 240 MiB, first_fit_test: aligned holes of 32 KiB, in place of 4096 KiB") == 1
+    assert "Scaled down" not in mail()
+
+
 def test_the_verdict_comes_first_and_the_limits_once() -> None:
     made = mail()
     assert made.index("* x86_64: faster: le_fit_alloc_test (-50.0 %); no unexpected finding.") < made.index("95 % interval")

@@ -144,6 +144,7 @@ def test_what_a_guest_says_elsewhere_is_text() -> None:
     is_text(page(sections=(content.section(began=content.EVIL, ended=content.EVIL, stack=(content.EVIL,)),)))
     is_text(page(points=content.points(workload=content.EVIL, axis=content.EVIL, variant=content.EVIL)))
     is_text(page(histograms=(content.histogram(test=content.EVIL),)))
+    is_text(page(scaled=(make.scaled(test=content.EVIL, asked=content.EVIL, done=content.EVIL),)))
     is_text(
         page(
             memory=tuple(
@@ -447,6 +448,17 @@ def test_a_page_has_every_test_within_a_module() -> None:
     assert re.search(r"mine/a\s*x86_64, perf\s*stock\s*1\s*-\s*-\s*-\s*x86_64, perf\s*mine\s*-\s*-\s*-\s*1", made.text)
     assert re.search(r"mine/<b>\s*x86_64, perf\s*stock\s*-\s*-\s*-\s*1\s*x86_64, perf\s*mine\s*-\s*-\s*1\s*-", made.text)
     assert "within" not in Page(pages.html(Content(make.provenance(), results=results))).ids, "as in older runs"
+
+
+def test_a_page_has_what_was_scaled_down_folded_and_once() -> None:
+    said = [make.scaled(variant=variant, boot=boot) for variant in ("stock", "mine") for boot in range(3)]
+    made = page(scaled=(*said, make.scaled(mebibytes=1872, done="aligned holes of 256 KiB")))
+    _, _, section = made.partition('<h2 id="scaled">')
+    section, _, _ = section.partition("<h2")
+    assert re.search("<details><summary>2 rows: ", section)
+    row = r"first_fit_test\s*aligned holes of {} KiB\s*4096 KiB\s*"
+    assert re.search(rf"arm32\s*240\s*{row.format(32)}arm32\s*1,872\s*{row.format(256)}", Page(section).text)
+    assert "scaled" not in Page(page()).ids, "as where ranges are large"
 
 
 def test_a_sweeps_verdict_counts_what_is_unclear_apart() -> None:

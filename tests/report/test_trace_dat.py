@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import struct
 
+from harness.model.ftrace import Layout
 from harness.report.trace_dat import trace_dat
 from tests.support import recorded
-from tests.support.recorded import PAGE, buffer, kmalloc, page, recording, row
+from tests.support.recorded import LAYOUT, PAGE, buffer, kmalloc, page, recording, row
 
 
 class Reader:
@@ -34,7 +35,7 @@ class Reader:
 def test_the_file_holds_what_the_guest_gave() -> None:
     first, other = page(1000, row(kmalloc(), 0)), page(2000, row(kmalloc(), 0)) + page(3000, row(kmalloc(), 0))
     whole = recording(buffer(first, 1), buffer(other, 2, cpu=1, lost=7))
-    read = Reader(trace_dat(whole, PAGE))
+    read = Reader(trace_dat(whole, LAYOUT))
     assert read.take(10) == b"\x17\x08\x44tracing"
     assert read.word() == "6"
     assert (read.number("B"), read.number("B"), read.number("I")) == (0, 8, 4096)
@@ -57,8 +58,14 @@ def test_the_file_holds_what_the_guest_gave() -> None:
     assert len(read.content) == table[1][0] + table[1][1]
 
 
+def test_the_file_of_a_32_bit_kernel_says_so() -> None:
+    read = Reader(trace_dat(recording(), Layout(PAGE, 12, 4)))
+    read.take(12)
+    assert (read.number("B"), read.number("B"), read.number("I")) == (0, 4, 4096)
+
+
 def test_a_cpu_without_events_has_no_pages() -> None:
-    content = trace_dat(recording(buffer(b"", 0), buffer(page(1000, row(kmalloc(), 0)), 1, cpu=1)), PAGE)
+    content = trace_dat(recording(buffer(b"", 0), buffer(page(1000, row(kmalloc(), 0)), 1, cpu=1)), LAYOUT)
     where = content.index(b"flyrecord\0") + 10
     begin, size, other, length = struct.unpack_from("<4Q", content, where)
     assert (begin, size, length) == (other, 0, PAGE)

@@ -103,7 +103,7 @@ def test_junit_of_a_run_that_was_resumed_is_of_the_whole_run(run: Run) -> None:
 
 def test_a_report_has_all_records_of_a_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     records = content.full()
-    for of in (records.histograms, records.sections, records.memory, records.points, records.changes):
+    for of in (records.histograms, records.sections, records.memory, records.points, records.scaled, records.changes):
         run.add(of[:9])
     run.add(
         [

@@ -145,6 +145,13 @@ def test_fragmentation_is_what_the_largest_hole_leaves(base: Base) -> None:
     assert found.values == {"areas": 5, "free": 100, "largest_hole": 70, "fragmented": 30}
 
 
+def test_a_test_that_was_scaled_down_is_told_with_its_boot(base: Base) -> None:
+    scaling = ktap.Scaling("first_fit_test", 240, "aligned holes of 32 KiB", "4096 KiB")
+    (found,) = reading(base, Step(TEST), Clock.WALL).scaled(Report(1, (), (), scalings=(scaling,)))
+    assert found == make.scaled(machine="x86_64", boot=2)
+    assert reading(base, Step(TEST)).scaled(report()) == ()
+
+
 def test_a_guest_that_was_cut_off_gives_what_there_is(base: Base) -> None:
     look = MemoryLine("le_fit_alloc_test", "before", 0, {"areas": 5})
     (found,) = reading(base, Step(TEST)).memory(report(looks=(look,)), f"{guest_script.MEMORY} before\nSUnrec")

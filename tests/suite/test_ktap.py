@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.suite.ktap import Latency, MemoryLine, Note, Report, ResultLine, Space, Timing, parse
+from harness.suite.ktap import Latency, MemoryLine, Note, Report, ResultLine, Scaling, Space, Timing, parse
 
 LOG = """\
 [    1.100000] vmalloc_test: loading out-of-tree module taints kernel.
@@ -65,6 +65,10 @@ def test_others_lines_are_passed_over() -> None:
         "# sample test=le_fit_alloc_test repeat=0 thread=0 cpu=0 ops=1000 ns=5[    1.2] other",
         "# space test=churn_space_test repeat=0 ops=1000 held=5",
         "# space test=churn_space_test repeat=0 ops=1000 held=5 span=-6",
+        "# scaled test=first_fit_test to 240 MiB: aligned holes of 32 KiB",
+        "# scaled test=first_fit_test to -1 MiB: aligned holes of 32 KiB, in place of 4096 KiB",
+        "# scaled test=first_fit_test to 9999999999 MiB: aligned holes of 32 KiB, in place of 4096 KiB",
+        "# scaled test=first_fit_test to 240 MiB: , in place of ",
         "okay 1 x",
         "ok x",
         "1...4",
@@ -110,6 +114,18 @@ def test_space_is_read_and_counts_where_a_ratio_can_be_made_of_it() -> None:
     assert report.measured
     for numbers in ((0, 100, 120), (2000, 0, 120), (2000, 100, 99)):
         assert not parse(f"vmalloc_test: {line.format(*numbers)}\n").measured
+
+
+def test_what_was_done_is_told_from_what_was_asked() -> None:
+    lines = (
+        "# scaled test=first_fit_test to 240 MiB: aligned holes of 32 KiB, in place of 4096 KiB",
+        "# scaled test=exact_hole_test to 872 MiB: holes of 1 to 16 pages, in place of these, an area of more than 4 GiB",
+    )
+    assert parse("".join(f"[    1.2] vmalloc_test: {line}\r\n" for line in lines)).scalings == (
+        Scaling("first_fit_test", 240, "aligned holes of 32 KiB", "4096 KiB"),
+        Scaling("exact_hole_test", 872, "holes of 1 to 16 pages", "these, an area of more than 4 GiB"),
+    )
+    assert parse(f"vmalloc_test: {lines[0]}").scalings == (), "a line that a dying guest did not finish"
 
 
 def test_a_histogram_of_nothing_is_none() -> None:

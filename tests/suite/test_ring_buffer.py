@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from harness.errors import VmLost
-from harness.model.ftrace import Event
+from harness.model.ftrace import Event, Layout
 from harness.suite import ring_buffer
 from harness.suite.ring_buffer import Symbols
 from tests.support import recorded
@@ -97,10 +97,34 @@ def test_a_format_that_is_none_is_refused(text: str) -> None:
         ring_buffer.events(recording(formats={"kmem": (text,)}))
 
 
-def test_the_size_of_a_page_is_the_kernel_s() -> None:
-    assert ring_buffer.page_size(recording()) == 4096
+@pytest.mark.parametrize(
+    "header",
+    [
+        "field: u64 timestamp;",
+        recorded.HEADER.replace("commit;\toffset:8;\tsize:8", "commit;\toffset:8;\tsize:2"),
+        recorded.HEADER.replace("data;\toffset:16", "data;\toffset:12"),
+    ],
+)
+def test_a_header_that_is_none_is_refused(header: str) -> None:
     with pytest.raises(VmLost, match="does not say how large"):
-        ring_buffer.page_size(recording(header_page="field: u64 timestamp;"))
+        ring_buffer.layout(recording(header_page=header))
+
+
+def test_the_layout_of_a_page_is_the_kernel_s() -> None:
+    assert ring_buffer.layout(recording()) == recorded.LAYOUT
+    assert ring_buffer.layout(recording(header_page=recorded.HEADER_32)) == Layout(4096, 12, 4)
+
+
+def test_pages_of_a_32_bit_kernel_are_read() -> None:
+    symbols = "c0201000 t alloc_vmap_area\nc0201400 T vfree\n"
+    one, other = recorded.kmalloc_32(site=0xC0201040), recorded.kmalloc_32(site=0xDEADBEEF, size=7, flags=0xC0201040)
+    pages = page(1000, row(one, 0), row(other, 5), flags=0b11 << 30, long="I")
+    of_32_bits = {"header_page": recorded.HEADER_32, "formats": {"kmem": (recorded.KMALLOC_32,)}, "symbols": symbols}
+    first, second = ring_buffer.events(recording(buffer(pages, 2), **of_32_bits))
+    assert first.values == {"call_site": "alloc_vmap_area", "ptr": "0xee001000", "bytes_req": 64, "gfp_flags": 0}
+    assert second.values["call_site"] == "0xdeadbeef", "it is the kernel's, and in none of its functions"
+    assert second.values["gfp_flags"] == 0xC0201040, "a number of 32 bits that is no long is no address"
+    assert (first.time, second.time) == (1000, 1005)
 
 
 def test_an_address_is_in_the_function_before_it() -> None:

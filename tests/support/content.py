@@ -34,6 +34,7 @@ SECTIONS = {
     "published": "Published (",
     "known": "Known bugs of stock",
     "changes": "What the series changes",
+    "scaled": "Scaled down",
     "tests": "",
     "provenance": "Provenance",
     "memory": "",
@@ -239,6 +240,7 @@ def full() -> Content:
         sections=tuple(sections),
         memory=tuple(memory),
         points=tuple(grown),
+        scaled=tuple(make.scaled(machine=m, variant=v) for m in MACHINES for v in VARIANTS),
         changes=tuple(changed(machine=m, variant=v) for m in MACHINES for v in VARIANTS[1:]),
         whys=tuple(
             of

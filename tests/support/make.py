@@ -16,7 +16,7 @@ from harness.build.rootfs import Rootfs
 from harness.model import catalog
 from harness.model.clock import Clock
 from harness.model.matrix import Base, Cell, Machine, Variant, load_machine
-from harness.model.records import Booted, Finding, Provenance, Result, Sample, Within
+from harness.model.records import Booted, Finding, Provenance, Result, Sample, Scaled, Within
 from harness.model.run_folder import Run
 from harness.model.selection import Settings
 from harness.model.trouble import Frame, Severity, Trouble
@@ -149,6 +149,22 @@ def within(outcome: str = "passed", **other: Any) -> Within:
         "round": 0,
     }
     return Within(outcome=outcome, **{**fields, **other})
+
+
+def scaled(**other: Any) -> Scaled:
+    """Return what first_fit_test did on stock arm32, whose vmalloc range is small."""
+    fields: dict[str, Any] = {
+        "machine": "arm32",
+        "variant": "stock",
+        "profile": "perf",
+        "clock": Clock.WALL,
+        "test": "first_fit_test",
+        "boot": 0,
+        "mebibytes": 240,
+        "asked": "4096 KiB",
+        "done": "aligned holes of 32 KiB",
+    }
+    return Scaled(**{**fields, **other})
 
 
 def provenance(**other: Any) -> Provenance:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from harness.model.ftrace import GRAPH, CpuBuffer, Recording
+from harness.model.ftrace import GRAPH, CpuBuffer, Layout, Recording
 
 PAGE = 4096
+LAYOUT = Layout(PAGE, 16, 8)
 ALLOC, FREE = 0xFFFFFFFF81100000, 0xFFFFFFFF81100400
 """addresses of alloc_vmap_area() and of the function after it"""
 SYMBOLS = f"{ALLOC:016x} t alloc_vmap_area\n{FREE:016x} T vfree\n"
@@ -18,6 +19,13 @@ HEADER = """\
 \tfield: int overwrite;\toffset:8;\tsize:1;\tsigned:1;
 \tfield: char data;\toffset:16;\tsize:4080;\tsigned:1;
 """
+HEADER_32 = """\
+\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;
+\tfield: local_t commit;\toffset:8;\tsize:4;\tsigned:1;
+\tfield: int overwrite;\toffset:8;\tsize:1;\tsigned:1;
+\tfield: char data;\toffset:12;\tsize:4084;\tsigned:0;
+"""
+"""of 32-bit Arm"""
 _COMMON = """\
 \tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
 \tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;
@@ -59,6 +67,17 @@ format:
 
 print fmt: "--> %ps (%d)", (void *)REC->func, REC->depth
 """
+KMALLOC_32 = f"""\
+name: kmalloc
+ID: 358
+format:
+{_COMMON}\tfield:unsigned long call_site;\toffset:8;\tsize:4;\tsigned:0;
+\tfield:const void * ptr;\toffset:12;\tsize:4;\tsigned:0;
+\tfield:size_t bytes_req;\toffset:16;\tsize:4;\tsigned:0;
+\tfield:gfp_t gfp_flags;\toffset:20;\tsize:4;\tsigned:0;
+
+print fmt: "call_site=%lx ptr=%p bytes_req=%zu", REC->call_site, REC->ptr, REC->bytes_req
+"""
 CLOCKS = "[local] global counter uptime perf mono mono_raw boot x86-tsc\n"
 
 
@@ -70,6 +89,11 @@ def kmalloc(pid: int = 812, *, site: int = ALLOC + 0x40, pointer: int = 0xFFFF88
     """Return the bytes of an event of kmem:kmalloc, called by alloc_vmap_area()."""
     fixed = common(358, pid) + struct.pack("<QQQi16sI", site, pointer, size, -1, b"insmod\0rubbish", 5 << 16 | 56)
     return fixed + b"area\0" + bytes(3)
+
+
+def kmalloc_32(pid: int = 812, *, site: int, pointer: int = 0xEE001000, size: int = 64, flags: int = 0) -> bytes:
+    """Return the bytes of an event of kmem:kmalloc of a 32-bit kernel."""
+    return common(358, pid) + struct.pack("<IIII", site, pointer, size, flags)
 
 
 def entry(pid: int = 812, *, function: int = ALLOC, depth: int = 0) -> bytes:
@@ -96,10 +120,10 @@ def later(delta: int) -> bytes:
     return struct.pack("<II", (delta & (1 << 27) - 1) << 5 | 30, delta >> 27)
 
 
-def page(time: int, *rows: bytes, flags: int = 0) -> bytes:
+def page(time: int, *rows: bytes, flags: int = 0, long: str = "Q") -> bytes:
     """Return a page that begins at a time; behind what is used of it the kernel leaves what was there before."""
     data = b"".join(rows)
-    return (struct.pack("<QQ", time, len(data) | flags) + data).ljust(PAGE, b"\xff")
+    return (struct.pack(f"<Q{long}", time, len(data) | flags) + data).ljust(PAGE, b"\xff")
 
 
 def buffer(pages: bytes, entries: int, *, cpu: int = 0, lost: int = 0) -> CpuBuffer:
