@@ -66,6 +66,8 @@ class Script:
         for option, value in (("--keep", wanted.keep), ("--on-failure", wanted.on_failure)):
             if value:
                 raise UsageError(f"{option} has no meaning with {_FLAG}, because its script ends each VM; leave it out.")
+        if wanted.cluster:
+            raise UsageError(f"--cluster has no meaning with {_FLAG}, because its script runs on this host; leave it out.")
         if wanted.module:
             raise UsageError(f"--module and {_FLAG} exclude each other: leave one of them out.")
         if len(each_kernel(wanted)) > 1:

@@ -15,7 +15,7 @@ from harness import paths, text
 from harness.build import cells, patches, source
 from harness.build.jobserver import Jobserver
 from harness.build.source import Sources
-from harness.commands import pipeline
+from harness.commands import pipeline, suite_here
 from harness.commands.mutant_bench import APART, TOOLS, Bench, Tools
 from harness.commands.progress import Progress
 from harness.errors import RigError, UsageError
@@ -58,7 +58,7 @@ class Parts(msgspec.Struct, frozen=True):
     """builds the series"""
     tools: Tools = TOOLS
     """builds and tests a mutant of it"""
-    workers: Callable[[Plan, int, int], int] = pipeline.workers
+    workers: Callable[[Plan, int, int], int] = suite_here.workers
     stop: Callable[[], None] = vms.stop_own
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.main import program
 from invoke.tasks import Task, task
 
 from harness import text
+from harness.cluster import address
+from harness.cluster.address import Address
 from harness.commands import dry_run, uncaught
 from harness.errors import UsageError
 from harness.host import shortage
@@ -48,11 +52,17 @@ HELP = {
     "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
     "module": "a folder with the sources of another test module, which takes the place of the rig's own",
     "module_args": "parameters for the module of --module, such as 'nr_threads=1 run_test_mask=7'",
+    "cluster": "address of a scheduler, such as tls://host:8786, whose workers run the tests in place of this host; see invoke"
+    " cluster.up (default: RIG_CLUSTER, else this host)",
     "margin": "per cent within which figures count as the same (default: 1 for icount, 5 for wall)",
 }
 OF_A_MODULE = ("module", "module_args")
 _TAKE_A_MODULE = ("select", "build", "boot", "test", "try", "watch")
 """tasks that have the options in OF_A_MODULE: the others know what is in the rig's own module"""
+_TAKE_A_CLUSTER = ("select", "test", "sweep", "nightly")
+"""tasks whose sessions may run on a cluster"""
+_GO_BEFORE = ("build",)
+"""tasks that do their part on this host, ahead of one that uses a cluster"""
 _TAKE_KERNELS = ("select", "build", "boot", "test", "sweep")
 """tasks that take several kernel bases"""
 _BOOTING: set[str] = set()
@@ -80,7 +90,8 @@ def selection_task(
     """
     own, name = more or {}, body.__name__.strip("_")
     flag = {dry_run.OPTION: dry_run.HELP} if name in dry_run.TASKS else {}
-    shared = {option: told for option, told in HELP.items() if name in _TAKE_A_MODULE or option not in OF_A_MODULE}
+    left_out = (*(() if name in _TAKE_A_MODULE else OF_A_MODULE), *(() if name in _TAKE_A_CLUSTER else ("cluster",)))
+    shared = {option: told for option, told in HELP.items() if option not in left_out}
 
     @functools.wraps(body)
     def run(_: Context, **options: Any) -> None:
@@ -92,6 +103,8 @@ def selection_task(
                 raise UsageError(
                     "--module goes with build, boot, test, try and watch alone; the other tasks know the rig's own tests."
                 )
+            if wanted.cluster and name not in (*_TAKE_A_CLUSTER, *_GO_BEFORE):
+                raise UsageError("--cluster goes with test, sweep and nightly alone; the other tasks boot their VMs on this host.")
             if name not in _TAKE_KERNELS and len(each_kernel(wanted)) > 1:
                 raise UsageError(f"`invoke {name}` takes one kernel base, and --kernel names several: {wanted.kernel}.")
             dry = dry_run.asked(called)
@@ -113,6 +126,18 @@ def selection_task(
         auto_shortflags=False,
     )(run)
     return made_task
+
+
+def cluster(wanted: Selection) -> Selection:
+    """Return a selection with the cluster of ``RIG_CLUSTER`` if it names none itself; UsageError if that is no address."""
+    by = "--cluster" if wanted.cluster else "RIG_CLUSTER"
+    named = wanted.cluster or os.environ.get(by, "")
+    return msgspec.structs.replace(wanted, cluster=str(address.read(named, by)) if named else "")
+
+
+def scheduler(wanted: Selection) -> Address | None:
+    """Return the address of the scheduler that a selection names; None if it names none."""
+    return address.read(wanted.cluster, "--cluster") if wanted.cluster else None
 
 
 def boots(of: Task[Any]) -> Task[Any]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from harness import paths
 from harness.build import (
@@ -35,7 +34,9 @@ from harness.build.kernel import Kernel
 from harness.build.kernel_tree import Tree
 from harness.build.modules import ModuleSource
 from harness.build.rootfs import Rootfs
-from harness.commands.progress import Progress, SuiteProgress, given_up
+from harness.cluster.address import Address
+from harness.commands import suite_here
+from harness.commands.progress import Progress
 from harness.errors import Interrupted, RigError, UsageError
 from harness.host import deadline, files, parallel
 from harness.host.shell import Line
@@ -212,7 +213,7 @@ def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
     does not come up. Else only as many are booted as a suite uses at once, and the suite reports a kernel
     that does not come up. Raises VmLost if QEMU does not start.
     """
-    at_once = _workers(planned, jobs)
+    at_once = suite_here.at_once(planned, jobs)
     sessions = booted(planned)[: None if keep else at_once]
     with Progress("boot") as progress:
 
@@ -247,19 +248,28 @@ def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
         parallel.side_by_side(one, sessions, at_once)
 
 
-def test(planned: Plan, jobs: int, command: str, parent: Path | None = None) -> Outcome:  # noqa: PT028 - no test
+def test(
+    planned: Plan,
+    jobs: int,
+    command: str,
+    parent: Path | None = None,  # noqa: PT028 - no test
+    cluster: Address | None = None,  # noqa: PT028
+) -> Outcome:
     """Run the suite in every selected cell, booting what is not up, and write the run's folder in results/ or `parent`.
 
-    `command` is the one that repeats the run. Raises UsageError if no test runs in these cells, RigError when pytest itself fails.
+    `command` is the one that repeats the run; `cluster` is the scheduler whose workers run it, if it is not this host. Raises
+    UsageError if no test runs in these cells, RigError when pytest itself fails, or the cluster.
     """
     check_tests(planned)
     run = Run(run_folder.new_folder(parent))
     with run.alone(), _resumable(run):
         lifecycle.begin(run, planned, command)
-        return _suite(run, planned, jobs)
+        return _suite(run, planned, jobs, cluster)
 
 
-def resume(name: str, jobs: int, say: Line, build_id: Callable[[Path], str] = identity.build_id) -> Outcome:
+def resume(
+    name: str, jobs: int, say: Line, build_id: Callable[[Path], str] = identity.build_id, cluster: Address | None = None
+) -> Outcome:
     """Finish the run `name`, or the newest one that was interrupted: make the boots again that were not finished.
 
     `say` gets a sentence for each run that is passed over since it cannot be read. `build_id` reads that of a kernel or a
@@ -283,7 +293,7 @@ def resume(name: str, jobs: int, say: Line, build_id: Callable[[Path], str] = id
             raise UsageError(f"{run.folder.name} cannot be resumed: {kernel.folder} was built anew meanwhile; start a new run.")
     with run.alone(), _resumable(run):
         lifecycle.resume(run, planned)
-        return _suite(run, planned, jobs)
+        return _suite(run, planned, jobs, cluster)
 
 
 @contextlib.contextmanager
@@ -300,50 +310,24 @@ def _goes_on(run: Run) -> str:
     return f"; `invoke test --resume {run.folder.name}` goes on" if run.folder.parent == paths.RESULTS else ""
 
 
-def _suite(run: Run, planned: Plan, jobs: int) -> Outcome:
+def _suite(run: Run, planned: Plan, jobs: int, cluster: Address | None) -> Outcome:
     deadline.patience()
-    if not planned.at_once and (up := [machine.state.cell for machine in vms.running()]):
-        raise UsageError(f"Time is measured with one VM at a time, but {', '.join(up)} is up; run `invoke down` first.")
     number = len(run.provenance().resumed)
-    suffix = f"-{number}" if number else ""
-    arguments = [
-        str(paths.PROJECT / "harness" / "suite"),
-        *("--rootdir", str(paths.PROJECT)),
-        *("-p", "no:cacheprovider", "-p", "no:terminal"),
-        *("--rig-plan", str(run.folder / "plan.json"), "--rig-run", str(run.folder)),
-        *("--report-log", str(run.folder / f"report-log{suffix}.jsonl")),
-        *("-n", str(_workers(planned, jobs)), "--dist", "loadscope", "--no-loadscope-reorder", "--max-worker-restart", "8"),
-    ]
-    with Progress("test") as progress:
-        shown = SuiteProgress(progress)
-        try:
-            code = pytest.main(arguments, plugins=[shown])
-        except (OSError, RuntimeError) as error:
-            shown.stopped = shown.stopped or given_up(error)
-            if not shown.stopped:
-                raise
-        finally:
-            vms.stop_own()
-            vms.sweep()  # VMs of a worker that did not end as it should
-    if shown.stopped:
-        raise RigError(f"{shown.stopped} What was recorded before is kept in {run.folder}{_goes_on(run)}.")
-    if code == pytest.ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
-        raise RigError(f"pytest ended with {pytest.ExitCode(code).name}; what it recorded so far is in {run.folder}.")
+    log = f"report-log{f'-{number}' if number else ''}.jsonl"
+    try:
+        if cluster:
+            from harness.commands import clustered  # its library is an extra
+
+            clustered.run(cluster, run, planned, log)
+        else:
+            suite_here.run(run, planned, log, jobs)
+    except UsageError:
+        raise
+    except RigError as error:
+        raise RigError(f"{error} What was recorded before is kept in {run.folder}{_goes_on(run)}.") from error
     outcome = conclude.finish(run, "test --resume")
     note = history.keep(run)
     if not note:
         return outcome
     provenance = msgspec.structs.replace(outcome.provenance, notes=(*outcome.provenance.notes, note))
     return msgspec.structs.replace(outcome, provenance=provenance)
-
-
-def _workers(planned: Plan, jobs: int) -> int:
-    return workers(planned, jobs, len(planned.sessions)) if planned.at_once else 1
-
-
-def workers(planned: Plan, jobs: int, most: int) -> int:
-    """Return how many of `most` VMs may run at once: one a core, or `jobs`, and no more than fit into the free memory."""
-    largest = max((session.size for session in planned.sessions), default=1)
-    return max(1, min(most, jobs or os.cpu_count() or 1, parallel.free_memory() // largest))

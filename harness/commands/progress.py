@@ -17,8 +17,8 @@ from rich.text import Text
 from harness import text
 from harness.commands import timings
 from harness.commands.share import Share
-from harness.host import shortage
 from harness.stats.causes import alike
+from harness.suite.calling import Stopped
 from harness.suite.nodeid import name, why
 
 _EVERY = 30.0
@@ -113,35 +113,17 @@ class Repeats:
         return f"as in {first}, x {count + 1}" if count else reason
 
 
-def given_up(error: BaseException) -> str:
-    """Return why a suite is given up for an error of the system; empty if it is another one."""
-    if known := shortage.said(error):
-        return f"The suite cannot go on: {known}"
-    return f"The run cannot be recorded: {error.strerror}." if isinstance(error, OSError) else ""
-
-
-class SuiteProgress:
+class SuiteProgress(Stopped):
     """A pytest plugin that shows each VM's test, and each finding when it is made."""
 
     def __init__(self, progress: Progress) -> None:
         """Show on `progress`."""
+        super().__init__()
         self._progress = progress
         self._share = Share()
         self._begun: dict[str, set[str]] = {}
         self._known: Counter[str] = Counter()
         self._repeats = Repeats()
-        self.stopped = ""
-        """reason for which the suite was given up; empty if it was not"""
-
-    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Note the reason, if there is one; then it is no interrupt."""
-        if isinstance(excinfo.value, pytest.exit.Exception):
-            self.stopped = str(excinfo.value)
-
-    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-        """Note the reason if it is an error of the system, which needs no traceback."""
-        self.stopped = self.stopped or given_up(excinfo.value)
-        return bool(self.stopped)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:

@@ -121,6 +121,17 @@ def kill(pid: int, started: int) -> None:
         own.poll()  # or it would stay a zombie
 
 
+def terminate(pid: int, started: int, grace: float) -> None:
+    """Ask a process to end, and end it at once if it still runs after `grace` seconds."""
+    if alive(pid, started):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        deadline = Deadline(grace)
+        while alive(pid, started) and not deadline.over:
+            time.sleep(POLL)
+    kill(pid, started)
+
+
 def end(pid: int) -> str:
     """Return how a process of this rig ended, such as ``by signal 9 (Killed)``; empty if it runs or is not this rig's."""
     code = exit_code(pid)

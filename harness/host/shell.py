@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +23,8 @@ _LAST_WORDS = 4
 """lines of a failed command's output that its error quotes; the last line alone often gives no reason"""
 _GRACE = 10.0
 """seconds that a command has to end after SIGTERM, for example to remove its locks"""
+_LOOK = 0.2
+"""seconds between two questions whether a command is still wanted"""
 _WITH_THE_RIG = ("setpriv", "--pdeathsig", "TERM")
 """makes a command end with the rig; the signal is tied to the thread that starts it, which waits for it here"""
 _NOT_STARTED = "setpriv: failed to execute "
@@ -104,6 +107,21 @@ def follow(
             return process.wait()
         finally:
             _stop(process)
+
+
+def attend(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], wanted: Callable[[], bool]) -> int:
+    """Run `command` with its output appended to `log`, and return its exit code; end it as soon as `wanted` returns False.
+
+    `env` is its whole environment. If the rig dies, the command gets SIGTERM.
+    """
+    with _appended(log) as sink:
+        process = _start(command, env, RigError, stdout=sink, stderr=subprocess.STDOUT)
+        try:
+            while process.poll() is None and wanted():
+                time.sleep(_LOOK)
+        finally:
+            _stop(process)
+        return process.wait()
 
 
 @contextlib.contextmanager

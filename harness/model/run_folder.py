@@ -40,6 +40,8 @@ _TORN = "the line has no end"
 Record = TypeVar("Record", bound=msgspec.Struct)
 PROVENANCE = "run.json"
 """file that each run's folder has"""
+HOSTS = "hosts.json"
+"""file of a run whose times a cluster measures: the host of each machine"""
 FILES: Mapping[type[msgspec.Struct], str] = {
     Booted: "boots.jsonl",
     Sample: "samples.jsonl",

@@ -81,6 +81,7 @@ class Selection(msgspec.Struct, frozen=True):
     margin: float = 0.0
     module: str = ""
     module_args: str = ""
+    cluster: str = ""
 
     @property
     def margins(self) -> dict[Clock, float]:
@@ -171,6 +172,10 @@ def check(wanted: Selection) -> None:
         raise UsageError("--on-failure keep and --clock wall exclude each other: time is measured with one VM at a time.")
     if wanted.on_failure not in ("", *ON_FAILURE):
         raise UsageError(f"--on-failure takes {' or '.join(ON_FAILURE)}, not '{wanted.on_failure}'.")
+    if wanted.cluster:
+        for option, given in (("--keep", wanted.keep), ("--on-failure", wanted.on_failure)):
+            if given:
+                raise UsageError(f"{option} and --cluster exclude each other: what it leaves would be on another host.")
     if wanted.boots < 0:
         raise UsageError(f"--boots has to be 1 or more, not {wanted.boots}.")
     if not 0 < wanted.loops <= _MOST_LOOPS:

@@ -18,7 +18,7 @@ from harness.stats.cost_steps import CostStep, CostSteps
 from harness.stats.first_failure import FirstFailure, Tally
 
 _SHOWED = {"no boot": "does not boot", "no build": "does not build"}
-_UNSAID = ("jobs",)
+_UNSAID = ("jobs", "cluster")
 """options of a selection that change nothing of what is seen"""
 Result = FirstFailure | CostSteps
 

@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("kernel patch rig")
     group.addoption("--rig-plan", type=Path, default=None, help="what to run (default: what `invoke build` built last)")
     group.addoption("--rig-run", type=Path, default=None, help="the run's folder (default: a new one in results/)")
+    group.addoption("--rig-session", default="", help="name of the only session to run (default: all of the plan)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -136,7 +137,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Session
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order as the plan does, the boot before the tests; leave out the sessions that are done."""
+    """Order as the plan does, the boot before the tests; leave out the sessions that are done, and those not asked for."""
     sessions = {session.name: number for number, session in enumerate(config.stash[_PLAN].sessions)}
 
     def place(item: pytest.Item) -> tuple[int, int]:
@@ -144,7 +145,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         last = len(session.steps) if item.name.startswith("test_end") else -1
         return sessions[session.name], session.steps.index(step) if step else last
 
-    wanted = [item for item in items if _session(item).name not in config.stash[_DONE]]
+    done, only = config.stash[_DONE], config.option.rig_session
+    wanted = [item for item in items if (its := _session(item).name) not in done and only in ("", its)]
     config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
     items[:] = sorted(wanted, key=place)
 

@@ -66,18 +66,20 @@ def boot(wanted: Selection) -> None:
 def _test(wanted: Selection, resume: str | bool | None) -> None:
     """Run the suite, booting what is not up; compare, and write the report."""
     vms.sweep()
+    wanted = options.cluster(wanted)
     if not resume:
         shown.show_each(_outcomes(wanted))
-    elif msgspec.structs.replace(wanted, jobs=0) != Selection():
-        raise UsageError("--resume finishes a run as it was begun; of the other options only --jobs goes with it.")
+    elif msgspec.structs.replace(wanted, jobs=0, cluster="") != Selection():
+        raise UsageError("--resume finishes a run as it was begun; of the other options only --jobs and --cluster go with it.")
     else:
-        shown.show(pipeline.resume("" if resume is True else str(resume), wanted.jobs, shown.say))
+        name = "" if resume is True else str(resume)
+        shown.show(pipeline.resume(name, wanted.jobs, shown.say, cluster=options.scheduler(wanted)))
 
 
 def _outcomes(wanted: Selection) -> Iterator[Outcome]:
     """Yield the outcome of a run for each kernel base. All are built first."""
     for plan in _plans(wanted):
-        yield pipeline.test(plan, wanted.jobs, shown.command())
+        yield pipeline.test(plan, wanted.jobs, shown.command(), cluster=options.scheduler(wanted))
 
 
 test = options.boots(
@@ -124,7 +126,7 @@ watch = options.boots(options.selection_task(_watch, {"tree": "the kernel tree: 
 def sweep(wanted: Selection) -> None:
     """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
     vms.sweep()
-    shown.show_each(_outcomes(pipeline.sweeping(wanted)))
+    shown.show_each(_outcomes(pipeline.sweeping(options.cluster(wanted))))
 
 
 def _soak(wanted: Selection, hours: str | None, seed: str | None) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,14 @@ def test_a_process_is_stopped_by_its_state_also_without_control_groups(tmp_path:
     assert not process.stopped(7, host(tmp_path, "", {}))
     assert not process.stopped(7, host(tmp_path, "nothing of the kind\n0::/gone\n", {}))
     assert not process.stopped(8, tmp_path), "it has ended"
+
+
+@pytest.mark.parametrize("script", ["sleep 60", "trap '' TERM; echo ready; while :; do sleep 0.1; done"])
+def test_a_process_is_asked_to_end_and_then_is_ended(tmp_path: Path, script: str) -> None:
+    started = process.start(("sh", "-c", script), tmp_path / "log", keep=True, largest=1 << 20)
+    since = process.start_time(started.pid)
+    while "trap" in script and not (tmp_path / "log").read_text():
+        time.sleep(0.01)
+    process.terminate(started.pid, since, 0.5)
+    assert not process.alive(started.pid, since)
+    process.terminate(started.pid, since, 0.5)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -168,3 +169,17 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def test_a_command_that_is_attended_ends_as_it_wants(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    code = shell.attend(("sh", "-c", "echo said; echo too >&2; exit 3"), log=log, env=dict(os.environ), wanted=lambda: True)
+    assert code == 3
+    assert log.read_text() == "said\ntoo\n"
+
+
+def test_a_command_that_is_not_wanted_any_more_is_ended(tmp_path: Path) -> None:
+    began, answers = time.monotonic(), [True, False]
+    code = shell.attend(("sleep", "60"), log=tmp_path / "log", env=dict(os.environ), wanted=lambda: answers.pop(0))
+    assert code == -signal.SIGTERM
+    assert time.monotonic() - began < 30

@@ -178,7 +178,7 @@ def check_values(called: Sequence[ParserContext]) -> None:
     chosen = Selection()
     for call in called:
         given = {arg.attr_name or arg.name: arg.value for arg in call.args.values() if arg.value not in (None, False, "")}
-        if set(options.HELP) - set(options.OF_A_MODULE) <= {arg.attr_name or arg.name for arg in call.args.values()}:
+        if set(options.HELP) - {*options.OF_A_MODULE, "cluster"} <= {arg.attr_name or arg.name for arg in call.args.values()}:
             wanted = selection.refine(chosen, {name: value for name, value in given.items() if name in options.HELP})
             chosen = wanted if call.name == "select" else chosen
             for one in selection.each_kernel(wanted):

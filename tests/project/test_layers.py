@@ -16,6 +16,7 @@ from harness.model.matrix import load_machine, machine_names
 ORDER = (
     {"tasks"},
     {"commands"},
+    {"cluster"},
     {"runs"},
     {"suite"},
     {"report"},

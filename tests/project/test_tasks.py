@@ -17,7 +17,7 @@ from harness.stats.outcome import ExitCode
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("test", "--resume", "--boots", "2"), "of the other options only --jobs goes with it"),
+        (("test", "--resume", "--boots", "2"), "of the other options only --jobs and --cluster go with it"),
         (("test", "--resume"), "was interrupted"),
         (("test", "--resume", "nowhere"), "There is no run 'nowhere'"),
         (("sweep", "--tests", "all"), "--tests all has tests that are no sweep"),
@@ -92,6 +92,14 @@ from harness.stats.outcome import ExitCode
         (("test", "--dry-run", "--variant", "gap-tre"), "There is no variant 'gap-tre' for Linux 4.18"),
         (("sweep", "--dry-run", "--tests", "all"), "--tests all has tests that are no sweep"),
         (("try", "--dry-run"), "Which kernel tree has the edits? Name it with --tree"),
+        (("test", "--cluster", "nowhere"), "--cluster has to be the address of a scheduler such as tls://host:8786, not 'nowhere'"),
+        (("nightly", "--cluster", "tcp://10.0.0.7:8786"), "whoever reaches a port without TLS runs code there"),
+        (("test", "--cluster", "tls://a:1", "--keep"), "--keep and --cluster exclude each other"),
+        (("test", "--dry-run", "--cluster", "tls://a:1"), "--cluster has no meaning with --dry-run"),
+        (("select", "--cluster", "tls://a:1", "soak"), "--cluster goes with test, sweep and nightly alone"),
+        (("cluster.up", "--listen", "tcp://0.0.0.0:8786"), "whoever reaches a port without TLS runs code there"),
+        (("cluster.up", "--workers", "0"), "--workers has to be a whole number from 1"),
+        (("cluster.up", "--silence", "0"), "--silence has to be a number of at least 1 and at most 3600, not '0'"),
         (("build", "--boots", "many"), "--boots has to be a whole number, not 'many'"),
         (("build", "--boots", "0"), "--boots has to be a whole number from 1 to 2 to the power of 32, not '0'"),
         (("build", "--module", "/nowhere"), "--module takes a folder with the sources of a module, but /nowhere is not there"),

@@ -21,6 +21,7 @@ DONE = (
     "harness/report",
     "harness/suite",
     "harness/runs",
+    "harness/cluster",
     "harness/commands",
     "harness/tasks",
     "harness/text.py",

@@ -27,7 +27,7 @@ BUILD_ID, MODULE_BUILD_ID, INITRAMFS = "a1" * 20, "b2" * 20, "c3" * 32
 """of the kernel, module and initramfs that `plan` has"""
 FAKE = """\
 #!/bin/sh
-case "$*" in *-version*) exit ;; esac
+case "$*" in *-version*) echo "QEMU emulator of a test"; exit ;; esac
 pids={pids}
 echo $$ >> "$pids"
 for word; do

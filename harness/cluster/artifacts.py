@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Built folders that sessions need, by place and content: packed on the client, unpacked and verified on a worker's host."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import shutil
+import tarfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from harness import paths
+from harness.build import keys
+from harness.build.built import BuiltCell
+from harness.errors import RigError
+from harness.host import files
+
+_PART = 16 << 20
+"""bytes of a message: a folder of any size travels in such parts"""
+_LOCAL = "rootfs.json"
+"""name of a file that says where it lies on the host that made it"""
+
+
+class Artifact(msgspec.Struct, frozen=True):
+    """One folder of the cache."""
+
+    place: str
+    """relative to the cache"""
+    digest: str
+    """over the names and contents of its files"""
+
+
+def of_cell(built: BuiltCell) -> tuple[Artifact, ...]:
+    """Return what a VM of a cell needs: kernel, module and initramfs, and the keys that its guest knows."""
+    keys.ensure()
+    kernel = built.kernel
+    folders = (kernel.folder, kernel.module.parent, built.rootfs.image.parent, paths.cache() / "keys")
+    return tuple(Artifact(str(folder.relative_to(paths.cache())), _known(folder)) for folder in folders)
+
+
+def digest(folder: Path) -> str:
+    """Return a digest over the names and contents of the files in `folder`; empty if there is no such folder."""
+    if not folder.is_dir():
+        return ""
+    return files.digest(*(part for file in _files(folder) for part in (str(file.relative_to(folder)), files.file_sha256(file))))
+
+
+@functools.cache
+def _known(folder: Path) -> str:
+    return digest(folder)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file() and file.name != _LOCAL)
+
+
+def lacking(root: Path, wanted: Iterable[Artifact]) -> tuple[Artifact, ...]:
+    """Return those of `wanted` that the cache at `root` has not, or not as they should be."""
+    return tuple(each for each in wanted if digest(root / each.place) != each.digest)
+
+
+def parts(artifact: Artifact) -> Iterator[bytes]:
+    """Yield the folder of an artifact in this host's cache as an archive, in parts.
+
+    Raises RigError if it cannot be read.
+    """
+    folder = paths.cache() / artifact.place
+    packed = io.BytesIO()
+    try:
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for file in _files(folder):
+                archive.add(file, str(file.relative_to(folder)), recursive=False)
+    except OSError as error:
+        raise RigError(f"{folder} cannot be read: {error.strerror}; build again.") from error
+    content = packed.getbuffer()
+    for start in range(0, len(content), _PART):
+        yield bytes(content[start : start + _PART])
+
+
+def receive(root: Path, artifact: Artifact, sender: str, part: bytes, *, first: bool, last: bool) -> None:
+    """Take a part of an archive from `sender`, and after the last one put the folder in its place in the cache at `root`.
+
+    Raises RigError if it cannot be written, or is not what it should be.
+    """
+    held = root / "arriving" / f"{files.digest(sender, artifact.place)[:16]}.tar"
+    try:
+        held.parent.mkdir(parents=True, exist_ok=True)
+        with held.open("wb" if first else "ab") as file:
+            file.write(part)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            held.unlink()
+        raise RigError(f"{held} cannot be written: {error.strerror}.") from error
+    if last:
+        try:
+            _unpack(held, root / artifact.place, artifact)
+        finally:
+            held.unlink(missing_ok=True)
+
+
+def _unpack(archive: Path, target: Path, artifact: Artifact) -> None:
+    with files.locked(target), files.folder(target) as work:
+        try:
+            with tarfile.open(archive) as packed:
+                packed.extractall(work, filter="data")
+        except tarfile.TarError as error:
+            raise RigError(f"{artifact.place} did not arrive whole: {error}.") from error
+        if digest(work) != artifact.digest:
+            shutil.rmtree(work)
+            raise RigError(f"{artifact.place} did not arrive as it was sent: its digest is another.")

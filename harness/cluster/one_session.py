@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Program that runs one session of a client's plan on a worker's host; its argument is the session's folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from harness import paths
+from harness.build import plugin
+from harness.build.built import BuiltCell
+from harness.cluster import task
+from harness.cluster.task import PLAN, RUN, TASK, Task
+from harness.errors import RigError
+from harness.suite import calling, plan
+from harness.suite.plan import Plan
+from harness.vm import accel, vms
+
+
+def run(folder: Path) -> None:
+    """Run the session of `folder`, whose run's folder gets its records; RigError if it does not come to its end."""
+    mine = msgspec.json.decode((folder / TASK).read_bytes(), type=Task)
+    planned = at_home(task.moved(plan.load(folder / PLAN), Path(mine.cache), paths.cache()), mine.session)
+    task.named(planned, mine.session)
+    plan.save(planned, folder / "plan.json")
+    shown = calling.Stopped()
+    vms.sweep()  # those of a worker that was killed
+    try:
+        words = [*calling.arguments(folder / "plan.json", folder / RUN, task.REPORT_LOG), "--rig-session", mine.session]
+        code = pytest.main(words, plugins=[shown])
+    finally:
+        vms.stop_own()
+    if shown.stopped:
+        raise RigError(shown.stopped)
+    if code not in calling.GOOD:
+        raise RigError(f"pytest ended with {pytest.ExitCode(code).name}.")
+
+
+def at_home(planned: Plan, session: str) -> Plan:
+    """Return a plan whose cell of `session` has what this host has: its accelerator, and the plugin for its QEMU."""
+    cell = task.named(planned, session).built.cell
+    return msgspec.structs.replace(planned, cells=tuple(_own(of) if of.cell == cell else of for of in planned.cells))
+
+
+def _own(of: BuiltCell) -> BuiltCell:
+    accelerator = accel.choose(of.cell.machine, of.kernel.image, of.rootfs)
+    found = plugin.build(of.cell.machine.qemu.binary).file if of.plugin else None
+    return msgspec.structs.replace(of, accelerator=accelerator, plugin=found)
+
+
+if __name__ == "__main__":
+    try:
+        run(Path(sys.argv[1]))
+    except RigError as error:
+        sys.exit(str(error))

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Functions that a worker runs: they say what its host is, take artifacts, and run one session in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from distributed import get_worker
+from distributed.core import Status
+
+from harness import paths
+from harness.cluster import artifacts, revision, task
+from harness.cluster.artifacts import Artifact
+from harness.cluster.revision import Facts
+from harness.cluster.task import PLAN, RUN, TASK, Answer, Begun, Task
+from harness.errors import RigError
+from harness.host import files, shell
+
+LOADED = revision.revision()
+"""the rig that this process has loaded; its files may have changed since"""
+_LOG = "session.log"
+_UNWANTED = "the client does not want it any more"
+
+
+class Host(msgspec.Struct, frozen=True):
+    """Description of a worker's host."""
+
+    name: str
+    facts: Facts
+    boot: str
+    """identity of the host's boot; workers that have the same one are on the same host"""
+
+
+def host(binaries: list[str]) -> bytes:
+    """Return the host as JSON; `binaries` are the QEMUs that are asked for."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return msgspec.json.encode(Host(socket.gethostname(), _facts(binaries), boot))
+
+
+def _facts(binaries: list[str]) -> Facts:
+    now = revision.facts(binaries)
+    return now if now.revision == LOADED else msgspec.structs.replace(now, revision=f"{LOADED}, by now {now.revision}")
+
+
+def lacking(client: str, wanted: bytes) -> bytes:
+    """Return which of the artifacts `wanted` the worker has not for `client`; both as JSON."""
+    return msgspec.json.encode(artifacts.lacking(_root(client), msgspec.json.decode(wanted, type=tuple[Artifact, ...])))
+
+
+def receive(client: str, artifact: bytes, part: bytes, first: bool, last: bool) -> str:
+    """Take a part of an artifact of `client`; return why that was not possible, in one sentence."""
+    try:
+        wanted = msgspec.json.decode(artifact, type=Artifact)
+        artifacts.receive(_root(client), wanted, client, part, first=first, last=last)
+    except RigError as error:
+        return str(error)
+    return ""
+
+
+def run(asked: bytes, plan: bytes) -> bytes:
+    """Run a session and return the answer as MessagePack; a session whose client went away is ended."""
+    mine = msgspec.json.decode(asked, type=Task)
+    worker = get_worker()
+    name = str(worker.name)
+    if refused := revision.refusal(mine.facts, _facts(list(mine.facts.qemu)), name):
+        return _packed(Answer(name, refused=refused))
+    if lacks := artifacts.lacking(_root(mine.client), mine.artifacts):
+        return _packed(Answer(name, lacks=lacks))
+    worker.log_event(task.topic(mine.run), msgspec.to_builtins(Begun(mine.session, name)))
+    try:
+        return _packed(Answer(name, files=session(mine, plan, _root(mine.client), _wanted())))
+    except (RigError, OSError) as error:
+        return _packed(Answer(name, failed=f"{name}: {error}"))
+
+
+def session(mine: Task, plan: bytes, root: Path, wanted: Callable[[], bool]) -> dict[str, bytes]:
+    """Run a session with the cache `root`, and return the files of its run's folder by name.
+
+    It is ended as soon as `wanted` returns False. Raises RigError if it does not come to its end.
+    """
+    with files.scratch(root / "sessions") as folder:
+        own = folder / RUN
+        own.mkdir()
+        for log in mine.logs:  # a log of this session gets another name
+            (own / log).touch()
+        files.write(folder / PLAN, plan)
+        files.write(folder / TASK, msgspec.json.encode(mine))
+        env = {**os.environ, "RIG_CACHE": str(root), "RIG_PATIENCE": mine.patience}
+        command = (sys.executable, "-m", "harness.cluster.one_session", folder)
+        code = shell.attend(command, log=folder / _LOG, env=env, wanted=wanted)
+        if not wanted():
+            raise RigError(f"{mine.session} was ended: {_UNWANTED}.")
+        if code:
+            last = (folder / _LOG).read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            raise RigError(f"{mine.session} ended with exit code {code}: {last[0]}")
+        return {file.name: file.read_bytes() for file in sorted(own.iterdir()) if file.is_file() and file.name not in mine.logs}
+
+
+def _wanted() -> Callable[[], bool]:
+    """Return what tells whether the task of this thread is still wanted: its client and its scheduler are there."""
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def wanted() -> bool:
+        state = worker.state.tasks.get(key)
+        return worker.status is Status.running and state is not None and state.state in ("executing", "long-running", "resumed")
+
+    return wanted
+
+
+def _root(client: str) -> Path:
+    return paths.cache() / "clients" / client
+
+
+def _packed(answer: Answer) -> bytes:
+    return msgspec.msgpack.encode(answer)

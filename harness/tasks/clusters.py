@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tasks about a cluster: cluster.up, cluster.status, cluster.down."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+from invoke.tasks import task
+from rich.table import Table
+
+from harness.cluster import address
+from harness.commands import options
+from harness.model.selection import number, whole
+from harness.tasks import shown
+
+_LISTEN, _SILENCE = "tls://127.0.0.1:8786", 30.0
+_LONGEST = 3600.0
+"""seconds of a silence"""
+
+
+@task(
+    help={
+        "workers": "workers to start on this host, each with a cache and a share of the cores of its own (default: 1)",
+        "listen": f"address at which the scheduler listens; plain tcp:// only on this host (default: {_LISTEN})",
+        "silence": f"seconds without a word after which a worker counts as lost (default: {_SILENCE:g})",
+    },
+    auto_shortflags=False,
+)
+def cluster_up(_: Context, workers: str = "", listen: str = "", silence: str = "") -> None:
+    """Start a scheduler and workers, to which --cluster hands sessions."""
+    with options.errors():
+        many = whole("workers", workers, least=1) if workers else 1
+        place = address.read(listen or _LISTEN, "--listen")
+        seconds = number("silence", silence, least=1, most=_LONGEST) if silence else _SILENCE
+        from harness.commands import cluster  # its library is an extra
+
+        state = cluster.up(cluster.Wish(many, place, seconds), shown.say)
+        shown.say(f"The cluster is up: --cluster {state.address}, or RIG_CLUSTER={state.address}")
+
+
+@task
+def cluster_status(_: Context) -> None:
+    """Show the scheduler and the workers that were started from this host."""
+    with options.errors():
+        from harness.commands import cluster
+
+        standing = cluster.status()
+        if not standing:
+            shown.say("No cluster is up.")
+            return
+        shown.say(f"Scheduler {standing.state.address}: {standing.trouble or f'its pages are at {standing.pages}'}")
+        table = Table("worker", "address", "cores", "MiB", "sessions", box=None)
+        for member in standing.members:
+            table.add_row(member.name, member.address, str(member.cores), str(member.memory), str(member.busy))
+        lost = {worker.name for worker in standing.state.workers} - {member.name for member in standing.members}
+        for name in sorted(lost):
+            table.add_row(name, "is not there", "", "", "")
+        shown.CONSOLE.print(table)
+
+
+@task
+def cluster_down(_: Context) -> None:
+    """End the scheduler and the workers that were started from this host; what they run is lost."""
+    with options.errors():
+        from harness.commands import cluster
+
+        shown.say(f"{cluster.down()} processes ended.")
+
+
+OF_CLUSTERS = {"up": cluster_up, "status": cluster_status, "down": cluster_down}
+"""the tasks whose names begin with ``cluster.``"""
