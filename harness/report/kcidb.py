@@ -36,7 +36,7 @@ _Object = dict[str, Any]
 
 
 class Kcidb(msgspec.Struct, frozen=True):
-    """What an export to KernelCI is made of."""
+    """The parts of an export to KernelCI."""
 
     summary: Summary
     results: Sequence[Result]
