@@ -91,7 +91,8 @@ int vmt_leftovers_check(const struct vmt_leftovers *before, char *reason)
 		return leak(reason, "%lu areas of vm_map_ram() are left",
 			    left.mapped - before->mapped);
 	objects = left.objects - before->objects;
-	if (objects > KEPT_AT_ALL + num_possible_cpus())
+	/* Of 32 bits an unsigned number would make a large one of less than none. */
+	if (objects > KEPT_AT_ALL + (long)num_possible_cpus())
 		return leak(reason,
 			    "%ld objects of areas that are neither free nor busy",
 			    objects);

@@ -61,19 +61,34 @@ static bool is_node(const struct vmt_node *node)
 	return is_list(&node->busy.head) && is_list(&node->lazy.head);
 }
 
-void vmt_find_nodes(struct vmt_area_list *list)
+/*
+ * With 32 bits there is one node, a variable whose name says little: the
+ * compiler knows it, and keeps neither the pointer to it nor, maybe, the number.
+ */
+static struct vmt_node *look_up_nodes(unsigned int *nr)
 {
 	struct vmt_node **first = (void *)vmt_lookup("vmap_nodes");
-	const unsigned int *nr = (void *)vmt_lookup("nr_vmap_nodes");
-	unsigned int i;
+	const unsigned int *counted = (void *)vmt_lookup("nr_vmap_nodes");
 
-	if (!first || !nr || *nr > VMT_MAX_PARTS)
+	*nr = counted ? *counted : 1;
+	if (first)
+		return counted ? *first : NULL;
+	return *nr == 1 ? (void *)vmt_lookup("single") : NULL;
+}
+
+void vmt_find_nodes(struct vmt_area_list *list)
+{
+	struct vmt_node *first;
+	unsigned int i, nr;
+
+	first = look_up_nodes(&nr);
+	if (!first || nr > VMT_MAX_PARTS)
 		return;
-	for (i = 0; i < *nr; i++)
-		if (!is_node(&(*first)[i]))
+	for (i = 0; i < nr; i++)
+		if (!is_node(&first[i]))
 			return;
-	nodes = *first;
-	nr_nodes = *nr;
+	nodes = first;
+	nr_nodes = nr;
 	shrink_pools = (void *)vmt_lookup("vmap_node_shrink_scan");
 	for (i = 0; i < nr_nodes; i++)
 		list->part[list->nr++] = (struct vmt_area_part){

@@ -10,10 +10,13 @@
 
 /* What the kernel itself calls when it finds no space, where it has that. */
 static void (*reclaim_all)(void);
+/* NULL is all zones. */
+static void (*drain_lists)(void *zone);
 
 void vmt_find_reclaim(void)
 {
 	reclaim_all = (void *)vmt_lookup("reclaim_and_purge_vmap_areas");
+	drain_lists = (void *)vmt_lookup("drain_all_pages");
 }
 
 /*
@@ -37,6 +40,16 @@ void vmt_settle_blocks(void)
 	if (reclaim_all)
 		reclaim_all();
 	vmt_settle();
+}
+
+/*
+ * CPUs keep pages that were freed, in later kernels thousands, which do not
+ * count as free meanwhile. This gives them back.
+ */
+void vmt_settle_pages(void)
+{
+	if (drain_lists)
+		drain_lists(NULL);
 }
 
 /* With settle=0 a pass goes on from the state that earlier ones left. */

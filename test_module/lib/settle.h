@@ -6,6 +6,7 @@
 void vmt_find_reclaim(void);
 void vmt_settle(void);
 void vmt_settle_blocks(void);
+void vmt_settle_pages(void);
 void vmt_settle_if_asked(void);
 
 #endif /* VMALLOC_TEST_SETTLE_H */

@@ -25,6 +25,7 @@
 #include "checks/pattern.h"
 #include "lib/fail.h"
 #include "lib/rng.h"
+#include "lib/settle.h"
 #include "lib/slab.h"
 #include "lib/symbols.h"
 #include "lib/timer.h"
@@ -79,6 +80,7 @@ static unsigned long free_pages_now(void)
 {
 	struct sysinfo info;
 
+	vmt_settle_pages();
 	si_meminfo(&info);
 	return info.freeram + vmt_slab_unreclaimable() / PAGE_SIZE;
 }

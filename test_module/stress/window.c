@@ -28,8 +28,17 @@
 /* The space in which windows of random places begin, or what there is. */
 #define SPACE		((unsigned long)SZ_32M)
 
-/* There may be but 64 KiB between the range and what comes after it. */
+/*
+ * There may be but 64 KiB between the range and what comes after it. In later
+ * kernels of 32-bit Arm the device tree follows at once. Nobody tells the
+ * allocator, which gives that place away to who asks for it.
+ */
 #define BEYOND		8
+#ifdef FDT_FIXED_BASE
+#define BEYOND_END	0
+#else
+#define BEYOND_END	BEYOND
+#endif
 
 #define MAX_REPEATS	3
 
@@ -90,7 +99,9 @@ static void draw_window(struct vmt_rng *rng, enum kind kind,
 		break;
 	case STRADDLE_END:
 		r->start = VMT_RANGE_END - pages_below(rng, BEYOND);
-		r->end = VMT_RANGE_END + pages_below(rng, BEYOND);
+		r->end = VMT_RANGE_END;
+		if (BEYOND_END)
+			r->end += pages_below(rng, BEYOND_END);
 		break;
 	case FROM_BELOW:
 	case ALIGNED:
