@@ -91,7 +91,7 @@ int vmt_leftovers_check(const struct vmt_leftovers *before, char *reason)
 		return leak(reason, "%lu areas of vm_map_ram() are left",
 			    left.mapped - before->mapped);
 	objects = left.objects - before->objects;
-	/* Of 32 bits an unsigned number would make a large one of less than none. */
+	/* Unsigned, with 32 bits, less than none would be very many. */
 	if (objects > KEPT_AT_ALL + (long)num_possible_cpus())
 		return leak(reason,
 			    "%ld objects of areas that are neither free nor busy",

@@ -24,8 +24,8 @@ void vmt_ktap_holes(const struct vmt_thread *t, unsigned long holes,
 void vmt_ktap_space(const struct vmt_thread *t, u64 ops, u64 held, u64 span);
 
 /*
- * Says what a test does, as the vmalloc range is small, ", in place of " what it
- * does in a large one: once, however many threads and samples it has. To be
+ * Says what a test does, as the vmalloc range is small, ", in place of " what
+ * it does in a large one: once, however many threads and samples it has. To be
  * called at its start.
  */
 __printf(2, 3)

@@ -62,8 +62,8 @@ static bool is_node(const struct vmt_node *node)
 }
 
 /*
- * With 32 bits there is one node, a variable whose name says little: the
- * compiler knows it, and keeps neither the pointer to it nor, maybe, the number.
+ * With 32 bits there is one node, a variable whose name says little. The
+ * compiler knows it, and keeps neither the pointer nor, maybe, the number.
  */
 static struct vmt_node *look_up_nodes(unsigned int *nr)
 {

@@ -179,8 +179,10 @@ int first_fit_test(struct vmt_thread *t)
 		return vmt_skip(t, "address space takes memory here");
 	err = vmt_slice(t, &base);
 	if (vmt_unit() < SZ_1G)
-		vmt_ktap_scaled(t, "aligned holes of %lu KiB, in place of %lu KiB",
-				BLOCK / SZ_1K, SZ_1G / (8UL * NR_UNITS) / SZ_1K);
+		vmt_ktap_scaled(t,
+				"aligned holes of %lu KiB, in place of %lu KiB",
+				BLOCK / SZ_1K,
+				SZ_1G / (8UL * NR_UNITS) / SZ_1K);
 	began = ktime_get_ns();
 	for (i = 0; i < t->loops && !err; i++)
 		err = vmt_free_vast_area(t, 2) ?:

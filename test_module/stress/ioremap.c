@@ -158,7 +158,8 @@ int ioremap_test(struct vmt_thread *t)
 	if (!nothing_is_there())
 		return vmt_skip(t, "there is memory from %llx on", NOWHERE);
 	if (!large_fit())
-		vmt_ktap_scaled(t, "windows of %lu KiB at most, in place of %lu KiB and some of 2 GiB",
+		vmt_ktap_scaled(t,
+				"windows of %lu KiB at most, in place of %lu KiB and some of 2 GiB",
 				max_size() / SZ_1K, MAX_SIZE / SZ_1K);
 	windows = kcalloc(NR_WINDOWS, sizeof(*windows), GFP_KERNEL);
 	if (!windows)

@@ -71,7 +71,8 @@ int lazy_pages_test(struct vmt_thread *t)
 		return vmt_skip(t, "vmap_lazy_nr was not found");
 
 	if (distance() < PMD_SIZE)
-		vmt_ktap_scaled(t, "pages aligned to %lu KiB, in place of %lu KiB",
+		vmt_ktap_scaled(t,
+				"pages aligned to %lu KiB, in place of %lu KiB",
 				distance() / SZ_1K, PMD_SIZE / SZ_1K);
 	began = ktime_get_ns();
 	for (i = 0; i < vmt_params.loops && !err; i++)

@@ -136,7 +136,8 @@ int vmt_ground_init(struct vmt_ground *g, struct vmt_thread *t)
 	};
 	g->end = g->start + g->nr_holes * PERIOD;
 	if (g->nr_holes < MAX_HOLES)
-		vmt_ktap_scaled(t, "%lu holes and a backlog of %lu areas, in place of %lu and %lu",
+		vmt_ktap_scaled(t,
+				"%lu holes and a backlog of %lu areas, in place of %lu and %lu",
 				g->nr_holes, g->nr_freed, MAX_HOLES,
 				4 * vmt_lazy_max_pages());
 	g->areas = kvcalloc(g->nr_holes + 1 + MAX_FILLS, sizeof(*g->areas),
