@@ -40,9 +40,11 @@ BOOTS = 6
 @pytest.fixture
 def up(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, results: Path) -> Iterator[daemons.State]:
     """A cluster of two workers."""
-    monkeypatch.setenv("RIG_CACHE", str(tmp_path_factory.mktemp("c") / "cache"))
+    cache = tmp_path_factory.mktemp("c") / "cache"
+    monkeypatch.setenv("RIG_CACHE", str(cache))
     monkeypatch.delenv("RIG_CLUSTER", raising=False)
     yield cluster.up(cluster.Wish(2, Address("tls", "127.0.0.1", free_port()), 5.0), lambda _: None)
+    monkeypatch.setenv("RIG_CACHE", str(cache))  # a test may have gone to another one
     cluster.down()
 
 
