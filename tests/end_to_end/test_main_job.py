@@ -146,6 +146,11 @@ def test_series_that_warns_is_a_finding(has_series: None) -> None:
     assert "warns: BROKEN - 1 cause: " in done.stdout
     assert "FINDING: warns on x86_64: " in done.stdout
     assert "WARNING at " in done.stdout
+    (patch,) = (BROKEN / "warns").glob("*.patch")
+    line = 1 + patch.read_text().splitlines().index("+\tWARN_ON_ONCE(addr);")
+    place = f"file={patch.relative_to(paths.PROJECT)},line={line},"
+    annotations = rig("export", "latest", "--format", "github").stdout.splitlines()
+    assert [each for each in annotations if each.startswith(f"::error {place}title=warns%3A warning in vfree::")], annotations
 
 
 def test_fallback_is_forbidden_by_naming_a_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

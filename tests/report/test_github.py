@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.model.clock import Clock
 from harness.model.summary import InPatch
 from harness.report import github, summary
 from harness.report.contents import Content
@@ -108,6 +109,21 @@ def test_the_page_has_the_exit_code_and_the_report() -> None:
     page = github.page(made, mail(records))
     assert page.startswith("## 20260102-030405-abcd: exit code 2, an unexpected finding")
     assert content.BROKEN in " ".join(page.replace("\\", "").split())
+
+
+def test_the_page_of_ten_thousand_results_is_cut_off_where_github_stops_reading() -> None:
+    tests = [f"test_{number}" for number in range(10_000)]
+    results = tuple(make.result("failed", clock=Clock.WALL, test=test, reason="ü failed") for test in tests)
+    findings = tuple(make.finding(test=test, title=f"ü in {test}", fingerprint=test) for test in tests)
+    records = Content(make.provenance(planned=10_000), results=results, findings=findings)
+    whole = mail(records)
+    assert len(whole) > github.LARGEST
+    made = summary.of(records, 2, Places(), [])
+    page = github.page(made, whole).encode()
+    assert github.LARGEST - 200 < len(page) <= github.LARGEST
+    assert page.startswith(b"## 20260102-030405-abcd: exit code 2")
+    assert page.endswith(b"(The summary is cut off here; the report has all of it.)\n")
+    assert len(annotated(records)) == 10
 
 
 @pytest.mark.parametrize("text", ["ü" * (1 << 20), "x" * (1 << 20), "x" * ((1 << 20) - 1), "\ud800"])
