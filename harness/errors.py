@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class RigError(Exception):
     """The rig could not do its work.
@@ -15,12 +17,26 @@ class UsageError(RigError):
     """Something the user asked for or supplied cannot be used."""
 
 
+class SeriesRefused(UsageError):
+    """A series cannot be read whole, or does not apply."""
+
+    def __init__(self, message: str, patch: str = "", hunk: str = "", source: str = "", variant: str = "") -> None:
+        """Store the name of the patch and its `hunk` that does not match, as far as there is one, and the commit of the source."""
+        super().__init__(message)
+        self.patch, self.hunk, self.source, self.variant = patch, hunk, source, variant
+
+
 class SourceUnavailable(RigError):
     """The kernel's source cannot be had on this machine."""
 
 
 class BuildError(RigError):
     """A kernel, a module or a root filesystem did not build."""
+
+    def __init__(self, message: str, cell: str = "", log: Path | None = None, commit: str = "") -> None:
+        """Store the name of the cell whose kernel it is, the log of the compiler, and the commit of the patched source."""
+        super().__init__(message)
+        self.cell, self.log, self.commit = cell, log, commit
 
 
 class Interrupted(KeyboardInterrupt):

@@ -155,7 +155,7 @@ class KernelBuild(msgspec.Struct, frozen=True):
         self.configure(log)
         count = buildlog.Count(self.say, folder / "objects")
         if self._follow(self.compiling, log, count):
-            raise BuildError(f"{cell.name}: the kernel does not build: {buildlog.first_error(log)}; the whole log is {log}.")
+            raise self._failed("the kernel does not build", log, buildlog.first_error(log))
         count.keep()
         if not git.is_at(self.tree, self.patched.commit):
             raise BuildError(
@@ -191,13 +191,12 @@ class KernelBuild(msgspec.Struct, frozen=True):
         self.say("configuring")
         files.write(self.wanted, kconfig.render(self.asked))
         if self._follow(self.configuring, log):
-            raise BuildError(
-                f"{self.cell.name}: the kernel cannot be configured: {buildlog.first_error(log)}; the whole log is {log}."
-            )
+            raise self._failed("the kernel cannot be configured", log, buildlog.first_error(log))
         if missing := unknown_symbols.refused(self.base, self.asked, self.folder / ".config", self.patched.commit):
             raise BuildError(
                 f"{self.cell.name}: Kconfig did not take all of qemu_configs/kconfig: {'; '.join(missing)}."
-                f" Also set the symbols that it depends on, or remove it{self._own_fragment}."
+                f" Also set the symbols that it depends on, or remove it{self._own_fragment}.",
+                self.cell.name,
             )
 
     @property
@@ -273,10 +272,15 @@ class KernelBuild(msgspec.Struct, frozen=True):
         log.unlink(missing_ok=True)
         if self._follow(self.making_module(source, work), log):
             error = buildlog.first_error(log).replace(f"{work}/", "")  # which is gone by now; the user's file has the same name
-            raise BuildError(f"{self.cell.name}: {source.called} does not build: {error}; the whole log is {log}.")
+            raise self._failed(f"{source.called} does not build", log, error)
         shutil.copy(log, work / "build.log")
         for module in sorted(work.glob("*.ko")):
             modules.strip(self.cell.machine, module)
+
+    def _failed(self, what: str, log: Path, error: str) -> BuildError:
+        """Return the error to raise for a build whose `log` ends with the line `error`."""
+        words = f"{self.cell.name}: {what}: {error}; the whole log is {log}."
+        return BuildError(words, self.cell.name, log, self.patched.commit)
 
     def _follow(self, command: Command, log: Path, line: Line | None = None) -> int:
         return shell.follow(command.words, log=log, env={**self.environment, **command.env}, pass_fds=self.jobs.fds, line=line)

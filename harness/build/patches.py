@@ -6,20 +6,20 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from harness.build import git, series
 from harness.build.kernel_tree import Tree
 from harness.build.series import Patch, Series
-from harness.errors import UsageError
+from harness.errors import SeriesRefused, UsageError
 from harness.model.matrix import Variant
 
 _DIFF = re.compile(r"^diff --git a/(\S+) b/(\S+)$")
 _NULL = "0" * 40
 _INDEX = re.compile(r"^index ([0-9a-f]+)\.\.([0-9a-f]+)")
-_HUNK = re.compile(r"^@@ -(\d+)(?:,\d+)? \+(\d+)")
+_HUNK = re.compile(r"^@@ -(?P<old>\d+)(?:,(?P<less>\d+))? \+(?P<new>\d+)(?:,(?P<more>\d+))?")
 _LINK = "120000"
 """git's mode of a symbolic link"""
 _GONE = "D"
@@ -73,10 +73,16 @@ def _read(variant: Variant) -> Series:
 def apply(source: Tree, variant: Variant) -> Patched:
     """Return the commit of `source` with the patches of `variant` on top.
 
-    Raises UsageError naming the patch, the file and the hunk that does not apply, or the path that leads out of the
+    Raises SeriesRefused naming the patch, the file and the hunk that does not apply, or the path that leads out of the
     tree. A failure changes nothing.
     """
-    return put(source, _read(variant))
+    try:
+        return put(source, _read(variant))
+    except SeriesRefused as refused:
+        refused.variant = variant.name
+        raise
+    except UsageError as error:
+        raise SeriesRefused(str(error), source=source.commit, variant=variant.name) from error
 
 
 def put(source: Tree, wanted: Series) -> Patched:
@@ -89,7 +95,8 @@ def put(source: Tree, wanted: Series) -> Patched:
             try:
                 _take(patch, env)
             except _Refused as refused:
-                raise UsageError(_explain(patch, refused, env)) from refused
+                why, hunk = _explain(patch, refused, env)
+                raise SeriesRefused(why, patch.name, hunk, source.commit) from refused
             notes += _differing(patch, "makes", {c.path: c.after for c in named}, env)
             before, commit = commit, git.commit(git.run("write-tree", env=env), patch.name, commit)
             files.append(_files(patch, before, commit))
@@ -149,23 +156,25 @@ def _differing(patch: Patch, verb: str, blobs: dict[str, str], env: dict[str, st
     return notes
 
 
-def _explain(patch: Patch, refused: _Refused, env: Mapping[str, str]) -> str:
+def _explain(patch: Patch, refused: _Refused, env: Mapping[str, str]) -> tuple[str, str]:
+    """Return why git did not take a patch, and the hunk that does not match; empty if none is to blame."""
     output = str(refused)
     if _fits(msgspec.structs.replace(patch, strip=0), env):
-        return f"{patch.name} does not apply: its paths have no a/ and b/; name it in a `series` file as '{patch.name} -p0'."
+        return f"{patch.name} does not apply: its paths have no a/ and b/; name it in a `series` file as '{patch.name} -p0'.", ""
     if _fits(msgspec.structs.replace(patch, reverse=not patch.reverse), env):
-        return f"{patch.name} does not apply: it undoes what is not there, or does what is there already; nothing was changed."
+        return f"{patch.name} does not apply: it undoes what is not there, or does what is there already; nothing was changed.", ""
     flowed = "its mail is format=flowed, which changes blanks, so have it sent by git send-email; " if patch.mail.flowed else ""
     failed = re.search(r"patch failed: (\S+):(\d+)", output)
     if failed:
-        hunk = _hunk_number(patch, failed[1], failed[2])
-        what = f"hunk {hunk} of {failed[1]} (line {failed[2]}) does not match"
-        return f"{patch.name} does not apply: {what}; {flowed}nothing was changed."
+        number, hunk = _hunk(patch, failed[1], failed[2])
+        what = f"hunk {number} of {failed[1]} (line {failed[2]}) does not match"
+        return f"{patch.name} does not apply: {what}; {flowed}nothing was changed.", hunk
     outside = re.search(r"invalid path '(.*?)'|affected file '(.*?)' is beyond a symbolic link", output)
     if outside:
-        return f"{patch.name} is refused: it reaches outside of the source tree ({outside[1] or outside[2]}); nothing was changed."
+        where = outside[1] or outside[2]
+        return f"{patch.name} is refused: it reaches outside of the source tree ({where}); nothing was changed.", ""
     reason = output.split("error: ")[-1].strip()
-    return f"{patch.name} does not apply: {reason}; {flowed}nothing was changed."
+    return f"{patch.name} does not apply: {reason}; {flowed}nothing was changed.", ""
 
 
 def _fits(patch: Patch, env: Mapping[str, str]) -> bool:
@@ -176,15 +185,26 @@ def _fits(patch: Patch, env: Mapping[str, str]) -> bool:
     return True
 
 
-def _hunk_number(patch: Patch, path: str, line: str) -> int:
+def _hunk(patch: Patch, path: str, line: str) -> tuple[int, str]:
+    """Return the number of the hunk of `path` that begins at `line`, from 1, and its text; of none the last number."""
     number, inside = 0, False
-    for text in patch.data.decode(errors="replace").splitlines():
+    lines = patch.data.decode(errors="replace").splitlines()
+    for place, text in enumerate(lines):
         if start := _DIFF.match(text):
             inside, number = start[2] == path, 0
         elif text.startswith("+++ ") and not inside:
             inside, number = "/".join(text[4:].split("\t")[0].split("/")[patch.strip :]) == path, 0
         elif inside and (hunk := _HUNK.match(text)):
             number += 1
-            if hunk[2 if patch.reverse else 1] == line:
-                return number
-    return number
+            if hunk["new" if patch.reverse else "old"] == line:
+                return number, "\n".join((text, *_body(lines[place + 1 :], int(hunk["less"] or 1), int(hunk["more"] or 1))))
+    return number, ""
+
+
+def _body(lines: Sequence[str], old: int, new: int) -> Iterator[str]:
+    """Yield the lines of a hunk with so many lines before the patch and after it."""
+    for line in lines:
+        if old <= 0 and new <= 0:
+            return
+        old, new = old - (not line.startswith("+")), new - (not line.startswith("-"))
+        yield line

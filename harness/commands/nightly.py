@@ -26,7 +26,7 @@ from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.report import github, headlines, phrases
 from harness.report.markdown import escaped
-from harness.runs import history
+from harness.runs import failed_build, history
 from harness.runs.retention import LOG, Limits, Removed
 from harness.stats.baseline import Baseline, Gate, gate
 from harness.stats.outcome import ExitCode, Outcome, exit_code
@@ -54,6 +54,8 @@ class Parts(msgspec.Struct, frozen=True):
     say: Line
     audit: Callable[[Plan, Selection], Audit] | None = None
     """builds one cell again without any cache, and compares; None leaves it out"""
+    keep: Callable[[RigError, Selection, str], Path | None] = failed_build.keep
+    """keeps a build that failed in a folder, and returns that"""
     sweep: Callable[[], object] = vms.sweep
     running: Callable[[], Iterable[Vm]] = vms.running
     """the VMs that were left up before the night"""
@@ -67,7 +69,7 @@ class Parts(msgspec.Struct, frozen=True):
 def run(wanted: Selection, command: str, parts: Parts, limits: Limits | None = None) -> int:
     """Do a night's work and return its exit code; `command` is the one that repeats it.
 
-    All output is in nightly.log of the run's folder, or of results/ if the run was not begun.
+    All output is in nightly.log of the run's folder, or of that of the build that failed, or else of results/.
     At the end old nights' folders are removed, as far as `limits` ask for it.
     Errors of its parts are raised again, after the log and the summary have them.
     """
@@ -122,7 +124,12 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
     wanted = everything(wanted)
     cells.check(wanted)
     _take_down(parts)
-    planned = parts.build(wanted)
+    try:
+        planned = parts.build(wanted)
+    except RigError as error:
+        if folder := parts.keep(error, wanted, command):
+            transcript.move(folder / LOG)
+        raise
     outcome = parts.test(planned, wanted.jobs, command)
     transcript.move(outcome.run / LOG)
     parts.show(outcome)

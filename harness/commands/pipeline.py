@@ -239,7 +239,7 @@ def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
                     return
                 log = paths.cache() / "boot-failed" / f"{session.name}.serial.log"
                 files.write(log, died.log)
-                raise GuestDied(f"{died} Its console's log is {log}.", died.log) from died
+                raise GuestDied(f"{died} Its console's log is {log}.", died.log, cell=cell) from died
             if keep:
                 vm_pool.put_modules(Guest(machine.state.port, machine.pace, machine.time), session.built)
             machine.release()

@@ -13,8 +13,9 @@ from harness import paths, text
 from harness.errors import RigError
 from harness.model.run_folder import Run
 from harness.model.summary import Summary
+from harness.report import failed_build as reports
 from harness.report.summary import known
-from harness.runs import conclude, letters, patch_places, retention
+from harness.runs import conclude, failed_build, letters, patch_places, retention
 from harness.stats.headline import Word
 
 TOOL = "kernel-patch-rig"
@@ -57,12 +58,15 @@ def _answers(letter: bytes, url: str) -> Iterator[Answer]:
     if not identity:
         yield Answer(TOOL, "warn", "there is no Message-ID in what was handed over, by which runs are found")
         return
-    run, variant = _newest(identity)
-    if run is None:
+    folder, variant = _newest(identity)
+    if folder is None:
         again = f"invoke series.add {identity}; then select --variant stock,NAME build boot test"
         yield Answer(TOOL, "warn", "this series was not tested", details=_line(f"Test it: {again}"))
         return
-    made = conclude.judge(run).summary
+    if failed := failed_build.load(folder):
+        yield _of_failed(failed.summary, variant)
+        return
+    made = conclude.judge(Run(folder)).summary
     place = f"{url.rstrip('/')}/{made.run}/report.html" if url else ""
     yield _of(made, variant, place)
 
@@ -75,16 +79,23 @@ def _of(made: Summary, variant: str, url: str) -> Answer:
     return Answer(TOOL, status, _line(summary), url, known(made, variant))
 
 
-def _newest(identity: str) -> tuple[Run | None, str]:
-    """Return the newest run of the series with a mail of this Message-ID, and the variant with most of its patches."""
+def _of_failed(made: Summary, variant: str) -> Answer:
+    blamed = any(failure.variant == variant for failure in made.failures)
+    summary = reports.title(made) if blamed else f"{made.run} did not test it: {reports.title(made)}"
+    return Answer(TOOL, "fail" if blamed else "warn", _line(summary), details=reports.mail(made))
+
+
+def _newest(identity: str) -> tuple[Path | None, str]:
+    """Return the newest folder of the series with a mail of this Message-ID, and the variant with most of its patches."""
     seen: dict[Path, frozenset[str]] = {}
-    for folder in reversed(retention.folders(paths.RESULTS)):
-        run = Run(folder)
-        for variant, path in sorted(patch_places.series(run).items(), key=lambda item: "@" in item[0]):
+    for folder in sorted((*retention.folders(paths.RESULTS), *retention.failed_builds(paths.RESULTS)), reverse=True):
+        failed = failed_build.load(folder)
+        of_folder = failed.series if failed else patch_places.series(Run(folder))
+        for variant, path in sorted(of_folder.items(), key=lambda item: "@" in item[0]):
             if path not in seen:
                 seen[path] = letters.identities(path)
             if identity in seen[path]:
-                return run, variant
+                return folder, variant
     return None, ""
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The outcome of a run for programs: summary.json, from which the formats of CI services are made."""
+"""The outcome of a run, or of a build that failed, for programs: summary.json, from which the formats of CI services are made."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ VERSION = 1
 
 
 class ExitStatus(msgspec.Struct, frozen=True):
-    """The exit code of `invoke test` and `invoke report` for a run."""
+    """The exit code of `invoke test` and `invoke report` for a run, of `invoke compare`, or of a build that failed."""
 
     code: int
     meaning: str
+    word: str
+    """``good``, ``rig-failed``, ``finding``, ``regression`` or ``build-failed``, whose code is that of ``rig-failed``"""
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -81,24 +83,53 @@ class VariantOutcome(msgspec.Struct, frozen=True):
 
 
 class CellOutcome(msgspec.Struct, frozen=True):
-    """A kernel that was booted."""
+    """A kernel that was booted, or was to be."""
 
     name: str
     machine: str
     variant: str
     profile: str
     kernel: str
-    """key of the kernel in the rig's cache"""
+    """key of the kernel in the rig's cache; empty where a build failed"""
 
 
 class InPatch(msgspec.Struct, frozen=True):
-    """The line of a patch that a kernel's report points to."""
+    """The line of a patch that a kernel's report or a compiler's error points to, or where a hunk begins that does not apply."""
 
     patch: str
     path: str
     """file of the patch relative to the project; empty if it lies elsewhere"""
     line: int
     """number in that file, from 1; 0 if it is not known"""
+
+
+class CompileError(msgspec.Struct, frozen=True):
+    """An error of the compiler."""
+
+    where: str
+    """``file:line`` in the kernel's source or the module's"""
+    text: str
+    patch: InPatch | None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """The reason for which there is no kernel to test."""
+
+    stage: str
+    """``series`` if one does not apply, ``build``, ``boot``, or ``rig`` for what has nothing to do with a series"""
+    variant: str
+    """empty for ``rig``"""
+    cell: str
+    """``machine/variant/profile``; empty if all cells of the variant are concerned"""
+    reason: str
+    """sentence that the rig ended with"""
+    patch: InPatch | None
+    """hunk that does not match; None where that is not the reason"""
+    errors: tuple[CompileError, ...]
+    excerpt: str
+    """that hunk, the compiler's errors, or the end of the console's log"""
+    log: str
+    """file in the folder with all that the build or the console said; empty if there is none"""
 
 
 class FoundCause(msgspec.Struct, frozen=True):
@@ -186,10 +217,12 @@ class BugOutcome(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """All that a program has to know of a run."""
+    """All that a program has to know of a run, of a comparison of two, or of a build that failed."""
 
     version: int
     run: str
+    before: str
+    """the other run, where two are compared; else empty"""
     rig: str
     """version and commit of the rig"""
     command: str
@@ -209,6 +242,8 @@ class Summary(msgspec.Struct, frozen=True):
     cells: tuple[CellOutcome, ...]
     results: dict[str, int]
     """number of results by outcome, of which all are there, also those with 0"""
+    failures: tuple[Failure, ...]
+    """of a build that failed; none of a run"""
     findings: tuple[FoundCause, ...]
     """the unexpected first, then the dismissed, then known bugs"""
     comparisons: tuple[Compared, ...]

@@ -16,6 +16,7 @@ from harness.build.mails import Mail
 from harness.errors import UsageError
 from harness.host import toml
 from harness.model.summary import Summary
+from harness.report import failed_build
 
 _POLICY = email.policy.default.clone(max_line_length=998, cte_type="7bit")
 _ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")
@@ -61,6 +62,8 @@ def _letter(summary: Summary, letters: Mapping[str, Mail], variant: str) -> Mail
 def _subject(summary: Summary, letter: Mail | None) -> str:
     if letter and letter.subject:
         return letter.subject if letter.reply else f"Re: {_line(letter.subject)}"
+    if summary.failures:
+        return _line(f"{failed_build.title(summary)} (kernel-patch-rig, {summary.run})")
     words = ", ".join(f"{each.name} {each.word}" for each in summary.variants if each.word) or "no headline"
     return _line(f"Linux {summary.kernel.release}: {words} (kernel-patch-rig, {summary.run})")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness import text
 from harness.model.records import Result
-from harness.model.summary import Compared, FoundCause, Summary
-from harness.report import findings, phrases
+from harness.model.summary import Compared, Failure, FoundCause, InPatch, Summary
+from harness.report import failed_build, findings, phrases
 from harness.report.markdown import escaped
 from harness.stats import cost
 from harness.stats.causes import reasons
@@ -34,6 +34,21 @@ def workflow_commands(summary: Summary, results: Sequence[Result]) -> str:
     warnings = [_command("warning", "note", note) for note in summary.notes]
     lines = [line for kind in (errors, warnings, notices) for line in _first(kind)]
     return "".join(f"{line}\n" for line in lines) or f"{_command('notice', 'kernel-patch-rig', summary.status.meaning)}\n"
+
+
+def of_failed(summary: Summary) -> str:
+    """Return a line for each annotation of a build that failed: at the hunk, or at each error of the compiler."""
+    lines = [line for failure in summary.failures for line in _failure(summary, failure)]
+    return "".join(f"{line}\n" for line in _first(lines))
+
+
+def _failure(summary: Summary, failure: Failure) -> Iterator[str]:
+    title = failed_build.title(summary)
+    if not failure.errors:
+        message = "\n\n".join(part for part in (failure.reason, failure.excerpt) if part)
+        yield _command("error", title, message, _at(summary, failure.patch, failure.variant))
+    for error in failure.errors:
+        yield _command("error", title, f"{error.where}: {error.text}", _at(summary, error.patch, failure.variant))
 
 
 def page(summary: Summary, mail: str) -> str:
@@ -79,9 +94,13 @@ def _failures(results: Sequence[Result]) -> Iterator[str]:
 
 def _place(summary: Summary, found: FoundCause) -> dict[str, str]:
     """Return the place of the patch's line; that of the series if no line is known, and none outside of the project."""
-    if found.patch and found.patch.path:
-        return {"file": found.patch.path, "line": str(found.patch.line)}
-    return _series(summary, found.variant)
+    return _at(summary, found.patch, found.variant)
+
+
+def _at(summary: Summary, patch: InPatch | None, variant: str) -> dict[str, str]:
+    if patch and patch.path:
+        return {"file": patch.path, "line": str(patch.line)}
+    return _series(summary, variant)
 
 
 def _series(summary: Summary, name: str) -> dict[str, str]:

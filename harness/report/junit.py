@@ -16,7 +16,8 @@ from xml.etree.ElementTree import Element, SubElement
 from harness.model import trouble
 from harness.model.matrix import variant_order
 from harness.model.records import Finding, Provenance, Result
-from harness.report import cases, phrases
+from harness.model.summary import Summary
+from harness.report import cases, failed_build, phrases
 from harness.stats.causes import Cause, causes
 
 _LINE = 300
@@ -40,6 +41,27 @@ def junit(provenance: Provenance, results: Sequence[Result], findings: Sequence[
         suite.attrib.update({name: str(count) for name, count in counts.items()})
         suite.set("time", f"{sum(one.seconds for one in made):.3f}")
         suite.set("timestamp", _xml(provenance.started))
+    return _written(root)
+
+
+def of_failed(summary: Summary) -> str:
+    """Return the file of a build that failed: a case for each cell, which is an error, or was skipped because another is."""
+    root = Element("testsuites", name=_xml(f"kernel-patch-rig: Linux {summary.kernel.release}"))
+    for cell in summary.cells:
+        suite = SubElement(root, "testsuite", name=_xml(cell.name), tests="1", failures="0")
+        case = SubElement(suite, "testcase", classname=_xml(cell.name), name=failed_build.CASE, time="0.000")
+        if why := failed_build.left_out(summary, cell):
+            SubElement(case, "skipped", type="skipped", message=_message(why))
+        else:
+            told = next(failure for failure in summary.failures if failed_build.concerns(failure, cell))
+            error = SubElement(case, "error", type=summary.status.word, message=_message(told.reason))
+            error.text = _xml("\n\n".join((told.reason, told.excerpt)))
+        suite.attrib.update(errors="0" if why else "1", skipped="1" if why else "0", time="0.000")
+        suite.set("timestamp", _xml(summary.times.started))
+    return _written(root)
+
+
+def _written(root: Element) -> str:
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.attrib[name]) for suite in root)))
     ElementTree.indent(root)

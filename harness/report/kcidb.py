@@ -17,7 +17,7 @@ from harness.errors import UsageError
 from harness.kernlog import excerpt
 from harness.model.matrix import load_machine, machine_names
 from harness.model.records import Finding, Result, Sample
-from harness.model.summary import CellOutcome, FoundCause, Summary, VariantOutcome
+from harness.model.summary import CellOutcome, Failure, FoundCause, Summary, VariantOutcome
 from harness.report import cases
 from harness.stats.causes import DIGITS, fingerprint
 
@@ -60,15 +60,36 @@ def kcidb(of: Kcidb) -> str:
     """Return the run as JSON. Tests that showed a cause are tied to its issue, whose id is the fingerprint."""
     told = _Telling(of)
     tests, incidents = told.tests()
-    data = {
-        "version": VERSION,
-        "checkouts": [told.checkout(variant) for variant in of.summary.variants if told.of(variant)],
-        "builds": [told.build(cell) for cell in of.summary.cells],
-        "tests": tests,
-        "issues": list(told.issues()),
-        "incidents": incidents,
-    }
-    return msgspec.json.format(msgspec.json.encode(data)).decode() + "\n"
+    return _encoded(
+        checkouts=[told.checkout(variant) for variant in of.summary.variants if told.of(variant)],
+        builds=[told.build(cell) for cell in of.summary.cells],
+        tests=tests,
+        issues=list(told.issues()),
+        incidents=incidents,
+    )
+
+
+def of_failed(of: Kcidb) -> str:
+    """Return a build that failed as JSON.
+
+    A series that does not apply is a checkout that is not valid, and a kernel that does not boot a test that failed. Of what the
+    rig itself failed in, nothing is told.
+    """
+    told = _Telling(of)
+    failed = {failure.variant: failure for failure in of.summary.failures if failure.stage != "rig"}
+    cells = {cell.name: cell for cell in of.summary.cells}
+    built = [failure for failure in failed.values() if failure.cell in cells]
+    return _encoded(
+        checkouts=[told.refused(variant, failed[variant.name]) for variant in of.summary.variants if variant.name in failed],
+        builds=[told.unbuilt(cells[failure.cell], failure) for failure in built],
+        tests=[told.unbooted(failure) for failure in built if failure.stage == "boot"],
+        issues=[],
+        incidents=[],
+    )
+
+
+def _encoded(**objects: Sequence[_Object]) -> str:
+    return msgspec.json.format(msgspec.json.encode({"version": VERSION, **objects})).decode() + "\n"
 
 
 class _Telling:
@@ -96,6 +117,33 @@ class _Telling:
         )
         known = bool(variant.patchset) or not variant.patches
         return {**made, "valid": True, **({"patchset_hash": variant.patchset} if known else {})}
+
+    def refused(self, variant: VariantOutcome, failure: Failure) -> _Object:
+        """Return the source of a variant with a failure."""
+        if failure.stage != "series":
+            return self.checkout(variant)
+        told = {"comment": failure.reason, "log_excerpt": failure.excerpt[:_EXCERPT]}
+        return {**self.checkout(variant), **{key: _without_nul(value) for key, value in told.items() if value}, "valid": False}
+
+    def unbuilt(self, cell: CellOutcome, failure: Failure) -> _Object:
+        """Return the kernel of a cell with a failure."""
+        if failure.stage == "boot":
+            return self.build(cell)
+        told = {"comment": failure.reason, "log_url": self._url(failure.log), "log_excerpt": failure.excerpt[:_EXCERPT]}
+        built = {key: value for key, value in self.build(cell).items() if key != "config_url"}
+        return {**built, **{key: _without_nul(value) for key, value in told.items() if value}, "status": "FAIL"}
+
+    def unbooted(self, failure: Failure) -> _Object:
+        """Return the boot of a kernel that did not come up."""
+        return self._made(
+            f"{failure.cell}/boot",
+            build_id=self._id(failure.cell),
+            path="boot",
+            status="FAIL",
+            comment=failure.reason,
+            log_url=self._url(failure.log),
+            log_excerpt=failure.excerpt[:_EXCERPT],
+        )
 
     def build(self, cell: CellOutcome) -> _Object:
         """Return a cell's kernel."""
@@ -171,7 +219,7 @@ class _Telling:
         return str(_without_nul(f"{self._told.origin}:{f'{self._run.run}/' if of_run else ''}{name}"))
 
     def _url(self, file: str) -> str:
-        return f"{self._told.url.rstrip('/')}/{text.in_url(file)}" if self._told.url else ""
+        return f"{self._told.url.rstrip('/')}/{text.in_url(file)}" if self._told.url and file else ""
 
 
 def _medians(samples: Sequence[Sample]) -> dict[tuple[object, ...], tuple[float, str]]:

@@ -10,8 +10,8 @@ from itertools import groupby
 from harness import text
 from harness.model.matrix import variant_order
 from harness.model.records import Finding, Result
-from harness.model.summary import Compared, Summary
-from harness.report import cases, phrases
+from harness.model.summary import CellOutcome, Compared, Summary
+from harness.report import cases, failed_build, phrases
 from harness.stats import cost
 from harness.stats.causes import causes
 
@@ -21,6 +21,8 @@ _GOOD = ("passed", "xfailed", "skipped", "dismissed")
 _TOLD = ("failed", "xfailed", "dismissed")
 _LINE = 300
 """characters of a line, so that one can be read in a log"""
+_Case = tuple[str, bool, str, list[str]]
+"""name, whether it is well, directive and diagnostics"""
 
 
 def ktap(summary: Summary, results: Sequence[Result], findings: Sequence[Finding]) -> str:
@@ -32,16 +34,42 @@ def ktap(summary: Summary, results: Sequence[Result], findings: Sequence[Finding
     groups = [(cell, [_case(one, showed[cases.place(one)]) for one in of]) for cell, of in groupby(ordered, key=cases.cell)]
     if compared := [_comparison(one) for one in summary.comparisons if one.variant]:
         groups.append(("comparison", compared))
-    lines = [_HEAD, f"1..{len(groups)}" if groups else "1..0 # SKIP no test has a result"]
+    return "\n".join((*_whole(groups), ending(summary))) + "\n"
+
+
+def of_failed(summary: Summary) -> str:
+    """Return the lines of a build that failed: a subtest for each cell."""
+    groups = [(cell.name, [_unbuilt(summary, cell)]) for cell in summary.cells]
+    return "\n".join((*_whole(groups), ending(summary))) + "\n"
+
+
+def ending(summary: Summary) -> str:
+    """Return the last line."""
+    return f"# exit code {summary.status.code}: {summary.status.meaning}"
+
+
+def _whole(groups: Sequence[tuple[str, Sequence[_Case]]]) -> Iterator[str]:
+    yield _HEAD
+    yield f"1..{len(groups)}" if groups else "1..0 # SKIP no test has a result"
     for number, (name, members) in enumerate(groups, 1):
-        lines += [_INDENT + line for line in _subtest(name, members)]
-        lines.append(_result(number, name, good=all(good for _, good, *_ in members)))
-    lines.append(f"# exit code {summary.status.code}: {summary.status.meaning}")
-    return "\n".join(lines) + "\n"
+        yield from _group(number, name, members)
 
 
-_Case = tuple[str, bool, str, list[str]]
-"""name, whether it is well, directive and diagnostics"""
+def _group(number: int, name: str, members: Sequence[_Case]) -> Iterator[str]:
+    yield from (_INDENT + line for line in _subtest(name, members))
+    yield _result(number, name, good=all(good for _, good, *_ in members))
+
+
+def _unbuilt(summary: Summary, cell: CellOutcome) -> _Case:
+    if why := failed_build.left_out(summary, cell):
+        return failed_build.CASE, True, f"SKIP {why}", []
+    told = next(failure for failure in summary.failures if failed_build.concerns(failure, cell))
+    return (
+        failed_build.CASE,
+        False,
+        f"ERROR {summary.status.word}",
+        [line for line in (told.reason, *told.excerpt.splitlines()) if line.strip()],
+    )
 
 
 def _subtest(name: str, members: Sequence[_Case]) -> Iterator[str]:

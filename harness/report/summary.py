@@ -33,7 +33,7 @@ from harness.report.contents import Content
 from harness.stats import bug_table, compare, cost
 from harness.stats.causes import Cause, causes
 from harness.stats.compare import Comparison
-from harness.stats.outcome import MEANINGS
+from harness.stats.outcome import MEANINGS, WORDS
 
 OUTCOMES = ("passed", "failed", "xfailed", "dismissed", "skipped", "error")
 _LINES = 40
@@ -61,7 +61,8 @@ def of(content: Content, code: int, places: Places, files: Sequence[str]) -> Sum
         rig=run.tools.get("kernel-patch-rig", ""),
         command=run.command,
         host=run.host,
-        status=ExitStatus(code, MEANINGS[code]),
+        before=content.before.run if content.before else "",
+        status=ExitStatus(code, MEANINGS[code], WORDS[code]),
         kernel=Kernel(run.kernel, run.version, run.source, run.source_tree, run.toolchain),
         settings=_settings(run),
         times=Times(run.started, run.finished, run.resumed, round(sum(result.seconds for result in content.results), 3)),
@@ -71,9 +72,10 @@ def of(content: Content, code: int, places: Places, files: Sequence[str]) -> Sum
         variants=tuple(_variants(content, places)),
         cells=tuple(CellOutcome(name, *_parts(name), key) for name, key in run.cells.items()),
         results={outcome: counts[outcome] for outcome in dict.fromkeys((*OUTCOMES, *counts))},
+        failures=(),
         findings=tuple(_found(cause, content, places) for cause in causes(content.findings, tuple(run.patches))),
         comparisons=tuple(map(_compared, content.comparisons)),
-        known_bugs=tuple(map(_bug, bug_table.rows(run, content.findings, content.results))),
+        known_bugs=() if content.before else tuple(map(_bug, bug_table.rows(run, content.findings, content.results))),
         notes=run.notes,
         files=tuple(files),
     )

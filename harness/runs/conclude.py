@@ -64,10 +64,7 @@ def conclude(run: Run) -> Outcome:
     _write_report(run.folder, "report", content)
     files.write(run.folder / JUNIT, junit(content.provenance, content.results, content.findings))
     files.write(run.folder / SUMMARY, encoded(judged.summary))
-    latest = paths.RESULTS / "latest"
-    # The report of an older run that is made again leaves the newest one the latest.
-    if run.folder.parent == paths.RESULTS and not (latest.exists() and latest.resolve().name > run.folder.name):
-        _point(latest, run.folder.name)
+    point_latest(run.folder)
     return judged.outcome
 
 
@@ -209,8 +206,12 @@ def across(before: Run, after: Run, threshold: float | None) -> Outcome:
     if not any(c.ratio is not None for c in comparisons):
         raise UsageError(f"{old.run} and {provenance.run} have no performance test in common, by cell and clock.")
     provenance = msgspec.structs.replace(provenance, threshold=threshold, planned=0, proven=not unproven)
-    _write_report(after.folder, report_name(before), Content(provenance=provenance, comparisons=comparisons, before=old))
-    return Outcome(after.folder, comparisons, (), (), provenance)
+    name, content = report_name(before), Content(provenance=provenance, comparisons=comparisons, before=old)
+    outcome = Outcome(after.folder, comparisons, (), (), provenance)
+    _write_report(after.folder, name, content)
+    made = summary.of(content, exit_code(outcome), patch_places.of(after), [f"{name}.{kind}" for kind in ("html", "json", "md")])
+    files.write(after.folder / f"{name}.json", encoded(made))
+    return outcome
 
 
 def _compilers(old: Provenance, new: Provenance) -> str:
@@ -233,11 +234,15 @@ def _write_report(folder: Path, name: str, content: Content) -> None:
     files.write(folder / f"{name}.md", mail(content))
 
 
-def _point(link: Path, target: str) -> None:
-    temporary = link.with_name(f".latest-{os.getpid()}")
+def point_latest(folder: Path) -> None:
+    """Point ``results/latest`` to a folder of results/, unless it points to a newer one: an older report may be made again."""
+    latest = paths.RESULTS / "latest"
+    if folder.parent != paths.RESULTS or (latest.exists() and latest.resolve().name > folder.name):
+        return
+    temporary = latest.with_name(f".latest-{os.getpid()}")
     temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
-    temporary.replace(link)
+    temporary.symlink_to(folder.name)
+    temporary.replace(latest)
 
 
 _NAMED = 5

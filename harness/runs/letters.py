@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.build import series
@@ -15,12 +16,17 @@ from harness.runs import patch_places
 
 def of(run: Run) -> dict[str, Mail]:
     """Return the cover letters of a run's series by variant, as far as they have one and are where they were."""
+    return covers(patch_places.series(run))
+
+
+def covers(series: Mapping[str, Path]) -> dict[str, Mail]:
+    """Return the cover letters of series by variant, as far as they have one and are where they were."""
     found: dict[Path, Mail | None] = {}
-    for path in patch_places.series(run).values():
+    for path in series.values():
         if path not in found:
             whole = _read(path)
             found[path] = whole.cover if whole else None
-    return {name: letter for name, path in patch_places.series(run).items() if (letter := found[path])}
+    return {name: letter for name, path in series.items() if (letter := found[path])}
 
 
 def identities(path: Path) -> frozenset[str]:

@@ -20,7 +20,7 @@ from harness.build.built import BuiltCell
 from harness.errors import RigError, UsageError
 from harness.host import files, shell, stored
 from harness.host.shell import Line
-from harness.model import catalog, records, run_folder
+from harness.model import catalog, failed_build, records, run_folder
 from harness.model.changes import CellChanges
 from harness.model.clock import Clock
 from harness.model.records import Place, Provenance
@@ -184,10 +184,14 @@ def is_open(run: Run) -> bool:
 
 
 def find(name: str) -> Run:
-    """Return a run by its path or its name in results/; UsageError if there is none."""
+    """Return a run by its path or its name in results/; UsageError if there is none, or it is a build that failed."""
     for folder in (Path(name), paths.RESULTS / name):
         if (folder / run_folder.PROVENANCE).is_file():
             return Run(folder.resolve())
+        if (folder / failed_build.FILE).is_file():
+            newest = [run.name for run in retention.folders(paths.RESULTS)[-1:]]
+            other = f"; the newest run is {newest[0]}" if newest else ""
+            raise UsageError(f"'{name}' is no run, but {folder.resolve().name}, a build that failed: see its report.md{other}.")
     raise UsageError(f"There is no run '{name}'; name a folder in {paths.RESULTS}, or 'latest'.")
 
 
@@ -195,10 +199,10 @@ def _tools(planned: Plan) -> dict[str, str]:
     cells = [built.cell for built in planned.cells]
     binaries = sorted({name for cell in cells for name in (cell.machine.qemu.binary, *toolchain.tools(cell).programs)})
     tools = {name: shell.output((name, "--version")).splitlines()[0] for name in binaries}
-    return {"kernel-patch-rig": _own_version(), **tools}
+    return {"kernel-patch-rig": own_version(), **tools}
 
 
-def _own_version() -> str:
+def own_version() -> str:
     """Return the rig's version and, in a git checkout, its commit."""
     version = importlib.metadata.version("kernel-patch-rig")
     try:

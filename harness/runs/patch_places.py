@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from harness import paths
+from harness.build import git
+from harness.errors import RigError
 from harness.model.coverage import ChangedLine
 from harness.model.run_folder import Run
 from harness.model.summary import InPatch
@@ -44,7 +46,7 @@ class _Planned(msgspec.Struct):
 def of(run: Run) -> Places:
     """Return the folders of a run's series and the places of its changed lines in the patches, as far as the files are there."""
     where = series(run)
-    folders = {name: shown for name, folder in where.items() if (shown := _folder(folder))}
+    folders = {name: shown for name, place in where.items() if (shown := folder(place))}
     files: dict[Path, Added] = {}
     lines = {}
     for cell in run.changed_lines():
@@ -83,6 +85,32 @@ def _number(line: ChangedLine, of: Added) -> int:
     return min(same, key=lambda each: abs(each[0] - line.line))[1] if same else 0
 
 
+def hunk(series: Path, patch: str, text: str) -> InPatch:
+    """Return the place at which a hunk with this text begins in a patch of the series at `series`, as far as it is found."""
+    file = _file(series, patch)
+    before, found, _ = _text(file).partition(text) if text else ("", "", "")
+    return InPatch(patch, _relative(file) if found else "", before.count("\n") + 1 if found else 0)
+
+
+def blamed(series: Path, source: str, commit: str, file: str, line: int) -> InPatch | None:
+    """Return the place of a line of a patched source in its patch; None if it is one of the commit `source`, or unknown."""
+    try:
+        told = git.run("blame", "--porcelain", "-L", f"{line},{line}", f"{source}..{commit}", "--", file).split("\n")
+    except RigError:  # a file that the build makes, or one of a module
+        return None
+    if "boundary" in told:
+        return None
+    patch = next((row.removeprefix("summary ") for row in told if row.startswith("summary ")), "")
+    _, original, *_ = told[0].split()
+    same = _read(_file(series, patch)).get((file, told[-1].removeprefix("\t").rstrip()), [])
+    number = next((place for number, place in same if number == int(original)), 0)
+    return InPatch(patch, _relative(_file(series, patch)) if number else "", number)
+
+
+def _file(series: Path, patch: str) -> Path:
+    return series if series.is_file() else series / patch
+
+
 def series(run: Run) -> dict[str, Path]:
     """Return the folder or file of each variant's series; none if the run's plan cannot be read."""
     try:
@@ -93,13 +121,18 @@ def series(run: Run) -> dict[str, Path]:
 
 
 def _read(file: Path) -> Added:
+    return added(_text(file))
+
+
+def _text(file: Path) -> str:
     try:
-        return added(file.read_text(errors="replace"))
+        return file.read_text(errors="replace")
     except (OSError, ValueError):  # it is gone, or its patch is one of several in a file and has no name of its own
-        return {}
+        return ""
 
 
-def _folder(path: Path) -> str:
+def folder(path: Path) -> str:
+    """Return the folder of a series relative to the project; empty if it lies elsewhere, or is a file."""
     try:
         return _relative(path) if path.is_dir() else ""
     except OSError:  # a name that no folder can have

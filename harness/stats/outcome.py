@@ -62,6 +62,15 @@ MEANINGS = {
     ExitCode.REGRESSION: "a test is slower than the threshold allows",
 }
 """of each exit code, for programs and people"""
+WORDS = {
+    ExitCode.GOOD: "good",
+    ExitCode.RIG_FAILED: "rig-failed",
+    ExitCode.FINDING: "finding",
+    ExitCode.REGRESSION: "regression",
+}
+"""of each exit code, for programs"""
+BUILD_FAILED = "build-failed"
+"""word in place of that of ``RIG_FAILED`` for a kernel that a series keeps from being built or booted"""
 
 
 def exit_code(outcome: Outcome) -> int:

@@ -34,7 +34,7 @@ def report_(_: Context, run: str) -> None:
 @task(
     positional=["run"],
     help={
-        "run": "a run's name or folder (default: latest)",
+        "run": "name or folder of a run, or of a build that failed (default: latest)",
         "format": f"one of {', '.join(exports.FORMATS)}",
         "output": "the file to write (default: it is printed)",
         "origin": "of kcidb: the name that KernelCI knows your CI system by",
@@ -52,9 +52,9 @@ def export(
     url: str = "",
     variant: str = "",
 ) -> None:
-    """Write a run in a format of other tools: CI services, KernelCI, mailing lists."""
+    """Write a run, or a build that failed, in a format of other tools: CI services, KernelCI, mailing lists."""
     with options.errors():
-        written = exports.export(lifecycle.find(run), format, exports.Wish(origin, url, variant))
+        written = exports.named(run, format, exports.Wish(origin, url, variant))
         if output:
             files.write(paths.expanded(output, "--output"), written)
         else:

@@ -18,13 +18,20 @@ from harness.commands import watch as watches
 from harness.errors import RigError, UsageError
 from harness.host import shell
 from harness.model.selection import Selection, each_kernel, number, whole, words
+from harness.runs import failed_build
 from harness.stats.outcome import ExitCode, Outcome
 from harness.suite.plan import Plan
 from harness.tasks import shown
 from harness.vm import vms
 
-built = functools.lru_cache(pipeline.build)
-"""builds a selection once for all tasks of a command line"""
+
+@functools.lru_cache
+def built(wanted: Selection) -> Plan:
+    """Build a selection once for all tasks of a command line, and keep a failure on record."""
+    with failed_build.kept(wanted, shown.command(), shown.say):
+        return pipeline.build(wanted)
+
+
 _LONGEST = 24.0 * 365
 """hours of a soak"""
 
@@ -57,8 +64,9 @@ def boot(wanted: Selection) -> None:
     vms.sweep()
     names = [called.name for called in program.tasks]
     followed = any(options.boots_itself(program.collection[name]) for name in names[names.index("boot") + 1 :])
-    for plan in _plans(wanted):
-        pipeline.boot(plan, wanted.jobs, keep=wanted.keep or not followed)
+    for one, plan in zip(each_kernel(wanted), _plans(wanted), strict=True):
+        with failed_build.kept(one, shown.command(), shown.say):
+            pipeline.boot(plan, wanted.jobs, keep=wanted.keep or not followed)
     if not followed:
         shown.show_running()
 

@@ -40,9 +40,10 @@ _LOOK = 0.2
 class GuestDied(VmLost):
     """The guest ended, or did not boot; its log has the reason."""
 
-    def __init__(self, message: str, log: str, first_line: int = 1) -> None:
-        """Store `message`, and in `log` the console's output from its line `first_line` on."""
+    def __init__(self, message: str, log: str, first_line: int = 1, cell: str = "") -> None:
+        """Store `message`, and in `log` the console's output from its line `first_line` on; `cell` is the guest's name."""
         super().__init__(message)
+        self.cell = cell
         self.log = log
         self.first_line = first_line
         self.testimony = Testimony(heard=False)

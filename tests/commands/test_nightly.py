@@ -308,14 +308,16 @@ def test_a_kernel_that_does_not_build_is_in_log_and_summary(night: Night, summar
     night.parts = msgspec.structs.replace(night.parts, build=fails)
     with pytest.raises(BuildError):
         night.run()
-    logged = (paths.RESULTS / LOG).read_text()
+    log = paths.RESULTS / "latest" / LOG
+    assert (log.parent / "summary.json").is_file()
+    logged = log.read_text()
     assert "build: compiling\n" in logged
     assert logged.endswith("kernel-patch-rig: mm/vmalloc.c does not compile; see build.log.\n")
     page = summary.read_text()
     assert page.startswith("earlier\n## Nightly run: the rig failed, or the run is not complete (exit code 1)\n\n")
     assert page.endswith("\n\nmm/vmalloc.c does not compile; see build.log.\n")
     print("later")
-    assert "later" not in (paths.RESULTS / LOG).read_text()
+    assert "later" not in log.read_text()
 
 
 def test_what_the_host_lacks_is_told_in_a_sentence(night: Night, summary: Path) -> None:

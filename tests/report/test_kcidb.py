@@ -10,11 +10,12 @@ import pytest
 
 from harness.errors import UsageError
 from harness.model.clock import Clock
+from harness.model.summary import Summary
 from harness.report import kcidb, summary
 from harness.report.contents import Content
 from harness.report.kcidb import Kcidb
 from harness.report.summary import Places
-from tests.support import content, make
+from tests.support import content, failed, make
 
 kcidb_io = pytest.importorskip("kcidb_io", reason="kcidb-io is not installed: nothing checks the export to KernelCI here")
 
@@ -155,3 +156,46 @@ def test_an_origin_that_kernelci_refuses_is_refused(origin: str) -> None:
     with pytest.raises(UsageError, match="--origin takes lower-case letters"):
         kcidb.check(origin)
     kcidb.check("my_ci2")
+
+
+def unbuilt(made: Summary, **other: Any) -> dict[str, Any]:
+    """Return the export of a build that failed, which has to be valid."""
+    data: dict[str, Any] = msgspec.json.decode(kcidb.of_failed(Kcidb(made, (), (), (), **other)))
+    kcidb_io.schema.V5_3.validate_exactly(data)
+    is_tied(data)
+    return data
+
+
+def test_for_kernelci_a_series_that_does_not_apply_is_a_checkout_that_is_not_valid() -> None:
+    data = unbuilt(failed.build("series"), letters={"mine": "1@x.invalid"})
+    (checkout,) = data["checkouts"]
+    assert checkout["valid"] is False
+    assert (checkout["comment"], checkout["message_id"]) == ("0001-a.patch does not apply: hunk 1.", "1@x.invalid")
+    assert checkout["log_excerpt"].startswith("@@ -10,3")
+    assert data["builds"] == data["tests"] == []
+
+
+def test_for_kernelci_a_kernel_that_does_not_build_is_a_build_that_failed() -> None:
+    data = unbuilt(failed.build("build"), url="https://ci.example.org/1")
+    (build,) = data["builds"]
+    assert (build["status"], build["architecture"]) == ("FAIL", "x86_64")
+    assert build["log_url"] == "https://ci.example.org/1/x86_64-mine-perf.build.log"
+    assert "config_url" not in build
+    assert data["checkouts"][0]["valid"] is True
+
+
+def test_for_kernelci_a_kernel_that_does_not_boot_is_a_boot_that_failed() -> None:
+    data = unbuilt(failed.build("boot"))
+    assert [(test["path"], test["status"]) for test in data["tests"]] == [("boot", "FAIL")]
+    assert data["builds"][0]["status"] == "PASS"
+
+
+def test_kernelci_hears_nothing_of_what_the_rig_failed_in() -> None:
+    data = unbuilt(failed.build("rig"))
+    assert not any(data[kind] for kind in ("checkouts", "builds", "tests", "issues", "incidents"))
+
+
+@pytest.mark.parametrize("evil", [content.EVIL, "a\0b", "x" * 100_000])
+@pytest.mark.parametrize("stage", failed.STAGES)
+def test_no_word_of_a_patch_or_a_compiler_breaks_it(stage: str, evil: str) -> None:
+    unbuilt(failed.build(stage, reason=evil, excerpt=f"{evil}\n" * 40))

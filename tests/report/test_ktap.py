@@ -71,7 +71,11 @@ class Lines:
 def read(records: Content, code: int = 0) -> tuple[list[Node], str]:
     """Return the tests of a report's KTAP, and its text."""
     made = summary.of(records, code, Places(), [])
-    text = ktap.ktap(made, records.results, records.findings)
+    return parsed(ktap.ktap(made, records.results, records.findings))
+
+
+def parsed(text: str) -> tuple[list[Node], str]:
+    """Return the tests of a whole KTAP, and its text."""
     lines = Lines(text)
     name, nodes = lines.level()
     assert name == ""

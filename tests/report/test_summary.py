@@ -50,6 +50,7 @@ def test_the_schema_has_each_field_of_each_struct() -> None:
     [
         (("version",), 2),
         (("status", "code"), 7),
+        (("status", "word"), "bad"),
         (("findings", 0, "state"), "new"),
         (("findings", 0, "fingerprint"), "xyz"),
         (("comparisons", 0, "verdict"), "better"),
@@ -77,7 +78,8 @@ def test_the_schema_refuses_what_is_none(path: tuple[str | int, ...], value: obj
 def test_a_whole_run_has_all_parts() -> None:
     made = of(content.full(), ExitCode.FINDING)
     assert made.version == model.VERSION
-    assert (made.status.code, made.status.meaning) == (2, MEANINGS[2])
+    assert (made.status.code, made.status.meaning, made.status.word) == (2, MEANINGS[2], "finding")
+    assert made.before == ""
     assert made.settings.profiles == ("perf",)
     assert [(each.name, each.word, each.patches) for each in made.variants] == [
         ("stock", "BROKEN", ()),
