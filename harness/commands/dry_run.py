@@ -12,7 +12,7 @@ from invoke.parser.context import ParserContext
 
 from harness.build import cells
 from harness.build.jobserver import Own
-from harness.commands import dry_vms, edited, output, pipeline
+from harness.commands import dry_vms, edited, live_ktap, output, pipeline
 from harness.commands.dry_cells import Makings
 from harness.errors import UsageError
 from harness.host import shell
@@ -92,6 +92,8 @@ class Script:
         """Add all VMs of a suite, with their tests."""
         if own.get("resume"):
             raise UsageError(f"--resume and {_FLAG} exclude each other: a run goes on in its own folder; leave one of them out.")
+        if own.get(live_ktap.OPTION):
+            raise UsageError(f"--ktap and {_FLAG} exclude each other: a script has no results yet; leave one of them out.")
         planned = self.built(wanted)
         pipeline.check_tests(planned)
         self._vms += [dry_vms.session(planned, of, of.steps, left=False) for of in planned.sessions]

@@ -18,7 +18,7 @@ from invoke.tasks import Task, task
 from harness import text
 from harness.cluster import address
 from harness.cluster.address import Address
-from harness.commands import dry_run, uncaught
+from harness.commands import dry_run, live_ktap, uncaught
 from harness.errors import UsageError
 from harness.host import shortage
 from harness.model.selection import Selection, each_kernel, refine
@@ -82,13 +82,15 @@ def selection_task(
     more: dict[str, str] | None = None,
     optional: tuple[str, ...] = (),
     positional: tuple[str, ...] = (),
+    switches: dict[str, str] | None = None,
 ) -> Task[Any]:
     """Make a task that takes all the options of a selection, on top of those of `invoke select`.
 
     `more` are options of its own, with their help; `body` gets them by name. Those that are
-    `optional` may be given without a value, those that are `positional` without their name.
+    `optional` may be given without a value, those that are `positional` without their name. `switches` never have one.
     """
-    own, name = more or {}, body.__name__.strip("_")
+    on, name = switches or {}, body.__name__.strip("_")
+    own = {**(more or {}), **on}
     flag = {dry_run.OPTION: dry_run.HELP} if name in dry_run.TASKS else {}
     left_out = (*(() if name in _TAKE_A_MODULE else OF_A_MODULE), *(() if name in _TAKE_A_CLUSTER else ("cluster",)))
     shared = {option: told for option, told in HELP.items() if option not in left_out}
@@ -97,6 +99,7 @@ def selection_task(
     def run(_: Context, **options: Any) -> None:
         given = {name: value for name, value in options.items() if name in HELP and value not in (None, False)}
         called = getattr(program, "tasks", ())
+        live_ktap.claim(called)
         with errors():
             wanted, mine = refine(_chosen, given), {option: options[option] for option in own}
             if wanted.module and name not in _TAKE_A_MODULE:
@@ -115,7 +118,7 @@ def selection_task(
 
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     flags = {option: False if getattr(Selection(), option, None) is False else None for option in (*shared, *own)}
-    flags |= dict.fromkeys(flag, False)
+    flags |= dict.fromkeys((*flag, *on), False)
     parameters = [inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default) for option, default in flags.items()]
     run.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
     made_task: Task[Any] = task(

@@ -196,6 +196,15 @@ def booted(planned: Plan) -> list[Session]:
     return [session for session in planned.sessions if session.boot == 0]
 
 
+Follow = Callable[[Run, Plan], contextlib.AbstractContextManager[None]]
+"""returns what is entered as long as the suite of a run goes on"""
+
+
+def unwatched(_: Run, __: Plan) -> contextlib.AbstractContextManager[None]:
+    """Return what sees nothing of a run."""
+    return contextlib.nullcontext()
+
+
 def check_tests(planned: Plan) -> None:
     """Raise UsageError if no test runs in the cells of a plan."""
     if not planned.sessions:
@@ -254,21 +263,27 @@ def test(
     command: str,
     parent: Path | None = None,  # noqa: PT028 - no test
     cluster: Address | None = None,  # noqa: PT028
+    follow: Follow = unwatched,  # noqa: PT028
 ) -> Outcome:
     """Run the suite in every selected cell, booting what is not up, and write the run's folder in results/ or `parent`.
 
-    `command` is the one that repeats the run; `cluster` is the scheduler whose workers run it, if it is not this host. Raises
-    UsageError if no test runs in these cells, RigError when pytest itself fails, or the cluster.
+    `command` is the one that repeats the run; `cluster` is the scheduler whose workers run it, if it is not this host. `follow`
+    sees it go on. Raises UsageError if no test runs in these cells, RigError when pytest itself fails, or the cluster.
     """
     check_tests(planned)
     run = Run(run_folder.new_folder(parent))
     with run.alone(), _resumable(run):
         lifecycle.begin(run, planned, command)
-        return _suite(run, planned, jobs, cluster)
+        return _suite(run, planned, jobs, cluster, follow)
 
 
 def resume(
-    name: str, jobs: int, say: Line, build_id: Callable[[Path], str] = identity.build_id, cluster: Address | None = None
+    name: str,
+    jobs: int,
+    say: Line,
+    build_id: Callable[[Path], str] = identity.build_id,
+    cluster: Address | None = None,
+    follow: Follow = unwatched,
 ) -> Outcome:
     """Finish the run `name`, or the newest one that was interrupted: make the boots again that were not finished.
 
@@ -293,7 +308,7 @@ def resume(
             raise UsageError(f"{run.folder.name} cannot be resumed: {kernel.folder} was built anew meanwhile; start a new run.")
     with run.alone(), _resumable(run):
         lifecycle.resume(run, planned)
-        return _suite(run, planned, jobs, cluster)
+        return _suite(run, planned, jobs, cluster, follow)
 
 
 @contextlib.contextmanager
@@ -310,17 +325,18 @@ def _goes_on(run: Run) -> str:
     return f"; `invoke test --resume {run.folder.name}` goes on" if run.folder.parent == paths.RESULTS else ""
 
 
-def _suite(run: Run, planned: Plan, jobs: int, cluster: Address | None) -> Outcome:
+def _suite(run: Run, planned: Plan, jobs: int, cluster: Address | None, follow: Follow) -> Outcome:
     deadline.patience()
     number = len(run.provenance().resumed)
     log = f"report-log{f'-{number}' if number else ''}.jsonl"
     try:
-        if cluster:
-            from harness.commands import clustered  # its library is an extra
+        with follow(run, planned):
+            if cluster:
+                from harness.commands import clustered  # its library is an extra
 
-            clustered.run(cluster, run, planned, log)
-        else:
-            suite_here.run(run, planned, log, jobs)
+                clustered.run(cluster, run, planned, log)
+            else:
+                suite_here.run(run, planned, log, jobs)
     except UsageError:
         raise
     except RigError as error:

@@ -17,6 +17,7 @@ from harness.stats.causes import causes
 
 _HEAD = "KTAP version 1"
 _INDENT = "  "
+_COMPARISON = "comparison"
 _GOOD = ("passed", "xfailed", "skipped", "dismissed")
 _TOLD = ("failed", "xfailed", "dismissed")
 _LINE = 300
@@ -32,9 +33,35 @@ def ktap(summary: Summary, results: Sequence[Result], findings: Sequence[Finding
         showed[cases.place(finding)].append(finding)
     ordered = sorted(results, key=lambda one: (one.machine, one.profile, variant_order(one.variant), cases.cell(one)))
     groups = [(cell, [_case(one, showed[cases.place(one)]) for one in of]) for cell, of in groupby(ordered, key=cases.cell)]
-    if compared := [_comparison(one) for one in summary.comparisons if one.variant]:
-        groups.append(("comparison", compared))
+    if compared := _comparisons(summary):
+        groups.append((_COMPARISON, compared))
     return "\n".join((*_whole(groups), ending(summary))) + "\n"
+
+
+def head(count: int) -> tuple[str, str]:
+    """Return the first lines of a run that is printed while it goes on, with so many subtests."""
+    return _HEAD, f"1..{count}"
+
+
+def boot(number: int, name: str, results: Sequence[Result], findings: Sequence[Finding], planned: int) -> Iterator[str]:
+    """Yield the lines of a boot with its `results`; one that has fewer than `planned` is not ok, and its plan tells how many."""
+    members = [_case(one, [found for found in findings if cases.place(found) == cases.place(one)]) for one in results]
+    missing = f"{planned - len(members)} of {planned} results are missing" if len(members) < planned else ""
+    yield from (_INDENT + line for line in _subtest(name, members, max(planned, len(members))))
+    good = not missing and all(good for _, good, *_ in members)
+    yield _result(number, name, good=good, directive=f"ERROR {missing}" if missing else "")
+
+
+def comparison(number: int, summary: Summary) -> Iterator[str]:
+    """Yield the lines of what was compared, which is the last subtest of a run that is printed while it goes on."""
+    if compared := _comparisons(summary):
+        yield from _group(number, _COMPARISON, compared)
+    else:
+        yield _result(number, _COMPARISON, good=True, directive="SKIP nothing was compared")
+
+
+def _comparisons(summary: Summary) -> list[_Case]:
+    return [_comparison(one) for one in summary.comparisons if one.variant]
 
 
 def of_failed(summary: Summary) -> str:
@@ -72,10 +99,10 @@ def _unbuilt(summary: Summary, cell: CellOutcome) -> _Case:
     )
 
 
-def _subtest(name: str, members: Sequence[_Case]) -> Iterator[str]:
+def _subtest(name: str, members: Sequence[_Case], planned: int = 0) -> Iterator[str]:
     yield _HEAD
     yield f"# Subtest: {_named(name)}"
-    yield f"1..{len(members)}"
+    yield f"1..{planned or len(members)}"
     for number, (case, good, directive, told) in enumerate(members, 1):
         # Two blanks, so that no word of a guest is read as the name of a subtest.
         yield from (f"#  {_line(each)}" for each in told)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from harness.build import cells, compiler_output, git, kernel_tree, patches, sou
 from harness.build.compiler_output import Said
 from harness.errors import BuildError, RigError, SeriesRefused, UsageError
 from harness.host import files, shortage, stored
-from harness.host.shell import Line
 from harness.model import failed_build, records, releases, run_folder
 from harness.model.failed_build import FailedBuild
 from harness.model.matrix import STOCK, Cell
@@ -51,15 +50,18 @@ _CHARACTERS = 4096
 
 
 @contextlib.contextmanager
-def kept(wanted: Selection, command: str, say: Line) -> Iterator[None]:
-    """Keep what fails in the with block, in which the selected cells are built or booted; `say` gets where. The error stays."""
+def kept(wanted: Selection, command: str, tell: Callable[[Path], None]) -> Iterator[None]:
+    """Keep what fails in the with block, in which the selected cells are built or booted; `tell` gets the folder.
+
+    The error stays. UsageError if the selection is not valid.
+    """
     cells.check(wanted)
     started = records.now()
     try:
         yield
     except RigError as error:
         if folder := keep(error, wanted, command, started):
-            say(f"What failed is on record: {folder / conclude.SUMMARY}, and for a mail {REPORT}")
+            tell(folder)
         raise
 
 

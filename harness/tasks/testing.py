@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 from invoke.exceptions import Exit
 from invoke.main import program
 
 from harness.build import cells
-from harness.commands import edited, options, pipeline, uncaught
+from harness.commands import edited, live_ktap, options, pipeline, uncaught
 from harness.commands import soak as soaks
 from harness.commands import trace as traces
 from harness.commands import watch as watches
 from harness.errors import RigError, UsageError
 from harness.host import shell
+from harness.model.run_folder import Run
 from harness.model.selection import Selection, each_kernel, number, whole, words
-from harness.runs import failed_build
+from harness.runs import conclude, failed_build
 from harness.stats.outcome import ExitCode, Outcome
 from harness.suite.plan import Plan
 from harness.tasks import shown
@@ -28,8 +30,13 @@ from harness.vm import vms
 @functools.lru_cache
 def built(wanted: Selection) -> Plan:
     """Build a selection once for all tasks of a command line, and keep a failure on record."""
-    with failed_build.kept(wanted, shown.command(), shown.say):
+    with failed_build.kept(wanted, shown.command(), _tell_failed):
         return pipeline.build(wanted)
+
+
+def _tell_failed(folder: Path) -> None:
+    shown.say(f"What failed is on record: {folder / conclude.SUMMARY}, and for a mail {failed_build.REPORT}")
+    live_ktap.failed(folder)
 
 
 _LONGEST = 24.0 * 365
@@ -65,34 +72,51 @@ def boot(wanted: Selection) -> None:
     names = [called.name for called in program.tasks]
     followed = any(options.boots_itself(program.collection[name]) for name in names[names.index("boot") + 1 :])
     for one, plan in zip(each_kernel(wanted), _plans(wanted), strict=True):
-        with failed_build.kept(one, shown.command(), shown.say):
+        with failed_build.kept(one, shown.command(), _tell_failed):
             pipeline.boot(plan, wanted.jobs, keep=wanted.keep or not followed)
     if not followed:
         shown.show_running()
 
 
-def _test(wanted: Selection, resume: str | bool | None) -> None:
+def _test(wanted: Selection, resume: str | bool | None, ktap: bool) -> None:
     """Run the suite, booting what is not up; compare, and write the report."""
     vms.sweep()
     wanted = options.cluster(wanted)
     if not resume:
-        shown.show_each(_outcomes(wanted))
+        shown.show_each(_outcomes(wanted, ktap=ktap))
     elif msgspec.structs.replace(wanted, jobs=0, cluster="") != Selection():
         raise UsageError("--resume finishes a run as it was begun; of the other options only --jobs and --cluster go with it.")
     else:
         name = "" if resume is True else str(resume)
-        shown.show(pipeline.resume(name, wanted.jobs, shown.say, cluster=options.scheduler(wanted)))
+        stream = live_ktap.stream() if ktap else None
+        follow = stream.following if stream else pipeline.unwatched
+        outcome = pipeline.resume(name, wanted.jobs, shown.say, cluster=options.scheduler(wanted), follow=follow)
+        shown.show(_ended(outcome, stream))
 
 
-def _outcomes(wanted: Selection) -> Iterator[Outcome]:
+def _outcomes(wanted: Selection, *, ktap: bool) -> Iterator[Outcome]:
     """Yield the outcome of a run for each kernel base. All are built first."""
+    if ktap:
+        live_ktap.check(program.tasks, each_kernel(wanted))
     for plan in _plans(wanted):
-        yield pipeline.test(plan, wanted.jobs, shown.command(), cluster=options.scheduler(wanted))
+        stream = live_ktap.stream() if ktap else None
+        follow = stream.following if stream else pipeline.unwatched
+        outcome = pipeline.test(plan, wanted.jobs, shown.command(), cluster=options.scheduler(wanted), follow=follow)
+        yield _ended(outcome, stream)
+
+
+def _ended(outcome: Outcome, stream: live_ktap.Stream | None) -> Outcome:
+    if stream:
+        stream.ended(Run(outcome.run))
+    return outcome
 
 
 test = options.boots(
     options.selection_task(
-        _test, {"resume": "finish a run that was interrupted instead: the one named, or the newest"}, ("resume",)
+        _test,
+        {"resume": "finish a run that was interrupted instead: the one named, or the newest"},
+        ("resume",),
+        switches={live_ktap.OPTION: live_ktap.HELP},
     )
 )
 
@@ -129,12 +153,13 @@ def _watch(wanted: Selection, tree: str | None) -> None:
 watch = options.boots(options.selection_task(_watch, {"tree": "the kernel tree: a git checkout"}))
 
 
-@options.boots
-@options.selection_task
-def sweep(wanted: Selection) -> None:
+def _sweep(wanted: Selection, ktap: bool) -> None:
     """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
     vms.sweep()
-    shown.show_each(_outcomes(pipeline.sweeping(options.cluster(wanted))))
+    shown.show_each(_outcomes(pipeline.sweeping(options.cluster(wanted)), ktap=ktap))
+
+
+sweep = options.boots(options.selection_task(_sweep, switches={live_ktap.OPTION: live_ktap.HELP}))
 
 
 def _soak(wanted: Selection, hours: str | None, seed: str | None) -> None:

@@ -22,6 +22,7 @@ from harness.stats.outcome import ExitCode
 from harness.suite import execute
 from harness.suite.plan import Plan, Session
 from harness.suite.vm_pool import Lab
+from tests.report.test_ktap import parsed
 from tests.support.machines import machines
 from tests.support.rig import rig, stock_alone_shows_its_bugs
 
@@ -140,12 +141,15 @@ def test_a_night_is_held_against_its_baseline(quick: Plan, audit: tuple[str, ...
 def test_series_that_warns_is_a_finding(has_series: None) -> None:
     done = rig(
         *("select", "--series", str(BROKEN / "warns"), "--machine", "x86_64", "--variant", "warns"),
-        *("--scale", "quick", "--tests", "le_fit_alloc_test", "test"),
+        *("--scale", "quick", "--tests", "le_fit_alloc_test", "test", "--ktap"),
     )
     assert done.returncode == ExitCode.FINDING, done.stdout + done.stderr
-    assert "warns: BROKEN - 1 cause: " in done.stdout
-    assert "FINDING: warns on x86_64: " in done.stdout
-    assert "WARNING at " in done.stdout
+    assert "warns: BROKEN - 1 cause: " in done.stderr
+    assert "FINDING: warns on x86_64: " in done.stderr
+    assert "WARNING at " in done.stderr
+    nodes, _ = parsed(done.stdout)
+    assert {(node.name.split(" ")[0], node.state) for node in nodes} == {("x86_64/warns/perf", "not ok"), ("comparison", "skipped")}
+    assert done.stdout.endswith("or a test failed\n"), "nothing but KTAP"
     (patch,) = (BROKEN / "warns").glob("*.patch")
     line = 1 + patch.read_text().splitlines().index("+\tWARN_ON_ONCE(addr);")
     place = f"file={patch.relative_to(paths.PROJECT)},line={line},"

@@ -77,6 +77,7 @@ MUTANTS = "alignment-halved,percpu-blocks-leaked"
 TESTED = {
     "./bootstrap build boot test": ("tests/end_to_end/test_one_run.py::run", '"build", "boot", "test"'),
     f"invoke select --series {SERIES} build boot test": (_SERIES_RUN, '"select", "--series"', '"test"'),
+    "invoke test --ktap": (_SERIES_RUN, '"test", "--ktap"'),
     "invoke select --variant stock,gap-tree@8,gap-tree build test": (
         f"{_MAIN_JOB}::test_fixes_mend_the_bugs_of_stock",
         '"select", "--variant", "stock,',

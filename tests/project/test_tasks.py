@@ -90,6 +90,8 @@ from harness.stats.outcome import ExitCode
         (("build", "--dry-run", "soak"), "--dry-run goes with select, build, boot, test, sweep, try alone, and not with soak"),
         (("select", "--dry-run", "soak"), "and not with soak; leave one of them out"),
         (("test", "--dry-run", "--variant", "gap-tre"), "There is no variant 'gap-tre' for Linux 4.18"),
+        (("test", "--dry-run", "--ktap"), "--ktap and --dry-run exclude each other"),
+        (("test", "--ktap", "--kernel", "4.18,6.1"), "--ktap prints one run; call the rig once for each kernel base"),
         (("sweep", "--dry-run", "--tests", "all"), "--tests all has tests that are no sweep"),
         (("try", "--dry-run"), "Which kernel tree has the edits? Name it with --tree"),
         (("test", "--cluster", "nowhere"), "--cluster has to be the address of a scheduler such as tls://host:8786, not 'nowhere'"),

@@ -181,11 +181,11 @@ def test_of_two_kernel_bases_stock_alone_is_compared(results: Path) -> None:
     outcome = conclude.across(runs[0], runs[1], None)
     (compared,) = outcome.comparisons
     assert compared.variant == "stock"
-    told = schema.check_summary((runs[1].folder / "compared-with-20260103-030405-abcd.json").read_bytes())
-    assert (told["before"], told["run"]) == (runs[0].folder.name, runs[1].folder.name)
-    assert (told["status"]["code"], told["status"]["word"]) == (3, "regression")
-    assert [one["against"] for one in told["comparisons"]] == [runs[0].folder.name]
-    assert told["known_bugs"] == told["findings"] == told["failures"] == []
+    kept = schema.check_summary((runs[1].folder / "compared-with-20260103-030405-abcd.json").read_bytes())
+    assert (kept["before"], kept["run"]) == (runs[0].folder.name, runs[1].folder.name)
+    assert (kept["status"]["code"], kept["status"]["word"]) == (3, "regression")
+    assert [one["against"] for one in kept["comparisons"]] == [runs[0].folder.name]
+    assert kept["known_bugs"] == kept["findings"] == kept["failures"] == []
     assert compared.ratio == pytest.approx(400 / 300, rel=1e-3)
     said = "20260103-030405-abcd is of Linux 4.18.0, 20260104-030405-abcd of 6.12.0: stock alone is compared."
     assert said in outcome.provenance.notes
