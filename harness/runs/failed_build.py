@@ -19,7 +19,7 @@ from harness.errors import BuildError, RigError, SeriesRefused, UsageError
 from harness.host import files, shortage, stored
 from harness.model import failed_build, records, releases, run_folder
 from harness.model.failed_build import FailedBuild
-from harness.model.matrix import STOCK, Cell
+from harness.model.matrix import STOCK, Base, Cell
 from harness.model.selection import Selection
 from harness.model.summary import (
     VERSION,
@@ -116,54 +116,52 @@ def find(name: str) -> FailedBuild | None:
 
 def _told(error: RigError, wanted: Selection, folder: Path) -> FailedBuild:
     """Return what is known of a failure; logs are copied to `folder`."""
-    stock = _stock(error, wanted)
+    stock = _stock(error)
+    kernel, base = _kernel(stock, wanted)
+    selected = cells.cells(wanted, base)
+    failure = _failure(error, selected, stock, folder)
+    word, meaning = WORDS[ExitCode.RIG_FAILED], MEANINGS[ExitCode.RIG_FAILED]
+    if failure.stage != "rig":
+        word, meaning = BUILD_FAILED, reports.MEANING
+    made = Summary(
+        version=VERSION,
+        run="",
+        before="",
+        rig=lifecycle.own_version(),
+        command="",
+        host=lifecycle.host(),
+        status=ExitStatus(ExitCode.RIG_FAILED, meaning, word),
+        kernel=kernel,
+        settings=_settled(wanted, selected),
+        times=Times("", "", (), 0.0),
+        proven=False,
+        planned=0,
+        machines={cell.machine.name: cell.machine.description for cell in selected},
+        variants=tuple(_variants(selected)),
+        cells=tuple(CellOutcome(cell.name, cell.machine.name, cell.variant.name, cell.profile, "") for cell in selected),
+        results=dict.fromkeys(OUTCOMES, 0),
+        failures=(failure,),
+        findings=(),
+        comparisons=(),
+        known_bugs=(),
+        notes=(),
+        files=(),
+    )
+    return FailedBuild(made, {cell.variant.name: cell.variant.series for cell in selected if cell.variant.series})
+
+
+def _kernel(stock: str, wanted: Selection) -> tuple[Kernel, Base]:
+    """Return the source that has the commit `stock`, as far as it is known, and the base whose settings it has."""
     version = kernel_tree.version((git.blob(stock, kernel_tree.MAKEFILE) or b"").decode(errors="replace")) if stock else ""
     base = releases.nearest(version, stock) if stock and not wanted.kernel else source.expected(wanted)
-    selected = cells.cells(wanted, base)
-    series = {cell.variant.name: cell.variant.series for cell in selected if cell.variant.series}
-    failure = _failure(error, selected, stock, folder)
-    settings, word = wanted.settings, WORDS[ExitCode.RIG_FAILED] if failure.stage == "rig" else BUILD_FAILED
     origin = source.named(wanted) or str(paths.cache() / "sources" / f"linux-{base.name}")
-    return FailedBuild(
-        Summary(
-            version=VERSION,
-            run="",
-            before="",
-            rig=lifecycle.own_version(),
-            command="",
-            host=lifecycle.host(),
-            status=ExitStatus(
-                ExitCode.RIG_FAILED, reports.MEANING if word == BUILD_FAILED else MEANINGS[ExitCode.RIG_FAILED], word
-            ),
-            kernel=Kernel(
-                base.name, version or base.release, origin, git.tree_of(stock) if stock else "", chosen(wanted.toolchain)
-            ),
-            settings=Settled(
-                tuple(dict.fromkeys(cell.profile for cell in selected)),
-                settings.clock,
-                settings.scale,
-                settings.loops,
-                settings.boots,
-                settings.threshold,
-                dict(settings.margins),
-                0.0,
-            ),
-            times=Times("", "", (), 0.0),
-            proven=False,
-            planned=0,
-            machines={cell.machine.name: cell.machine.description for cell in selected},
-            variants=tuple(_variants(selected)),
-            cells=tuple(CellOutcome(cell.name, cell.machine.name, cell.variant.name, cell.profile, "") for cell in selected),
-            results=dict.fromkeys(OUTCOMES, 0),
-            failures=(failure,),
-            findings=(),
-            comparisons=(),
-            known_bugs=(),
-            notes=(),
-            files=(),
-        ),
-        series,
-    )
+    tree = git.tree_of(stock) if stock else ""
+    return Kernel(base.name, version or base.release, origin, tree, chosen(wanted.toolchain)), base
+
+
+def _settled(wanted: Selection, selected: Sequence[Cell]) -> Settled:
+    profiles, of = tuple(dict.fromkeys(cell.profile for cell in selected)), wanted.settings
+    return Settled(profiles, of.clock, of.scale, of.loops, of.boots, of.threshold, dict(of.margins), 0.0)
 
 
 def _variants(selected: Sequence[Cell]) -> Iterator[VariantOutcome]:
@@ -176,7 +174,7 @@ def _variants(selected: Sequence[Cell]) -> Iterator[VariantOutcome]:
         yield VariantOutcome(variant.name, tuple(patch.name for patch in applied), patches.digest(applied), folder, "", "")
 
 
-def _stock(error: RigError, wanted: Selection) -> str:
+def _stock(error: RigError) -> str:
     """Return the commit of the source without patches; empty if the failure came before it was there."""
     if isinstance(error, SeriesRefused):
         return error.source
