@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 
 import msgspec
 
-from harness.errors import UsageError
+from harness.errors import RigError, UsageError
 
 _FORM = re.compile(r"(tls|tcp)://(\[[0-9a-fA-F:.]+\]|[^\s\[\]:/]+):(\d{1,5})/?")
 _HIGHEST = 65535
@@ -38,7 +39,27 @@ class Address(msgspec.Struct, frozen=True):
     @property
     def local(self) -> bool:
         """True if only this host reaches it."""
-        return _loopback(self.host)
+        return loopback(self.host)
+
+    @property
+    def anywhere(self) -> bool:
+        """True if it is all addresses of a host, at which it listens but to which nobody can go."""
+        try:
+            return ipaddress.ip_address(self.host).is_unspecified
+        except ValueError:
+            return False
+
+    @property
+    def near(self) -> str:
+        """The number of the interface by which this host reaches it; RigError if there is no such host."""
+        try:
+            for family, kind, _, _, at in socket.getaddrinfo(self.host, self.port or 1, type=socket.SOCK_DGRAM):
+                with socket.socket(family, kind) as probe:  # no packet is sent
+                    probe.connect(at)
+                    return str(probe.getsockname()[0])
+        except OSError as error:
+            raise RigError(f"{socket.gethostname()} cannot reach {self}: {error.strerror}.") from error
+        raise RigError(f"{socket.gethostname()} cannot reach {self}: it has no address.")
 
 
 def read(given: str, by: str) -> Address:
@@ -55,7 +76,8 @@ def read(given: str, by: str) -> Address:
     return address
 
 
-def _loopback(host: str) -> bool:
+def loopback(host: str) -> bool:
+    """Return True if a name or a number is that of the host itself, whichever that is."""
     if host == "localhost":
         return True
     try:

@@ -45,6 +45,19 @@ def ensure() -> Certificates:
     return own
 
 
+def store(own: Certificates, ca: str, certificate: str, key: str) -> None:
+    """Write down certificates that another host made, for their owner alone."""
+    for file, content in ((own.ca, ca), (own.certificate, certificate), (own.key, key)):
+        files.write(file, content, 0o600)
+    own.ca.parent.chmod(0o700)
+
+
+def forget(own: Certificates) -> None:
+    """Remove certificates."""
+    for file in (own.ca, own.certificate, own.key):
+        file.unlink(missing_ok=True)
+
+
 def known() -> Certificates:
     """Return this host's certificates; UsageError if there are none."""
     own = place()

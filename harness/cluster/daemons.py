@@ -14,7 +14,7 @@ from harness import paths
 from harness.cluster.address import Address
 from harness.cluster.certificates import Certificates
 from harness.cluster.revision import Facts
-from harness.host import files, process, stored
+from harness.host import files, parallel, process, stored
 
 _FILES = 1 << 40
 """bytes that a file of a daemon may have: no limit in effect"""
@@ -23,6 +23,8 @@ _GRACE = 10.0
 _FAILURES = 1
 """workers that may die with a session before the scheduler gives it up; the client then tries it by itself"""
 _OWN_HOST = "127.0.0.1"
+REFUSED = "refused: "
+"""begins the line by which a worker says why it does not start"""
 
 
 class Daemon(msgspec.Struct, frozen=True):
@@ -43,12 +45,30 @@ class Daemon(msgspec.Struct, frozen=True):
         return folder() / f"{self.name}.log"
 
 
+class Remote(msgspec.Struct, frozen=True):
+    """A worker on another host."""
+
+    host: str
+    """as for ssh, [user@]host[:port]; it is the worker's name too"""
+    rig: str
+    """folder of the rig there"""
+    key: str
+    """name of the worker's files there"""
+
+
 class State(msgspec.Struct, frozen=True):
     """The cluster that was started from this host."""
 
     address: str
     scheduler: Daemon
     workers: tuple[Daemon, ...] = ()
+    """on this host"""
+    remotes: tuple[Remote, ...] = ()
+
+    @property
+    def names(self) -> set[str]:
+        """Names of all workers."""
+        return {*(worker.name for worker in self.workers), *(remote.host for remote in self.remotes)}
 
 
 class Resources(msgspec.Struct, frozen=True):
@@ -62,6 +82,16 @@ class Resources(msgspec.Struct, frozen=True):
 def folder() -> Path:
     """Return the folder of the cluster's state, logs and certificates."""
     return paths.cache() / "cluster"
+
+
+def cache(name: str) -> Path:
+    """Return the cache of a worker."""
+    return folder() / "workers" / name
+
+
+def share(workers: int) -> Resources:
+    """Return what each of some workers on this host has."""
+    return Resources(max(1, (os.cpu_count() or 1) // workers), parallel.free_memory() // workers)
 
 
 def load() -> State | None:
@@ -88,16 +118,17 @@ def scheduler(address: Address, secrets: Certificates, silence: float) -> Daemon
     return _start("scheduler", words, more)
 
 
-def worker(name: str, address: Address, secrets: Certificates, facts: Facts, has: Resources) -> Daemon:
-    """Start a worker on this host, with a cache of its own."""
-    cache = folder() / "workers" / name
+def worker(name: str, address: Address, secrets: Certificates, facts: Facts, has: Resources, key: str = "") -> Daemon:
+    """Start a worker on this host, with a cache of its own; `key` is the name of its files, by default its own."""
+    own = cache(key or name)
+    host = _OWN_HOST if address.local else address.near
     words = (
         *("-m", "harness.cluster.join", msgspec.json.encode(facts).decode(), name, msgspec.json.encode(has).decode()),
-        *(str(address), "--nworkers", "1", "--memory-limit", "0", "--local-directory", str(cache)),
-        *(("--host", f"{address.protocol}://{_OWN_HOST}") if address.local else ("--protocol", address.protocol)),
+        *(str(address), "--nworkers", "1", "--memory-limit", "0", "--local-directory", str(own)),
+        *("--host", str(Address(address.protocol, host, 0))),
         *_common(address, secrets),
     )
-    return _start(name, words, {"RIG_CACHE": str(cache)})
+    return _start(key or name, words, {"RIG_CACHE": str(own)})
 
 
 def pin(name: str) -> str:
@@ -108,6 +139,12 @@ def pin(name: str) -> str:
 def stop(daemon: Daemon) -> None:
     """End a process of the cluster, and what it started."""
     process.terminate(daemon.pid, daemon.started, _GRACE)
+
+
+def last_words(daemon: Daemon) -> str:
+    """Return why a process ended, by its log."""
+    lines = daemon.log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+    return next((line.removeprefix(REFUSED) for line in lines if line.startswith(REFUSED)), lines[-1])
 
 
 def _common(address: Address, secrets: Certificates) -> tuple[str, ...]:

@@ -12,11 +12,8 @@ import msgspec
 from distributed.cli import dask_worker
 
 from harness.cluster import daemons, revision
-from harness.cluster.daemons import Resources
+from harness.cluster.daemons import REFUSED, Resources
 from harness.cluster.revision import Facts
-
-REFUSED = "refused: "
-"""begins the line by which a worker says why it does not start"""
 
 
 def main(wanted: str, name: str, has: Resources, arguments: list[str]) -> None:

@@ -184,7 +184,7 @@ def test_a_cluster_is_up_once_and_goes_down_as_a_whole(up: daemons.State) -> Non
     standing = cluster.status()
     assert standing
     assert (standing.trouble, [member.name for member in standing.members]) == ("", ["w1", "w2"])
-    assert cluster.down() == 3
+    assert cluster.down() == cluster.Down(3)
     assert cluster.status() is None
     assert not [daemon for daemon in (up.scheduler, *up.workers) if daemon.runs]
-    assert cluster.down() == 0
+    assert cluster.down() == cluster.Down()
