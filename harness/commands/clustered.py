@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from harness import paths, text
-from harness.cluster import artifacts, gathered, revision
+from harness.cluster import artifacts, gathered, probe, revision
 from harness.cluster.address import Address
 from harness.cluster.connection import Connection, Member, identity
 from harness.cluster.dispatch import Dispatch, Ended, Job
@@ -40,7 +40,6 @@ def run(place: Address, run: Run, planned: Plan, log: str) -> None:
         home = {} if planned.at_once else homes(run, planned, hosts)
         needed = {session.built.cell.name: artifacts.of_cell(session.built) for session in todo}
         connection.provide((each for cell in needed.values() for each in cell), lambda said: progress.say("cluster", said))
-        progress.done("cluster", f"{len(members)} workers with {sum(member.cores for member in members)} cores")
         shown = Shown(progress, todo)
 
         def task(session: Session) -> Task:
@@ -55,6 +54,9 @@ def run(place: Address, run: Run, planned: Plan, log: str) -> None:
                 patience=os.environ.get("RIG_PATIENCE", "1"),
             )
 
+        if todo:
+            probe.check(connection, hosts, planned, task(todo[0]), lambda said: progress.say("cluster", said))
+        progress.done("cluster", f"{len(members)} workers with {sum(member.cores for member in members)} cores")
         plan = (run.folder / "plan.json").read_bytes()
         job = Job(run.folder.name, plan, task, shown.begun, lambda said: progress.say("cluster", said), home)
         done: set[str] = set()
