@@ -59,6 +59,8 @@ def receive(client: str, artifact: bytes, part: bytes, first: bool, last: bool) 
         artifacts.receive(_root(client), wanted, client, part, first=first, last=last)
     except RigError as error:
         return str(error)
+    except Exception as error:  # else the client would send it again and again
+        return f"{type(error).__name__}: {error}"
     return ""
 
 
