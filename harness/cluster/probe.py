@@ -49,7 +49,9 @@ def check(connection: Connection, hosts: Mapping[str, Host], planned: Plan, task
     One host alone is not probed, nor is a plan without a kernel that the test runs in. `task` is one of the run. A kernel that
     fails proves nothing, which `say` is told.
     """
-    first = {host.boot: name for name, host in sorted(hosts.items(), reverse=True)}
+    first: dict[str, str] = {}
+    for name, host in sorted(hosts.items()):
+        first.setdefault(host.boot, name)
     if len(first) < 2:
         return
     for probing in _plans(planned):

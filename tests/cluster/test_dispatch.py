@@ -22,6 +22,7 @@ from harness.cluster.dispatch import Dispatch, Job
 from harness.cluster.revision import Facts
 from harness.cluster.task import Answer, Task
 from harness.errors import RigError, UsageError
+from harness.model import matrix
 from harness.model.matrix import Base
 from harness.suite.plan import Session
 from tests.support import cells
@@ -223,3 +224,25 @@ def test_no_two_sessions_that_are_timed_run_at_once(sessions: list[Session]) -> 
     for _ in range(3):
         dispatched._begin()
     assert [name for name, _ in cluster.submitted] == [sessions[0].name]
+
+
+def test_sessions_of_a_machine_that_is_timed_are_never_on_two_hosts(base: Base, sessions: list[Session]) -> None:
+    others = list(cells.plan(base, matrix.load_machine("aarch64"), boots=4).sessions)
+    homes, started = {"x86_64": "w1", "aarch64": "w2"}, list[tuple[str, str]]()
+    cluster = Cluster(lambda name, options: None)
+    mixed = [session for pair in zip(sessions, others, strict=True) for session in pair]
+    dispatched = Dispatch(cluster, job(homes), mixed)  # type: ignore[arg-type]
+    while dispatched._waiting or dispatched._running:
+        dispatched._begin()
+        for name, options in cluster.submitted[len(started) :]:
+            started.append((name, next(pin for pin in options["resources"] if pin.startswith("worker-"))))
+        running = [session for session, _ in dispatched._running.values()]
+        machines = [session.built.cell.machine.name for session in running]
+        assert len(machines) == len(set(machines)), "two sessions of a machine run at once"
+        key = max(dispatched._running, key=lambda key: dispatched._running[key][0].name)  # the faster host ends first
+        dispatched._running[key] = (dispatched._running[key][0], Future(good(key)))
+        assert dispatched._end(key)
+    assert started[:2] == [(sessions[0].name, "worker-w1"), (others[0].name, "worker-w2")]
+    assert sorted(started) == sorted(
+        [(session.name, "worker-w1") for session in sessions] + [(session.name, "worker-w2") for session in others]
+    )

@@ -72,7 +72,10 @@ def test_hosts_that_reach_the_scheduler_are_taken() -> None:
 @pytest.mark.parametrize(
     ("listen", "said"),
     [
-        ("tls://127.0.0.1:8786", "b cannot reach a scheduler at tls://127.0.0.1:8786; let --listen name this host as others reach it"),
+        (
+            "tls://127.0.0.1:8786",
+            "b cannot reach a scheduler at tls://127.0.0.1:8786; let --listen name this host as others reach it",
+        ),
         ("tcp://localhost:1", "b cannot reach a scheduler at tcp://localhost:1; let --listen name this host as others reach it"),
         ("tls://0.0.0.0:8786", "--listen has tls://0.0.0.0:8786, which localhost cannot go to; name this host as others reach it"),
         ("tls://[::]:8786", "--listen has tls://[::]:8786, which localhost cannot go to; name this host as others reach it"),
@@ -88,7 +91,8 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A rig whose bootstrap writes down that it ran."""
     folder = tmp_path / "rig"
     folder.mkdir()
-    (folder / "bootstrap").write_text("#!/bin/sh\necho ran >> ../ran\n[ ! -e ../fails ] || { echo 'bootstrap: no pip.' >&2; exit 1; }\n")
+    lines = ("#!/bin/sh", "echo ran >> ../ran", "[ ! -e ../fails ] || { echo 'bootstrap: no pip' >&2; exit 1; }")
+    (folder / "bootstrap").write_text("\n".join(lines) + "\n")
     (folder / "bootstrap").chmod(0o755)
     subprocess.run(("git", "init", "-q"), cwd=folder, check=True)
     packed = packed_rig.archive(folder)
@@ -102,7 +106,8 @@ def test_the_rig_is_installed_once_in_the_cache_of_the_user(rig: Path, tmp_path:
         logins: list[Any] = [Shell("a", tmp_path / "home a"), Shell("b", tmp_path / "b")]
         first, second = hosts.install(logins, secrets, said.append)
     place = tmp_path / "home a/.cache/kernel-patch-rig/cluster/rigs"
-    assert first.rig.startswith(f"{place}/") and re.fullmatch("[0-9a-f]{16}", Path(first.rig).name)
+    assert first.rig.startswith(f"{place}/")
+    assert re.fullmatch("[0-9a-f]{16}", Path(first.rig).name)
     assert (Path(first.rig) / "bootstrap").stat().st_mode & 0o777 == 0o755
     assert sorted(file.name for file in place.iterdir()) == sorted([Path(first.rig).name, "ran"]), "nothing is left"
     assert (first.host, second.host) == ("a", "b")
@@ -115,7 +120,7 @@ def test_a_bootstrap_that_fails_is_said_and_nobody_takes_the_rig_for_installed(r
     fails = tmp_path / "a/.cache/kernel-patch-rig/cluster/rigs/fails"
     fails.parent.mkdir(parents=True)
     fails.touch()
-    with pytest.raises(RigError, match=r"^a: bootstrap: no pip\.\.$"):
+    with pytest.raises(RigError, match=r"^a: bootstrap: no pip\.$"):
         hosts.install(logins, certificates.ensure(), lambda _: None)
     fails.unlink()
     hosts.install(logins, certificates.ensure(), lambda _: None)

@@ -59,7 +59,9 @@ def test_a_worker_that_was_left_over_is_ended_before(here: list[Any]) -> None:
     first = joined._known("k1")
     joined.start("k1", ASKED)
     second = joined._known("k1")
-    assert first and second and not first.runs and second.runs
+    assert first
+    assert second
+    assert (first.runs, second.runs) == (False, True)
     assert joined.stop("k1")
 
 
@@ -93,6 +95,6 @@ def test_it_is_a_program(here: list[Any], monkeypatch: pytest.MonkeyPatch, capfd
     monkeypatch.setattr(sys, "stdout", out)
     for does in ("start", "look", "stop", "stop"):
         joined.main(does, "k1")
-    said = out.buffer.getvalue().splitlines()  # type: ignore[attr-defined]
+    said = out.buffer.getvalue().splitlines()
     assert msgspec.json.decode(said[0], type=Looked).runs
     assert said[1:] == [b"true", b"false"]

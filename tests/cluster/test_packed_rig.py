@@ -56,6 +56,6 @@ def test_another_host_has_the_same_revision_of_it(tmp_path: Path) -> None:
     if not (paths.PROJECT / ".git").exists():
         pytest.skip("NOT TESTED: this is no git checkout, of which there could be an archive")
     with tarfile.open(fileobj=io.BytesIO(packed_rig.archive())) as packed:
-        packed.extractall(tmp_path)  # noqa: S202 - it was made here
+        packed.extractall(tmp_path)
     assert revision.revision(tmp_path) == revision.revision()
     assert os.access(tmp_path / "bootstrap", os.X_OK)
