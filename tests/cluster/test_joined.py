@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 def test_a_worker_is_started_looked_at_and_ended(here: list[Any], cache: Path) -> None:
     joined.start("k1", ASKED)
     ((name, at, secrets, facts, has, key),) = here
-    assert (name, at, facts, has, key) == ("me@a", ASKED.address, FACTS, daemons.share(1), "k1")
+    assert (name, at, facts, has.cores, key) == ("me@a", ASKED.address, FACTS, os.cpu_count(), "k1")
     assert [file.read_text() for file in (secrets.ca, secrets.certificate, secrets.key)] == ["the ca", "the certificate", "the key"]
     assert {file.stat().st_mode & 0o777 for file in secrets.ca.parent.iterdir()} == {0o600}
     assert secrets.ca.parent.stat().st_mode & 0o777 == 0o700
