@@ -113,6 +113,8 @@ def scheduler(address: Address, secrets: Certificates, silence: float) -> Daemon
     more = {
         "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": f"{silence:g}s",
         "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(_FAILURES),
+        # A session that failed on a worker with a full disk waits for another one, and the idle worker would take it back.
+        "DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING": "False",
     }
     words = ("-m", "distributed.cli.dask_scheduler", "--host", str(address), *_common(address, secrets))
     return _start("scheduler", words, more)

@@ -26,8 +26,8 @@ from harness.suite.plan import Plan, Session
 
 _TEST = "le_fit_alloc_test"
 """the shortest test that has a figure"""
-_MOST = 0.1
-"""per cent between two hosts; boots on one host differ by up to 0.04, since some ticks of the guest's timer fall into a test"""
+_MOST = 0.25
+"""per cent between two hosts, a quarter of the margin of a run; boots on one host under load differed by up to 0.09"""
 _KEPT = 50
 """kernels whose figures are kept"""
 _LOOK = 0.2

@@ -10,7 +10,7 @@ import pytest
 from harness.cluster import address
 from harness.cluster.address import Address
 from harness.commands import options
-from harness.errors import UsageError
+from harness.errors import RigError, UsageError
 from harness.model.selection import Selection
 
 
@@ -61,3 +61,13 @@ def test_the_option_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("RIG_CLUSTER", "nowhere")
     with pytest.raises(UsageError, match="RIG_CLUSTER has to be the address"):
         options.cluster(Selection())
+
+
+def test_the_interface_on_the_way_to_a_host_is_found() -> None:
+    assert Address("tls", "127.0.0.1", 8786).near == "127.0.0.1"
+    with pytest.raises(RigError, match=r"cannot reach tls://no-such-host\.invalid:1: "):
+        assert Address("tls", "no-such-host.invalid", 1).near
+
+
+def test_all_addresses_of_a_host_are_none_to_go_to() -> None:
+    assert [Address("tls", host, 1).anywhere for host in ("0.0.0.0", "::", "10.0.0.1", "host")] == [True, True, False, False]

@@ -140,7 +140,8 @@ def test_a_host_that_counts_otherwise_is_refused_with_both_figures_and_stays_so(
 def test_what_boots_of_one_host_differ_by_is_no_difference() -> None:
     assert probe.refusal("x86_64", [Figure("a", 2861.45), Figure("b", 2860.793)]) == ""
     assert probe.refusal("x86_64", [Figure("a", 2861.45)]) == ""
-    assert probe.refusal("x86_64", [Figure("a", 2860.0), Figure("b", 2863.5)]).startswith("b counts 2,863.5")
+    assert probe.refusal("x86_64", [Figure("a", 2860.8), Figure("b", 2863.3)]) == ""
+    assert probe.refusal("x86_64", [Figure("a", 2860.0), Figure("b", 2867.5)]).startswith("b counts 2,867.5")
 
 
 def test_one_host_needs_no_probe_nor_does_measured_time_nor_a_foreign_module(planned: Plan) -> None:

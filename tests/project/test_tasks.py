@@ -102,7 +102,10 @@ from harness.stats.outcome import ExitCode
         (("cluster.up", "--listen", "tcp://0.0.0.0:8786"), "whoever reaches a port without TLS runs code there"),
         (("cluster.up", "--workers", "0"), "--workers has to be a whole number from 1"),
         (("cluster.up", "--hosts", "a,b c"), "--hosts has to be hosts such as a,user@b,c:2222, but 'b c' is none"),
-        (("cluster.up", "--hosts", "a.invalid"), "a.invalid cannot reach a scheduler at tls://127.0.0.1:8786; let --listen name this"),
+        (
+            ("cluster.up", "--hosts", "a.invalid"),
+            "a.invalid cannot reach a scheduler at tls://127.0.0.1:8786; let --listen name this",
+        ),
         (("cluster.up", "--hosts", "localhost:1"), "localhost:1 does not answer: "),
         (("cluster.up", "--silence", "0"), "--silence has to be a number of at least 1 and at most 3600, not '0'"),
         (("build", "--boots", "many"), "--boots has to be a whole number, not 'many'"),
