@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 import socket
@@ -53,13 +54,14 @@ class Address(msgspec.Struct, frozen=True):
     def near(self) -> str:
         """The number of the interface by which this host reaches it; RigError if there is no such host."""
         try:
-            for family, kind, _, _, at in socket.getaddrinfo(self.host, self.port or 1, type=socket.SOCK_DGRAM):
-                with socket.socket(family, kind) as probe:  # no packet is sent
-                    probe.connect(at)
-                    return str(probe.getsockname()[0])
+            found = socket.getaddrinfo(self.host, self.port or 1, type=socket.SOCK_DGRAM)
         except OSError as error:
-            raise RigError(f"{socket.gethostname()} cannot reach {self}: {error.strerror}.") from error
-        raise RigError(f"{socket.gethostname()} cannot reach {self}: it has no address.")
+            raise RigError(f"{socket.gethostname()} does not know the host of {self}: {error.strerror}.") from error
+        for family, kind, _, _, at in found:
+            with contextlib.suppress(OSError), socket.socket(family, kind) as probe:  # another address may do
+                probe.connect(at)  # of this kind of socket, it sends nothing
+                return str(probe.getsockname()[0])
+        raise RigError(f"{socket.gethostname()} has no way to {self}.")
 
 
 def read(given: str, by: str) -> Address:

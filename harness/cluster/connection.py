@@ -118,14 +118,15 @@ class Connection:
 
     def send(self, address: str, wanted: Sequence[Artifact], say: Line) -> None:
         """Send artifacts to the worker at `address`; RigError if it cannot take them. One that ends meanwhile lacks them still."""
+        name = next((member.name for member in self.members() if member.address == address), address)
         for number, artifact in enumerate(wanted, 1):
-            say(f"sending {artifact.place}, {number} of {len(wanted)}, to {address}")
+            say(f"sending {artifact.place}, {number} of {len(wanted)}, to {name}")
             parts = list(artifacts.parts(artifact))
             for at, part in enumerate(parts):
                 words = (identity(), msgspec.json.encode(artifact), part, at == 0, at == len(parts) - 1)
                 said = self.client.run(worker.receive, *words, workers=[address], on_error="ignore").get(address, "")
                 if said:
-                    raise RigError(f"The worker at {address} cannot take {artifact.place}: {said}")
+                    raise RigError(f"The worker {name} cannot take {artifact.place}: {said}")
 
 
 def identity() -> str:
