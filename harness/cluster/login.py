@@ -110,4 +110,5 @@ class _Refused(paramiko.RejectPolicy):
 
 
 def _words(error: Exception) -> str:
-    return str(error).rstrip(".") or type(error).__name__
+    said = (error.strerror if isinstance(error, OSError) else "") or str(error)  # Paramiko's own OSError has no number
+    return said.rstrip(".") or type(error).__name__

@@ -61,6 +61,11 @@ def test_a_host_has_one_worker_and_there_has_to_be_one() -> None:
             RigError,
             "me@a:7 does not answer: timed out; see whether `ssh -p 7 me@a` works.",
         ),
+        (
+            paramiko.ssh_exception.NoValidConnectionsError({("127.0.0.1", 7): OSError(111, "refused")}),
+            RigError,
+            "me@a:7 does not answer: Unable to connect to port 7 on 127.0.0.1; see whether `ssh -p 7 me@a` works.",
+        ),
         (EOFError(), RigError, "me@a:7 does not answer: EOFError; see whether `ssh -p 7 me@a` works."),
     ],
 )
