@@ -66,20 +66,19 @@ def boot(wanted: Selection) -> None:
 def _test(wanted: Selection, resume: str | bool | None) -> None:
     """Run the suite, booting what is not up; compare, and write the report."""
     vms.sweep()
-    wanted = options.cluster(wanted)
     if not resume:
         shown.show_each(_outcomes(wanted))
     elif msgspec.structs.replace(wanted, jobs=0, cluster="") != Selection():
         raise UsageError("--resume finishes a run as it was begun; of the other options only --jobs and --cluster go with it.")
     else:
         name = "" if resume is True else str(resume)
-        shown.show(pipeline.resume(name, wanted.jobs, shown.say, cluster=options.scheduler(wanted)))
+        shown.show(pipeline.resume(name, wanted.where, shown.say))
 
 
 def _outcomes(wanted: Selection) -> Iterator[Outcome]:
     """Yield the outcome of a run for each kernel base. All are built first."""
     for plan in _plans(wanted):
-        yield pipeline.test(plan, wanted.jobs, shown.command(), cluster=options.scheduler(wanted))
+        yield pipeline.test(plan, wanted.where, shown.command())
 
 
 test = options.boots(
@@ -97,7 +96,8 @@ def _try(wanted: Selection, tree: str | None) -> None:
 
 def _tried(wanted: Selection) -> Outcome:
     """Build and test a series of edits; the run's command is one that repeats it when the tree has other edits."""
-    return pipeline.test(pipeline.build(wanted), wanted.jobs, shell.quote(("invoke", "test", *words(wanted))))
+    same = msgspec.structs.replace(wanted, cluster="")
+    return pipeline.test(pipeline.build(wanted), wanted.where, shell.quote(("invoke", "test", *words(same))))
 
 
 try_ = options.boots(options.selection_task(_try, {"tree": "the kernel tree: a git checkout"}))
@@ -126,7 +126,7 @@ watch = options.boots(options.selection_task(_watch, {"tree": "the kernel tree: 
 def sweep(wanted: Selection) -> None:
     """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
     vms.sweep()
-    shown.show_each(_outcomes(pipeline.sweeping(options.cluster(wanted))))
+    shown.show_each(_outcomes(pipeline.sweeping(wanted)))
 
 
 def _soak(wanted: Selection, hours: str | None, seed: str | None) -> None:

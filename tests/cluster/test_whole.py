@@ -25,6 +25,7 @@ from harness.commands import cluster, pipeline
 from harness.errors import RigError, UsageError
 from harness.model.matrix import Base
 from harness.model.run_folder import Run
+from harness.model.selection import Where
 from harness.stats.outcome import Outcome
 from harness.suite import plan
 from harness.vm.launch import free_port
@@ -61,7 +62,7 @@ class UnderWay(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.outcome = pipeline.test(self.planned, 1, "invoke test", cluster=self.at)
+            self.outcome = pipeline.test(self.planned, Where(1, str(self.at)), "invoke test")
         except BaseException as error:  # the test looks at it
             self.error = error
 
@@ -142,7 +143,7 @@ def test_a_scheduler_that_is_killed_is_told_and_the_run_goes_on_with_another(up:
     again = cluster.up(cluster.Wish(1, tested.at, 5.0), lambda _: None)
     assert again.scheduler.runs
     ids = {"vmlinux": make.BUILD_ID, "vmalloc_test.ko": make.MODULE_BUILD_ID}
-    pipeline.resume(name, 1, lambda _: None, lambda file: ids[file.name], cluster=tested.at)
+    pipeline.resume(name, Where(1, again.address), lambda _: None, lambda file: ids[file.name])
     whole(tested.done)
 
 
@@ -151,8 +152,8 @@ def test_a_client_that_is_killed_leaves_nothing_running(up: daemons.State, base:
     plan.save(planned, tmp_path / "plan.json")
     code = (
         "import sys; from pathlib import Path; from harness.suite import plan; from harness.commands import pipeline;"
-        " from harness.cluster import address;"
-        " pipeline.test(plan.load(Path(sys.argv[1])), 1, 'invoke test', cluster=address.read(sys.argv[2], 'here'))"
+        " from harness.model.selection import Where;"
+        " pipeline.test(plan.load(Path(sys.argv[1])), Where(1, sys.argv[2]), 'invoke test')"
     )
     env = {**os.environ, "RIG_RESULTS": str(paths.RESULTS)}
     client = subprocess.Popen((sys.executable, "-c", code, tmp_path / "plan.json", up.address), cwd=paths.PROJECT, env=env)
