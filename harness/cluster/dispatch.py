@@ -179,7 +179,7 @@ class Dispatch:
             self._single.add(session.name)
             self._waiting.append(session)
             return None
-        died = "the worker died each time that it ran this session; `invoke test --resume` makes it again"
+        died = "the worker died each time that it ran this session; what is resumed makes it again"
         return Ended(session, Answer("", failed=died))
 
     def _failed(self, session: Session, answer: Answer) -> Ended | None:

@@ -34,11 +34,17 @@ class Came(NamedTuple):
 
 
 def read(session: Session, came: Mapping[str, bytes]) -> Came:
-    """Return what the files `came` of a session's folder hold; RigError if a file is damaged, or results are missing."""
+    """Return what the files `came` of a suite's session hold; RigError if a file is damaged, or results are missing."""
+    whole = unpacked(session, came)
+    if len(whole.results) != session.results:
+        raise RigError(f"{session.name} came back with {len(whole.results)} results of {session.results}.")
+    return whole
+
+
+def unpacked(session: Session, came: Mapping[str, bytes]) -> Came:
+    """Return what the files `came` of a session's folder hold, with as many results as there are; RigError for a damaged one."""
     records = list(_records(session, came))
     results = [record for record in records if isinstance(record, Result)]
-    if len(results) != session.results:
-        raise RigError(f"{session.name} came back with {len(results)} results of {session.results}.")
     if odd := next((name for name in came if PurePosixPath(name).name != name), ""):
         raise RigError(f"{session.name} came back with a file that has no plain name: {odd!r}.")
     logs = {name: content for name, content in came.items() if name not in (*FILES.values(), REPORT_LOG)}

@@ -15,8 +15,10 @@ from harness.build.built import BuiltCell
 from harness.cluster import task
 from harness.cluster.task import PLAN, RUN, TASK, Task
 from harness.errors import RigError
-from harness.suite import calling, plan
-from harness.suite.plan import Plan
+from harness.model.run_folder import Run
+from harness.suite import calling, first_findings, plan
+from harness.suite.plan import Plan, Session
+from harness.suite.vm_pool import Lab
 from harness.vm import accel, vms
 
 
@@ -24,19 +26,34 @@ def run(folder: Path) -> None:
     """Run the session of `folder`, whose run's folder gets its records; RigError if it does not come to its end."""
     mine = msgspec.json.decode((folder / TASK).read_bytes(), type=Task)
     planned = at_home(task.moved(plan.load(folder / PLAN), Path(mine.cache), paths.cache()), mine.session)
-    task.named(planned, mine.session)
-    plan.save(planned, folder / "plan.json")
-    shown = calling.Stopped()
+    session = task.named(planned, mine.session)
     vms.sweep()  # those of a worker that was killed
     try:
-        words = [*calling.arguments(folder / "plan.json", folder / RUN, task.REPORT_LOG), "--rig-session", mine.session]
-        code = pytest.main(words, plugins=[shown])
+        if mine.findings:
+            _findings(folder / RUN, planned, session, everything=mine.findings == "all")
+        else:
+            _suite(folder, planned, session)
     finally:
         vms.stop_own()
+
+
+def _suite(folder: Path, planned: Plan, session: Session) -> None:
+    plan.save(planned, folder / "plan.json")
+    shown = calling.Stopped()
+    words = [*calling.arguments(folder / "plan.json", folder / RUN, task.REPORT_LOG), "--rig-session", session.name]
+    code = pytest.main(words, plugins=[shown])
     if shown.stopped:
         raise RigError(shown.stopped)
     if code not in calling.GOOD:
         raise RigError(f"pytest ended with {pytest.ExitCode(code).name}.")
+
+
+def _findings(run: Path, planned: Plan, session: Session, *, everything: bool) -> None:
+    lab = Lab(run, keep=False)
+    try:
+        Run(run).add(first_findings.findings(lab, planned, session, everything=everything))
+    finally:
+        lab.close()
 
 
 def at_home(planned: Plan, session: str) -> Plan:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -38,6 +39,8 @@ class Task(msgspec.Struct, frozen=True):
     """names of console logs that earlier boots have taken in the run's folder"""
     patience: str = "1"
     """RIG_PATIENCE of the client"""
+    findings: Literal["", "first", "all"] = ""
+    """``first`` or ``all`` if no suite is run, but findings alone are wanted: up to the first step that has one, or all"""
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable
@@ -60,6 +61,11 @@ def receive(client: str, artifact: bytes, part: bytes, first: bool, last: bool) 
     except RigError as error:
         return str(error)
     return ""
+
+
+def forget(client: str, artifact: bytes) -> None:
+    """Remove an artifact of `client`, if it is there."""
+    shutil.rmtree(_root(client) / msgspec.json.decode(artifact, type=Artifact).place, ignore_errors=True)
 
 
 def run(asked: bytes, plan: bytes) -> bytes:

@@ -36,7 +36,7 @@ def run(place: Address, run: Run, planned: Plan, log: str) -> None:
     with Connection(place) as connection, Progress("test") as progress:
         hosts = connection.check(here)
         members = connection.members()
-        _check_room(todo, members)
+        check_room(todo, members)
         home = {} if planned.at_once else homes(run, planned, hosts)
         needed = {session.built.cell.name: artifacts.of_cell(session.built) for session in todo}
         connection.provide((each for cell in needed.values() for each in cell), lambda said: progress.say("cluster", said))
@@ -117,7 +117,8 @@ def homes(run: Run, planned: Plan, hosts: Mapping[str, Host]) -> dict[str, str]:
     return chosen
 
 
-def _check_room(todo: Sequence[Session], members: Sequence[Member]) -> None:
+def check_room(todo: Sequence[Session], members: Sequence[Member]) -> None:
+    """Raise UsageError if the largest VM of some sessions is larger than what any worker has."""
     largest = max((session.size for session in todo), default=0)
     most = max((member.memory for member in members), default=0)
     if largest > most:

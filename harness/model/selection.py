@@ -57,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Where(msgspec.Struct, frozen=True):
-    """Where the sessions of a run take place: on this host, or on the workers of a cluster."""
+    """The place of a run's sessions: this host, or the workers of a cluster."""
 
     jobs: int = 0
     """VMs at once on this host; 0 for one a core"""
@@ -105,7 +105,7 @@ class Selection(msgspec.Struct, frozen=True):
 
     @property
     def where(self) -> Where:
-        """Where its sessions take place."""
+        """The place of its sessions."""
         return Where(self.jobs, self.cluster)
 
     @property

@@ -158,7 +158,7 @@ def test_a_session_with_which_workers_die_gets_one_for_itself_and_is_an_error_th
     bad = sessions[2].name
     cluster = Cluster(lambda name, _: KILLED if name == bad else good(name))
     answers = run(cluster, sessions)
-    assert answers.pop(bad).failed.startswith("the worker died each time that it ran this session; `invoke test --resume`")
+    assert answers.pop(bad).failed.startswith("the worker died each time that it ran this session; what is resumed")
     assert all(answer.files for answer in answers.values())
     tries = [options["resources"] for name, options in cluster.submitted if name == bad]
     assert [resources.get("worker-w1") for resources in tries] == [None, 1]
