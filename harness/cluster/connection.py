@@ -128,6 +128,10 @@ class Connection:
                 if said:
                     raise RigError(f"The worker at {address} cannot take {artifact.place}: {said}")
 
+    def cut_short(self, run: str) -> None:
+        """Have the soaks of a run end early, with what they recorded so far."""
+        self.client.run(worker.cut_short, run, on_error="ignore")
+
     def forget(self, artifact: Artifact) -> None:
         """Have all workers remove an artifact that is not needed any more."""
         with contextlib.suppress(OSError):  # the scheduler is lost, which is seen elsewhere

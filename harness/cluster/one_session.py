@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import wait
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,11 +15,13 @@ from harness import paths
 from harness.build import plugin
 from harness.build.built import BuiltCell
 from harness.cluster import task
-from harness.cluster.task import PLAN, RUN, TASK, Task
+from harness.cluster.task import CUT_SHORT, PLAN, RUN, TASK, Task
 from harness.errors import RigError
+from harness.model import catalog
 from harness.model.run_folder import Run
-from harness.suite import calling, first_findings, plan
+from harness.suite import calling, first_findings, plan, soak_cells
 from harness.suite.plan import Plan, Session
+from harness.suite.soak_cell import Soak
 from harness.suite.vm_pool import Lab
 from harness.vm import accel, vms
 
@@ -31,6 +35,8 @@ def run(folder: Path) -> None:
     try:
         if mine.findings:
             _findings(folder / RUN, planned, session, everything=mine.findings == "all")
+        elif planned.hours:
+            _soak(folder, planned, session)
         else:
             _suite(folder, planned, session)
     finally:
@@ -54,6 +60,20 @@ def _findings(run: Path, planned: Plan, session: Session, *, everything: bool) -
         Run(run).add(first_findings.findings(lab, planned, session, everything=everything))
     finally:
         lab.close()
+
+
+def _soak(folder: Path, planned: Plan, session: Session) -> None:
+    """Soak one cell, until its time is over or a file says that it is to end."""
+    own, run = msgspec.structs.replace(planned, cells=(session.built,)), Run(folder / RUN)
+    tests = tuple(test for test in catalog.suite().tests if test.name in planned.tests)
+
+    def waiting(*given: Any) -> Any:
+        if (folder / CUT_SHORT).exists():
+            raise KeyboardInterrupt
+        return wait(*given)
+
+    soak = Soak(own, tests, 1, lambda seen, result: run.add((*seen.records(), result)), lambda *_: None)
+    soak_cells.run(soak, folder / RUN, waiting=waiting)
 
 
 def at_home(planned: Plan, session: str) -> Plan:

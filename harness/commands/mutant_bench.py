@@ -83,9 +83,9 @@ class Bench:
         """Have every attempt end at its next step."""
         self._stop.set()
 
-    def control(self) -> Attempt:
+    def control(self, say: Line) -> Attempt:
         """Test the series as it is."""
-        return self._tested("", self.identity(()), self._plan, 0.0, _silent)
+        return self._tested("", self.identity(()), self._plan, 0.0, say)
 
     def attempt(self, mutant: Mutant, slots: queue.SimpleQueue[str], jobs: Jobserver, say: Line) -> Attempt:
         """Build a mutant in a work tree of `slots`, and test it; the outcome is ``error`` if either is not possible."""
@@ -167,7 +167,3 @@ class Bench:
         finally:
             lab.close()
         return found
-
-
-def _silent(_: str) -> None:
-    """Take a line that nobody has to see."""

@@ -157,7 +157,7 @@ def _profile(work: _Work, wanted: Selection, mutants: Sequence[Mutant]) -> None:
         bench = Bench(control, patches.apply(tree, variant), work.folder, parts.tools, everything=work.everything)
         bench.test = elsewhere.test if elsewhere else bench.test
         progress.say(variant.name, f"testing without any bug, {wanted.profile}")
-        healthy = bench.control()
+        healthy = bench.control(lambda line: progress.say(variant.name, line))
         book.add(healthy)
         if healthy.outcome != "survived":
             raise RigError(
