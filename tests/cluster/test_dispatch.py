@@ -63,6 +63,7 @@ class Cluster:
         self.submitted: list[tuple[str, dict[str, Any]]] = []
         self.cancelled: list[Any] = []
         self.sent: list[tuple[str, tuple[Artifact, ...]]] = []
+        self.cuts: list[str] = []
 
     def members(self) -> list[Member]:
         return list(self._members)
@@ -75,6 +76,9 @@ class Cluster:
 
     def cancel(self, futures: list[Any], *, force: bool) -> None:
         self.cancelled += futures
+
+    def cut_short(self, run: str) -> None:
+        self.cuts.append(run)
 
     def send(self, address: str, wanted: tuple[Artifact, ...], _: object) -> None:
         self.sent.append((address, wanted))
@@ -223,3 +227,35 @@ def test_no_two_sessions_that_are_timed_run_at_once(sessions: list[Session]) -> 
     for _ in range(3):
         dispatched._begin()
     assert [name for name, _ in cluster.submitted] == [sessions[0].name]
+
+
+class Interrupted(Cluster):
+    """A connection at which the user interrupts as often as it is told, once three sessions run."""
+
+    def __init__(self, acts: Acts, times: int) -> None:
+        super().__init__(acts)
+        self._times = times
+
+    def members(self) -> list[Member]:
+        if self._times and len(self.submitted) >= 3:
+            self._times -= 1
+            raise KeyboardInterrupt
+        return super().members()
+
+
+def test_an_interrupt_has_a_soak_end_early_with_what_it_has(sessions: list[Session]) -> None:
+    cluster = Interrupted(good, 1)
+    dispatched = Dispatch(cluster, job()._replace(early=True), sessions)  # type: ignore[arg-type]
+    ends = list(dispatched.ends())
+    assert (dispatched.cut_short, cluster.cuts) == (True, ["the-run"])
+    assert [end.session.name for end in ends] == [session.name for session in sessions[:3]], "the fourth has not begun"
+    assert not cluster.cancelled
+
+
+@pytest.mark.parametrize(("early", "times"), [(False, 1), (True, 2)])
+def test_an_interrupt_ends_all_else_and_a_second_one_a_soak_too(sessions: list[Session], early: bool, times: int) -> None:
+    cluster = Interrupted(lambda name, _: None, times)
+    with pytest.raises(KeyboardInterrupt):
+        list(Dispatch(cluster, job()._replace(early=early), sessions).ends())  # type: ignore[arg-type]
+    assert len(cluster.cancelled) == 3
+    assert len(cluster.cuts) == times - 1
