@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs a suite's sessions on a cluster; this one process writes down what comes back, once for each session."""
+"""Runs the sessions of a suite or a soak on a cluster; this one process writes down what comes back, once for each session."""
 
 from __future__ import annotations
 

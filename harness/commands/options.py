@@ -51,8 +51,8 @@ HELP = {
     "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
     "module": "a folder with the sources of another test module, which takes the place of the rig's own",
     "module_args": "parameters for the module of --module, such as 'nr_threads=1 run_test_mask=7'",
-    "cluster": "address of a scheduler, such as tls://host:8786, whose workers run the tests in place of this host; see invoke"
-    " cluster.up (default: RIG_CLUSTER, else this host)",
+    "cluster": "address of a scheduler, such as tls://host:8786, whose workers run the sessions in place of this host, while"
+    " kernels are built here; see invoke cluster.up (default: RIG_CLUSTER, else this host)",
     "margin": "per cent within which figures count as the same (default: 1 for icount, 5 for wall)",
 }
 OF_A_MODULE = ("module", "module_args")

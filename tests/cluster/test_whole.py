@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 pytest.importorskip("distributed", reason="NOT TESTED: distributed is not installed; ./bootstrap installs it")
@@ -21,11 +22,11 @@ from harness import paths
 from harness.cluster import address, certificates, daemons
 from harness.cluster.address import Address
 from harness.cluster.connection import Connection
-from harness.commands import cluster, pipeline
+from harness.commands import cluster, mutants_clustered, pipeline, soak
 from harness.errors import RigError, UsageError
 from harness.model.matrix import Base
 from harness.model.run_folder import Run
-from harness.model.selection import Where
+from harness.model.selection import Selection, Where
 from harness.stats.outcome import Outcome
 from harness.suite import plan
 from harness.vm.launch import free_port
@@ -116,6 +117,21 @@ def test_a_worker_that_is_killed_costs_no_result(up: daemons.State, base: Base, 
     whole(tested.done)
     with Connection(tested.at) as connection:
         assert [member.name for member in connection.members()] == ["w1", "w2"], "it was started again"
+
+
+def test_findings_alone_and_a_soak_come_back_too(up: daemons.State, base: Base, tmp_path: Path) -> None:
+    planned = cells.plan(base, make.fake_qemu(tmp_path, PANIC), boots=2)
+    at = address.read(up.address, "here")
+    with mutants_clustered.connected(at, planned, tmp_path / "logs", everything=False) as workers:
+        found = workers.test("a-perf", planned, lambda _: None)
+    assert [(one.test, one.trouble.kind) for one in found] == [("boot", "bug")]
+    assert "kernel BUG" in (tmp_path / "logs/a-perf" / found[0].log).read_text()
+    assert not list(paths.cache().glob("cluster/workers/*/clients/*/kernels/[!.]*")), "nobody wants its kernel any more"
+    planned = msgspec.structs.replace(planned, tests=("random_size_align_test",))
+    outcome = soak.run(planned, Selection(tests="stress", cluster=up.address), "invoke soak", 0.5)
+    boots = [(result.test, result.outcome, result.boot) for result in Run(outcome.run).results()]
+    assert boots == [("boot", "failed", number) for number in range(3)], "no VM comes up, so that it is over"
+    assert not (outcome.run / "report-log.jsonl").exists()
 
 
 def test_a_worker_that_stands_still_is_noticed(up: daemons.State, base: Base, tmp_path: Path) -> None:
