@@ -55,7 +55,7 @@ def _through(place: Address, run: Run, planned: Plan, todo: Sequence[Session], l
         progress.done("cluster", f"{len(members)} workers with {sum(member.cores for member in members)} cores")
         if planned.hours:
             progress.line(
-                f"{len(todo)} VM{'s' if len(todo) > 1 else ''} for {planned.hours:g} h each, one a core, seed {planned.seed};"
+                f"{len(todo)} VM{'s' if len(todo) > 1 else ''} for {planned.hours:g} h, seed {planned.seed};"
                 f" Ctrl-C ends it with a report. {run.folder}"
             )
         shown = Shown(progress, todo)

@@ -103,8 +103,10 @@ def whole(run: Run) -> None:
 def processes(name: str, state: daemons.State) -> list[int]:
     """Return the process of a worker that runs tasks: a child of the one that restarts it."""
     (nanny,) = [worker.pid for worker in state.workers if worker.name == name]
-    children = Path(f"/proc/{nanny}/task/{nanny}/children").read_text().split()
-    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    children = [pid for thread in Path(f"/proc/{nanny}/task").glob("*/children") for pid in thread.read_text().split()]
+    found = [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert found, "its child may be that of any of its threads"
+    return found
 
 
 def test_a_worker_that_is_killed_costs_no_result(up: daemons.State, base: Base, tmp_path: Path) -> None:
