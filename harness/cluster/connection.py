@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import warnings
@@ -68,6 +69,10 @@ class Connection:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection, and with it all that workers do for it."""
         self.client.close(timeout=5)
 
     @property
@@ -127,6 +132,15 @@ class Connection:
                 said = self.client.run(worker.receive, *words, workers=[address], on_error="ignore").get(address, "")
                 if said:
                     raise RigError(f"The worker {name} cannot take {artifact.place}: {said}")
+
+    def cut_short(self, run: str) -> None:
+        """Have the soaks of a run end early, with what they recorded so far."""
+        self.client.run(worker.cut_short, run, on_error="ignore")
+
+    def forget(self, artifact: Artifact) -> None:
+        """Have all workers remove an artifact that is not needed any more."""
+        with contextlib.suppress(OSError):  # the scheduler is lost, which is seen elsewhere
+            self.client.run(worker.forget, identity(), msgspec.json.encode(artifact), on_error="ignore")
 
 
 def identity() -> str:

@@ -47,6 +47,8 @@ class Job(NamedTuple):
     say: Line
     home: dict[str, str]
     """worker by machine, where all sessions of a machine belong to one host, one at a time; else empty"""
+    early: bool = False
+    """True if its sessions can end early, with records, as those of a soak can"""
 
 
 class Dispatch:
@@ -67,6 +69,8 @@ class Dispatch:
         self._shunned: dict[str, str] = {}
         """worker that failed last, by session"""
         self._lonely: Deadline | None = None
+        self.cut_short = False
+        """True if an interrupt had what runs end early"""
 
     def ends(self) -> Iterator[Ended]:
         """Yield the end of each session as it comes.
@@ -79,10 +83,13 @@ class Dispatch:
         client.subscribe_topic(topic, lambda event: self._job.begun(msgspec.convert(event[1], Begun)))
         try:
             while self._waiting or self._running:
-                self._begin()
                 try:
+                    self._begin()
                     key = self._ended.get(timeout=_TICK)
                 except queue.Empty:
+                    continue
+                except KeyboardInterrupt:
+                    self._interrupted()
                     continue
                 if key in self._running and (ended := self._end(key)):
                     yield ended
@@ -90,6 +97,14 @@ class Dispatch:
             if self._connection.up:
                 client.cancel([future for _, future in self._running.values()], force=True)
                 client.unsubscribe_topic(topic)
+
+    def _interrupted(self) -> None:
+        """Have what runs end early if it can, or raise KeyboardInterrupt; also for a second one."""
+        if not self._job.early or self.cut_short:
+            raise KeyboardInterrupt
+        self.cut_short = True
+        self._waiting.clear()
+        self._connection.cut_short(self._job.run)
 
     def _begin(self) -> None:
         """Hand out as many sessions as there are cores: one that waits on a worker would die with it."""
@@ -179,7 +194,7 @@ class Dispatch:
             self._single.add(session.name)
             self._waiting.append(session)
             return None
-        died = "the worker died each time that it ran this session; `invoke test --resume` makes it again"
+        died = "the worker died each time that it ran this session; what is resumed makes it again"
         return Ended(session, Answer("", failed=died))
 
     def _failed(self, session: Session, answer: Answer) -> Ended | None:

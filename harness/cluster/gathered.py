@@ -34,11 +34,17 @@ class Came(NamedTuple):
 
 
 def read(session: Session, came: Mapping[str, bytes]) -> Came:
-    """Return what the files `came` of a session's folder hold; RigError if a file is damaged, or results are missing."""
+    """Return what the files `came` of a suite's session hold; RigError if a file is damaged, or results are missing."""
+    whole = unpacked(session, came)
+    if session.steps and len(whole.results) != session.results:  # those of a soak are as many as fit into its time
+        raise RigError(f"{session.name} came back with {len(whole.results)} results of {session.results}.")
+    return whole
+
+
+def unpacked(session: Session, came: Mapping[str, bytes]) -> Came:
+    """Return what the files `came` of a session's folder hold, with as many results as there are; RigError for a damaged one."""
     records = list(_records(session, came))
     results = [record for record in records if isinstance(record, Result)]
-    if len(results) != session.results:
-        raise RigError(f"{session.name} came back with {len(results)} results of {session.results}.")
     if odd := next((name for name in came if PurePosixPath(name).name != name), ""):
         raise RigError(f"{session.name} came back with a file that has no plain name: {odd!r}.")
     logs = {name: content for name, content in came.items() if name not in (*FILES.values(), REPORT_LOG)}
@@ -52,7 +58,8 @@ def write(run: Run, came: Came, report_log: str) -> list[Result]:
     """
     for name, content in came.logs.items():
         files.write(run.folder / name, content)
-    run.append(report_log, came.report_log)
+    if came.report_log:
+        run.append(report_log, came.report_log)
     run.add(came.records)
     run.add(came.results)
     return list(came.results)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -11,10 +12,13 @@ from harness.build.built import BuiltCell
 from harness.cluster.artifacts import Artifact
 from harness.cluster.revision import Facts
 from harness.errors import RigError
+from harness.suite import soak_cell
 from harness.suite.plan import Plan, Session
 
 PLAN, TASK, RUN = "client-plan.json", "task.json", "run"
 """names in a session's folder on a worker's host: what the client sent, and the folder of the run"""
+CUT_SHORT = "cut-short"
+"""name of a file that a session's folder gets when a soak is to end early"""
 REPORT_LOG = "report-log.jsonl"
 """name of pytest's own log among the files of an answer"""
 
@@ -38,6 +42,8 @@ class Task(msgspec.Struct, frozen=True):
     """names of console logs that earlier boots have taken in the run's folder"""
     patience: str = "1"
     """RIG_PATIENCE of the client"""
+    findings: Literal["", "first", "all"] = ""
+    """``first`` or ``all`` if no suite is run, but findings alone are wanted: up to the first step that has one, or all"""
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -92,9 +98,14 @@ def _moved(built: BuiltCell, old: Path, new: Path) -> BuiltCell:
     )
 
 
+def sessions(planned: Plan) -> tuple[Session, ...]:
+    """Return what a plan has for workers: its sessions, or those of a soak, one a cell."""
+    return tuple(map(soak_cell.session, planned.cells)) if planned.hours else planned.sessions
+
+
 def named(planned: Plan, session: str) -> Session:
     """Return a session of a plan; RigError if the plan has none of that name."""
-    found = next((each for each in planned.sessions if each.name == session), None)
+    found = next((each for each in sessions(planned) if each.name == session), None)
     if found is None:
         raise RigError(f"The plan has no session {session}: the worker's host lacks what the client's has, such as QEMU's plugin.")
     return found

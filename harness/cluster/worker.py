@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -17,12 +19,14 @@ from harness import paths
 from harness.cluster import artifacts, revision, task
 from harness.cluster.artifacts import Artifact
 from harness.cluster.revision import Facts
-from harness.cluster.task import PLAN, RUN, TASK, Answer, Begun, Task
+from harness.cluster.task import CUT_SHORT, PLAN, RUN, TASK, Answer, Begun, Task
 from harness.errors import RigError
 from harness.host import files, shell
 
 LOADED = revision.revision()
 """the rig that this process has loaded; its files may have changed since"""
+_UNDER_WAY: dict[Path, str] = {}
+"""run by folder of a session"""
 _LOG = "session.log"
 _UNWANTED = "the client does not want it any more"
 
@@ -64,6 +68,11 @@ def receive(client: str, artifact: bytes, part: bytes, first: bool, last: bool) 
     return ""
 
 
+def forget(client: str, artifact: bytes) -> None:
+    """Remove an artifact of `client`, if it is there."""
+    shutil.rmtree(_root(client) / msgspec.json.decode(artifact, type=Artifact).place, ignore_errors=True)
+
+
 def run(asked: bytes, plan: bytes) -> bytes:
     """Run a session and return the answer as MessagePack; a session whose client went away is ended."""
     mine = msgspec.json.decode(asked, type=Task)
@@ -85,7 +94,7 @@ def session(mine: Task, plan: bytes, root: Path, wanted: Callable[[], bool]) -> 
 
     It is ended as soon as `wanted` returns False. Raises RigError if it does not come to its end.
     """
-    with files.scratch(root / "sessions") as folder:
+    with files.scratch(root / "sessions") as folder, _under_way(folder, mine.run):
         own = folder / RUN
         own.mkdir()
         for log in mine.logs:  # a log of this session gets another name
@@ -101,6 +110,21 @@ def session(mine: Task, plan: bytes, root: Path, wanted: Callable[[], bool]) -> 
             last = (folder / _LOG).read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
             raise RigError(f"{mine.session} ended with exit code {code}: {last[0]}")
         return {file.name: file.read_bytes() for file in sorted(own.iterdir()) if file.is_file() and file.name not in mine.logs}
+
+
+@contextlib.contextmanager
+def _under_way(folder: Path, run: str) -> Iterator[None]:
+    _UNDER_WAY[folder] = run
+    try:
+        yield
+    finally:
+        del _UNDER_WAY[folder]
+
+
+def cut_short(run: str) -> None:
+    """Have the soaks of `run` here end early, with what they recorded so far."""
+    for folder in [folder for folder, of in _UNDER_WAY.items() if of == run]:
+        (folder / CUT_SHORT).touch()
 
 
 def _wanted() -> Callable[[], bool]:

@@ -19,7 +19,7 @@ from harness.host import files
 from harness.host.shell import Line
 from harness.model import catalog, records
 from harness.model.bisection import Begun, Concluded, Metric, Question, Tried
-from harness.model.selection import PROFILE, Selection
+from harness.model.selection import PROFILE, Selection, Where
 from harness.report import bisection as words
 from harness.runs import bisect_log
 from harness.runs.bisect_log import BisectLog
@@ -84,7 +84,7 @@ def run(wanted: Selection, wish: Wish, command: str, say: Line, parts: Parts = _
         return _concluded(log, _Bisect(begun, series, log, say), (), parts)
 
 
-def resume(name: str, jobs: int, say: Line, parts: Parts = _PARTS) -> Bisected:
+def resume(name: str, where: Where, say: Line, parts: Parts = _PARTS) -> Bisected:
     """Go on with the bisect `name`, or the newest one: what its log has is taken over, and not tried again.
 
     Raises UsageError if there is none, or if the series or the tests are others by now.
@@ -94,7 +94,7 @@ def resume(name: str, jobs: int, say: Line, parts: Parts = _PARTS) -> Bisected:
     series = prefix_bench.find(begun.wanted, begun.series, "bisect")
     if _identity(series) != begun.identity:
         raise UsageError(f"{log.run.folder.name} cannot be resumed: the series, or a test, has changed; begin a new bisect.")
-    begun = msgspec.structs.replace(begun, wanted=msgspec.structs.replace(begun.wanted, jobs=jobs))
+    begun = msgspec.structs.replace(begun, wanted=msgspec.structs.replace(begun.wanted, jobs=where.jobs, cluster=where.cluster))
     with log.run.alone():
         return _concluded(log, _Bisect(begun, series, log, say), tried, parts)
 

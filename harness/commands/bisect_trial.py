@@ -14,6 +14,7 @@ from harness.commands.prefix_bench import Build, SeriesPrefixes
 from harness.errors import RigError
 from harness.model.bisection import Begun, Question, Tried
 from harness.model.run_folder import Run
+from harness.model.selection import Where
 from harness.report import bisection as words
 from harness.report import findings
 from harness.stats import compare
@@ -29,7 +30,7 @@ class Tools(msgspec.Struct, frozen=True):
     """The functions that build and test a prefix; tests hand in their own."""
 
     build: Build = pipeline.build
-    test: Callable[[Plan, int, str, Path], Outcome] = pipeline.test
+    test: Callable[[Plan, Where, str, Path], Outcome] = pipeline.test
 
 
 class Bench:
@@ -58,7 +59,7 @@ class Bench:
         plan = prefix_bench.together([self._plans[question.prefix, machine] for machine in on]).with_settings(boots=question.boots)
         command = words.command(self._begun, on, (question.prefix,), question.boots)
         for left in reversed(range(_TRIES)):
-            outcome = self._tools.test(plan, self._begun.wanted.jobs, command, self._folder)
+            outcome = self._tools.test(plan, self._begun.wanted.where, command, self._folder)
             if not outcome.errors and outcome.complete:
                 break
             if not left:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs a suite's sessions on a cluster; this one process writes down what comes back, once for each session."""
+"""Runs the sessions of a suite or a soak on a cluster; this one process writes down what comes back, once for each session."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from harness import paths, text
 from harness.cluster import artifacts, gathered, probe, revision
+from harness.cluster import task as cluster_tasks
 from harness.cluster.address import Address
 from harness.cluster.connection import Connection, Member, identity
 from harness.cluster.dispatch import Dispatch, Ended, Job
@@ -31,15 +31,32 @@ def run(place: Address, run: Run, planned: Plan, log: str) -> None:
     `log` is the name of pytest's own log in the run's folder. Raises UsageError if a worker's host is another than this one
     in what decides results, or has no room; RigError if scheduler or workers are gone. What was recorded stays.
     """
+    _through(place, run, planned, lifecycle.undone(run, planned), log)
+
+
+def soak(place: Address, run: Run, planned: Plan) -> bool:
+    """Soak the cells of a plan on the workers, each as one session; return whether it came to its end without an interrupt.
+
+    An interrupt ends it early, with what was recorded so far. Raises as `run` does.
+    """
+    return _through(place, run, planned, cluster_tasks.sessions(planned), "")
+
+
+def _through(place: Address, run: Run, planned: Plan, todo: Sequence[Session], log: str) -> bool:
+    """Have `todo` run, and write down what comes back; return False if that was ended early."""
     here = revision.facts({built.cell.machine.qemu.binary for built in planned.cells})
-    todo = lifecycle.undone(run, planned)
-    with Connection(place) as connection, Progress("test") as progress:
+    with Connection(place) as connection, Progress("soak" if planned.hours else "test") as progress:
         hosts = connection.check(here)
         members = connection.members()
-        _check_room(todo, members)
+        check_room(todo, members)
         home = {} if planned.at_once else homes(run, planned, hosts)
         needed = {session.built.cell.name: artifacts.of_cell(session.built) for session in todo}
         connection.provide((each for cell in needed.values() for each in cell), lambda said: progress.say("cluster", said))
+        if planned.hours:
+            progress.line(
+                f"{len(todo)} VM{'s' if len(todo) > 1 else ''} for {planned.hours:g} h, seed {planned.seed};"
+                f" Ctrl-C ends it with a report. {run.folder}"
+            )
         shown = Shown(progress, todo)
 
         def task(session: Session) -> Task:
@@ -58,12 +75,15 @@ def run(place: Address, run: Run, planned: Plan, log: str) -> None:
             probe.check(connection, hosts, planned, task(todo[0]), lambda said: progress.say("cluster", said))
         progress.done("cluster", f"{len(members)} workers with {sum(member.cores for member in members)} cores")
         plan = (run.folder / "plan.json").read_bytes()
-        job = Job(run.folder.name, plan, task, shown.begun, lambda said: progress.say("cluster", said), home)
+        early = planned.hours > 0
+        job = Job(run.folder.name, plan, task, shown.begun, lambda said: progress.say("cluster", said), home, early)
+        dispatch = Dispatch(connection, job, todo)
         done: set[str] = set()
-        for ended in Dispatch(connection, job, todo).ends():
+        for ended in dispatch.ends():
             if ended.session.name not in done:
                 done.add(ended.session.name)
                 shown.ended(ended, record(run, ended, log))
+        return not dispatch.cut_short
 
 
 def record(run: Run, ended: Ended, log: str) -> list[Result]:
@@ -119,7 +139,8 @@ def homes(run: Run, planned: Plan, hosts: Mapping[str, Host]) -> dict[str, str]:
     return chosen
 
 
-def _check_room(todo: Sequence[Session], members: Sequence[Member]) -> None:
+def check_room(todo: Sequence[Session], members: Sequence[Member]) -> None:
+    """Raise UsageError if the largest VM of some sessions is larger than what any worker has."""
     largest = max((session.size for session in todo), default=0)
     most = max((member.memory for member in members), default=0)
     if largest > most:
@@ -137,14 +158,14 @@ class Shown:
     def __init__(self, progress: Progress, todo: Sequence[Session]) -> None:
         """Show the sessions `todo` on `progress`."""
         self._progress = progress
-        self._left = Counter({session.name: session.results for session in todo})
+        self._left = {session.name: f"{session.results} tests" if session.steps else "a soak" for session in todo}
         self._many, self._done = len(todo), 0
         self._repeats = Repeats()
 
     def begun(self, begun: Begun) -> None:
         """Show that a session runs."""
         if begun.session in self._left:
-            self._progress.say(begun.session, f"{self._left[begun.session]} tests on {begun.name}")
+            self._progress.say(begun.session, f"{self._left[begun.session]} on {begun.name}")
 
     def ended(self, ended: Ended, results: Sequence[Result]) -> None:
         """Show what came of a session."""

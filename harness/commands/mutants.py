@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -15,15 +17,18 @@ from harness import paths, text
 from harness.build import cells, patches, source
 from harness.build.jobserver import Jobserver
 from harness.build.source import Sources
-from harness.commands import pipeline, suite_here
+from harness.cluster import address
+from harness.commands import mutant_book, pipeline, suite_here
 from harness.commands.mutant_bench import APART, TOOLS, Bench, Tools
+from harness.commands.mutant_book import Book
 from harness.commands.progress import Progress
 from harness.errors import RigError, UsageError
-from harness.host import files, parallel, shell, stored, toml
+from harness.host import files, parallel, shell, toml
 from harness.host.shell import Line
 from harness.model import catalog, matrix, mutants, records, run_folder
 from harness.model.matrix import Base, Variant
-from harness.model.mutants import Attempt, Mutant, MutantTable, MutationRun
+from harness.model.mutants import Mutant, MutantTable, MutationRun
+from harness.model.records import Finding
 from harness.model.selection import Selection
 from harness.report import mutants as report
 from harness.runs import lifecycle
@@ -32,7 +37,7 @@ from harness.suite.plan import Plan
 from harness.vm import vms
 
 _TABLE = "mutants.toml"
-_MEANT = ("variant", "machine", "profile", "tests", "scale", "loops", "jobs", "source", "kernel")
+_MEANT = ("variant", "machine", "profile", "tests", "scale", "loops", "jobs", "source", "kernel", "cluster")
 """the options that have a meaning here"""
 
 
@@ -47,6 +52,25 @@ def load(base: Base, series: str) -> MutantTable:
     return table
 
 
+class Elsewhere(Protocol):
+    """Hosts that test mutants in place of this one."""
+
+    at_once: int
+    """mutants that they test at once"""
+
+    def test(self, name: str, planned: Plan, say: Line, /) -> Sequence[Finding]:
+        """Return the findings of a mutant, as mutant_bench.Test does."""
+
+    def stop(self) -> None:
+        """End all tests under way."""
+
+
+def _cluster(place: str, planned: Plan, folder: Path, *, everything: bool) -> AbstractContextManager[Elsewhere]:
+    from harness.commands import mutants_clustered  # its library is an extra
+
+    return mutants_clustered.connected(address.read(place, "--cluster"), planned, folder, everything=everything)
+
+
 class Parts(msgspec.Struct, frozen=True):
     """The functions that trying mutants needs; tests hand in their own."""
 
@@ -59,6 +83,8 @@ class Parts(msgspec.Struct, frozen=True):
     tools: Tools = TOOLS
     """builds and tests a mutant of it"""
     workers: Callable[[Plan, int, int], int] = suite_here.workers
+    elsewhere: Callable[..., AbstractContextManager[Elsewhere]] = _cluster
+    """the workers of a cluster, by its address"""
     stop: Callable[[], None] = vms.stop_own
 
 
@@ -98,9 +124,9 @@ def run(
             known=len(table.mutants),
             weaknesses=table.weaknesses,
         )
-        if resume and (before := last(series)):
-            started = msgspec.structs.replace(started, earlier=_latest((*before.earlier, *before.attempts)))
-        book = _Book(started)
+        if resume and (before := mutant_book.last(series)):
+            started = msgspec.structs.replace(started, earlier=mutant_book.latest((*before.earlier, *before.attempts)))
+        book = Book(started)
         book.write()
         work = _Work(base, folder, book, parts, everything)
         for profile in started.profiles:
@@ -110,40 +136,12 @@ def run(
     return book.results
 
 
-class _Book:
-    """The results so far, written to the disk as they come."""
-
-    def __init__(self, started: MutationRun) -> None:
-        self.results = started
-        self._earlier = {(a.mutant, a.profile, a.identity): a for a in started.earlier}
-        self._lock = threading.Lock()
-
-    def earlier(self, mutant: Mutant, bench: Bench) -> Attempt | None:
-        return self._earlier.get((mutant.name, bench.profile, bench.identity(mutant.edits)))
-
-    def add(self, attempt: Attempt) -> None:
-        field = "attempts" if attempt.mutant else "control"
-        with self._lock:
-            self.results = msgspec.structs.replace(self.results, **{field: (*getattr(self.results, field), attempt)})
-            self.write()
-
-    def write(self) -> None:
-        place = file(self.results.series)
-        files.write(place, msgspec.json.format(msgspec.json.encode(self.results)))
-        files.write(place.with_suffix(".md"), report.markdown(self.results))
-
-
-def _latest(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
-    """Return the last attempt with each mutant in each profile, without those that could not be made."""
-    return tuple({(a.mutant, a.profile): a for a in attempts if a.outcome != "error"}.values())
-
-
 class _Work(msgspec.Struct, frozen=True):
     """The objects that the mutants of all profiles share."""
 
     base: Base
     folder: Path
-    book: _Book
+    book: Book
     parts: Parts
     everything: bool
     """True if tests go on after a mutant's first finding"""
@@ -154,11 +152,12 @@ def _profile(work: _Work, wanted: Selection, mutants: Sequence[Mutant]) -> None:
     book, parts = work.book, work.parts
     variant = parts.variant(work.base, book.results.series)
     control = parts.build(wanted, (variant,))
-    with Progress("mutants") as progress:
+    with Progress("mutants") as progress, _elsewhere(work, wanted, control) as elsewhere:
         tree = parts.source(wanted, lambda line: progress.say("source", line)).tree
         bench = Bench(control, patches.apply(tree, variant), work.folder, parts.tools, everything=work.everything)
+        bench.test = elsewhere.test if elsewhere else bench.test
         progress.say(variant.name, f"testing without any bug, {wanted.profile}")
-        healthy = bench.control()
+        healthy = bench.control(lambda line: progress.say(variant.name, line))
         book.add(healthy)
         if healthy.outcome != "survived":
             raise RigError(
@@ -173,43 +172,50 @@ def _profile(work: _Work, wanted: Selection, mutants: Sequence[Mutant]) -> None:
         if todo:
             workers = parts.workers(control, wanted.jobs, len(todo))
             with Jobserver(max(workers, wanted.jobs or os.cpu_count() or 1), workers) as jobs:
-                _beside_each_other(work, bench, todo, jobs, progress)
+                _beside_each_other(_Under(work, bench, jobs, progress, elsewhere), todo)
 
 
-def _beside_each_other(work: _Work, bench: Bench, mutants: Sequence[Mutant], jobs: Jobserver, progress: Progress) -> None:
+@contextlib.contextmanager
+def _elsewhere(work: _Work, wanted: Selection, control: Plan) -> Iterator[Elsewhere | None]:
+    """Yield the workers of a cluster, if a selection names one."""
+    if not wanted.cluster:
+        yield None
+        return
+    with work.parts.elsewhere(wanted.cluster, control, work.folder, everything=work.everything) as elsewhere:
+        yield elsewhere
+
+
+class _Under(NamedTuple):
+    """The mutants of a profile under way."""
+
+    work: _Work
+    bench: Bench
+    jobs: Jobserver
+    progress: Progress
+    elsewhere: Elsewhere | None
+
+
+def _beside_each_other(under: _Under, mutants: Sequence[Mutant]) -> None:
+    """Try mutants: so many at once as may be built at once, and, where workers test them, as many more as those test."""
+    work, bench, jobs, progress, elsewhere = under
     slots: queue.SimpleQueue[str] = queue.SimpleQueue()
     for number in range(jobs.at_once):
         slots.put(str(number))
 
     def one(mutant: Mutant) -> None:
-        slot = slots.get()
-        try:
-            attempt = bench.attempt(mutant, slot, jobs, lambda line: progress.say(mutant.name, line))
-        finally:
-            slots.put(slot)
+        attempt = bench.attempt(mutant, slots, jobs, lambda line: progress.say(mutant.name, line))
         work.book.add(attempt)
         seconds = attempt.build_seconds + attempt.test_seconds
         progress.done(mutant.name, f"{report.outcome(attempt)} ({bench.profile}, {seconds:.0f} s)")
 
     def stop() -> None:
         bench.stop()
+        if elsewhere:
+            elsewhere.stop()
         work.parts.stop()
         shell.stop_all()
 
-    parallel.side_by_side(one, mutants, jobs.at_once, stop)
-
-
-def file(series: str) -> Path:
-    """Return the file of this checkout's last result with a series; the same as a page is beside it."""
-    return paths.RESULTS / f"mutants-{series}.json"
-
-
-def last(series: str) -> MutationRun | None:
-    """Return the last result with a series, if it can be read."""
-    try:
-        return stored.decode(stored.content(file(series)), MutationRun)
-    except (OSError, msgspec.DecodeError):
-        return None
+    parallel.side_by_side(one, mutants, jobs.at_once + (elsewhere.at_once if elsewhere else 0), stop)
 
 
 def exit_code(results: MutationRun) -> int:

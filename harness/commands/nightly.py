@@ -23,7 +23,7 @@ from harness.model.audit import Audit
 from harness.model.cache import Entry
 from harness.model.matrix import STOCK, Base
 from harness.model.run_folder import Run
-from harness.model.selection import Selection
+from harness.model.selection import Selection, Where
 from harness.report import github, headlines, phrases
 from harness.report.markdown import escaped
 from harness.runs import failed_build, history
@@ -47,7 +47,7 @@ class Parts(msgspec.Struct, frozen=True):
     """The functions that a night calls."""
 
     build: Callable[[Selection], Plan]
-    test: Callable[[Plan, int, str], Outcome]
+    test: Callable[[Plan, Where, str], Outcome]
     show: Callable[[Outcome], None]
     """prints a run's tables"""
     markdown: Callable[[Outcome], str]
@@ -130,7 +130,7 @@ def _night(wanted: Selection, command: str, parts: Parts, limits: Limits, transc
         if folder := parts.keep(error, wanted, command):
             transcript.move(folder / LOG)
         raise
-    outcome = parts.test(planned, wanted.jobs, command)
+    outcome = parts.test(planned, wanted.where, command)
     transcript.move(outcome.run / LOG)
     parts.show(outcome)
     page.append(parts.markdown(outcome))

@@ -17,7 +17,6 @@ from invoke.tasks import Task, task
 
 from harness import text
 from harness.cluster import address
-from harness.cluster.address import Address
 from harness.commands import dry_run, live_ktap, uncaught
 from harness.errors import UsageError
 from harness.host import shortage
@@ -52,14 +51,14 @@ HELP = {
     "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
     "module": "a folder with the sources of another test module, which takes the place of the rig's own",
     "module_args": "parameters for the module of --module, such as 'nr_threads=1 run_test_mask=7'",
-    "cluster": "address of a scheduler, such as tls://host:8786, whose workers run the tests in place of this host; see invoke"
-    " cluster.up (default: RIG_CLUSTER, else this host)",
+    "cluster": "address of a scheduler, such as tls://host:8786, whose workers run the sessions in place of this host, while"
+    " kernels are built here; see invoke cluster.up (default: RIG_CLUSTER, else this host)",
     "margin": "per cent within which figures count as the same (default: 1 for icount, 5 for wall)",
 }
 OF_A_MODULE = ("module", "module_args")
 _TAKE_A_MODULE = ("select", "build", "boot", "test", "try", "watch")
 """tasks that have the options in OF_A_MODULE: the others know what is in the rig's own module"""
-_TAKE_A_CLUSTER = ("select", "test", "sweep", "nightly")
+_TAKE_A_CLUSTER = (*("select", "test", "try", "watch", "sweep", "soak", "nightly", "mutants", "bisect", "each", "selfcheck"),)
 """tasks whose sessions may run on a cluster"""
 _GO_BEFORE = ("build",)
 """tasks that do their part on this host, ahead of one that uses a cluster"""
@@ -107,12 +106,14 @@ def selection_task(
                     "--module goes with build, boot, test, try and watch alone; the other tasks know the rig's own tests."
                 )
             if wanted.cluster and name not in (*_TAKE_A_CLUSTER, *_GO_BEFORE):
-                raise UsageError("--cluster goes with test, sweep and nightly alone; the other tasks boot their VMs on this host.")
+                raise UsageError(f"--cluster has no meaning for `invoke {name}`, which runs no sessions of a suite; leave it out.")
             if name not in _TAKE_KERNELS and len(each_kernel(wanted)) > 1:
                 raise UsageError(f"`invoke {name}` takes one kernel base, and --kernel names several: {wanted.kernel}.")
             dry = dry_run.asked(called)
-            if not dry or name == "select":  # which runs nothing
+            if name == "select":  # which runs nothing
                 body(wanted, **mine)
+            elif not dry:
+                body(cluster(wanted) if name in _TAKE_A_CLUSTER else wanted, **mine)
             if dry:
                 dry_run.add(name, wanted, mine, called)
 
@@ -136,11 +137,6 @@ def cluster(wanted: Selection) -> Selection:
     by = "--cluster" if wanted.cluster else "RIG_CLUSTER"
     named = wanted.cluster or os.environ.get(by, "")
     return msgspec.structs.replace(wanted, cluster=str(address.read(named, by)) if named else "")
-
-
-def scheduler(wanted: Selection) -> Address | None:
-    """Return the address of the scheduler that a selection names; None if it names none."""
-    return address.read(wanted.cluster, "--cluster") if wanted.cluster else None
 
 
 def boots(of: Task[Any]) -> Task[Any]:

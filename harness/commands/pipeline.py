@@ -34,7 +34,7 @@ from harness.build.kernel import Kernel
 from harness.build.kernel_tree import Tree
 from harness.build.modules import ModuleSource
 from harness.build.rootfs import Rootfs
-from harness.cluster.address import Address
+from harness.cluster import address
 from harness.commands import suite_here
 from harness.commands.progress import Progress
 from harness.errors import Interrupted, RigError, UsageError
@@ -46,7 +46,7 @@ from harness.model.coverage import ChangedLines
 from harness.model.foreign import Foreign, arguments
 from harness.model.matrix import STOCK, Cell, Machine, Variant
 from harness.model.run_folder import Run
-from harness.model.selection import Selection
+from harness.model.selection import Selection, Where
 from harness.model.toolchains import Toolchain, chosen
 from harness.runs import conclude, history, lifecycle
 from harness.stats.outcome import Outcome
@@ -259,30 +259,28 @@ def boot(planned: Plan, jobs: int, *, keep: bool) -> None:
 
 def test(
     planned: Plan,
-    jobs: int,
+    where: Where,
     command: str,
     parent: Path | None = None,  # noqa: PT028 - no test
-    cluster: Address | None = None,  # noqa: PT028
     follow: Follow = unwatched,  # noqa: PT028
 ) -> Outcome:
     """Run the suite in every selected cell, booting what is not up, and write the run's folder in results/ or `parent`.
 
-    `command` is the one that repeats the run; `cluster` is the scheduler whose workers run it, if it is not this host. `follow`
-    sees it go on. Raises UsageError if no test runs in these cells, RigError when pytest itself fails, or the cluster.
+    `command` is the one that repeats the run. All tasks that test hand their sessions to a cluster by `where` alone. `follow`
+    sees the run go on. Raises UsageError if no test runs in these cells, RigError when pytest itself fails, or the cluster.
     """
     check_tests(planned)
     run = Run(run_folder.new_folder(parent))
     with run.alone(), _resumable(run):
         lifecycle.begin(run, planned, command)
-        return _suite(run, planned, jobs, cluster, follow)
+        return _suite(run, planned, where, follow)
 
 
 def resume(
     name: str,
-    jobs: int,
+    where: Where,
     say: Line,
     build_id: Callable[[Path], str] = identity.build_id,
-    cluster: Address | None = None,
     follow: Follow = unwatched,
 ) -> Outcome:
     """Finish the run `name`, or the newest one that was interrupted: make the boots again that were not finished.
@@ -308,7 +306,7 @@ def resume(
             raise UsageError(f"{run.folder.name} cannot be resumed: {kernel.folder} was built anew meanwhile; start a new run.")
     with run.alone(), _resumable(run):
         lifecycle.resume(run, planned)
-        return _suite(run, planned, jobs, cluster, follow)
+        return _suite(run, planned, where, follow)
 
 
 @contextlib.contextmanager
@@ -325,18 +323,18 @@ def _goes_on(run: Run) -> str:
     return f"; `invoke test --resume {run.folder.name}` goes on" if run.folder.parent == paths.RESULTS else ""
 
 
-def _suite(run: Run, planned: Plan, jobs: int, cluster: Address | None, follow: Follow) -> Outcome:
+def _suite(run: Run, planned: Plan, where: Where, follow: Follow) -> Outcome:
     deadline.patience()
     number = len(run.provenance().resumed)
     log = f"report-log{f'-{number}' if number else ''}.jsonl"
     try:
         with follow(run, planned):
-            if cluster:
+            if where.cluster:
                 from harness.commands import clustered  # its library is an extra
 
-                clustered.run(cluster, run, planned, log)
+                clustered.run(address.read(where.cluster, "--cluster"), run, planned, log)
             else:
-                suite_here.run(run, planned, log, jobs)
+                suite_here.run(run, planned, log, where.jobs)
     except UsageError:
         raise
     except RigError as error:

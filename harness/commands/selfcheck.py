@@ -18,7 +18,7 @@ from harness.model import records
 from harness.model.clock import Clock
 from harness.model.matrix import STOCK, Variant
 from harness.model.run_folder import Run
-from harness.model.selection import Selection
+from harness.model.selection import Selection, Where
 from harness.runs import lifecycle, trust
 from harness.stats import compare, estimate
 from harness.stats.outcome import Outcome
@@ -47,7 +47,7 @@ class Parts(msgspec.Struct, frozen=True):
     """The functions that a self check builds and measures with; tests hand in their own."""
 
     build: Callable[[Selection, tuple[Variant, ...]], Plan] = pipeline.build
-    test: Callable[[Plan, int, str, Path], Outcome] = pipeline.test
+    test: Callable[[Plan, Where, str, Path], Outcome] = pipeline.test
 
 
 _PARTS = Parts()
@@ -68,7 +68,7 @@ def run(wanted: Selection, clocks: tuple[Clock, ...], experiments: int, command:
             tried: tuple[Trial, ...] = ()
             for clock in clocks:
                 whole = kernels.plan.with_settings(clock=clock, boots=boots * experiments)
-                samples = _measure(whole, wanted.jobs, command, parts).samples()
+                samples = _measure(whole, wanted.where, command, parts).samples()
                 tried += trials(samples, kernels.injected, whole.tests, _MARGINS, boots)
                 result = Sensitivity(
                     records.now(), lifecycle.host(), boots, experiments, _MARGINS, YARDSTICK, kernels.identical, tried
@@ -100,7 +100,7 @@ def _build(wanted: Selection, command: str, parts: Parts) -> Kernels:
     identical = _identical(pair)
     stock = tuple(built for built in pair.cells if built.cell.variant.name == STOCK)
     once = msgspec.structs.replace(pair, cells=stock, tests=(YARDSTICK,)).with_settings(clock=Clock.ICOUNT, boots=1)
-    measured = compare.compare(_measure(once, wanted.jobs, command, parts).samples(), [YARDSTICK], _MARGINS, 0.0)
+    measured = compare.compare(_measure(once, wanted.where, command, parts).samples(), [YARDSTICK], _MARGINS, 0.0)
     costs = {c.machine: c.baseline.median for c in measured if c.baseline}
     added = {f"plus-{change:g}": int(min(costs.values()) * change / 100) for change in CHANGES}
     source = (kbuild.tree_of(pair.base, stock[0].cell.variant) / injection.FILE).read_text()
@@ -116,8 +116,8 @@ def _build(wanted: Selection, command: str, parts: Parts) -> Kernels:
     return Kernels(msgspec.structs.replace(pair, cells=(*pair.cells, *others.cells)), injected, identical)
 
 
-def _measure(made: Plan, jobs: int, command: str, parts: Parts) -> Run:
-    outcome = parts.test(made.with_settings(margins=_MARGINS), jobs, command, folder())
+def _measure(made: Plan, where: Where, command: str, parts: Parts) -> Run:
+    outcome = parts.test(made.with_settings(margins=_MARGINS), where, command, folder())
     if outcome.errors or outcome.unexpected or not outcome.complete:
         raise RigError(f"The self check needs kernels without findings; the report in {outcome.run} has what went wrong.")
     return Run(outcome.run)

@@ -14,7 +14,7 @@ from harness.commands.prefix_bench import Build, SeriesPrefixes
 from harness.errors import UsageError
 from harness.host.shell import Line
 from harness.model.matrix import STOCK
-from harness.model.selection import Selection
+from harness.model.selection import Selection, Where
 from harness.report import findings
 from harness.report.patch_table import PatchRow
 from harness.stats import prefixes
@@ -30,7 +30,7 @@ class Parts(msgspec.Struct, frozen=True):
 
     source: Callable[[Selection, Line], Sources] = source.sources
     build: Build = pipeline.build
-    test: Callable[[Plan, int, str], Outcome] = pipeline.test
+    test: Callable[[Plan, Where, str], Outcome] = pipeline.test
     warnings: Callable[..., build_warnings.BuildWarnings] = build_warnings.of_kernel
 
 
@@ -73,7 +73,7 @@ def run(wanted: Selection, name: str, command: str, say: Line, parts: Parts = _P
         unbuilt |= {(number, machine): why for machine, why in reasons.items()}
     if not plans:
         raise UsageError(f"No prefix of {series.name} builds: {next(iter(unbuilt.values()))}")
-    outcome = parts.test(prefix_bench.together(list(plans.values())), wanted.jobs, command)
+    outcome = parts.test(prefix_bench.together(list(plans.values())), wanted.where, command)
     judged = _Judged(series, outcome)
     rows = []
     for number in range(len(series.variants)):

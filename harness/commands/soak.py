@@ -6,34 +6,30 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from pathlib import Path
+from collections.abc import Callable
+from concurrent.futures import wait
 from typing import Any
 
 import msgspec
 
 from harness import text
 from harness.build import cells
-from harness.build.built import BuiltCell
+from harness.cluster import address
 from harness.commands.progress import Progress, Repeats
 from harness.errors import RigError, UsageError
-from harness.host import parallel, process
+from harness.host import parallel
 from harness.model import catalog, run_folder
+from harness.model.catalog import SuiteTest
 from harness.model.records import Result
 from harness.model.run_folder import Run
 from harness.model.selection import Selection
 from harness.runs import conclude, lifecycle
 from harness.stats.outcome import Outcome
-from harness.suite import soak_rounds
+from harness.suite import soak_cells, soak_rounds
 from harness.suite.extract import Observed
 from harness.suite.plan import Plan
-from harness.suite.soak_cell import CellSoak, Record, Soak
-from harness.suite.vm_pool import Lab
-from harness.vm import vms
+from harness.suite.soak_cell import Record, Soak
 
-_GLANCE = 1.0
-"""seconds between two glances at whether all cells are done"""
 _FIGURE = "SUnreclaim"
 """figure of memory that the progress shows"""
 
@@ -53,20 +49,23 @@ def check(wanted: Selection) -> None:
     cells.check(msgspec.structs.replace(wanted, tests=",".join(test.name for test in tests)))
 
 
-def _cell(soak: Soak, built: BuiltCell, lab: Lab) -> None:
-    CellSoak(soak, built, lab).run()
+def _elsewhere(place: str, run: Run, planned: Plan) -> bool:
+    from harness.commands import clustered  # its library is an extra
+
+    return clustered.soak(address.read(place, "--cluster"), run, planned)
 
 
 class Parts(msgspec.Struct, frozen=True):
     """The functions that a soak calls; tests hand in their own."""
 
     begin: Callable[[Run, Plan, str], None] = lifecycle.begin
-    cell: Callable[[Soak, BuiltCell, Lab], None] = _cell
-    """soaks one cell to the end"""
+    cell: soak_cells.Cell = soak_cells.one
     wait: Callable[..., Any] = wait
     """for the cells"""
     free_memory: Callable[[], int] = parallel.free_memory
     """MiB that VMs can have"""
+    elsewhere: Callable[[str, Run, Plan], bool] = _elsewhere
+    """soaks the cells on a cluster, by its address; returns whether they came to their end without an interrupt"""
 
 
 _PARTS = Parts()
@@ -75,25 +74,25 @@ _PARTS = Parts()
 def run(planned: Plan, wanted: Selection, command: str, hours: float, seed: int = 0, parts: Parts = _PARTS) -> Outcome:
     """Soak every cell of `planned` for `hours`, and write the run's folder in results/.
 
-    The rounds follow from `seed`; 0 draws one. Ctrl-C ends it early, with a report of the rounds so far. Raises
-    UsageError where the cells' VMs do not fit into memory, RigError where nothing can be recorded.
+    The rounds follow from `seed`; 0 draws one. On a cluster each cell is one session. Ctrl-C ends it early, with a report of the
+    rounds so far. Raises UsageError where the cells' VMs do not fit into memory, RigError where nothing can be recorded.
     """
     names = set(planned.tests)
     tests = soak_rounds.fit([test for test in catalog.suite().tests if test.name in names])
     planned = msgspec.structs.replace(
         planned.with_settings(keep=False), tests=tuple(test.name for test in tests), hours=hours, seed=seed or _drawn()
     )
-    _check_memory(planned, parts.free_memory())
+    if not wanted.cluster:
+        _check_memory(planned, parts.free_memory())
     run = Run(run_folder.new_folder())
     with run.alone():
         parts.begin(run, planned, command)
-        slots = min(wanted.jobs or len(planned.cells), len(planned.cells))
-        with Progress("soak") as progress:
-            progress.line(
-                f"{len(planned.cells)} VM{'s' if len(planned.cells) > 1 else ''} for {hours:g} h, {slots} testing at a time,"
-                f" seed {planned.seed}; Ctrl-C ends it with a report. {run.folder}"
-            )
-            whole = _cells(Soak(planned, tests, slots, _recorder(run, progress), progress.say), run.folder, parts)
+        try:
+            whole = parts.elsewhere(wanted.cluster, run, planned) if wanted.cluster else _here(planned, tests, wanted, run, parts)
+        except UsageError:
+            raise
+        except RigError as error:
+            raise RigError(f"{error} What was recorded is kept; `invoke report {run.folder.name}` shows it.") from error
         return conclude.finish(run, "report") if whole else conclude.conclude(run)
 
 
@@ -101,49 +100,16 @@ def _drawn() -> int:
     return secrets.randbelow(1 << 31) + 1
 
 
-def _cells(soak: Soak, logs: Path, parts: Parts) -> bool:
-    """Soak all cells side by side; return whether they came to their end without an interrupt."""
-
-    def one(number: int) -> None:
-        lab = Lab(logs, keep=False, pauses=bool(soak.plan.settings.on_failure))
-        try:
-            parts.cell(soak, soak.plan.cells[number], lab)
-        finally:
-            lab.close()
-
-    interrupted = False
-    # A QEMU ends with the thread that starts it, which is not one of these: see harness/host/process.py.
-    with ThreadPoolExecutor(len(soak.plan.cells), thread_name_prefix="soak") as pool:
-        futures: list[Future[None]] = []
-        try:
-            # One by one: those that run already are ended if there is no thread for the next.
-            futures.extend(pool.submit(one, number) for number in range(len(soak.plan.cells)))
-            while parts.wait(futures, _GLANCE, FIRST_EXCEPTION).not_done and not _failed(futures):
-                pass
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            _cut_short(soak, futures)
-    vms.stop_own()
-    for future in futures:
-        if (error := future.exception()) is not None:
-            raise RigError(
-                f"The soak was given up: {error} What was recorded is kept; `invoke report {logs.name}` shows it."
-            ) from error
-    return not interrupted
-
-
-def _failed(futures: Sequence[Future[None]]) -> bool:
-    return any(future.done() and future.exception() for future in futures)
-
-
-def _cut_short(soak: Soak, futures: Sequence[Future[None]]) -> None:
-    """End what is under way, if anything is: the threads see their guests die, and keep the consoles' logs."""
-    while not all(future.done() for future in futures):
-        soak.cut_short.set()
-        for machine in vms.own():
-            process.kill(machine.state.pid, machine.state.started)
-        wait(futures, _GLANCE)
+def _here(planned: Plan, tests: tuple[SuiteTest, ...], wanted: Selection, run: Run, parts: Parts) -> bool:
+    """Soak all cells on this host, and return whether they came to their end without an interrupt."""
+    slots = min(wanted.jobs or len(planned.cells), len(planned.cells))
+    with Progress("soak") as progress:
+        progress.line(
+            f"{len(planned.cells)} VM{'s' if len(planned.cells) > 1 else ''} for {planned.hours:g} h, {slots} testing at a time,"
+            f" seed {planned.seed}; Ctrl-C ends it with a report. {run.folder}"
+        )
+        shared = Soak(planned, tests, slots, _recorder(run, progress), progress.say)
+        return soak_cells.run(shared, run.folder, parts.cell, parts.wait)
 
 
 def _recorder(run: Run, progress: Progress) -> Record:

@@ -56,6 +56,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"`margins` has no entry for {', '.join(missing)}")
 
 
+class Where(msgspec.Struct, frozen=True):
+    """The place of a run's sessions: this host, or the workers of a cluster."""
+
+    jobs: int = 0
+    """VMs at once on this host; 0 for one a core"""
+    cluster: str = ""
+    """address of a scheduler; empty for this host"""
+
+
 class Selection(msgspec.Struct, frozen=True):
     """The user's options; empty means the default."""
 
@@ -93,6 +102,11 @@ class Selection(msgspec.Struct, frozen=True):
         """The settings that these options stand for."""
         chosen = {"clock": self.timed, "scale": self.scale or catalog.SCALE, "margins": self.margins}
         return msgspec.convert(msgspec.structs.asdict(self) | chosen, Settings)
+
+    @property
+    def where(self) -> Where:
+        """The place of its sessions."""
+        return Where(self.jobs, self.cluster)
 
     @property
     def timed(self) -> Clock:

@@ -77,6 +77,11 @@ class Soak:
         return self.cut_short.is_set() or self.hours >= self.plan.hours
 
 
+def session(built: BuiltCell) -> Session:
+    """Return the session of a cell's soak, whose steps follow from the seed."""
+    return Session(built, Clock.WALL, 0, ())
+
+
 class CellSoak:
     """One cell's rounds."""
 
@@ -84,7 +89,7 @@ class CellSoak:
         """Soak `built` in VMs of `lab`, which is this cell's alone."""
         self._soak = soak
         self._lab = lab
-        self._session = Session(built, Clock.WALL, 0, ())
+        self._session = session(built)
         self._left_out: set[str] = set()
         self._deaths: Counter[str] = Counter()
         self._failed_boots = 0

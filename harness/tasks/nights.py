@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import functools
-
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
@@ -27,10 +25,9 @@ def _nightly(
         size=gibibytes("keep-size", keep_size) if keep_size is not None else Limits().size,
         cache=gibibytes("keep-cache", keep_cache) if keep_cache is not None else Limits().cache,
     )
-    wanted = options.cluster(wanted)
     parts = nights.Parts(
         pipeline.build,
-        functools.partial(pipeline.test, cluster=options.scheduler(wanted)),
+        pipeline.test,
         shown.print_outcome,
         lambda outcome: (outcome.run / "report.md").read_text(),
         shown.say,

@@ -11,8 +11,8 @@ from harness import text
 from harness.commands import audit as audits
 from harness.commands import cache as caches
 from harness.commands import check as checks
+from harness.commands import mutant_book, options
 from harness.commands import mutants as mutation_runs
-from harness.commands import options
 from harness.commands import selfcheck as selfchecks
 from harness.commands import userspace as userspaces
 from harness.errors import UsageError
@@ -53,7 +53,7 @@ def _mutants(wanted: Selection, only: str | None, resume: bool | None, all: bool
     vms.sweep()
     results = mutation_runs.run(wanted, only or "", shown.command(), resume=bool(resume), everything=bool(all))
     shown.CONSOLE.print(mutant_tables.tables(results))
-    shown.say(f"Page: {mutation_runs.file(results.series).with_suffix('.md')}")
+    shown.say(f"Page: {mutant_book.file(results.series).with_suffix('.md')}")
     if code := mutation_runs.exit_code(results):
         raise Exit(code=code)
 

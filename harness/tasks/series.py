@@ -37,10 +37,10 @@ def _bisect(
     wish = bisects.Wish(name, metric or "", whole("tries", tries, least=1) if tries else 0)
     if not resume:
         done = bisects.run(msgspec.structs.replace(wanted, tests=test or wanted.tests), wish, shown.command(), shown.say)
-    elif test or wish != bisects.Wish() or msgspec.structs.replace(wanted, jobs=0) != Selection():
-        raise UsageError("--resume goes on with a bisect as it was begun; of the other options only --jobs goes with it.")
+    elif test or wish != bisects.Wish() or msgspec.structs.replace(wanted, jobs=0, cluster="") != Selection():
+        raise UsageError("--resume goes on with a bisect as it was begun; of other options only --jobs and --cluster go with it.")
     else:
-        done = bisects.resume("" if resume is True else str(resume), wanted.jobs, shown.say)
+        done = bisects.resume("" if resume is True else str(resume), wanted.where, shown.say)
     for sentence in done.sentences:
         shown.say(sentence)
     shown.say(f"Log: {done.log}")

@@ -81,7 +81,6 @@ def boot(wanted: Selection) -> None:
 def _test(wanted: Selection, resume: str | bool | None, ktap: bool) -> None:
     """Run the suite, booting what is not up; compare, and write the report."""
     vms.sweep()
-    wanted = options.cluster(wanted)
     if not resume:
         shown.show_each(_outcomes(wanted, ktap=ktap))
     elif msgspec.structs.replace(wanted, jobs=0, cluster="") != Selection():
@@ -90,8 +89,7 @@ def _test(wanted: Selection, resume: str | bool | None, ktap: bool) -> None:
         name = "" if resume is True else str(resume)
         stream = live_ktap.stream() if ktap else None
         follow = stream.following if stream else pipeline.unwatched
-        outcome = pipeline.resume(name, wanted.jobs, shown.say, cluster=options.scheduler(wanted), follow=follow)
-        shown.show(_ended(outcome, stream))
+        shown.show(_ended(pipeline.resume(name, wanted.where, shown.say, follow=follow), stream))
 
 
 def _outcomes(wanted: Selection, *, ktap: bool) -> Iterator[Outcome]:
@@ -101,8 +99,7 @@ def _outcomes(wanted: Selection, *, ktap: bool) -> Iterator[Outcome]:
     for plan in _plans(wanted):
         stream = live_ktap.stream() if ktap else None
         follow = stream.following if stream else pipeline.unwatched
-        outcome = pipeline.test(plan, wanted.jobs, shown.command(), cluster=options.scheduler(wanted), follow=follow)
-        yield _ended(outcome, stream)
+        yield _ended(pipeline.test(plan, wanted.where, shown.command(), follow=follow), stream)
 
 
 def _ended(outcome: Outcome, stream: live_ktap.Stream | None) -> Outcome:
@@ -129,7 +126,8 @@ def _try(wanted: Selection, tree: str | None) -> None:
 
 def _tried(wanted: Selection) -> Outcome:
     """Build and test a series of edits; the run's command is one that repeats it when the tree has other edits."""
-    return pipeline.test(pipeline.build(wanted), wanted.jobs, shell.quote(("invoke", "test", *words(wanted))))
+    same = msgspec.structs.replace(wanted, cluster="")
+    return pipeline.test(pipeline.build(wanted), wanted.where, shell.quote(("invoke", "test", *words(same))))
 
 
 try_ = options.boots(options.selection_task(_try, {"tree": "the kernel tree: a git checkout"}))
@@ -156,7 +154,7 @@ watch = options.boots(options.selection_task(_watch, {"tree": "the kernel tree: 
 def _sweep(wanted: Selection, ktap: bool) -> None:
     """Measure how the cost of an operation grows with the number of busy areas and of free holes."""
     vms.sweep()
-    shown.show_each(_outcomes(pipeline.sweeping(options.cluster(wanted)), ktap=ktap))
+    shown.show_each(_outcomes(pipeline.sweeping(wanted), ktap=ktap))
 
 
 sweep = options.boots(options.selection_task(_sweep, switches={live_ktap.OPTION: live_ktap.HELP}))

@@ -11,7 +11,7 @@ from harness.cluster import address
 from harness.cluster.address import Address
 from harness.commands import options
 from harness.errors import RigError, UsageError
-from harness.model.selection import Selection
+from harness.model.selection import Selection, Where
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,9 @@ def test_plain_tcp_is_refused_off_this_host(given: str) -> None:
 def test_the_option_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RIG_CLUSTER", raising=False)
     assert options.cluster(Selection()) == Selection()
-    assert options.scheduler(Selection()) is None
     monkeypatch.setenv("RIG_CLUSTER", "tls://a:1")
     assert options.cluster(Selection()).cluster == "tls://a:1"
-    chosen = options.cluster(Selection(cluster="tls://b:2/"))
-    assert options.scheduler(chosen) == Address("tls", "b", 2)
+    assert options.cluster(Selection(cluster="tls://b:2/")).where == Where(0, "tls://b:2")
     monkeypatch.setenv("RIG_CLUSTER", "nowhere")
     with pytest.raises(UsageError, match="RIG_CLUSTER has to be the address"):
         options.cluster(Selection())

@@ -64,6 +64,7 @@ class Cluster:
         self.submitted: list[tuple[str, dict[str, Any]]] = []
         self.cancelled: list[Any] = []
         self.sent: list[tuple[str, tuple[Artifact, ...]]] = []
+        self.cuts: list[str] = []
 
     def members(self) -> list[Member]:
         return list(self._members)
@@ -76,6 +77,9 @@ class Cluster:
 
     def cancel(self, futures: list[Any], *, force: bool) -> None:
         self.cancelled += futures
+
+    def cut_short(self, run: str) -> None:
+        self.cuts.append(run)
 
     def send(self, address: str, wanted: tuple[Artifact, ...], _: object) -> None:
         self.sent.append((address, wanted))
@@ -159,7 +163,7 @@ def test_a_session_with_which_workers_die_gets_one_for_itself_and_is_an_error_th
     bad = sessions[2].name
     cluster = Cluster(lambda name, _: KILLED if name == bad else good(name))
     answers = run(cluster, sessions)
-    assert answers.pop(bad).failed.startswith("the worker died each time that it ran this session; `invoke test --resume`")
+    assert answers.pop(bad).failed.startswith("the worker died each time that it ran this session; what is resumed")
     assert all(answer.files for answer in answers.values())
     tries = [options["resources"] for name, options in cluster.submitted if name == bad]
     assert [resources.get("worker-w1") for resources in tries] == [None, 1]
@@ -246,3 +250,35 @@ def test_sessions_of_a_machine_that_is_timed_are_never_on_two_hosts(base: Base, 
     assert sorted(started) == sorted(
         [(session.name, "worker-w1") for session in sessions] + [(session.name, "worker-w2") for session in others]
     )
+
+
+class Interrupted(Cluster):
+    """A connection at which the user interrupts as often as it is told, once three sessions run."""
+
+    def __init__(self, acts: Acts, times: int) -> None:
+        super().__init__(acts)
+        self._times = times
+
+    def members(self) -> list[Member]:
+        if self._times and len(self.submitted) >= 3:
+            self._times -= 1
+            raise KeyboardInterrupt
+        return super().members()
+
+
+def test_an_interrupt_has_a_soak_end_early_with_what_it_has(sessions: list[Session]) -> None:
+    cluster = Interrupted(good, 1)
+    dispatched = Dispatch(cluster, job()._replace(early=True), sessions)  # type: ignore[arg-type]
+    ends = list(dispatched.ends())
+    assert (dispatched.cut_short, cluster.cuts) == (True, ["the-run"])
+    assert [end.session.name for end in ends] == [session.name for session in sessions[:3]], "the fourth has not begun"
+    assert not cluster.cancelled
+
+
+@pytest.mark.parametrize(("early", "times"), [(False, 1), (True, 2)])
+def test_an_interrupt_ends_all_else_and_a_second_one_a_soak_too(sessions: list[Session], early: bool, times: int) -> None:
+    cluster = Interrupted(lambda name, _: None, times)
+    with pytest.raises(KeyboardInterrupt):
+        list(Dispatch(cluster, job()._replace(early=early), sessions).ends())  # type: ignore[arg-type]
+    assert len(cluster.cancelled) == 3
+    assert len(cluster.cuts) == times - 1

@@ -15,6 +15,7 @@ from harness.model.clock import Clock
 from harness.model.matrix import Base
 from harness.model.run_folder import FILES, Run
 from harness.model.trouble import Frame
+from harness.suite import soak_cell
 from harness.suite.plan import Session
 from tests.support import cells, make
 
@@ -98,3 +99,17 @@ def test_source_lines_are_filled_in_where_the_worker_had_none() -> None:
     filled = gathered.with_source(counted, [sources])
     assert [line.text for line in filled.functions[0].lines] == ["three", "known"]  # type: ignore[attr-defined]
     assert gathered.with_source(make.sample(), [sources]) == make.sample()
+
+
+def test_a_soak_has_as_many_results_as_it_came_to_and_no_log_of_pytest(run: Run, session: Session) -> None:
+    soak = soak_cell.session(session.built)
+    files = came(*RESULTS[:1], **{"report-log.jsonl": b""})
+    assert gathered.write(run, gathered.read(soak, files), "report-log.jsonl") == RESULTS[:1]
+    assert not (run.folder / "report-log.jsonl").exists()
+
+
+def test_findings_alone_need_no_results(session: Session) -> None:
+    unpacked = gathered.unpacked(session, came(make.finding()))
+    assert (len(unpacked.records), unpacked.results) == (1, [])
+    with pytest.raises(RigError, match=r"came back with a damaged findings\.jsonl"):
+        gathered.unpacked(session, {"findings.jsonl": b"{}\n"})

@@ -35,3 +35,12 @@ def test_a_session_is_known_by_its_name(base: Base, cache: Path) -> None:
     assert task.named(planned, "x86_64-stock-perf-icount-0") == planned.sessions[0]
     with pytest.raises(RigError, match="The plan has no session x86_64-stock-perf-icount-7"):
         task.named(planned, "x86_64-stock-perf-icount-7")
+
+
+def test_a_soak_has_one_session_a_cell(base: Base, cache: Path) -> None:
+    planned = cells.plan(base, hours=0.5, seed=3)
+    (session,) = task.sessions(planned)
+    assert (session.name, session.steps) == ("x86_64-stock-perf-wall-0", ())
+    assert task.named(planned, session.name) == session
+    with pytest.raises(RigError, match="The plan has no session x86_64-stock-perf-icount-0"):
+        task.named(planned, "x86_64-stock-perf-icount-0")

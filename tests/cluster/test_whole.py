@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 pytest.importorskip("distributed", reason="NOT TESTED: distributed is not installed; ./bootstrap installs it")
@@ -21,10 +22,11 @@ from harness import paths
 from harness.cluster import address, certificates, daemons
 from harness.cluster.address import Address
 from harness.cluster.connection import Connection
-from harness.commands import cluster, pipeline
+from harness.commands import cluster, mutants_clustered, pipeline, soak
 from harness.errors import RigError, UsageError
 from harness.model.matrix import Base
 from harness.model.run_folder import Run
+from harness.model.selection import Selection, Where
 from harness.stats.outcome import Outcome
 from harness.suite import plan
 from harness.vm.launch import free_port
@@ -61,7 +63,7 @@ class UnderWay(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.outcome = pipeline.test(self.planned, 1, "invoke test", cluster=self.at)
+            self.outcome = pipeline.test(self.planned, Where(1, str(self.at)), "invoke test")
         except BaseException as error:  # the test looks at it
             self.error = error
 
@@ -101,8 +103,10 @@ def whole(run: Run) -> None:
 def processes(name: str, state: daemons.State) -> list[int]:
     """Return the process of a worker that runs tasks: a child of the one that restarts it."""
     (nanny,) = [worker.pid for worker in state.workers if worker.name == name]
-    children = Path(f"/proc/{nanny}/task/{nanny}/children").read_text().split()
-    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    children = [pid for thread in Path(f"/proc/{nanny}/task").glob("*/children") for pid in thread.read_text().split()]
+    found = [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert found, "its child may be that of any of its threads"
+    return found
 
 
 def test_a_worker_that_is_killed_costs_no_result(up: daemons.State, base: Base, tmp_path: Path) -> None:
@@ -115,6 +119,21 @@ def test_a_worker_that_is_killed_costs_no_result(up: daemons.State, base: Base, 
     whole(tested.done)
     with Connection(tested.at) as connection:
         assert [member.name for member in connection.members()] == ["w1", "w2"], "it was started again"
+
+
+def test_findings_alone_and_a_soak_come_back_too(up: daemons.State, base: Base, tmp_path: Path) -> None:
+    planned = cells.plan(base, make.fake_qemu(tmp_path, PANIC), boots=2)
+    at = address.read(up.address, "here")
+    with mutants_clustered.connected(at, planned, tmp_path / "logs", everything=False) as workers:
+        found = workers.test("a-perf", planned, lambda _: None)
+    assert [(one.test, one.trouble.kind) for one in found] == [("boot", "bug")]
+    assert "kernel BUG" in (tmp_path / "logs/a-perf" / found[0].log).read_text()
+    assert not list(paths.cache().glob("cluster/workers/*/clients/*/kernels/[!.]*")), "nobody wants its kernel any more"
+    planned = msgspec.structs.replace(planned, tests=("random_size_align_test",))
+    outcome = soak.run(planned, Selection(tests="stress", cluster=up.address), "invoke soak", 0.5)
+    boots = [(result.test, result.outcome, result.boot) for result in Run(outcome.run).results()]
+    assert boots == [("boot", "failed", number) for number in range(3)], "no VM comes up, so that it is over"
+    assert not (outcome.run / "report-log.jsonl").exists()
 
 
 def test_a_worker_that_stands_still_is_noticed(up: daemons.State, base: Base, tmp_path: Path) -> None:
@@ -142,7 +161,7 @@ def test_a_scheduler_that_is_killed_is_told_and_the_run_goes_on_with_another(up:
     again = cluster.up(cluster.Wish(1, tested.at, 5.0), lambda _: None)
     assert again.scheduler.runs
     ids = {"vmlinux": make.BUILD_ID, "vmalloc_test.ko": make.MODULE_BUILD_ID}
-    pipeline.resume(name, 1, lambda _: None, lambda file: ids[file.name], cluster=tested.at)
+    pipeline.resume(name, Where(1, again.address), lambda _: None, lambda file: ids[file.name])
     whole(tested.done)
 
 
@@ -151,8 +170,8 @@ def test_a_client_that_is_killed_leaves_nothing_running(up: daemons.State, base:
     plan.save(planned, tmp_path / "plan.json")
     code = (
         "import sys; from pathlib import Path; from harness.suite import plan; from harness.commands import pipeline;"
-        " from harness.cluster import address;"
-        " pipeline.test(plan.load(Path(sys.argv[1])), 1, 'invoke test', cluster=address.read(sys.argv[2], 'here'))"
+        " from harness.model.selection import Where;"
+        " pipeline.test(plan.load(Path(sys.argv[1])), Where(1, sys.argv[2]), 'invoke test')"
     )
     env = {**os.environ, "RIG_RESULTS": str(paths.RESULTS)}
     client = subprocess.Popen((sys.executable, "-c", code, tmp_path / "plan.json", up.address), cwd=paths.PROJECT, env=env)

@@ -15,7 +15,7 @@ from harness.commands.bisect import Ask, Bisected, Parts, Wish
 from harness.commands.prefix_bench import SeriesPrefixes
 from harness.errors import Interrupted, RigError, UsageError
 from harness.model.bisection import Begun, Concluded, Question, Showed, Tried
-from harness.model.selection import Selection
+from harness.model.selection import Selection, Where
 from harness.runs import bisect_log
 from tests.support.patches import patch, series_of
 
@@ -83,7 +83,7 @@ def run(mine: str, bench: FakeBench, said: list[str] | None = None, **other: Any
 
 
 def resume(bench: FakeBench, name: str = "", jobs: int = 0) -> Bisected:
-    return bisect.resume(name, jobs, silent, bench.parts)
+    return bisect.resume(name, Where(jobs), silent, bench.parts)
 
 
 def test_a_patch_is_named_with_all_that_is_known_of_it(mine: str, said: list[str]) -> None:
@@ -235,7 +235,7 @@ def test_another_series_is_not_gone_on_with(mine: str) -> None:
         resume(FakeBench(fifth))
 
 
-def test_a_resumed_bisect_takes_as_many_jobs_as_it_is_told(mine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_bisect_takes_the_jobs_and_the_cluster_that_it_is_told(mine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Interrupted):
         run(mine, FakeBench(fifth, 2), jobs=1)
     bench = FakeBench(fifth)
@@ -245,8 +245,8 @@ def test_a_resumed_bisect_takes_as_many_jobs_as_it_is_told(mine: str, monkeypatc
         begun.append(what)
         return bench.parts.bench(what, series, folder)
 
-    bisect.resume("", 2, silent, Parts(made))
-    assert begun[0].wanted.jobs == 2
+    bisect.resume("", Where(2, "tls://a:1"), silent, Parts(made))
+    assert begun[0].wanted.where == Where(2, "tls://a:1")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from harness.model.clock import Clock
 from harness.model.matrix import Base, Variant, load_machine
 from harness.model.records import Finding, Result, Sample
 from harness.model.run_folder import Run
-from harness.model.selection import Selection
+from harness.model.selection import Selection, Where
 from harness.stats.outcome import Outcome
 from harness.suite.plan import Plan
 from tests.support import make
@@ -58,6 +58,7 @@ class FakeRig:
         self.trees: set[tuple[str, str]] = set()
         self.broken: dict[tuple[str, str], str] = {}
         self.outcomes: list[Sequence[Result]] = []
+        self.where = Where()
         self.tools = Tools(self.build, self.test)
 
     def build(self, wanted: Selection, variants: tuple[Variant, ...]) -> Plan:
@@ -70,7 +71,8 @@ class FakeRig:
         cell = msgspec.structs.replace(plan.cells[0].cell, variant=variant)
         return msgspec.structs.replace(plan, cells=(msgspec.structs.replace(plan.cells[0], cell=cell),), notes=("a note",))
 
-    def test(self, plan: Plan, jobs: int, command: str, parent: Path) -> Outcome:
+    def test(self, plan: Plan, where: Where, command: str, parent: Path) -> Outcome:
+        self.where = where
         machines = tuple(built.cell.machine.name for built in plan.cells)
         self.tested.append((plan.settings.boots, command, machines))
         results = (
@@ -88,7 +90,7 @@ def rig(base: Base, tmp_path: Path) -> FakeRig:
 
 @pytest.fixture
 def bench(rig: FakeRig, tmp_path: Path) -> Bench:
-    wanted = Selection(series=str(series_of(tmp_path / "mine", 3)), tests="le_fit_alloc_test")
+    wanted = Selection(series=str(series_of(tmp_path / "mine", 3)), tests="le_fit_alloc_test", jobs=3, cluster="tls://a:1")
     return Bench(begun(wanted), prefix_bench.find(wanted, "", "bisect"), tmp_path / "runs", rig.tools)
 
 
@@ -98,6 +100,8 @@ def test_a_prefix_is_tried_on_all_machines_at_once(rig: FakeRig, bench: Bench) -
     ((boots, command, machines),) = rig.tested
     assert (boots, machines) == (1, MACHINES)
     assert command.startswith("invoke test --machine aarch64,x86_64 --variant mine@2 --tests le_fit_alloc_test --boots 1 --series ")
+    assert "cluster" not in command
+    assert rig.where == Where(3, "tls://a:1")
     assert all(one.run for one in seen)
 
 

@@ -24,7 +24,7 @@ from harness.build.kernel import Kernel
 from harness.build.kernel_tree import Tree
 from harness.build.patches import Patched
 from harness.build.source import Sources
-from harness.commands import mutants
+from harness.commands import mutant_book, mutants
 from harness.commands.mutant_bench import Tools
 from harness.errors import BuildError, Mismatch, RigError, UsageError, VmLost
 from harness.model import matrix
@@ -203,7 +203,7 @@ def test_what_survives_in_one_profile_is_tried_in_the_next(rig: FakeRig) -> None
     assert [(c.profile, c.outcome) for c in found.control] == [("perf", "survived"), ("debug", "survived")]
     assert mutations.by_test(found) == {TESTS[1]: ["a"], "end": ["b"]}
     assert mutants.exit_code(found) == ExitCode.FINDING
-    assert mutants.last("mine") == found
+    assert mutant_book.last("mine") == found
 
 
 def test_a_mutant_is_left_at_its_first_finding_unless_all_are_wanted(rig: FakeRig) -> None:
@@ -230,7 +230,7 @@ def test_nothing_counts_if_the_series_itself_has_findings(rig: FakeRig) -> None:
     with pytest.raises(RigError, match=f"'mine' itself has a finding in {TESTS[0]}"):
         go(rig)
     assert not rig.built
-    kept = mutants.last("mine")
+    kept = mutant_book.last("mine")
     assert kept
     assert not kept.attempts
     assert mutants.exit_code(kept) == ExitCode.RIG_FAILED
@@ -324,7 +324,7 @@ def test_an_interruption_ends_what_is_under_way_and_blames_no_mutant_for_it(rig:
     with pytest.raises(KeyboardInterrupt):
         go(rig, "a,b")
     assert in_time == [True], "its VM is ended, rather than waited for"
-    kept = mutants.last("mine")
+    kept = mutant_book.last("mine")
     assert kept
     assert not kept.attempts
 

@@ -23,7 +23,7 @@ from harness.model.cache import Entry
 from harness.model.matrix import Base
 from harness.model.records import Sample
 from harness.model.run_folder import Run
-from harness.model.selection import Selection
+from harness.model.selection import Selection, Where
 from harness.runs import history as archive
 from harness.runs.history_store import History
 from harness.runs.retention import LOG, Limits
@@ -66,8 +66,8 @@ class Night:
         print("build x86_64/stock/perf: built")
         return make.plan(self.base, boots=5, tests=("le_fit_alloc_test", "mix_stress_test", "sweep_churn"))
 
-    def test(self, made: Plan, jobs: int, command: str) -> Outcome:
-        self.seen += [made, jobs, command]
+    def test(self, made: Plan, where: Where, command: str) -> Outcome:
+        self.seen += [made, where, command]
         print("warning", file=sys.stderr)
         run = make.stored(paths.RESULTS, TONIGHT, self.samples, **self.provenance)
         if self.unexpected:
@@ -83,7 +83,7 @@ class Night:
         Console(force_terminal=True).print(f"[red]table[/red] of {outcome.run.name}")
 
     def run(self, **limits: int) -> int:
-        return nightly.run(Selection(keep=True, jobs=3), "invoke nightly", self.parts, Limits(**limits))
+        return nightly.run(Selection(keep=True, jobs=3, cluster="tls://a:1"), "invoke nightly", self.parts, Limits(**limits))
 
     @property
     def log(self) -> str:
@@ -123,7 +123,7 @@ def test_a_good_night(night: Night, capsys: pytest.CaptureFixture[str]) -> None:
     selected = night.seen[0]
     assert isinstance(selected, Selection)
     assert not selected.keep, "nothing is left up"
-    assert night.seen[2:] == [selected.jobs, "invoke nightly"]
+    assert night.seen[2:] == [Where(3, "tls://a:1"), "invoke nightly"]
     with archive.opened() as history:
         assert history.samples(TONIGHT) == night.samples
     said = capsys.readouterr().out

@@ -14,7 +14,7 @@ from harness.build.source import Sources
 from harness.commands import options, pipeline
 from harness.errors import Interrupted, UsageError
 from harness.model.matrix import Base, Variant
-from harness.model.selection import Selection
+from harness.model.selection import Selection, Where
 from harness.runs import lifecycle
 from tests.support import make
 
@@ -29,7 +29,7 @@ def test_an_interrupt_names_the_run_and_how_it_goes_on(
     monkeypatch.setattr(lifecycle, "begin", begin)
     parent = tmp_path / "other" if elsewhere else None
     with pytest.raises(Interrupted) as caught:
-        pipeline.test(make.plan(base), 1, "invoke test", parent)
+        pipeline.test(make.plan(base), Where(1), "invoke test", parent)
     (folder,) = [made for made in (parent or results).iterdir() if made.is_dir() and not made.is_symlink()]
     more = "" if elsewhere else f"; `invoke test --resume {folder.name}` goes on"
     told = f"interrupted; what was recorded so far is kept in {folder}{more}."
@@ -42,7 +42,7 @@ def test_an_interrupt_names_the_run_and_how_it_goes_on(
 def test_tests_of_which_none_runs_in_the_profile_are_an_error_and_no_run(results: Path, base: Base) -> None:
     planned = make.plan(base, tests=("fault_alloc_test", "fault_pcpu_test"))
     with pytest.raises(UsageError) as caught:
-        pipeline.test(planned, 1, "invoke test")
+        pipeline.test(planned, Where(1), "invoke test")
     assert str(caught.value) == (
         "None of these tests runs in kernels of the profile perf: fault_alloc_test, fault_pcpu_test."
         " Choose others with --tests, or other kernels with --profile."

@@ -21,7 +21,7 @@ from harness.model import records, run_folder
 from harness.model.clock import Clock
 from harness.model.matrix import Base, Variant
 from harness.model.run_folder import Run
-from harness.model.selection import Selection
+from harness.model.selection import Selection, Where
 from harness.runs import trust
 from harness.stats.outcome import Outcome
 from harness.suite.plan import Plan
@@ -61,8 +61,8 @@ class FakeRig:
         )
         return msgspec.structs.replace(like, cell=msgspec.structs.replace(like.cell, variant=variant), kernel=made)
 
-    def test(self, made: Plan, jobs: int, command: str, parent: Path) -> Outcome:
-        assert jobs == 2
+    def test(self, made: Plan, where: Where, command: str, parent: Path) -> Outcome:
+        assert where == Where(2, "tls://a:1")
         settings = made.settings
         names = tuple(built.cell.variant.name for built in made.cells)
         self.tested.append((settings.clock, settings.boots, names))
@@ -89,7 +89,7 @@ def rig(base: Base, tmp_path: Path, results: Path) -> FakeRig:
 
 
 def test_it_measures_twins_and_slower_kernels_under_each_clock(rig: FakeRig) -> None:
-    found = selfcheck.run(Selection(boots=5, jobs=2), tuple(Clock), 2, "invoke selfcheck", rig.parts)
+    found = selfcheck.run(Selection(boots=5, jobs=2, cluster="tls://a:1"), tuple(Clock), 2, "invoke selfcheck", rig.parts)
     names = ("stock", "twin", "plus-0.5", "plus-1", "plus-2", "plus-5")
     assert rig.tested == [(Clock.ICOUNT, 1, ("stock",)), (Clock.ICOUNT, 10, names), (Clock.WALL, 10, names)]
     added = {name: int(text.partition(".rept ")[2].partition("\\n")[0]) for name, text in rig.patches.items()}
@@ -101,7 +101,7 @@ def test_it_measures_twins_and_slower_kernels_under_each_clock(rig: FakeRig) -> 
 
 
 def test_only_results_are_left(rig: FakeRig, base: Base) -> None:
-    selfcheck.run(Selection(boots=5, jobs=2), (Clock.ICOUNT,), 1, "invoke selfcheck", rig.parts)
+    selfcheck.run(Selection(boots=5, jobs=2, cluster="tls://a:1"), (Clock.ICOUNT,), 1, "invoke selfcheck", rig.parts)
     assert not (paths.cache() / "selfcheck").exists()
     assert sorted(file.name for file in paths.RESULTS.iterdir()) == ["selfcheck", "selfcheck.json"]
 
@@ -109,7 +109,7 @@ def test_only_results_are_left(rig: FakeRig, base: Base) -> None:
 def test_a_rig_that_fails_finds_out_nothing(rig: FakeRig, base: Base) -> None:
     rig.broken_under = Clock.ICOUNT
     with pytest.raises(RigError, match="without findings"):
-        selfcheck.run(Selection(boots=5, jobs=2), (Clock.ICOUNT,), 1, "invoke selfcheck", rig.parts)
+        selfcheck.run(Selection(boots=5, jobs=2, cluster="tls://a:1"), (Clock.ICOUNT,), 1, "invoke selfcheck", rig.parts)
     assert trust.last_selfcheck() is None
     assert not (paths.cache() / "selfcheck").exists()
 
@@ -123,7 +123,7 @@ def test_a_damaged_record_is_as_good_as_none(rig: FakeRig) -> None:
 def test_a_clock_that_cannot_be_measured_keeps_what_the_other_told(rig: FakeRig) -> None:
     rig.broken_under = Clock.WALL
     with pytest.raises(RigError):
-        selfcheck.run(Selection(boots=5, jobs=2), tuple(Clock), 1, "invoke selfcheck", rig.parts)
+        selfcheck.run(Selection(boots=5, jobs=2, cluster="tls://a:1"), tuple(Clock), 1, "invoke selfcheck", rig.parts)
     kept = trust.last_selfcheck()
     assert kept
     assert {trial.clock for trial in kept.trials} == {Clock.ICOUNT}

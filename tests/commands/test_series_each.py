@@ -20,7 +20,7 @@ from harness.errors import BuildError, UsageError
 from harness.model.clock import Clock
 from harness.model.matrix import Base, Variant, load_machine
 from harness.model.records import Finding, Result
-from harness.model.selection import Selection
+from harness.model.selection import Selection, Where
 from harness.report.patch_table import PatchRow
 from harness.stats.outcome import ExitCode, Outcome
 from harness.suite.plan import Plan
@@ -43,6 +43,7 @@ class FakeRig:
         """in place of those that pass"""
         self.findings: list[Finding] = []
         self.tests = ""
+        self.where = Where()
         self._base, self._tree = base, tree
         self.parts = Parts(lambda *_: Sources(base, tree), self.build, self.test, self.warnings)
 
@@ -63,7 +64,8 @@ class FakeRig:
             frozenset({"mm/vmalloc"}), tuple(Said(FILE, "1", f"warning: {words}") for words in said), frozenset({FILE})
         )
 
-    def test(self, plan: Plan, jobs: int, command: str) -> Outcome:
+    def test(self, plan: Plan, where: Where, command: str) -> Outcome:
+        self.where = where
         names = [(built.cell.variant.name, built.cell.machine.name) for built in plan.cells]
         passed = [make.result(variant=v, machine=m, **{**OF, "test": t}) for v, m in names for t in ("boot", "vmap_test", "end")]
         changed = {(r.variant, r.machine, r.test): r for r in self.results}
@@ -104,6 +106,11 @@ def test_a_good_series_has_a_good_row_for_each_patch_and_machine(rig: FakeRig, m
     assert all((row.booted, row.passed, row.tests) == (True, 1, 1) for row in done.rows)
     assert done.exit_code == ExitCode.GOOD
     assert rig.tests == "stress"
+
+
+def test_all_prefixes_are_tested_where_the_selection_says(rig: FakeRig, mine: Selection) -> None:
+    run(rig, msgspec.structs.replace(mine, jobs=3, cluster="tls://a:1"))
+    assert rig.where == Where(3, "tls://a:1")
 
 
 def test_a_prefix_that_does_not_build_on_one_machine_stops_nothing_else(rig: FakeRig, mine: Selection) -> None:

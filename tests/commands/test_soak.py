@@ -353,3 +353,32 @@ def test_a_console_forgets_what_was_read_and_counts_from_one_again(tmp_path: Pat
         file.write("ee\n")
     assert console.read() == "three\n"
     assert console.line == 2
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_cluster_soaks_the_cells_whatever_room_is_here(results: Path, base: Base, whole: bool) -> None:
+    def elsewhere(place: str, run: Run, planned: Plan) -> bool:
+        assert (place, planned.hours, planned.seed) == ("tls://a:1", 1.0, 5)
+        run.add(growing(0.0, 20))
+        return whole
+
+    parts = soak.Parts(begin=begin, elsewhere=elsewhere, free_memory=lambda: 10)
+    wanted = Selection(tests="stress", cluster="tls://a:1")
+    outcome = soak.run(make.plan(base, tests=("pcpu_alloc_test",)), wanted, "invoke soak", 1.0, 5, parts)
+    assert bool(outcome.provenance.finished) == whole
+    assert len(Run(outcome.run).looks()) == 20
+
+
+def test_a_cluster_that_is_lost_says_where_the_records_are(results: Path, base: Base) -> None:
+    def elsewhere(*_: object) -> bool:
+        raise RigError("The scheduler is gone.")
+
+    parts = soak.Parts(begin=begin, elsewhere=elsewhere)
+    wanted = Selection(tests="stress", cluster="tls://a:1")
+    with pytest.raises(RigError, match=r"^The scheduler is gone\. What was recorded is kept; `invoke report .*` shows it\.$"):
+        soak.run(make.plan(base, tests=("pcpu_alloc_test",)), wanted, "invoke soak", 1.0, 5, parts)
+
+
+def test_options_that_leave_something_on_another_host_are_refused() -> None:
+    with pytest.raises(UsageError, match="--on-failure and --cluster exclude each other"):
+        soak.check(Selection(tests="stress", cluster="tls://a:1", on_failure="keep"))

@@ -19,6 +19,7 @@ from harness.model.clock import Clock
 from harness.model.matrix import Base
 from harness.model.records import Result
 from harness.model.run_folder import Run
+from harness.model.selection import Where
 from harness.runs import lifecycle
 from harness.suite import plan
 from harness.suite.plan import Plan
@@ -166,12 +167,12 @@ def test_a_suite_that_changed_meanwhile_is_refused(run: Run, made: Plan) -> None
 def test_a_plan_of_another_version_is_said_so(run: Run) -> None:
     (run.folder / "plan.json").write_text('{"base": {}}')
     with pytest.raises(UsageError, match=r"plan\.json cannot be read"):
-        pipeline.resume(run.folder.name, 0, print)
+        pipeline.resume(run.folder.name, Where(), print)
 
 
 def test_a_kernel_that_is_gone_is_said_so(run: Run) -> None:
     with pytest.raises(UsageError, match="/k/image is no longer there"):
-        pipeline.resume(run.folder.name, 0, print)
+        pipeline.resume(run.folder.name, Where(), print)
 
 
 def test_a_run_that_another_rig_writes_is_not_resumed(run: Run, made: Plan, tmp_path: Path) -> None:
@@ -185,10 +186,10 @@ def test_a_run_that_another_rig_writes_is_not_resumed(run: Run, made: Plan, tmp_
     whole = msgspec.structs.replace(made, cells=(msgspec.structs.replace(built, kernel=kernel, rootfs=rootfs),))
     plan.save(whole, run.folder / "plan.json")
     with pytest.raises(UsageError, match="built is damaged"):
-        pipeline.resume(run.folder.name, 0, print)
+        pipeline.resume(run.folder.name, Where(), print)
     files.seal(there.parent)
     with pytest.raises(UsageError, match="built anew"):
-        pipeline.resume(run.folder.name, 0, print, build_id=lambda _: "d4" * 20)
+        pipeline.resume(run.folder.name, Where(), print, build_id=lambda _: "d4" * 20)
     with run.alone(), pytest.raises(UsageError, match="is in use by another rig"):
-        pipeline.resume(run.folder.name, 0, print, build_id=ids.__getitem__)
+        pipeline.resume(run.folder.name, Where(), print, build_id=ids.__getitem__)
     assert len(run.results()) == 7
