@@ -64,7 +64,7 @@ class Builds:
         """keys of tasks that ended"""
         self._tries: Counter[str] = Counter()
         self._shunned: dict[str, str] = {}
-        """worker that failed last, by cell"""
+        """worker on which it failed last, by cell; one that died may build again when it is back"""
         self._number = 0
         self._lonely: Deadline | None = None
 
@@ -89,17 +89,18 @@ class Builds:
                 client.unsubscribe_topic(topic)
 
     def _begin(self) -> None:
-        """Give each worker that has none a build, those first that are idle."""
+        """Give each worker that has none a build: first those that run no sessions, and of them the largest."""
         members = self._present()
         self._miss(members)
         taken = {running.at.address for running in self._running.values()}
-        free = [member for member in members if member.address not in taken]
-        while free and self._waiting:
-            build = self._waiting.popleft()
-            shunned = self._shunned.get(build.cell.name)
-            chosen = min(free, key=lambda member: (member.name == shunned, member.busy > 0, -member.cores))
-            free.remove(chosen)
-            self._submit(build, chosen)
+        free = sorted(members, key=lambda member: (member.busy > 0, -member.cores))
+        free = [member for member in free if member.address not in taken]
+        for build in list(self._waiting):
+            others = [member for member in members if member.name != self._shunned.get(build.cell.name)]
+            if chosen := next((member for member in free if member in (others or members)), None):
+                free.remove(chosen)
+                self._waiting.remove(build)
+                self._submit(build, chosen)
 
     def _present(self) -> list[Member]:
         """Return the workers; RigError if there is none, or no scheduler, for too long."""
@@ -121,7 +122,7 @@ class Builds:
             if members and running.at.address not in there:
                 del self._running[key]
                 self._connection.client.cancel([running.future], force=True)
-                self._failed(running.build, BuildAnswer(running.at.name, failed=f"{running.at.name}: the worker died"))
+                self._failed(running.build, _died(running.at))
 
     def _submit(self, build: BuildTask, at: Member) -> None:
         self._number += 1
@@ -148,7 +149,7 @@ class Builds:
             if answer.made:
                 build_task.check(build, answer)
         except KilledWorker:
-            answer = BuildAnswer(at.name, failed=f"{at.name}: the worker died")
+            answer = _died(at)
         except RigError as error:
             answer = BuildAnswer(at.name, failed=f"{at.name}: {error}")
         except Exception as error:  # whatever it is that fails there
@@ -168,7 +169,7 @@ class Builds:
         return Ended(build, answer)
 
     def _failed(self, build: BuildTask, answer: BuildAnswer) -> None:
-        """Have a build tried again, on another worker if there is one; RigError after the last try."""
+        """Have a build tried again, where its worker fails on another one if there is one; RigError after the last try."""
         name = build.cell.name
         self._tries[name] += 1
         if self._tries[name] >= _TRIES:
@@ -176,3 +177,7 @@ class Builds:
         self._heard.say(f"{name} is built again: {answer.failed}")
         self._shunned[name] = answer.worker
         self._waiting.appendleft(build)
+
+
+def _died(at: Member) -> BuildAnswer:
+    return BuildAnswer(failed=f"{at.name}: the worker died")

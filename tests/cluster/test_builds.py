@@ -165,11 +165,25 @@ def test_a_build_of_a_worker_that_died_begins_elsewhere(wanted: list[BuildTask],
 @pytest.mark.parametrize(
     "end", [BuildAnswer("w2", failed="w2: no space left"), RuntimeError("no such module"), KilledWorker("a task", None, 1)]
 )
-def test_a_failure_is_tried_again_elsewhere(wanted: list[BuildTask], good: BuildAnswer, end: BuildAnswer | Exception) -> None:
+def test_a_failure_is_tried_again(wanted: list[BuildTask], good: BuildAnswer, end: BuildAnswer | Exception) -> None:
     left = [end]
     cluster = Cluster(lambda build, at: left.pop() if left else good)
     assert run(cluster, wanted[:1]) == {"stock": good}
-    assert cluster.submitted == [("stock", W2.address), ("stock", W1.address)]
+    again = W2 if isinstance(end, KilledWorker) else W1
+    assert cluster.submitted == [("stock", W2.address), ("stock", again.address)]
+
+
+def test_a_failure_waits_for_another_worker_and_others_go_ahead(wanted: list[BuildTask], good: BuildAnswer) -> None:
+    def acts(build: BuildTask, at: str) -> BuildAnswer | None:
+        if build.cell.variant.name == "stock" and at == W2.address:
+            return BuildAnswer("w2", failed="w2: no space left")
+        return None if build.cell.variant.name == "a" else good
+
+    cluster = Cluster(acts)
+    ends = handed(cluster, wanted).ends()
+    assert next(ends).build.cell.variant.name == "b", "on the worker on which stock failed"
+    ends.close()
+    assert cluster.submitted == [("stock", W2.address), ("a", W1.address), ("b", W2.address)]
 
 
 def test_what_fails_each_time_is_an_error(wanted: list[BuildTask]) -> None:
