@@ -97,7 +97,7 @@ from harness.stats.outcome import ExitCode
         (("test", "--cluster", "tls://a:1", "--keep"), "--keep and --cluster exclude each other"),
         (("test", "--dry-run", "--cluster", "tls://a:1"), "--cluster has no meaning with --dry-run"),
         (("select", "--cluster", "tls://a:1", "soak"), "--cluster goes with build, test, sweep and nightly alone"),
-        (("build", "--cluster", "nowhere"), "--cluster has to be the address of a scheduler such as tls://host:8786, not 'nowhere'"),
+        (("build", "--cluster", "nowhere"), "--cluster has to be the address of a scheduler"),
         (("build", "--dry-run", "--cluster", "tls://a:1"), "--cluster has no meaning with --dry-run"),
         (("cluster.up", "--listen", "tcp://0.0.0.0:8786"), "whoever reaches a port without TLS runs code there"),
         (("cluster.up", "--workers", "0"), "--workers has to be a whole number from 1"),
