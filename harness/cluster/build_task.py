@@ -59,7 +59,7 @@ class Made(msgspec.Struct, frozen=True):
 
 
 class BuildAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The end of a build, or the reason why it had none; of the fields behind the second just one kind is set."""
+    """The end of a build, or the reason why it had none: behind the notes one field is set, with a broken one its log."""
 
     worker: str = ""
     """name of the worker"""
