@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Functions that a worker runs: they say what its host is, take artifacts, and run one session in a process of its own."""
+"""Functions that a worker runs: they say what its host is, take artifacts, and run a session or a build in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,8 +17,9 @@ from distributed import get_worker
 from distributed.core import Status
 
 from harness import paths
-from harness.cluster import artifacts, revision, task
+from harness.cluster import artifacts, build_task, revision, task
 from harness.cluster.artifacts import Artifact
+from harness.cluster.build_task import BuildAnswer, BuildTask, Said
 from harness.cluster.revision import Facts
 from harness.cluster.task import CUT_SHORT, PLAN, RUN, TASK, Answer, Begun, Task
 from harness.errors import RigError
@@ -27,8 +29,10 @@ LOADED = revision.revision()
 """the rig that this process has loaded; its files may have changed since"""
 _UNDER_WAY: dict[Path, str] = {}
 """run by folder of a session"""
-_LOG = "session.log"
+_LOG = "task.log"
 _UNWANTED = "the client does not want it any more"
+_EVERY = 2.0
+"""seconds between two messages about the same build"""
 
 
 class Host(msgspec.Struct, frozen=True):
@@ -101,14 +105,7 @@ def session(mine: Task, plan: bytes, root: Path, wanted: Callable[[], bool]) -> 
             (own / log).touch()
         files.write(folder / PLAN, plan)
         files.write(folder / TASK, msgspec.json.encode(mine))
-        env = {**os.environ, "RIG_CACHE": str(root), "RIG_PATIENCE": mine.patience}
-        command = (sys.executable, "-m", "harness.cluster.one_session", folder)
-        code = shell.attend(command, log=folder / _LOG, env=env, wanted=wanted)
-        if not wanted():
-            raise RigError(f"{mine.session} was ended: {_UNWANTED}.")
-        if code:
-            last = (folder / _LOG).read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-            raise RigError(f"{mine.session} ended with exit code {code}: {last[0]}")
+        _attend("one_session", folder, mine.session, {"RIG_CACHE": str(root), "RIG_PATIENCE": mine.patience}, wanted)
         return {file.name: file.read_bytes() for file in sorted(own.iterdir()) if file.is_file() and file.name not in mine.logs}
 
 
@@ -125,6 +122,64 @@ def cut_short(run: str) -> None:
     """Have the soaks of `run` here end early, with what they recorded so far."""
     for folder in [folder for folder, of in _UNDER_WAY.items() if of == run]:
         (folder / CUT_SHORT).touch()
+
+
+def build(asked: bytes) -> bytes:
+    """Build a kernel and a module, and return the answer as MessagePack; a build whose client went away is ended."""
+    mine = build_task.task(asked)
+    name = str(get_worker().name)
+    if refused := revision.refusal(mine.facts, _facts([]), name):
+        return build_task.packed(BuildAnswer(name, refused=refused))
+    try:
+        came = kernel(mine, _root(mine.client), _wanted(), _telling(mine, name))
+    except (RigError, OSError) as error:
+        came = BuildAnswer(failed=f"{name}: {error}")
+    refused = f"{name} {came.refused}" if came.refused else ""
+    notes = tuple(f"{name}: {note}" for note in came.notes)
+    return build_task.packed(msgspec.structs.replace(came, worker=name, refused=refused, notes=notes))
+
+
+def kernel(mine: BuildTask, root: Path, wanted: Callable[[], bool], tell: Callable[[str], None]) -> BuildAnswer:
+    """Build a kernel in the cache `root`, and return the answer, with the files of what was made.
+
+    It is ended as soon as `wanted` returns False; `tell` gets the progress. Raises RigError if it does not come to its end.
+    """
+    with files.scratch(root / "builds") as folder:
+        files.write(folder / build_task.TASK, build_task.packed(mine))
+
+        def seen() -> bool:
+            with contextlib.suppress(OSError, IndexError):
+                tell((folder / _LOG).read_text(errors="replace").splitlines()[-1])
+            return wanted()
+
+        _attend("one_build", folder, mine.cell.name, {"RIG_CACHE": str(root), **mine.environment}, seen)
+        came = build_task.answer((folder / build_task.ANSWER).read_bytes())
+    made = (msgspec.structs.replace(each, archive=artifacts.archive(root, each.artifact)) for each in came.made)
+    return msgspec.structs.replace(came, made=tuple(made))
+
+
+def _telling(mine: BuildTask, name: str) -> Callable[[str], None]:
+    """Return what tells the client of a build's progress: what is new, and not too often."""
+    worker, last, after = get_worker(), "", 0.0
+
+    def tell(text: str) -> None:
+        nonlocal last, after
+        if text != last and time.monotonic() >= after:
+            last, after = text, time.monotonic() + _EVERY
+            worker.log_event(task.topic(mine.run), msgspec.to_builtins(Said(mine.cell.name, f"{text} on {name}")))
+
+    return tell
+
+
+def _attend(program: str, folder: Path, what: str, more: Mapping[str, str], wanted: Callable[[], bool]) -> None:
+    """Run a program of the rig's on the folder of a task; RigError if it fails, or ends since it is not wanted any more."""
+    command = (sys.executable, "-m", f"harness.cluster.{program}", folder)
+    code = shell.attend(command, log=folder / _LOG, env={**os.environ, **more}, wanted=wanted)
+    if not wanted():
+        raise RigError(f"{what} was ended: {_UNWANTED}.")
+    if code:
+        last = (folder / _LOG).read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise RigError(f"{what} ended with exit code {code}: {last[0]}")
 
 
 def _wanted() -> Callable[[], bool]:

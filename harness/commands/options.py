@@ -51,17 +51,15 @@ HELP = {
     "threshold": "slow-down in per cent from which on a change is a regression (default: 5)",
     "module": "a folder with the sources of another test module, which takes the place of the rig's own",
     "module_args": "parameters for the module of --module, such as 'nr_threads=1 run_test_mask=7'",
-    "cluster": "address of a scheduler, such as tls://host:8786, whose workers run the sessions in place of this host, while"
-    " kernels are built here; see invoke cluster.up (default: RIG_CLUSTER, else this host)",
+    "cluster": "address of a scheduler, such as tls://host:8786, whose workers build the kernels and run the tests in place of this"
+    " host; see invoke cluster.up (default: RIG_CLUSTER, else this host)",
     "margin": "per cent within which figures count as the same (default: 1 for icount, 5 for wall)",
 }
 OF_A_MODULE = ("module", "module_args")
 _TAKE_A_MODULE = ("select", "build", "boot", "test", "try", "watch")
 """tasks that have the options in OF_A_MODULE: the others know what is in the rig's own module"""
-_TAKE_A_CLUSTER = (*("select", "test", "try", "watch", "sweep", "soak", "nightly", "mutants", "bisect", "each", "selfcheck"),)
-"""tasks whose sessions may run on a cluster"""
-_GO_BEFORE = ("build",)
-"""tasks that do their part on this host, ahead of one that uses a cluster"""
+_TAKE_A_CLUSTER = ("select", "build", "test", "try", "watch", "sweep", "soak", "nightly", "mutants", "bisect", "each", "selfcheck")
+"""tasks whose builds and sessions may run on a cluster"""
 _TAKE_KERNELS = ("select", "build", "boot", "test", "sweep")
 """tasks that take several kernel bases"""
 _BOOTING: set[str] = set()
@@ -105,7 +103,7 @@ def selection_task(
                 raise UsageError(
                     "--module goes with build, boot, test, try and watch alone; the other tasks know the rig's own tests."
                 )
-            if wanted.cluster and name not in (*_TAKE_A_CLUSTER, *_GO_BEFORE):
+            if wanted.cluster and name not in _TAKE_A_CLUSTER:
                 raise UsageError(f"--cluster has no meaning for `invoke {name}`, which runs no sessions of a suite; leave it out.")
             if name not in _TAKE_KERNELS and len(each_kernel(wanted)) > 1:
                 raise UsageError(f"`invoke {name}` takes one kernel base, and --kernel names several: {wanted.kernel}.")

@@ -92,6 +92,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         sources, selected, patched = prepared.sources, prepared.cells, prepared.patched
         roots = {machine: rootfs.build(machine) for machine in {cell.machine for cell in selected}}
         progress.done("source", f"Linux {sources.tree.version}")
+        elsewhere = _elsewhere(wanted, prepared, other, progress)
         with Jobserver(wanted.jobs or os.cpu_count() or 1, len(selected)) as jobs:
 
             def one(cell: Cell) -> Kernel:
@@ -110,6 +111,7 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
         sources.notes
         + unknown_symbols.note(sources.base, ((kbuild.configuration(sources.base, of.cell), of.kernel.config) for of in built))
         + sandbox.notes()
+        + elsewhere
         + absent.notes(sources.base, selected)
         + tuple(dict.fromkeys(note for done in patched.values() for note in done.notes))  # prefixes of a series share most
         + effect.notes(built, patched)
@@ -121,6 +123,16 @@ def build(wanted: Selection, variants: tuple[Variant, ...] = ()) -> Plan:
     if not variants:
         plan.save(built_plan, paths.cache() / "plan.json")
     return built_plan
+
+
+def _elsewhere(wanted: Selection, prepared: Prepared, module: ModuleSource | None, progress: Progress) -> tuple[str, ...]:
+    """Have the cluster of a selection, if it names one, fill the cache with what it lacks; return notes for the report."""
+    if not wanted.cluster:
+        return ()
+    from harness.commands import clustered_build  # its library is an extra
+
+    cells = {cell: prepared.patched[cell.variant] for cell in prepared.cells}
+    return clustered_build.run(address.read(wanted.cluster, "--cluster"), prepared.sources, cells, module, progress)
 
 
 def plan_of(wanted: Selection, sources: source.Sources, built: tuple[BuiltCell, ...], module: Foreign | None = None) -> Plan:

@@ -100,6 +100,8 @@ from harness.stats.outcome import ExitCode
         (("test", "--dry-run", "--cluster", "tls://a:1"), "--cluster has no meaning with --dry-run"),
         (("select", "--cluster", "tls://a:1", "audit"), "--cluster has no meaning for `invoke audit`, which runs no sessions"),
         (("select", "--cluster", "tls://a:1", "boot"), "--cluster has no meaning for `invoke boot`, which runs no sessions"),
+        (("build", "--cluster", "nowhere"), "--cluster has to be the address of a scheduler"),
+        (("build", "--dry-run", "--cluster", "tls://a:1"), "--cluster has no meaning with --dry-run"),
         (("bisect", "--cluster", "tcp://a:1", "--test", "vmap_test"), "whoever reaches a port without TLS runs code there"),
         (("mutants", "--cluster", "nowhere"), "--cluster has to be the address of a scheduler"),
         (("soak", "--cluster", "nowhere"), "--cluster has to be the address of a scheduler"),
