@@ -9,11 +9,12 @@ import msgspec
 
 from harness.model.trouble import Severity
 
+BASES = ("4.18", "6.12")
 MACHINES = ("aarch64", "x86_64")
 
 
 class Provocation(msgspec.Struct, frozen=True):
-    """One thing that is provoked; its log is ``tests/data/provoked/MACHINE/NAME.log``."""
+    """One thing that is provoked; its log is ``tests/data/provoked/BASE/MACHINE/NAME.log``."""
 
     name: str
     """``what=NAME`` of provoke.ko, unless `lkdtm` or `monitor` say what does it"""
@@ -22,8 +23,10 @@ class Provocation(msgspec.Struct, frozen=True):
     severity: Severity
     function: str | None = None
     """to blame; None for the module's own provoke_NAME, empty where the log does not tell"""
-    on: Mapping[str, Mapping[str, str]] = {}
-    """`kind` or `function` where a machine's differ"""
+    on: Mapping[str, Mapping[str, object]] = {}
+    """fields that differ, by MACHINE, BASE or BASE/MACHINE; what comes later counts"""
+    unknown: str = ""
+    """reason why the kernel cannot be made to report it"""
     lkdtm: str = ""
     """what is written to LKDTM instead of loading the module"""
     monitor: str = ""
@@ -248,12 +251,15 @@ HARMLESS = (_p("escape", "", _WARNING, "", profile="perf", frames=False),)
 """what only looks like trouble: of its log nothing is to be made"""
 
 
-def kind(provocation: Provocation, machine: str) -> str:
-    """Return the kind of the trouble on `machine`."""
-    return provocation.on.get(machine, {}).get("kind", provocation.kind)
+def on(provocation: Provocation, base: str, machine: str) -> Provocation:
+    """Return what a provocation is on `machine` with the kernel of `base`, with the function that is to blame."""
+    fields: dict[str, object] = {"function": f"provoke_{provocation.name}"} if provocation.function is None else {}
+    for place in (machine, base, f"{base}/{machine}"):
+        fields |= provocation.on.get(place, {})
+    return msgspec.convert(msgspec.to_builtins(provocation) | fields, Provocation)
 
 
-def function(provocation: Provocation, machine: str) -> str:
-    """Return the function that is to blame on `machine`."""
-    usual = f"provoke_{provocation.name}" if provocation.function is None else provocation.function
-    return provocation.on.get(machine, {}).get("function", usual)
+def all_on(base: str, machine: str) -> list[Provocation]:
+    """Return all that can be provoked on `machine` with the kernel of `base`, what only looks like trouble last."""
+    each = [on(provocation, base, machine) for provocation in (*TABLE, *HARMLESS) if machine in provocation.machines]
+    return [provocation for provocation in each if not provocation.unknown]
