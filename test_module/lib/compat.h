@@ -346,11 +346,23 @@ static inline void vmt_set_fifo(struct task_struct *task)
 	sched_setscheduler_nocheck(task, SCHED_FIFO, &param);
 }
 
+static inline void vmt_set_normal(struct task_struct *task)
+{
+	const struct sched_param param = { .sched_priority = 0 };
+
+	sched_setscheduler_nocheck(task, SCHED_NORMAL, &param);
+}
+
 #else
 
 static inline void vmt_set_fifo(struct task_struct *task)
 {
 	sched_set_fifo(task);
+}
+
+static inline void vmt_set_normal(struct task_struct *task)
+{
+	sched_set_normal(task, 0);
 }
 
 #endif

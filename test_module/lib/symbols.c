@@ -214,6 +214,11 @@ void vmt_make_urgent(struct task_struct *task)
 	vmt_set_fifo(task);
 }
 
+void vmt_make_ordinary(struct task_struct *task)
+{
+	vmt_set_normal(task);
+}
+
 void vmt_allow_threads(unsigned int more)
 {
 	int wanted = OTHER_TASKS + more;

@@ -93,6 +93,7 @@ void vmt_vfree_atomic(const void *addr);
 
 /* Has @task run before all that are not urgent. */
 void vmt_make_urgent(struct task_struct *task);
+void vmt_make_ordinary(struct task_struct *task);
 
 /*
  * Raises the kernel's limit on threads, which is low where memory is small, so

@@ -28,12 +28,16 @@
 /* The space in which windows of random places begin, or what there is. */
 #define SPACE		((unsigned long)SZ_32M)
 
+/* Pages of a window within the range, where it reaches over an end of it. */
+#define WITHIN		8
+
 /*
- * There may be but 64 KiB between the range and what comes after it. In later
- * kernels of 32-bit Arm the device tree follows at once. Nobody tells the
- * allocator, which gives that place away to who asks for it.
+ * Pages of it beyond the range. There may be but 64 KiB to what comes next. In
+ * later kernels of 32-bit Arm the device tree follows at once. Nobody tells the
+ * allocator, which gives that place away to who asks for it. With KASAN_VMALLOC
+ * nothing beyond the range has shadow memory that can be written.
  */
-#define BEYOND		8
+#define BEYOND		(IS_ENABLED(CONFIG_KASAN_VMALLOC) ? 0 : 8)
 #ifdef FDT_FIXED_BASE
 #define BEYOND_END	0
 #else
@@ -72,7 +76,7 @@ static const enum kind kinds[] = {
 
 static unsigned long pages_below(struct vmt_rng *rng, unsigned int bound)
 {
-	return (1 + vmt_rng_below(rng, bound)) * PAGE_SIZE;
+	return bound ? (1 + vmt_rng_below(rng, bound)) * PAGE_SIZE : 0;
 }
 
 /*
@@ -95,13 +99,11 @@ static void draw_window(struct vmt_rng *rng, enum kind kind,
 	switch (kind) {
 	case STRADDLE_START:
 		r->start = VMALLOC_START - pages_below(rng, BEYOND);
-		r->end = VMALLOC_START + pages_below(rng, BEYOND);
+		r->end = VMALLOC_START + pages_below(rng, WITHIN);
 		break;
 	case STRADDLE_END:
-		r->start = VMT_RANGE_END - pages_below(rng, BEYOND);
-		r->end = VMT_RANGE_END;
-		if (BEYOND_END)
-			r->end += pages_below(rng, BEYOND_END);
+		r->start = VMT_RANGE_END - pages_below(rng, WITHIN);
+		r->end = VMT_RANGE_END + pages_below(rng, BEYOND_END);
 		break;
 	case FROM_BELOW:
 	case ALIGNED:

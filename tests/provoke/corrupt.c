@@ -4,7 +4,6 @@
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
-#include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -14,6 +13,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "compat.h"
 #include "provoke.h"
 
 #define SIZE	72
@@ -141,7 +141,7 @@ int provoke_refcount_zero(void)
 {
 	refcount_t count = REFCOUNT_INIT(0);
 
-	if (!IS_ENABLED(CONFIG_REFCOUNT_FULL))
+	if (!PROVOKE_REFCOUNT_FULL)
 		return -EOPNOTSUPP;
 	refcount_inc(&count);
 	return 0;
@@ -151,8 +151,8 @@ int provoke_refcount_underflow(void)
 {
 	refcount_t count = REFCOUNT_INIT(1);
 
-	refcount_sub_and_test(3, &count);
-	barrier();
+	if (refcount_sub_and_test(3, &count))
+		barrier();
 	return 0;
 }
 
@@ -160,7 +160,7 @@ int provoke_refcount_saturated(void)
 {
 	refcount_t count = REFCOUNT_INIT(INT_MAX);
 
-	/* All of its checks, as on arm64, let it grow up to UINT_MAX. */
+	/* Where all checks are a choice, they let it grow up to UINT_MAX. */
 	if (IS_ENABLED(CONFIG_REFCOUNT_FULL))
 		refcount_set(&count, UINT_MAX - 1);
 	refcount_inc(&count);
@@ -175,8 +175,7 @@ int provoke_bad_page(void)
 	if (!page)
 		return -ENOMEM;
 	/* As if a user's page table still pointed to it. */
-	page_mapcount_reset(page);
-	atomic_inc(&page->_mapcount);
+	atomic_set(&page->_mapcount, 0);
 	__free_page(page);
 	return 0;
 }
@@ -196,13 +195,11 @@ int provoke_page_twice(void)
 
 int provoke_page_poison(void)
 {
-	const char *name = "page_poisoning_enabled";
-	bool (*enabled)(void) = (void *)kallsyms_lookup_name(name);
-	unsigned int order = MAX_ORDER - 1;
+	unsigned int order = PROVOKE_LARGEST_ORDER;
 	struct page *page;
 	char *left;
 
-	if (!enabled || !enabled())
+	if (!provoke_pages_are_poisoned())
 		return -EOPNOTSUPP;
 	page = alloc_pages(GFP_KERNEL, order);
 	if (!page)

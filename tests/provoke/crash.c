@@ -12,6 +12,7 @@
 #include <linux/timer.h>
 #include <linux/vmalloc.h>
 
+#include "compat.h"
 #include "provoke.h"
 
 /* So that the compiler does not know better than the processor. */
@@ -156,8 +157,8 @@ int provoke_divide(void)
 
 int provoke_invalid_opcode(void)
 {
-	/* ud1: ud2 is what BUG() and WARN() are made of. */
-	asm volatile(".byte 0x0f, 0xb9, 0xc0");
+	/* lock nop: ud2 is what BUG() and WARN() are made of. */
+	asm volatile(".byte 0xf0, 0x90");
 	return 0;
 }
 
@@ -166,6 +167,8 @@ int provoke_double_fault(void)
 	asm volatile("xorl %%esp, %%esp; pushq %%rax" ::: "memory");
 	return 0;
 }
+
+STACK_FRAME_NON_STANDARD(provoke_double_fault);
 
 #elif defined(CONFIG_ARM64)
 

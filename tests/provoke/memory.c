@@ -3,7 +3,6 @@
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
-#include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -12,6 +11,7 @@
 #include <linux/sched/signal.h>
 #include <linux/vmalloc.h>
 
+#include "compat.h"
 #include "provoke.h"
 
 static void give_back(struct list_head *pages, unsigned int order)
@@ -43,7 +43,7 @@ int provoke_oom(void)
 
 int provoke_page_failure(void)
 {
-	unsigned int order = MAX_ORDER - 1;
+	unsigned int order = PROVOKE_LARGEST_ORDER;
 	struct page *page;
 	LIST_HEAD(pages);
 
@@ -64,7 +64,7 @@ int provoke_vmalloc_failure(void)
 
 int provoke_vmap_exhausted(void)
 {
-	typeof(get_vm_area) *find = (void *)kallsyms_lookup_name("get_vm_area");
+	typeof(get_vm_area) *find = provoke_lookup("get_vm_area");
 	struct vm_struct *area;
 
 	if (!find)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Provokes what the table lists, each in a VM of its own, and keeps what the kernel said.
 
-    python -m tests.provoke.record MACHINE[,MACHINE] [NAME[,NAME]...]
+    python -m tests.provoke.record BASE MACHINE[,MACHINE] [NAME[,NAME]...]
 
-It needs the stock kernels of the profiles `perf` and `debug`, and builds them if they are not there.
+It needs the base's stock kernels of the profiles `perf` and `debug`, and builds them if they are not there.
 """
 
 from __future__ import annotations
@@ -132,20 +132,18 @@ def trim(log: str) -> str:
 
 def main(words: list[str]) -> int:
     """Record what is asked for; return how many things could not be recorded."""
-    machines = words[0].split(",") if words else list(table.MACHINES)
-    names = words[1].split(",") if len(words) > 1 else []
-    known = {p.name for p in (*table.TABLE, *table.HARMLESS)}
-    if unknown := sorted(set(names) - known):
-        raise SystemExit(f"There is nothing called {', '.join(unknown)} in tests/provoke/table.py.")
-    wanted = [p for p in (*table.TABLE, *table.HARMLESS) if not names or p.name in names]
-    profiles = ",".join(sorted({p.profile for p in wanted}))
+    if len(words) < 2:
+        raise SystemExit("usage: python -m tests.provoke.record BASE MACHINE[,MACHINE] [NAME[,NAME]...]")
+    base, machines, names = words[0], words[1].split(","), words[2].split(",") if len(words) > 2 else []
+    wanted = {machine: [p for p in table.all_on(base, machine) if not names or p.name in names] for machine in machines}
+    if unknown := sorted(set(names) - {p.name for each in wanted.values() for p in each}):
+        raise SystemExit(f"There is nothing called {', '.join(unknown)} in tests/provoke/table.py for {base}.")
+    profiles = ",".join(sorted({p.profile for each in wanted.values() for p in each}))
     # Variants that are handed over leave what the user chose to build last as it is.
-    made = pipeline.build(Selection(machine=",".join(machines), profile=profiles, scale="quick"), (Variant(STOCK),))
+    made = pipeline.build(Selection(kernel=base, machine=",".join(machines), profile=profiles, scale="quick"), (Variant(STOCK),))
     failed = 0
-    for machine in machines:
-        for provocation in wanted:
-            if machine not in provocation.machines:
-                continue
+    for machine, provocations in wanted.items():
+        for provocation in provocations:
             for suffix in ("", ".again") if provocation.again else ("",):
                 failed += not _keep(made, provocation, machine, suffix)
     return failed
@@ -158,7 +156,7 @@ def _keep(made: Plan, provocation: Provocation, machine: str, suffix: str) -> bo
     except VmLost as lost:
         sys.stderr.write(f"{machine} {provocation.name}: {lost}\n")
         return False
-    files.write(DATA / machine / f"{provocation.name}{suffix}.log", log)
+    files.write(DATA / made.base.name / machine / f"{provocation.name}{suffix}.log", log)
     sys.stderr.write(f"{machine} {provocation.name}{suffix}: {len(log)} bytes in {time.monotonic() - began:.0f} s\n")
     return True
 

@@ -19,6 +19,7 @@
 #include <linux/timekeeping.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "provoke.h"
 
 /* This clock goes on with interrupts off; local_clock() may not. */
@@ -44,12 +45,12 @@ static struct rcu_head waiting;
 void provoke_stall_over(void)
 {
 	rcu_barrier();
-	rcu_barrier_sched();
+	provoke_barrier_sched();
 }
 
 int provoke_rcu_stall(void)
 {
-	call_rcu_sched(&waiting, nothing);
+	provoke_call_rcu_sched(&waiting, nothing);
 	preempt_disable();
 	spin();
 	preempt_enable();
@@ -62,7 +63,7 @@ static int wait_for_readers(void *unused)
 {
 	msleep(100);
 	synchronize_rcu();
-	complete_and_exit(&waited, 0);
+	kthread_complete_and_exit(&waited, 0);
 }
 
 int provoke_rcu_stall_irqs_off(void)

@@ -9,11 +9,12 @@ import msgspec
 
 from harness.model.trouble import Severity
 
+BASES = ("4.18", "6.12")
 MACHINES = ("aarch64", "x86_64")
 
 
 class Provocation(msgspec.Struct, frozen=True):
-    """One thing that is provoked; its log is ``tests/data/provoked/MACHINE/NAME.log``."""
+    """One thing that is provoked; its log is ``tests/data/provoked/BASE/MACHINE/NAME.log``."""
 
     name: str
     """``what=NAME`` of provoke.ko, unless `lkdtm` or `monitor` say what does it"""
@@ -22,8 +23,10 @@ class Provocation(msgspec.Struct, frozen=True):
     severity: Severity
     function: str | None = None
     """to blame; None for the module's own provoke_NAME, empty where the log does not tell"""
-    on: Mapping[str, Mapping[str, str]] = {}
-    """`kind` or `function` where a machine's differ"""
+    on: Mapping[str, Mapping[str, object]] = {}
+    """fields that differ, by MACHINE, BASE or BASE/MACHINE; what comes later counts"""
+    unknown: str = ""
+    """reason why the kernel cannot be made to report it"""
     lkdtm: str = ""
     """what is written to LKDTM instead of loading the module"""
     monitor: str = ""
@@ -204,13 +207,27 @@ TABLE: tuple[Provocation, ...] = (
     _p("lkdtm_exec_stack", "page-fault", _FATAL, "execute_location", lkdtm="EXEC_STACK"),
     _p("lkdtm_exec_vmalloc", "page-fault", _FATAL, "execute_location", lkdtm="EXEC_VMALLOC"),
     _p("lkdtm_write_ro", "page-fault", _FATAL, "lkdtm_WRITE_RO", lkdtm="WRITE_RO"),
-    _p("lkdtm_overwrite_allocation", "kasan", _ERROR, "lkdtm_OVERWRITE_ALLOCATION", lkdtm="OVERWRITE_ALLOCATION"),
+    _p(
+        "lkdtm_overwrite_allocation",
+        "kasan",
+        _ERROR,
+        "lkdtm_OVERWRITE_ALLOCATION",
+        lkdtm="OVERWRITE_ALLOCATION",
+        on={"6.12": {"lkdtm": "SLAB_LINEAR_OVERFLOW", "function": "lkdtm_SLAB_LINEAR_OVERFLOW"}},
+    ),
     _p("lkdtm_write_after_free", "kasan", _ERROR, "lkdtm_WRITE_AFTER_FREE", lkdtm="WRITE_AFTER_FREE"),
     _p("lkdtm_list_add", "list-corruption", _ERROR, "lkdtm_CORRUPT_LIST_ADD", lkdtm="CORRUPT_LIST_ADD"),
     _p("lkdtm_list_del", "list-corruption", _ERROR, "lkdtm_CORRUPT_LIST_DEL", lkdtm="CORRUPT_LIST_DEL"),
     _p("lkdtm_refcount_inc_zero", "refcount", _ERROR, "lkdtm_REFCOUNT_INC_ZERO", lkdtm="REFCOUNT_INC_ZERO"),
     _p("lkdtm_refcount_dec_zero", "refcount", _ERROR, "lkdtm_REFCOUNT_DEC_ZERO", lkdtm="REFCOUNT_DEC_ZERO"),
-    _p("lkdtm_usercopy_heap", "usercopy", _FATAL, "do_usercopy_heap_size", lkdtm="USERCOPY_HEAP_SIZE_TO"),
+    _p(
+        "lkdtm_usercopy_heap",
+        "usercopy",
+        _FATAL,
+        "do_usercopy_heap_size",
+        lkdtm="USERCOPY_HEAP_SIZE_TO",
+        on={"6.12": {"lkdtm": "USERCOPY_SLAB_SIZE_TO", "function": "do_usercopy_slab_size"}},
+    ),
     _p("lkdtm_usercopy_stack", "usercopy", _FATAL, "do_usercopy_stack", lkdtm="USERCOPY_STACK_BEYOND"),
     _p(
         "lkdtm_hung_task",
@@ -248,12 +265,15 @@ HARMLESS = (_p("escape", "", _WARNING, "", profile="perf", frames=False),)
 """what only looks like trouble: of its log nothing is to be made"""
 
 
-def kind(provocation: Provocation, machine: str) -> str:
-    """Return the kind of the trouble on `machine`."""
-    return provocation.on.get(machine, {}).get("kind", provocation.kind)
+def on(provocation: Provocation, base: str, machine: str) -> Provocation:
+    """Return what a provocation is on `machine` with the kernel of `base`, with the function that is to blame."""
+    fields: dict[str, object] = {"function": f"provoke_{provocation.name}"} if provocation.function is None else {}
+    for place in (machine, base, f"{base}/{machine}"):
+        fields |= provocation.on.get(place, {})
+    return msgspec.convert(msgspec.to_builtins(provocation) | fields, Provocation)
 
 
-def function(provocation: Provocation, machine: str) -> str:
-    """Return the function that is to blame on `machine`."""
-    usual = f"provoke_{provocation.name}" if provocation.function is None else provocation.function
-    return provocation.on.get(machine, {}).get("function", usual)
+def all_on(base: str, machine: str) -> list[Provocation]:
+    """Return all that can be provoked on `machine` with the kernel of `base`, what only looks like trouble last."""
+    each = [on(provocation, base, machine) for provocation in (*TABLE, *HARMLESS) if machine in provocation.machines]
+    return [provocation for provocation in each if not provocation.unknown]
