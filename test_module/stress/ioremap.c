@@ -54,10 +54,14 @@ static unsigned long max_size(void)
 	return min(MAX_SIZE, rounddown_pow_of_two(vmt_range_size() / 256));
 }
 
-/* In half of the range, all that all threads may want at once. */
+/*
+ * In half of the range, all that all threads may want at once; and not where
+ * each has shadow memory of an eighth of its size.
+ */
 static bool large_fit(void)
 {
-	return vmt_range_size() / 2 / num_online_cpus() / NR_WINDOWS >= LARGE;
+	return !IS_ENABLED(CONFIG_KASAN_VMALLOC) &&
+	       vmt_range_size() / 2 / num_online_cpus() / NR_WINDOWS >= LARGE;
 }
 
 static unsigned long draw_size(struct vmt_thread *t)

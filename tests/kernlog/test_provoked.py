@@ -15,7 +15,7 @@ from tests import provoke
 from tests.provoke import record, table
 from tests.provoke.table import Provocation
 
-PLACES = [f"{base}/{machine}" for base in table.BASES for machine in table.MACHINES]
+PLACES = ["/".join(place) for place in table.RECORDED]
 ALL = [(place, p) for place in PLACES for p in table.all_on(*place.split("/"))]
 _HARMLESS = {p.name for p in table.HARMLESS}
 PAIRS = [pair for pair in ALL if pair[1].name not in _HARMLESS]

@@ -9,8 +9,9 @@ import msgspec
 
 from harness.model.trouble import Severity
 
-BASES = ("4.18", "6.12")
 MACHINES = ("aarch64", "x86_64")
+RECORDED = (*(("4.18", machine) for machine in MACHINES),)
+"""bases and machines whose logs are kept"""
 
 
 class Provocation(msgspec.Struct, frozen=True):
