@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections import OrderedDict
 
 import msgspec
@@ -46,6 +47,8 @@ _ORDER = (Severity.WARNING, Severity.ERROR, Severity.FATAL)
 _PANIC = "Kernel panic - not syncing"
 _NO_ROOM = frozenset({"allocation-failure", "vmap-exhausted", "out-of-memory"})
 _DAMAGE = frozenset({"bad-page", "slab"})
+_OF_SLAB = re.compile(r"\bmm/sl(?:ub|ab_common)\.c:")
+"""place of a WARNING that is the end of slab's own report, with its call trace (since 3f6f32b14ab3, 6.15 and 6.12.y)"""
 _IN_PARTS = DEATHS | ANNOUNCED
 """kinds of which a second report may belong to the same event"""
 _IMPLEMENTING = DEATHS | {"warning"}
@@ -160,6 +163,8 @@ def _same(held: _Held, report: Trouble) -> bool:
         return report.kind in DEATHS and report.kind != "bug" and (not before.process or not report.process)
     if before.kind == report.kind == "rcu-stall":
         return True
+    if before.kind == "slab" and report.kind == "warning":
+        return bool(_OF_SLAB.search(report.where))
     if before.kind == "inconsistency" and report.kind == "warning":
         return not before.frames
     if before.kind == report.kind == "memory-leak":

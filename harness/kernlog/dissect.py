@@ -30,7 +30,7 @@ _AT = re.compile(r"\b(?:at|in) (?P<where>[^\s:!]{1,200}?\.(?:[chS]|rs|cpp):\d{1,
 _NEW_AT = re.compile(r"WARNING: (?:\[.{1,200}\] )?(?P<where>[^\s:!]{1,200}?:\d{1,7}) at (?P<rest>.*)")
 _SOURCE = re.compile(r"\.(?:[chS]|rs|cpp):\d")
 _AFTER = re.compile(r"\.(?:[chS]|rs|cpp):\d+ (?P<rest>[A-Za-z_.].*)")
-_LAST_WORK = re.compile(r"last function: (?P<function>\w+)(?: \[(?P<module>\w+)\])?")
+_LAST_WORK = re.compile(r"(?:last function: |workfn=)(?P<function>\w+)(?: \[(?P<module>\w+)\])?")
 _WORK = re.compile(r"in-flight: \d+(?:\(RESCUER\))?:(?P<function>\w+)(?: \[(?P<module>\w+)\])?")
 _HANDLER = re.compile(
     r" *\[<[^>]+>\] (?:\(?[\w.]+(?:\+\S+)?\)?(?: \[[\w-]+\])? threaded \[<[^>]+>\] )?"

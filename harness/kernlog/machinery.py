@@ -27,6 +27,7 @@ _DYING = r"""
     call_(break|undef)_hook brk_handler reserved_fault do_debug_exception do_undefinstr do_el\d\w* el[01]h?_\w+ vectors __und_svc
     __dabt_svc __pabt_svc do_DataAbort do_PrefetchAbort do_serror arm64_\w*(notify_die|serror\w*) bad_mode force_\w*fault
     program_check\w* do_program_check handle_\w*exception handle_bad_stack _*bad_stack _*stack_chk_fail retint_\w+ irqentry_\w+
+    (default_)?do_nmi (unknown_nmi|pci_serr|io_check)_error end_repeat_nmi
     entry_\w+ do_syscall_\w+ ret_from_\w+ x64_sys_call _*system_call\w* tracesys\w* \w*sysenter\w* el0_svc\w* invoke_syscall
     do_fast_syscall\w* do_int80\w* start_secondary secondary_startup\w* _*switch_to\w* __rela_dyn_start __sched_text_start
     _*x86_(indirect|return)_thunk\w*
@@ -119,7 +120,7 @@ _ALLOCATING = r"""
     folio_alloc\w* filemap_alloc\w* sk_prot_alloc __build_skb _*vm_area_alloc_pages _*page_cache_alloc
 """
 _FREEING = r"""
-    kernel_poison_pages (un)?poison_\w+ check_poison_mem _*k?v?free(_sensitive|_const|_bulk|_rcu)?(_\w+)? krealloc\w*
+    _*kernel_(un)?poison_pages (un)?poison_\w+ check_poison_mem _*k?v?free(_sensitive|_const|_bulk|_rcu)?(_\w+)? krealloc\w*
     _*kmem_cache_\w+ kzfree\w* cache_(free|alloc)\w* _*slab_\w+ do_slab_free _*do_kfree\w* ___cache_free _*vunmap vfree\w*
     remove_vm_area find_vm_area _*shutdown_cache\w* bad_page free_(pages|pcp|unref|page|tail|large|one)\w*
     _*free_(pages|page|one|unref)\w* release_pages zap_\w+ unmap_\w+ _*put_page\w* tlb_\w+ print_bad_pte check_mm _*mmdrop mmput

@@ -140,7 +140,8 @@ def read(lines: Sequence[str], *, stalled: bool = False) -> CallTrace:
             continue
         got = _caller(text, frames) if " from " in text else frame(text)
         if got and len(frames) < _MOST:
-            if stalled and _INTERRUPTED.fullmatch(got.function):
+            # What is left on the stack of an earlier interrupt, behind frames that are sure, is none of this one.
+            if stalled and _INTERRUPTED.fullmatch(got.function) and (got.sure or not any(f.sure for f in frames)):
                 frames.clear()
             elif frames and _ENTERED.fullmatch(frames[-1].function):
                 frames.append(msgspec.structs.replace(got, exact=True))

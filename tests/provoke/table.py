@@ -10,7 +10,7 @@ import msgspec
 from harness.model.trouble import Severity
 
 MACHINES = ("aarch64", "x86_64")
-RECORDED = (*(("4.18", machine) for machine in MACHINES),)
+RECORDED = (*(("4.18", machine) for machine in MACHINES), ("6.12", "x86_64"))
 """bases and machines whose logs are kept"""
 
 
@@ -118,7 +118,13 @@ TABLE: tuple[Provocation, ...] = (
     _p("slab_poison", "slab", _ERROR, profile="perf"),
     _p("slab_double_free", "slab", _ERROR, profile="perf"),
     _p("slab_left", "slab", _ERROR, profile="perf"),
-    _p("kfree_wild", "bug", _FATAL, "kfree"),
+    _p(
+        "kfree_wild",
+        "bug",
+        _FATAL,
+        "kfree",
+        on={"6.12": {"kind": "warning", "severity": _WARNING, "function": "free_large_kmalloc"}},
+    ),
     _p("list_add", "list-corruption", _ERROR),
     _p("list_del", "list-corruption", _ERROR, again=True),
     _p("refcount_zero", "refcount", _ERROR),
@@ -185,6 +191,7 @@ TABLE: tuple[Provocation, ...] = (
         # Its timer waits for a CPU that is not idle.
         cmdline="nohz=off",
         frames=False,
+        on={"6.12": {"unknown": "others no longer wait for a work item that keeps its CPU busy"}},
     ),
     # The hardware, which reports to nobody in particular.
     _p(
@@ -195,8 +202,17 @@ TABLE: tuple[Provocation, ...] = (
         monitor="mce -b 0 1 0xb200000000000000 0x5 0x0 0x0",
         machines=("x86_64",),
         frames=False,
+        on={"6.12": {"unknown": "lockdep reports a lock of the kernel's own in the middle of it"}},
     ),
-    _p("nmi_panic", "machine-check", _FATAL, "native_safe_halt", monitor="nmi", machines=("x86_64",)),
+    _p(
+        "nmi_panic",
+        "machine-check",
+        _FATAL,
+        "native_safe_halt",
+        monitor="nmi",
+        machines=("x86_64",),
+        on={"6.12": {"function": "arch_cpu_idle"}},
+    ),
     # The kernel's own collection.
     # Behind a call that does not return there may be nothing: the log of arm64 has the next function's first byte.
     _p("lkdtm_panic", "panic", _FATAL, "lkdtm_PANIC", lkdtm="PANIC", on={"aarch64": {"function": "lkdtm_do_action"}}),
