@@ -54,21 +54,19 @@ static unsigned long max_size(void)
 	return min(MAX_SIZE, rounddown_pow_of_two(vmt_range_size() / 256));
 }
 
-/*
- * In half of the range, all that all threads may want at once; and not where
- * each has shadow memory of an eighth of its size.
- */
+/* In half of the range, all that all threads may want at once. */
 static bool large_fit(void)
 {
-	return !IS_ENABLED(CONFIG_KASAN_VMALLOC) &&
-	       vmt_range_size() / 2 / num_online_cpus() / NR_WINDOWS >= LARGE;
+	return vmt_range_size() / 2 / num_online_cpus() / NR_WINDOWS >= LARGE;
 }
 
 static unsigned long draw_size(struct vmt_thread *t)
 {
 	unsigned int shifts = 1 + ilog2(max_size() / PAGE_SIZE);
 
-	if (!vmt_rng_below(&t->rng, LARGE_EVERY) && large_fit())
+	/* With KASAN_VMALLOC an eighth of its size would be memory. */
+	if (!vmt_rng_below(&t->rng, LARGE_EVERY) && large_fit() &&
+	    !IS_ENABLED(CONFIG_KASAN_VMALLOC))
 		return LARGE - vmt_rng_below(&t->rng, 2) * PAGE_SIZE;
 	return 1 + vmt_rng_below(&t->rng,
 				 PAGE_SIZE << vmt_rng_below(&t->rng, shifts));
