@@ -9,6 +9,7 @@ import gzip
 import io
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -92,9 +93,10 @@ def _packed(folder: Path) -> io.BytesIO:
     return packed
 
 
-def receive(root: Path, artifact: Artifact, sender: str, part: bytes, *, first: bool, last: bool) -> None:
+def receive(root: Path, artifact: Artifact, sender: str, part: bytes, *, first: bool, last: bool, replace: bool = True) -> None:
     """Take a part of an archive from `sender`, and after the last one put the folder in its place in the cache at `root`.
 
+    Without `replace` a whole folder that is there by then stays, since others may be using it.
     Raises RigError if it cannot be written, or is not what it should be.
     """
     held = root / "arriving" / f"{files.digest(sender, artifact.place)[:16]}.tar"
@@ -108,18 +110,24 @@ def receive(root: Path, artifact: Artifact, sender: str, part: bytes, *, first: 
         raise RigError(f"{held} cannot be written: {error.strerror}.") from error
     if last:
         try:
-            _unpack(held, root / artifact.place, artifact)
+            _unpack(held, root / artifact.place, artifact, replace=replace)
         finally:
             held.unlink(missing_ok=True)
 
 
-def _unpack(archive: Path, target: Path, artifact: Artifact) -> None:
-    with files.locked(target), files.folder(target) as work:
+def _unpack(archive: Path, target: Path, artifact: Artifact, *, replace: bool) -> None:
+    with files.locked(target):
+        if replace or not files.whole(target):
+            _put(archive, target, artifact)
+
+
+def _put(archive: Path, target: Path, artifact: Artifact) -> None:
+    with files.folder(target) as work:
         try:
             with tarfile.open(archive) as packed:
                 for member in packed:
                     _take(packed, member, work)
-        except tarfile.TarError as error:
+        except (tarfile.TarError, EOFError, zlib.error) as error:
             raise RigError(f"{artifact.place} did not arrive whole: {error}.") from error
         if digest(work) != artifact.digest:
             shutil.rmtree(work)

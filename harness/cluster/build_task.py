@@ -73,6 +73,8 @@ class BuildAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """reason for which the rig failed there, in one sentence; another try may go well"""
     broken: str = ""
     """sentence by which the kernel or the module does not build, wherever that is tried"""
+    cell: str = ""
+    """name of the cell that a broken build is of, as far as its error says so"""
     log: bytes = b""
     """log of a build that is broken"""
     log_file: str = ""

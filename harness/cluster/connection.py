@@ -135,7 +135,8 @@ class Connection:
 
     def cut_short(self, run: str) -> None:
         """Have the soaks of a run end early, with what they recorded so far."""
-        self.client.run(worker.cut_short, run, on_error="ignore")
+        with contextlib.suppress(OSError):  # the scheduler is lost, which is seen elsewhere
+            self.client.run(worker.cut_short, run, on_error="ignore")
 
     def forget(self, artifact: Artifact) -> None:
         """Have all workers remove an artifact that is not needed any more."""

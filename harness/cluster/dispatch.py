@@ -84,6 +84,8 @@ class Dispatch:
         try:
             while self._waiting or self._running:
                 try:
+                    if self.cut_short:  # again and again: what waited for memory begins after the interrupt, or anew elsewhere
+                        self._connection.cut_short(self._job.run)
                     self._begin()
                     key = self._ended.get(timeout=_TICK)
                 except queue.Empty:
@@ -104,7 +106,6 @@ class Dispatch:
             raise KeyboardInterrupt
         self.cut_short = True
         self._waiting.clear()
-        self._connection.cut_short(self._job.run)
 
     def _begin(self) -> None:
         """Hand out as many sessions as there are cores: one that waits on a worker would die with it."""

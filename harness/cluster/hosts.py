@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -18,7 +19,9 @@ from harness.errors import RigError, UsageError
 from harness.host import files, parallel, stored
 from harness.host.shell import Line
 
-# A constant program of the shell, whose words are arguments. A folder without a whole rig never has the rig's name.
+Kind = TypeVar("Kind")
+# A constant program of the shell, whose words are arguments. A folder without a whole rig never has the rig's name. All input is
+# read: SSH has room for 2 MiB that nobody reads, and sends no more.
 _INSTALL = """
 set -e
 place="${RIG_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kernel-patch-rig}/cluster/rigs"
@@ -28,6 +31,7 @@ if [ ! -d "$place/$1" ]; then
     gzip -dc | tar -x -f - -C "$new"
     mv -T "$new" "$place/$1"
 fi
+cat >/dev/null
 cd "$place/$1"
 ./bootstrap --list </dev/null >/dev/null
 pwd
@@ -56,7 +60,7 @@ def install(logins: Sequence[Login], secrets: Certificates, say: Line) -> tuple[
 
     def one(login: Login) -> Remote:
         say(f"{login.host}: installing the rig")
-        rig = login.call("sh", "-c", _INSTALL, "sh", name, stdin=packed).splitlines()[-1]
+        rig = _last(login, login.call("sh", "-c", _INSTALL, "sh", name, stdin=packed))
         say(f"{login.host}: the rig is in {rig}")
         return Remote(login.host, rig, files.digest(secrets.ca, login.host)[:16])
 
@@ -72,17 +76,31 @@ def start(login: Login, remote: Remote, at: Address, secrets: Certificates, fact
 
 def look(login: Login, remote: Remote) -> Looked:
     """Return how a worker is."""
-    return stored.decode(_program(login, remote, "look").splitlines()[-1], Looked)
+    return _answer(login, _program(login, remote, "look"), Looked)
 
 
 def stop(remote: Remote) -> bool:
     """End a worker; return whether it ran. Raises RigError if its host does not answer."""
     with Login(remote.host) as login:
-        return stored.decode(_program(login, remote, "stop").splitlines()[-1], bool)
+        return _answer(login, _program(login, remote, "stop"), bool)
 
 
 def _program(login: Login, remote: Remote, does: str, stdin: bytes = b"") -> str:
     return login.call(f"{remote.rig}/.venv/bin/python", "-m", joined.__name__, does, remote.key, stdin=stdin)
+
+
+def _answer(login: Login, said: str, kind: type[Kind]) -> Kind:
+    """Return the last line of what a host said; RigError if it is none of the rig's."""
+    try:
+        return stored.decode(_last(login, said), kind)
+    except msgspec.DecodeError as error:
+        raise RigError(f"{login.host} does not answer as a rig, but '{_last(login, said)}'.") from error
+
+
+def _last(login: Login, said: str) -> str:
+    if not said:
+        raise RigError(f"{login.host} runs no commands: it said nothing; it has to give its user a shell.")
+    return said.splitlines()[-1]
 
 
 def stop_all(remotes: Sequence[Remote]) -> tuple[int, tuple[str, ...]]:

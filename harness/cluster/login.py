@@ -15,7 +15,9 @@ import paramiko
 from harness.errors import RigError, UsageError
 from harness.host import shell
 
-_FORM = re.compile(r"(?:[\w.-]+@)?\w[\w.-]*(?::\d{1,5})?")
+_FORM = re.compile(r"(?:[\w.-]+@)?\w[\w.-]*(?::(\d{1,5}))?")
+_HIGHEST = 65535
+"""port"""
 _CONNECT = 20
 """seconds in which a host has to answer"""
 _SILENCE = 900.0
@@ -28,7 +30,8 @@ def names(given: str) -> tuple[str, ...]:
     """Return the hosts that ``--hosts`` names; UsageError for one that is no [user@]host[:port], or is there twice."""
     found = tuple(name for part in given.split(",") if (name := part.strip()))
     for name in found:
-        if not _FORM.fullmatch(name):
+        form = _FORM.fullmatch(name)
+        if not form or not 0 < int(form[1] or 22) <= _HIGHEST:
             raise UsageError(f"--hosts has to be hosts such as a,user@b,c:2222, but '{name}' is none.")
     if twice := next((name for name in found if found.count(name) > 1), ""):
         raise UsageError(f"--hosts names {twice} twice, but a host has one worker.")
@@ -47,16 +50,22 @@ class Login:
     """A context manager: a login on another host. A host whose key the user does not know is refused."""
 
     def __init__(self, host: str) -> None:
-        """Describe a login on `host`, a name as `names` returns it; nothing is connected."""
+        """Describe a login on `host`, a name as `names` returns it; nothing is connected.
+
+        Raises UsageError if the user's files of ssh cannot be read.
+        """
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what it would say is said in the rig's words
         self.host = host
-        self._connection = fabric.Connection(host, connect_timeout=_CONNECT)
-        # Fabric itself takes any key of a host that it does not know, and reads none of the known ones.
-        client = self._connection.client
-        client.set_missing_host_key_policy(_Refused(host))
-        client.load_system_host_keys()
-        if _KNOWN_HERE.exists():
-            client.load_system_host_keys(str(_KNOWN_HERE))
+        try:
+            self._connection = fabric.Connection(host, connect_timeout=_CONNECT)
+            hop = self._connection
+            while isinstance(hop, fabric.Connection):  # each host of a ProxyJump too
+                _distrust(hop.client, host if hop is self._connection else hop.original_host)
+                hop = hop.gateway
+        except paramiko.hostkeys.InvalidHostKey as error:
+            raise UsageError(f"known_hosts has a line without a key: '{error.line}'; remove that line.") from error
+        except (paramiko.SSHException, ValueError) as error:
+            raise UsageError(f"The configuration of ssh cannot be read: {_words(error)}; `{command(host)}` has to work.") from error
 
     @property
     def target(self) -> str:
@@ -97,6 +106,14 @@ class Login:
             last = (complaint or said or "it said nothing").splitlines()[-1].rstrip(".")
             raise RigError(f"{self.host}: {last}.")
         return said
+
+
+def _distrust(client: paramiko.SSHClient, host: str) -> None:
+    """Have a client refuse a host that is not known: Fabric itself takes any key, and reads none of the known ones."""
+    client.set_missing_host_key_policy(_Refused(host))
+    client.load_system_host_keys()
+    if _KNOWN_HERE.exists():
+        client.load_system_host_keys(str(_KNOWN_HERE))
 
 
 class _Refused(paramiko.RejectPolicy):

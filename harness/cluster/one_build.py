@@ -66,8 +66,8 @@ def _built(mine: BuildTask) -> BuildAnswer:
     except BuildError as error:
         if shortage.reason([str(error)]):  # which another host may have
             raise
-        log = next((file for file in work.folder.glob("*.log") if str(file) in str(error)), None)
-        return BuildAnswer(broken=str(error), log=log.read_bytes() if log else b"", log_file=str(log or ""))
+        log = error.log.read_bytes() if error.log else b""
+        return BuildAnswer(broken=str(error), cell=error.cell, log=log, log_file=str(error.log or ""))
     folders = dict.fromkeys((kernel.folder, work.module(mine.module), kernel.module.parent))
     made = (Artifact(str(each.relative_to(paths.cache())), artifacts.digest(each)) for each in folders)
     return BuildAnswer(notes=sandbox.notes(), made=tuple(map(Made, made)))

@@ -102,14 +102,15 @@ def take(ended: Ended) -> None:
     arrive whole.
     """
     build, answer = ended
+    if answer.broken and not answer.log_file:
+        raise BuildError(answer.broken, answer.cell)
     if answer.broken:
         log = paths.cache() / FAILED / f"{build.cell.file_name}.log"
         files.write(log, answer.log)
-        raise BuildError(answer.broken.replace(answer.log_file, str(log)) if answer.log_file else answer.broken)
+        raise BuildError(answer.broken.replace(answer.log_file, str(log)), answer.cell, log, build.patched.commit)
     for made in answer.made:
         folder = paths.cache() / made.artifact.place
-        if files.whole(folder):  # others may be using it
-            continue
-        artifacts.receive(paths.cache(), made.artifact, answer.worker, made.archive, first=True, last=True)
+        sender = f"{answer.worker} {os.getpid()}"  # another call may have the same come from there
+        artifacts.receive(paths.cache(), made.artifact, sender, made.archive, first=True, last=True, replace=False)
         if not files.whole(folder):
             raise RigError(f"{made.artifact.place} came from {answer.worker} without its seal; build again.")

@@ -68,7 +68,8 @@ class Workers:
             )
 
         job = Job(run, stored, task, lambda begun: say(f"testing on {begun.name}"), say, {})
-        with self._free, self._without(needed[0]):
+        apart = planned.cells[0].cell.variant.apart  # the series itself has not, and a run of it may use its kernel
+        with self._free, self._without(needed[0]) if apart else contextlib.nullcontext():
             for session in planned.sessions:
                 found += self._session(job, session, self._folder / name)
                 if first_findings.enough(found, everything=self._everything):

@@ -20,7 +20,7 @@ from harness.cluster import address
 from harness.commands import dry_run, live_ktap, uncaught
 from harness.errors import UsageError
 from harness.host import shortage
-from harness.model.selection import Selection, each_kernel, refine
+from harness.model.selection import Selection, check, each_kernel, refine
 from harness.stats.outcome import ExitCode
 
 HELP = {
@@ -96,7 +96,6 @@ def selection_task(
     def run(_: Context, **options: Any) -> None:
         given = {name: value for name, value in options.items() if name in HELP and value not in (None, False)}
         called = getattr(program, "tasks", ())
-        live_ktap.claim(called)
         with errors():
             wanted, mine = refine(_chosen, given), {option: options[option] for option in own}
             if wanted.module and name not in _TAKE_A_MODULE:
@@ -111,7 +110,10 @@ def selection_task(
             if name == "select":  # which runs nothing
                 body(wanted, **mine)
             elif not dry:
-                body(cluster(wanted) if name in _TAKE_A_CLUSTER else wanted, **mine)
+                there = cluster(wanted) if name in _TAKE_A_CLUSTER else wanted
+                if name in _BOOTING:  # RIG_CLUSTER excludes the same options as --cluster
+                    check(there)
+                body(there, **mine)
             if dry:
                 dry_run.add(name, wanted, mine, called)
 
@@ -152,7 +154,7 @@ class errors:  # noqa: N801 - reads as a statement
     """Turns the rig's errors into one line and an exit code."""
 
     def __enter__(self) -> None:
-        pass
+        live_ktap.claim(getattr(program, "tasks", ()))  # here, since all tasks come by, and print after that
 
     def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
         if error and (isinstance(error, OSError) or shortage.said(error)):

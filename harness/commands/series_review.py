@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import email
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from harness import paths, text
-from harness.errors import RigError
+from harness.errors import RigError, UsageError
 from harness.model.run_folder import Run
 from harness.model.summary import Summary
 from harness.report import failed_build as reports
@@ -85,13 +86,19 @@ def _of_failed(made: Summary, variant: str) -> Answer:
     return Answer(TOOL, "fail" if blamed else "warn", _line(summary), details=reports.mail(made))
 
 
+def _series(folder: Path) -> Mapping[str, Path]:
+    """Return the series of a run, or of a build that failed; none if its folder cannot be read, which may be of another series."""
+    with contextlib.suppress(UsageError):
+        if failed := failed_build.load(folder):
+            return failed.series
+    return patch_places.series(Run(folder))
+
+
 def _newest(identity: str) -> tuple[Path | None, str]:
     """Return the newest folder of the series with a mail of this Message-ID, and the variant with most of its patches."""
     seen: dict[Path, frozenset[str]] = {}
     for folder in sorted((*retention.folders(paths.RESULTS), *retention.failed_builds(paths.RESULTS)), reverse=True):
-        failed = failed_build.load(folder)
-        of_folder = failed.series if failed else patch_places.series(Run(folder))
-        for variant, path in sorted(of_folder.items(), key=lambda item: "@" in item[0]):
+        for variant, path in sorted(_series(folder).items(), key=lambda item: "@" in item[0]):
             if path not in seen:
                 seen[path] = letters.identities(path)
             if identity in seen[path]:

@@ -52,7 +52,7 @@ def select(wanted: Selection) -> None:
 @options.selection_task
 def build(wanted: Selection) -> None:
     """Build the kernels and the test module."""
-    for plan in _plans(options.cluster(wanted)):
+    for plan in _plans(wanted):
         for note in plan.notes:
             shown.say(f"note: {note}")
 

@@ -270,9 +270,48 @@ def test_an_interrupt_has_a_soak_end_early_with_what_it_has(sessions: list[Sessi
     cluster = Interrupted(good, 1)
     dispatched = Dispatch(cluster, job()._replace(early=True), sessions)  # type: ignore[arg-type]
     ends = list(dispatched.ends())
-    assert (dispatched.cut_short, cluster.cuts) == (True, ["the-run"])
+    assert (dispatched.cut_short, set(cluster.cuts)) == (True, {"the-run"})
     assert [end.session.name for end in ends] == [session.name for session in sessions[:3]], "the fourth has not begun"
     assert not cluster.cancelled
+
+
+class Waits(Future):
+    """A task that goes on until it is cut short."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self._calls: list[Callable[[Any], None]] = []
+
+    def add_done_callback(self, call: Callable[[Any], None]) -> None:
+        self._calls.append(call)
+
+    def end(self) -> None:
+        self._outcome = Answer("w1")
+        for call in self._calls:
+            call(self)
+
+
+class Crowded(Interrupted):
+    """A connection whose workers have no memory for the third session before the others have ended."""
+
+    def __init__(self) -> None:
+        super().__init__(good, 1)
+        self._futures: list[Waits] = []
+
+    def submit(self, *given: Any, **options: Any) -> Future:
+        super().submit(*given, **options)
+        self._futures.append(Waits())
+        return self._futures[-1]
+
+    def cut_short(self, run: str) -> None:
+        begun, self._futures = self._futures[:2], self._futures[2:]
+        for future in begun:
+            future.end()
+
+
+def test_a_soak_that_begins_after_the_interrupt_is_ended_as_well(sessions: list[Session]) -> None:
+    ends = list(Dispatch(Crowded(), job()._replace(early=True), sessions).ends())  # type: ignore[arg-type]
+    assert [end.session.name for end in ends] == [session.name for session in sessions[:3]]
 
 
 @pytest.mark.parametrize(("early", "times"), [(False, 1), (True, 2)])

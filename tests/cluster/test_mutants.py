@@ -63,8 +63,12 @@ class Cluster:
 
 @pytest.fixture
 def planned(base: Base, cache: Path) -> Plan:
-    """A plan of two sessions."""
-    return cells.plan(base, boots=2)
+    """A plan of two sessions of a mutant."""
+    control = cells.plan(base, boots=2)
+    (built,) = control.cells
+    variant = msgspec.structs.replace(built.cell.variant, apart="mutants/0")
+    mutant = msgspec.structs.replace(built, cell=msgspec.structs.replace(built.cell, variant=variant))
+    return msgspec.structs.replace(control, cells=(mutant,))
 
 
 def judged(cluster: Cluster, planned: Plan, folder: Path, *, everything: bool = False) -> Sequence[Finding]:
@@ -84,6 +88,12 @@ def test_the_first_finding_ends_it_and_its_log_is_kept(planned: Plan, tmp_path: 
     assert [(task.findings, task.session) for task in cluster.asked] == [("first", planned.sessions[0].name)]
     assert (tmp_path / "1/a-perf" / LOG).read_bytes() == b"console\n"
     assert cluster.forgot == ["kernels/1111"], "its kernel is removed from the workers, and all else stays"
+
+
+def test_the_kernel_of_the_series_itself_stays(base: Base, tmp_path: Path) -> None:
+    cluster = Cluster(lambda _: Answer("w1", files=came()))
+    judged(cluster, cells.plan(base, boots=2), tmp_path)
+    assert not cluster.forgot
 
 
 def test_all_sessions_are_run_where_none_has_a_finding_or_all_are_wanted(planned: Plan, tmp_path: Path) -> None:

@@ -100,12 +100,12 @@ def test_what_does_not_compile_comes_with_its_log(mine: BuildTask, monkeypatch: 
     def act(work: KernelBuild) -> Kernel:
         files.write(work.folder / "build.log", "all of it")
         files.write(work.folder / "module.log", "another one")
-        raise BuildError(f"x86_64/stock/perf: mm/a.c:1:1: error; the whole log is {work.folder / 'build.log'}.")
+        raise work._failed("mm/a.c:1:1", work.folder / "build.log", "error")
 
     builds(monkeypatch, act)
     answer = one_build.answer(mine)
     assert answer.broken.endswith(f"the whole log is {answer.log_file}.")
-    assert (answer.log, Path(answer.log_file).name) == (b"all of it", "build.log")
+    assert (answer.cell, answer.log, Path(answer.log_file).name) == ("x86_64/stock/perf", b"all of it", "build.log")
 
 
 def test_a_build_without_a_log_is_broken_all_the_same(mine: BuildTask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,12 +171,14 @@ def test_what_has_no_seal_is_an_error(base: Base, tmp_path: Path) -> None:
 
 def test_what_does_not_compile_is_said_as_at_home_with_the_log_here(cluster: Cluster, sources: Sources) -> None:
     broken = "x86_64/stock/perf: the kernel does not build: mm/a.c:1:1: error; the whole log is /there/build.log."
-    cluster.answers = [BuildAnswer("w1", broken=broken, log=b"all of it", log_file="/there/build.log")]
+    cluster.answers = [BuildAnswer("w1", broken=broken, cell="x86_64/stock/perf", log=b"all of it", log_file="/there/build.log")]
     with pytest.raises(BuildError) as caught:
         run(sources, cells(sources, Variant("stock")))
     log = paths.cache() / "build-failed/x86_64-stock-perf.log"
     assert str(caught.value) == broken.replace("/there/build.log", str(log))
     assert log.read_text() == "all of it"
+    told = caught.value.cell, caught.value.log, caught.value.commit
+    assert told == ("x86_64/stock/perf", log, sources.tree.commit), "the build's summary tells of it as of one here"
     assert cluster.closed, "the others are ended"
 
 
