@@ -124,6 +124,9 @@ def test_a_worker_that_is_killed_costs_no_result(up: daemons.State, base: Base, 
 def test_findings_alone_and_a_soak_come_back_too(up: daemons.State, base: Base, tmp_path: Path) -> None:
     planned = cells.plan(base, make.fake_qemu(tmp_path, PANIC), boots=2)
     at = address.read(up.address, "here")
+    (of,) = planned.cells
+    mutant = msgspec.structs.replace(of.cell, variant=msgspec.structs.replace(of.cell.variant, apart="mutants/a"))
+    planned = msgspec.structs.replace(planned, cells=(msgspec.structs.replace(of, cell=mutant),))
     with mutants_clustered.connected(at, planned, tmp_path / "logs", everything=False) as workers:
         found = workers.test("a-perf", planned, lambda _: None)
     assert [(one.test, one.trouble.kind) for one in found] == [("boot", "bug")]
