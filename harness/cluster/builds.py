@@ -16,16 +16,14 @@ from harness.cluster import build_task, task, worker
 from harness.cluster.artifacts import Artifact
 from harness.cluster.build_task import BuildAnswer, BuildTask, Said
 from harness.cluster.connection import Connection, Member
+from harness.cluster.presence import Presence
 from harness.errors import RigError, UsageError
-from harness.host.deadline import Deadline
 from harness.host.shell import Line
 
 _TRIES = 3
 """attempts at a build in which the rig fails, or the worker dies"""
 _TICK = 0.5
 """seconds between two looks at who is there"""
-_ALONE = 60.0
-"""seconds without any worker, or without a scheduler, after which builds are given up"""
 
 
 class Ended(NamedTuple):
@@ -66,7 +64,7 @@ class Builds:
         self._shunned: dict[str, str] = {}
         """worker on which it failed last, by cell; one that died may build again when it is back"""
         self._number = 0
-        self._lonely: Deadline | None = None
+        self._presence = Presence(connection, "the builds")
 
     def ends(self) -> Generator[Ended]:
         """Yield the end of each build as it comes.
@@ -90,7 +88,7 @@ class Builds:
 
     def _begin(self) -> None:
         """Give each worker that has none a build: first those that run no sessions, and of them the largest."""
-        members = self._present()
+        members = self._presence.members()
         self._miss(members)
         taken = {running.at.address for running in self._running.values()}
         free = sorted(members, key=lambda member: (member.busy > 0, -member.cores))
@@ -101,19 +99,6 @@ class Builds:
                 free.remove(chosen)
                 self._waiting.remove(build)
                 self._submit(build, chosen)
-
-    def _present(self) -> list[Member]:
-        """Return the workers; RigError if there is none, or no scheduler, for too long."""
-        up = self._connection.up
-        members = self._connection.members() if up else []
-        if members:
-            self._lonely = None
-            return members
-        self._lonely = self._lonely or Deadline(_ALONE)
-        if self._lonely.over or self._connection.client.status == "closed":
-            lost = "There is no worker left" if up else "The scheduler is gone"
-            raise RigError(f"{lost}: {self._connection.address} has no host for the builds.")
-        return []
 
     def _miss(self, members: Sequence[Member]) -> None:
         """Take back the builds of workers that are gone: a new one in the same place has another address."""

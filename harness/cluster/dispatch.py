@@ -14,9 +14,9 @@ from distributed import KilledWorker
 
 from harness.cluster import daemons, task, worker
 from harness.cluster.connection import Connection, Member
+from harness.cluster.presence import Presence
 from harness.cluster.task import Answer, Begun, Task
-from harness.errors import RigError, UsageError
-from harness.host.deadline import Deadline
+from harness.errors import UsageError
 from harness.host.shell import Line
 from harness.suite.plan import Session
 
@@ -24,8 +24,6 @@ _TRIES = 3
 """attempts at a session in which the rig fails"""
 _TICK = 0.5
 """seconds between two looks at who is there"""
-_ALONE = 60.0
-"""seconds without any worker, or without a scheduler, after which a run is given up"""
 
 
 class Ended(NamedTuple):
@@ -68,7 +66,8 @@ class Dispatch:
         """names of sessions with which workers died, so that they get one for themselves"""
         self._shunned: dict[str, str] = {}
         """worker that failed last, by session"""
-        self._lonely: Deadline | None = None
+        self._presence = Presence(connection, "this run")
+        self._homes = frozenset(job.home.values())
         self.cut_short = False
         """True if an interrupt had what runs end early"""
 
@@ -109,7 +108,7 @@ class Dispatch:
 
     def _begin(self) -> None:
         """Hand out as many sessions as there are cores: one that waits on a worker would die with it."""
-        members = self._present()
+        members = self._presence.members(self._homes)
         free = sum(member.cores for member in members) - len(self._running)
         for session in list(self._waiting):
             home = self._home(session, members)
@@ -127,20 +126,6 @@ class Dispatch:
             return home
         fits = [member for member in members if member.memory >= session.size] if session.name in self._single else []
         return min(fits, key=lambda member: member.cores).name if fits else ""
-
-    def _present(self) -> list[Member]:
-        """Return the workers; RigError if there is none, or no scheduler, for too long."""
-        up = self._connection.up
-        members = self._connection.members() if up else []
-        homes = set(self._job.home.values())
-        if members and homes <= {member.name for member in members}:
-            self._lonely = None
-            return members
-        self._lonely = self._lonely or Deadline(_ALONE)
-        if self._lonely.over or self._connection.client.status == "closed":
-            lost = f"the worker {', '.join(sorted(homes))} is not there" if members else "there is no worker left"
-            raise RigError(f"{lost if up else 'The scheduler is gone'}: {self._connection.address} has no host for this run.")
-        return members
 
     def _submit(self, session: Session, members: Sequence[Member], home: str) -> None:
         self._waiting.remove(session)
@@ -181,7 +166,7 @@ class Dispatch:
         if answer.refused:
             raise UsageError(answer.refused)
         if answer.lacks:
-            address = next((member.address for member in self._present() if member.name == answer.worker), "")
+            address = next((member.address for member in self._presence.members(self._homes) if member.name == answer.worker), "")
             with contextlib.suppress(OSError):  # the scheduler or the worker is lost, which is seen elsewhere
                 self._connection.send(address, answer.lacks if address else (), self._job.say)
             self._waiting.appendleft(session)

@@ -13,7 +13,7 @@ pytest.importorskip("distributed", reason="NOT TESTED: distributed is not instal
 
 from distributed import KilledWorker
 
-from harness.cluster import build_task, builds
+from harness.cluster import build_task, builds, presence
 from harness.cluster.address import Address
 from harness.cluster.artifacts import Artifact
 from harness.cluster.build_task import BuildAnswer, BuildTask
@@ -242,7 +242,7 @@ def test_builds_that_a_new_scheduler_does_not_know_are_handed_out_again(wanted: 
 )
 def test_builds_without_hosts_are_given_up(wanted: list[BuildTask], monkeypatch: pytest.MonkeyPatch, up: bool, said: str) -> None:
     monkeypatch.setattr(builds, "_TICK", 0.01)
-    monkeypatch.setattr(builds, "_ALONE", 0.05)
+    monkeypatch.setattr(presence, "_ALONE", 0.05)
     cluster = Cluster(lambda build, at: None)
     cluster.up, cluster.there = up, []
     with pytest.raises(RigError, match=said):

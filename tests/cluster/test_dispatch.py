@@ -14,7 +14,7 @@ pytest.importorskip("distributed", reason="NOT TESTED: distributed is not instal
 
 from distributed import KilledWorker
 
-from harness.cluster import dispatch
+from harness.cluster import dispatch, presence
 from harness.cluster.address import Address
 from harness.cluster.artifacts import Artifact
 from harness.cluster.connection import Member
@@ -200,15 +200,15 @@ def test_a_worker_that_refuses_ends_the_run(sessions: list[Session]) -> None:
     ("up", "members", "said"),
     [
         (False, (), "The scheduler is gone: tls://host:1"),
-        (True, (), "there is no worker left: tls://host:1"),
-        (True, (W2,), "the worker w1 is not there: tls://host:1"),
+        (True, (), "There is no worker left: tls://host:1"),
+        (True, (W2,), "The worker w1 is not there: tls://host:1"),
     ],
 )
 def test_a_run_without_hosts_is_given_up(
     sessions: list[Session], monkeypatch: pytest.MonkeyPatch, up: bool, members: tuple[Member, ...], said: str
 ) -> None:
     monkeypatch.setattr(dispatch, "_TICK", 0.01)
-    monkeypatch.setattr(dispatch, "_ALONE", 0.05)
+    monkeypatch.setattr(presence, "_ALONE", 0.05)
     cluster = Cluster(lambda name, _: None)
     cluster.up, cluster.members = up, lambda: list(members)  # type: ignore[method-assign]
     with pytest.raises(RigError, match=said):
