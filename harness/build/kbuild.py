@@ -50,9 +50,9 @@ def fragments(base: Base, cell: Cell) -> list[Path]:
     """Return the files that make up the configuration of the kernel of `cell`; a later one overrides an earlier one."""
     machine = f"arch-{cell.machine.name}"
     names = ["common.config", base.fragment, f"{machine}.config", f"profile-{cell.profile}.config"]
-    # What this machine needs in this release alone, and parts of a profile for this release or this machine.
+    # What this machine needs in this release alone, and parts of a profile for this release, this machine or this toolchain.
     own = [f"{machine}-{base.like or base.name}.config"]
-    own += [f"{of}-{cell.profile}.config" for of in (Path(base.fragment).stem, machine)]
+    own += [f"{of}-{cell.profile}.config" for of in (Path(base.fragment).stem, machine, f"toolchain-{cell.toolchain}")]
     if base.like:
         own += [f"kernel-{base.name}.config", f"kernel-{base.name}-{cell.profile}.config"]
     names += [name for name in own if (paths.FRAGMENTS / name).exists()]
