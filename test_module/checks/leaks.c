@@ -101,7 +101,7 @@ int vmt_leftovers_check(const struct vmt_leftovers *before, char *reason)
 
 void vmt_take_tally(struct vmt_tally *tally)
 {
-	vmt_settle();
+	vmt_settle_blocks();
 	tally->areas = vmt_count_areas();
 	vmt_shrink_slab();
 	tally->slab = vmt_slab_exact();

@@ -22,6 +22,7 @@
 #include "core/ktap.h"
 #include "lib/areas.h"
 #include "lib/fail.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
 #include "stress/fault.h"
 #include "vmalloc_test.h"
@@ -82,7 +83,7 @@ static bool lasts(void)
 
 static unsigned long count_areas(void)
 {
-	vm_unmap_aliases();
+	vmt_settle_blocks();
 	return vmt_count_areas();
 }
 
