@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness import text
+from harness.model.catalog import profile_use
 from harness.model.matrix import STOCK
 from harness.model.records import SPACE
 from harness.report import findings, phrases
@@ -117,14 +118,17 @@ def _amount(by: Comparison) -> str:
 
 def _uncompared(headline: Headline) -> list[str]:
     """Return the reason for a headline without comparisons."""
-    parts = ["stock alone, nothing to compare with" if headline.variant == STOCK else "no performance test was run"]
+    parts = ["stock alone, nothing to compare with" if headline.variant == STOCK else "no performance test was timed"]
     passed = {r.test for r in headline.tests} - {r.test for r in headline.tests if r.outcome not in ("passed", "xfailed")}
     sweeps = {test.partition("@")[0] for test in passed if "@" in test}
-    stress = {test for test in passed if "@" not in test}
+    traced = {r.test for r in headline.tests if r.test in passed and profile_use(r.profile).tracer}
+    stress = {test for test in passed - traced if "@" not in test}
     if headline.module and stress:
         parts.append(f"{headline.module} passed")
     elif stress and not headline.slopes:
         parts.append(f"{phrases.number(len(stress), 'stress test')} passed")
+    if traced:
+        parts.append(f"{phrases.number(len(traced), 'test')} traced")
     if sweeps:
         parts.append(f"{phrases.number(len(sweeps), 'workload')} of a sweep measured")
     if headline.slopes:

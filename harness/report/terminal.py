@@ -197,7 +197,7 @@ def summary(
     if undecided := sum(c.verdict == "undecided" for c in comparisons):
         compared += f" Undecided: {undecided}."
     if not comparisons:
-        compared = "The module printed no times." if provenance.module else "No performance test was run."
+        compared = "The module printed no times." if provenance.module else "No performance test was timed."
     elif all(c.change is None for c in comparisons):
         compared = f"{'Stock only' if provenance.stock_only else 'One side only'}: nothing was compared."
     lines.append(Text(f"Tests: {counted}.{_counted(findings)} {compared}"))

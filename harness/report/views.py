@@ -149,7 +149,7 @@ def missing(content: Content) -> list[str]:
         return []
     lines = []
     if not content.comparisons:
-        untimed = "no performance test was run; `invoke test --tests performance` runs them"
+        untimed = "no performance test was timed; `invoke test --tests performance` runs them"
         lines.append(f"Comparison: {'the module printed no time' if content.provenance.module else untimed}.")
     elif all(item.change is None for item in content.comparisons):
         lines.append("Comparison: only one kernel was measured; name two or more with `--variant`.")

@@ -151,7 +151,7 @@ def test_slower_than_the_baseline_is_a_regression(night: Night, summary: Path) -
     assert told in night.log
     page = summary.read_text()
     assert page.startswith(
-        f"earlier\n## Nightly run {TONIGHT}: a regression (exit code 3)\n\nmine: UNPROVEN - no performance test was run\n\n"
+        f"earlier\n## Nightly run {TONIGHT}: a regression (exit code 3)\n\nmine: UNPROVEN - no performance test was timed\n\n"
         f"Held against {LAST_NIGHT}: it is the baseline.\n"
     )
     assert told in page

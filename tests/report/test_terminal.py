@@ -151,7 +151,7 @@ def test_the_terminal_sums_up() -> None:
         assert words in shown
     alone = content.comparison(variant="", measured=None, ratio=None, interval=None)
     assert "Stock only: nothing was compared" in on_terminal(terminal.summary(make.provenance(stock_only=True), [alone], [], []))
-    assert "No performance test was run." in on_terminal(terminal.summary(make.provenance(), [], [], []))
+    assert "No performance test was timed." in on_terminal(terminal.summary(make.provenance(), [], [], []))
     foreign = make.provenance(module=Foreign("mine", "ab" * 32))
     assert "The module printed no times." in on_terminal(terminal.summary(foreign, [], [], []))
     assert "Regressions: none." in on_terminal(terminal.summary(make.provenance(), [content.comparison()], [], []))

@@ -141,15 +141,19 @@ def test_stress_tests_alone_prove_nothing() -> None:
     more = make.result("xfailed", variant="mine", test="pcpu_alloc_test")
     skipped = make.result("skipped", variant="mine", test="fault_test")
     assert line(results=[*around, STRESS, STRESS, more]) == (
-        "mine: UNPROVEN - no performance test was run; 2 stress tests passed, nothing found"
+        "mine: UNPROVEN - no performance test was timed; 2 stress tests passed, nothing found"
     )
     assert line(results=[STRESS, skipped]).endswith("; 1 stress test passed, nothing found, 1 test skipped")
-    assert line() == "mine: UNPROVEN - no performance test was run"
+    traced = make.result(variant="mine", test="le_fit_alloc_test", profile="latency")
+    assert line(results=[traced, STRESS]) == (
+        "mine: UNPROVEN - no performance test was timed; 1 stress test passed, 1 test traced, nothing found"
+    )
+    assert line() == "mine: UNPROVEN - no performance test was timed"
 
 
 def test_a_sweep_alone_proves_nothing() -> None:
     sizes = [make.result(variant="mine", test=f"sweep_{name}@busy={size}") for name in ("churn", "long") for size in (1000, 5000)]
-    assert line(results=sizes) == ("mine: UNPROVEN - no performance test was run; 2 workloads of a sweep measured, nothing found")
+    assert line(results=sizes) == ("mine: UNPROVEN - no performance test was timed; 2 workloads of a sweep measured, nothing found")
 
 
 def test_a_soak_tells_of_its_slopes() -> None:
