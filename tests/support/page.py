@@ -19,17 +19,32 @@ class Page(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.tags: list[str] = []
-        self.links: list[str] = []
-        self.ids: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
         self.feed(page)
 
+    @property
+    def tags(self) -> list[str]:
+        """The names of its elements, in their order."""
+        return [tag for tag, _ in self.elements]
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of its elements, in their order."""
+        return [str(attributes["id"]) for _, attributes in self.elements if "id" in attributes]
+
+    @property
+    def links(self) -> list[str]:
+        """What it refers to, with the attribute that does; but not references within a drawing."""
+        found = [(name, str(value)) for _, attributes in self.elements for name, value in attributes.items()]
+        return [
+            f"{name}={value}"
+            for name, value in found
+            if name in ("src", "href", "action", "data", "srcset") or (name == "xlink:href" and not value.startswith("#"))
+        ]
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.links += [f"{name}={value}" for name, value in attrs if name in ("src", "href", "action", "data", "srcset")]
-        self.links += [f"{name}={value}" for name, value in attrs if name == "xlink:href" and not str(value).startswith("#")]
-        self.ids += [str(value) for name, value in attrs if name == "id"]
+        self.elements.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
         self.text += data
