@@ -11,7 +11,7 @@ from harness.model.matrix import Base, Cell
 from harness.model.toolchains import by
 
 _WHOSE = {"arch": "machine", "toolchain": "toolchain"}
-"""how the names of such fragments begin, and whose they are"""
+"""beginning of the names of such fragments, and whose they are"""
 
 
 def notes(base: Base, cells: Iterable[Cell]) -> tuple[str, ...]:

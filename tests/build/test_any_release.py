@@ -12,7 +12,7 @@ from harness.build import cells, git, kbuild, source
 from harness.errors import UsageError
 from harness.model.matrix import Cell, Variant, load_machine
 from harness.model.selection import Selection
-from tests.build.test_source import run_git
+from tests.support.git import run_git
 
 
 def make(folder: Path, release: str) -> Path:

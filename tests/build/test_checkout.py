@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -14,13 +13,7 @@ import pytest
 from harness.build import checkout, git, source
 from harness.errors import UsageError
 from harness.model.matrix import Base
-
-_WHO = {f"GIT_{role}_{what}": "a@kernel.invalid" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-
-
-def run_git(folder: Path, *arguments: str) -> str:
-    env = {**os.environ, **_WHO, "GIT_CONFIG_GLOBAL": os.devnull}
-    return subprocess.run(("git", "-C", folder, *arguments), env=env, check=True, capture_output=True, text=True).stdout.strip()
+from tests.support.git import run_git
 
 
 @pytest.fixture

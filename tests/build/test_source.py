@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
-import subprocess
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -19,14 +17,7 @@ from harness.build import git, source
 from harness.build.source import Origins
 from harness.errors import RigError, SourceUnavailable, UsageError
 from harness.model.matrix import Base, Source
-
-_WHO = {f"GIT_{role}_{what}": "a@kernel.invalid" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-
-
-def run_git(folder: Path, *arguments: str) -> str:
-    """Run git for a user who has a checkout of the kernel."""
-    env = {**os.environ, **_WHO, "GIT_CONFIG_GLOBAL": os.devnull}
-    return subprocess.run(("git", "-C", folder, *arguments), env=env, check=True, capture_output=True, text=True).stdout.strip()
+from tests.support.git import run_git
 
 
 @pytest.fixture

@@ -171,7 +171,9 @@ def test_a_session_with_which_workers_die_gets_one_for_itself_and_is_an_error_th
 
 def test_a_session_that_died_with_another_one_ends_well(sessions: list[Session]) -> None:
     cluster = Cluster(lambda name, options: good(name) if "worker-w1" in options["resources"] else KILLED)
-    assert all(answer.files for answer in run(cluster, sessions).values())
+    answers = run(cluster, sessions)
+    assert set(answers) == {session.name for session in sessions}
+    assert all(answer.files for answer in answers.values())
 
 
 def test_artifacts_that_a_worker_lacks_are_sent_and_cost_no_try(sessions: list[Session]) -> None:

@@ -52,6 +52,7 @@ def test_what_was_made_is_packed_in_the_cache_of_the_client(
 
     monkeypatch.setattr(worker, "_attend", attend)
     answer = worker.kernel(mine, tmp_path, lambda: True, said.append)
+    assert [made.artifact for made in answer.made] == [made.artifact for made in came.made]
     for made in answer.made:
         artifacts.receive(tmp_path / "home", made.artifact, "w1", made.archive, first=True, last=True)
         assert artifacts.digest(tmp_path / "home" / made.artifact.place) == made.artifact.digest

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import time
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from rich.console import Console
 
 from harness import paths
 from harness.build.rootfs import Rootfs
@@ -22,6 +20,7 @@ from harness.model.matrix import Base
 from harness.report import cache as tables
 from harness.suite import plan
 from tests.support import make
+from tests.support.screen import on_terminal
 
 DAY = 24 * 3600.0
 NOW = time.time()
@@ -48,10 +47,7 @@ def add(name: str, days: float, size: int = 1000) -> Path:
 
 def shown() -> str:
     """Return the table on a terminal of 80 columns."""
-    console = Console(file=io.StringIO(), width=80, color_system=None)
-    with console.capture() as captured:
-        console.print(tables.tables(cache.entries(NOW)))
-    return captured.get()
+    return on_terminal(tables.tables(cache.entries(NOW)), width=80)
 
 
 def names(limit: int) -> list[str]:

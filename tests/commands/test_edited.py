@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -15,15 +14,14 @@ from harness.commands import edited, timings
 from harness.errors import UsageError
 from harness.model.matrix import Base, find_variant
 from harness.model.selection import Selection, words
-
-_WHO = {f"GIT_{role}_{what}": "a@kernel.invalid" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+from tests.support.git import run_git
 
 
 @pytest.fixture
 def tree(kernel_source: Path) -> Path:
     """A checkout of the tiny source, with one line edited."""
     for command in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "-m", "Linux 4.18")):
-        subprocess.run(("git", "-C", kernel_source, *command), env={**os.environ, **_WHO}, check=True)
+        run_git(kernel_source, *command)
     file = kernel_source / "mm/vmalloc.c"
     file.write_text(file.read_text().replace("line 7\n", "line seven\n"))
     return kernel_source
@@ -43,9 +41,7 @@ def test_the_edits_are_a_series_on_top_of_head(base: Base, tree: Path) -> None:
 def test_head_may_be_of_any_release(tree: Path, patchlevel: str, like: str) -> None:
     makefile = tree / "Makefile"
     makefile.write_text(makefile.read_text().replace("PATCHLEVEL = 18", f"PATCHLEVEL = {patchlevel}"))
-    subprocess.run(
-        ("git", "-C", tree, "commit", "--quiet", "--allow-empty", "-m", "HEAD", "Makefile"), env={**os.environ, **_WHO}, check=True
-    )
+    run_git(tree, "commit", "--quiet", "--allow-empty", "-m", "HEAD", "Makefile")
     wanted = edited.selected(Selection(machine="x86_64"), str(tree))
     had = source.sources(wanted, print)
     assert (had.base.name, had.base.like) == (f"4.{patchlevel}", like)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import json
 import lzma
 import re
@@ -16,7 +15,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from rich.console import Console
 
 from harness import kernlog, paths
 from harness.commands import kernlog as commands
@@ -25,13 +23,11 @@ from harness.model.trouble import Frame, Trouble
 from harness.report.kernlog import as_json, converted, kinds, table
 from harness.stats.outcome import ExitCode
 from tests.kernlog.test_find import DATA, log
+from tests.support.screen import on_terminal
 
 
 def shown(troubles: Sequence[Trouble], width: int = 110) -> str:
-    console = Console(width=width, file=io.StringIO(), force_terminal=False)
-    console.print(table(troubles))
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    return on_terminal(table(troubles), width=width)
 
 
 def invoke(*words: str, given: bytes = b"") -> tuple[int, str, str]:

@@ -20,8 +20,8 @@ from harness.model.mutants import MutationRun
 from harness.model.records import Finding
 from harness.model.selection import Selection
 from harness.suite.plan import Plan
-from tests.commands.test_mutants import FakeRig
 from tests.support import make
+from tests.support.mutants import FakeRig
 
 PLACE = "tls://a:1"
 Sees = Callable[[str, Plan], Sequence[Finding]]

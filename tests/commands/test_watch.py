@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -15,22 +13,20 @@ import pytest
 
 from harness.commands import watch
 from harness.errors import UsageError
-
-_WHO = {f"GIT_{role}_{what}": "a@kernel.invalid" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+from tests.support.git import run_git
 
 
 @pytest.fixture
 def tree(kernel_source: Path) -> Path:
     """A checkout of the tiny source."""
     for command in (("init", "--quiet"), ("add", ".")):
-        subprocess.run(("git", "-C", kernel_source, *command), check=True)
+        run_git(kernel_source, *command)
     commit(kernel_source)
     return kernel_source
 
 
 def commit(tree: Path, *options: str) -> None:
-    command = ("git", "-C", str(tree), "commit", "--quiet", *options, "-m", "Linux 4.18")
-    subprocess.run(command, env={**os.environ, **_WHO}, check=True)
+    run_git(tree, "commit", "--quiet", *options, "-m", "Linux 4.18")
 
 
 def silent(said: str) -> None:

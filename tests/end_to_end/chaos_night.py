@@ -31,9 +31,8 @@ from harness.model import matrix
 from harness.model.selection import Selection
 from harness.stats.outcome import ExitCode
 from harness.vm import vms
-from tests.support.rig import LONG, NEXT, Rig
+from tests.support.rig import WHOLE, Rig
 
-WHOLE = [("boot under icount", "passed"), (LONG, "passed"), (NEXT, "passed"), ("end under icount", "passed")]
 _LONGEST = 20.0
 """seconds after the start within which a run is harmed; most take longer"""
 _STALE = 600.0

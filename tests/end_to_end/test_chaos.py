@@ -32,10 +32,9 @@ from harness.vm.ssh import Guest
 from harness.vm.vms import Vm
 from tests import provoke
 from tests.support.machines import each_on_machines, machines
-from tests.support.rig import LONG, NEXT, PATIENCE, Rig
+from tests.support.rig import LONG, NEXT, PATIENCE, WHOLE, Rig
 
 pytestmark = pytest.mark.kernel
-WHOLE = [("boot under icount", "passed"), (LONG, "passed"), (NEXT, "passed"), ("end under icount", "passed")]
 HURT = [("boot under icount", "passed"), (LONG, "failed"), (NEXT, "passed"), ("end under icount", "passed")]
 
 

@@ -16,10 +16,10 @@ from harness.model import matrix
 from harness.model.selection import DEFAULT
 from harness.runs import lifecycle
 from harness.stats.outcome import ExitCode
+from tests.support.git import WHO
 from tests.support.rig import rig
 
 pytestmark = pytest.mark.kernel
-_WHO = {f"GIT_{role}_{what}": "a@kernel.invalid" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 OPTIONS = ("--machine", "x86_64", "--tests", "exact_hole_test", "--timings")
 FIRST_FIT = "if (addr + cached_hole_size < first->va_start)"
 
@@ -36,7 +36,7 @@ def tree(tmp_path: Path) -> Path:
     # No clone: git does not share the objects of a repository that somebody's shallow tree has been fetched into.
     (mine / ".git/objects/info/alternates").write_text(f"{paths.cache() / 'linux.git/objects'}\n")
     checkout = ("git", "-c", "advice.detachedHead=false", "-C", str(mine), "checkout", "--quiet", found.commit)
-    subprocess.run(checkout, check=True, env={**os.environ, **_WHO})
+    subprocess.run(checkout, check=True, env={**os.environ, **WHO})
     return mine
 
 

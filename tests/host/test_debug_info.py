@@ -44,10 +44,11 @@ def test_an_inlined_statement_has_an_address_for_each_copy(made: Code) -> None:
 
 def test_statements_and_lines_agree(made: Code) -> None:
     found = debug_info.statements(made.vmlinux, {FILE})
+    assert found
     for (file, line), addresses in found.items():
-        for _, told in debug_info.lines(made.vmlinux, "", addresses[:1]):
-            assert file in {place.file for place in told}
-            assert line > 0
+        ((_, told),) = debug_info.lines(made.vmlinux, "", addresses[:1])
+        assert file in {place.file for place in told}
+        assert line > 0
 
 
 def test_of_no_file_there_is_nothing(made: Code) -> None:

@@ -7,14 +7,13 @@ import pytest
 
 from harness import kernlog
 from harness.kernlog import blame
+from tests.support.kernel_log import only
 
 RULE = "=" * 30
 
 
 def function(*lines: str) -> str:
-    found = kernlog.find("".join(f"[    1.{n:06}] {line}\n" for n, line in enumerate(lines)))
-    assert len(found) == 1
-    return found[0].function
+    return only(*lines).function
 
 
 def lockdep(header: str, *lines: str, trace: tuple[str, ...] = ()) -> str:

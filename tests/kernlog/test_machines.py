@@ -7,12 +7,7 @@ import pytest
 
 from harness import kernlog
 from harness.kernlog import Trouble, blame
-
-
-def only(*lines: str) -> Trouble:
-    found = kernlog.find("".join(f"[   12.{n:06}] {line}\n" for n, line in enumerate(lines)))
-    assert len(found) == 1
-    return found[0]
+from tests.support.kernel_log import only
 
 
 def names(found: Trouble) -> list[str]:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""README and docs: links and names exist, and each command is run by a test or marked as not run."""
+"""README and docs: each command is one that the rig takes, and is run by a test or marked as not run."""
 
 from __future__ import annotations
 
 import ast
-import functools
 import os
 import re
 import shlex
@@ -27,18 +26,15 @@ from harness import paths
 from harness.build import cells
 from harness.commands import arguments, audit, bisect, mutants, options, prefix_bench, soak, timings
 from harness.errors import UsageError
-from harness.model import catalog, matrix, releases, selection
+from harness.model import catalog, matrix, selection
 from harness.model.selection import Selection
 from harness.stats.outcome import ExitCode
-from harness.suite.extract import Observed
 from harness.suite.vm_pool import MODULE
 from tests.support import counted, make
+from tests.support.docs import OTHER_PAGES, PAGES, STANDS_FOR, blocks, inline
 
-PAGES = [paths.PROJECT / "README.md", *sorted((paths.PROJECT / "docs").glob("*.md"))]
-OTHER_PAGES = [paths.PROJECT / "results/README.md", *sorted(paths.SERIES.glob("*/*/README.md")), paths.TEST_MODULE / "README.md"]
 RUN = "20261127-031607-d4de"
 SERIES = "~/my-series"
-
 CHEAP = {
     "invoke status": ExitCode.GOOD,
     "invoke tests": ExitCode.GOOD,
@@ -114,13 +110,7 @@ TESTED = {
     ),
 }
 """commands that another test runs, on less of the same: the test, and words that its function has"""
-
 _NOT_RUN = re.compile(r"<!-- not run: \S.* -->")
-_BLOCK = re.compile(r"(?:^(?P<above>[^\n]*)\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
-_INLINE = re.compile(r"`([^`\n]+)`")
-_LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
-_PATH = re.compile(r"(?P<file>(?:harness|tests|test_module|qemu_configs|rootfs|kernel_patches)/[\w./@-]*)(?::(?P<name>[\w.]+))?")
-_STANDS_FOR = re.compile(r"\b[A-Z][A-Z_]+\b|<\w+>")
 
 
 class Command(NamedTuple):
@@ -136,11 +126,6 @@ class Command(NamedTuple):
         return shlex.split(re.split(" >>? ", self.line)[0])
 
 
-def blocks(text: str) -> list[tuple[str, str, str]]:
-    """Return the fenced blocks of a page: the line above, the language, the text."""
-    return [(found["above"] or "", found["language"], found["text"]) for found in _BLOCK.finditer(text)]
-
-
 def commands() -> list[Command]:
     """Return each command of a block of shell in README and docs."""
     return [
@@ -150,11 +135,6 @@ def commands() -> list[Command]:
         if language == "sh"
         for line in text.splitlines()
     ]
-
-
-def inline(page: Path) -> list[str]:
-    """Return what stands between backquotes in the prose of a page."""
-    return _INLINE.findall(_BLOCK.sub("", page.read_text()))
 
 
 def said(test: str) -> str:
@@ -245,23 +225,6 @@ def invoke(results: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=paths.PROJECT, env=env, capture_output=True, text=True, check=False)
 
 
-def test_the_settings_that_releases_have_are_those_of_the_table() -> None:
-    rows = re.findall(
-        r"^\| (\d+\.\d+) (?:to (\d+\.\d+)|and later) \| (\S+) \|$", (paths.PROJECT / "docs/machines.md").read_text(), re.M
-    )
-    assert {settings for *_, settings in rows} == set(matrix.base_names())
-    for first, last, settings in rows:
-        for release in filter(None, (first, last)):
-            base = releases.nearest(f"{release}.0", "a tree")
-            assert (base.like or base.name) == settings
-    follows = {"5.6": "5.7", "6.11": "6.12"}
-    assert [follows[last] for _, last, _ in rows[:-1]] == [first for first, *_ in rows[1:]]
-
-
-def test_the_readme_is_short() -> None:
-    assert len(PAGES[0].read_text().splitlines()) <= 120
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_stand_in_blocks_of_shell(page: Path) -> None:
     found = blocks(page.read_text())
@@ -333,12 +296,12 @@ def test_every_command_in_prose_is_one(page: Path, home: Path) -> None:
         if words[0] not in ("invoke", "./bootstrap") or words[1:] in ([], ["--list"]):
             continue
         if words[1] == "--help":
-            assert _STANDS_FOR.fullmatch(words[2]) or words[2] in Collection.from_module(tasks).task_names, text
+            assert STANDS_FOR.fullmatch(words[2]) or words[2] in Collection.from_module(tasks).task_names, text
         elif len(words) == 2:
             assert words[1] in Collection.from_module(tasks).task_names, text
         else:
             called = calls(words[1:])
-            if not _STANDS_FOR.search(text):
+            if not STANDS_FOR.search(text):
                 check_values(called)
 
 
@@ -351,7 +314,7 @@ def test_every_option_in_prose_is_one(page: Path, home: Path) -> None:
         for option in text.split():
             assert not option.startswith("--") or option in known, text
         name, _, value = text.removeprefix("--").partition(" ")
-        if name.replace("-", "_") in options.HELP and value and not _STANDS_FOR.search(value):
+        if name.replace("-", "_") in options.HELP and value and not STANDS_FOR.search(value):
             check_values(calls(["select", *shlex.split(text)]))
 
 
@@ -377,81 +340,3 @@ def test_every_option_in_prose_is_one(page: Path, home: Path) -> None:
 def test_a_mistake_in_a_command_is_seen(line: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         check_values(calls(line.split()[1:]))
-
-
-def links() -> list[tuple[Path, str]]:
-    found = [(page, link) for page in [*PAGES, *OTHER_PAGES] for link in _LINK.findall(page.read_text())]
-    return [(page, link) for page, link in found if "://" not in link]
-
-
-@pytest.mark.parametrize(("page", "link"), links(), ids=lambda value: value if isinstance(value, str) else value.parent.name)
-def test_every_link_leads_somewhere(page: Path, link: str) -> None:
-    assert (page.parent / link).exists()
-
-
-def references() -> list[str]:
-    """Return the files that README and docs name, with the function where they name one."""
-    found = [text for page in PAGES for text in inline(page) if _PATH.fullmatch(text) and not _STANDS_FOR.search(text)]
-    return sorted(set(found))
-
-
-@functools.cache
-def names_in(file: Path) -> set[str]:
-    """Return what a module defines: functions, classes with their methods, values."""
-    found: set[str] = set()
-    for node in ast.parse(file.read_text()).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(node.name)
-        if isinstance(node, ast.ClassDef):
-            found |= {f"{node.name}.{each.name}" for each in node.body if isinstance(each, ast.FunctionDef)}
-        if isinstance(node, ast.Assign):
-            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return found
-
-
-@pytest.mark.parametrize("reference", references())
-def test_what_the_docs_name_exists(reference: str) -> None:
-    found = _PATH.fullmatch(reference)
-    assert found
-    file = paths.PROJECT / found["file"]
-    assert file.exists(), f"there is no {found['file']}"
-    assert not found["name"] or found["name"] in names_in(file), f"{found['file']} has no {found['name']}"
-
-
-def test_the_map_has_every_folder() -> None:
-    told = (paths.PROJECT / "docs/map.md").read_text()
-    folders = {folder.parent.name for folder in (paths.PROJECT / "harness").glob("*/__init__.py")}
-    assert folders == set(re.findall(r"^\| `harness/(\w+)/` \|", told, re.M))
-
-
-def test_every_page_is_in_the_index() -> None:
-    for page in PAGES[1:]:
-        if page.name != "README.md":
-            assert f"({page.name})" in (paths.PROJECT / "docs/README.md").read_text()
-            assert f"(docs/{page.name})" in PAGES[0].read_text()
-
-
-def test_every_task_is_in_the_docs() -> None:
-    told = " ".join(page.read_text() for page in PAGES)
-    missing = [
-        name
-        for name in Collection.from_module(tasks).task_names
-        if not re.search(rf"(?:invoke|bootstrap) [^`\n]*\b{re.escape(name)}\b", told)
-    ]
-    assert not missing
-
-
-def test_every_record_is_in_the_list_of_results() -> None:
-    told = OTHER_PAGES[0].read_text()
-    assert not [file for file in Observed().records() if f"`{file}`" not in told]
-
-
-def test_what_settings_cite_exists() -> None:
-    cited = [(file, word) for file in ("pyproject.toml", "bootstrap", "tasks.py") for word in cited_in(file)]
-    assert not [(file, word) for file, word in cited if not (paths.PROJECT / word).exists()]
-
-
-def cited_in(file: str) -> list[str]:
-    """Return the pages that the comments of a file name."""
-    comments = re.findall(r"#(.*)", (paths.PROJECT / file).read_text())
-    return [word for comment in comments for word in re.findall(r"[\w./-]+\.md\b", comment)]

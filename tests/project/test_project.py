@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import shutil
 import subprocess
@@ -72,6 +73,14 @@ def test_a_check_runs_every_test_once(everything: bool, kept: set[str]) -> None:
     }
     wanted = {"", *(f"kernel and {more}" if more else "kernel" for more in kept)}
     assert ran == {markers: int(markers in wanted) for markers in ran}
+
+
+def test_no_folder_of_tests_is_left_out(pytestconfig: pytest.Config) -> None:
+    files = (file.relative_to(paths.PROJECT) for file in (paths.PROJECT / "tests").rglob("test_*.py"))
+    folders = {part for file in files for part in file.parent.parts}
+    assert "build" in folders
+    patterns = pytestconfig.getini("norecursedirs")
+    assert not [folder for folder in folders if any(fnmatch.fnmatch(folder, pattern) for pattern in patterns)]
 
 
 def test_a_fast_check_boots_nothing() -> None:

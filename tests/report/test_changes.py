@@ -10,8 +10,8 @@ from harness.report.changes import ChangedSymbol, rows
 from harness.report.contents import Content
 from harness.report.mail import mail
 from harness.report.page import html
-from tests.report.test_page import Page
 from tests.support import content, make
+from tests.support.page import Page
 
 
 def of(*changed: CellChanges) -> Content:

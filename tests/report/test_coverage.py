@@ -3,28 +3,25 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 
 import msgspec
-from rich.console import Console
 
 from harness.model.coverage import ChangedLines, Reached
 from harness.report import coverage as shows
 from harness.stats import coverage
 from harness.stats.coverage import Coverage
 from tests.support.counted import changed, reached
+from tests.support.screen import lines_on_terminal
 
 
 def found(*records: Reached, of: Sequence[ChangedLines] = ()) -> list[Coverage]:
     return coverage.coverage(of or [changed(10, 11, 12)], records, {})
 
 
-def on_terminal(every: Sequence[Coverage], width: int = 80) -> list[str]:
-    file = io.StringIO()
-    Console(file=file, width=width, color_system=None).print(shows.tables(every))
-    return [row.rstrip() for row in file.getvalue().splitlines()]
+def shown(every: Sequence[Coverage], width: int = 80) -> list[str]:
+    return lines_on_terminal(shows.tables(every), width=width)
 
 
 def test_a_sentence_says_how_many_ran() -> None:
@@ -36,7 +33,7 @@ def test_a_sentence_says_how_many_ran() -> None:
 
 
 def test_the_table_has_a_row_for_each_patch_and_the_lines_that_never_ran() -> None:
-    rows = on_terminal(found(reached("a_test", 10)))
+    rows = shown(found(reached("a_test", 10)))
     cells = [row.split() for row in rows]
     assert ["patch", "file", "lines", "ran"] in cells
     assert ["0001-a.patch", "mm/vmalloc.c", "3", "1"] in cells
@@ -44,7 +41,7 @@ def test_the_table_has_a_row_for_each_patch_and_the_lines_that_never_ran() -> No
 
 
 def test_of_several_profiles_each_has_a_column() -> None:
-    rows = [row.split() for row in on_terminal(found(reached("a_test", 10), reached("a_test", 10, 11, profile="debug")))]
+    rows = [row.split() for row in shown(found(reached("a_test", 10), reached("a_test", 10, 11, profile="debug")))]
     assert ["patch", "file", "lines", "ran", "perf", "debug"] in rows
     assert ["0001-a.patch", "mm/vmalloc.c", "3", "2", "1", "2"] in rows
 
@@ -52,12 +49,12 @@ def test_of_several_profiles_each_has_a_column() -> None:
 def test_text_of_a_source_changes_no_terminal() -> None:
     (of,) = [changed(10)]
     evil = msgspec.structs.replace(of, lines=(msgspec.structs.replace(of.lines[0], text="\tx[0] = '\x1b[31m'; [bold]"),))
-    assert on_terminal(found(reached("a_test"), of=[evil]))[-1] == "  mm/vmalloc.c:10: x[0] = '[31m'; [bold]"
+    assert shown(found(reached("a_test"), of=[evil]))[-1] == "  mm/vmalloc.c:10: x[0] = '[31m'; [bold]"
 
 
 def test_it_fits_a_terminal() -> None:
     patch = "../fixes/0002-percpu-free-the-block-metadata-of-a-chunk-that-is-destroyed.patch"
-    rows = on_terminal(found(reached("a_test", 10), reached("a_test", 10, profile="debug"), of=[changed(10, 11, patch=patch)]))
+    rows = shown(found(reached("a_test", 10), reached("a_test", 10, profile="debug"), of=[changed(10, 11, patch=patch)]))
     assert max(map(len, rows)) <= 80
 
 

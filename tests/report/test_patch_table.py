@@ -3,21 +3,17 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
-from rich.console import Console
 
 from harness.report.patch_table import PatchRow, table
+from tests.support.screen import lines_on_terminal
 
 GOOD = PatchRow("1 mm: do", "x86_64", booted=True, passed=30, tests=31, skipped=1)
 
 
 def shown(*rows: PatchRow, width: int = 160) -> list[list[str]]:
     """Return the table's lines of cells; what stands below it is one cell a line."""
-    console = Console(file=io.StringIO(), width=width)
-    console.print(table(rows))
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    lines = lines_on_terminal(table(rows), width=width)
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines if line.strip()]
 
 

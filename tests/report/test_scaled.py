@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests that were scaled down, in rows and sentences."""
+"""Tests that were scaled down, in rows, in sentences and in the page."""
 
 from __future__ import annotations
 
+import re
+
 from harness.report.scaled import Row, rows, sentences
 from tests.support import content, make
+from tests.support.page import Page, page
 
 
 def test_variants_profiles_clocks_and_boots_that_say_the_same_are_one_row() -> None:
@@ -43,3 +46,14 @@ def test_a_sentence_counts_the_tests_of_a_machine() -> None:
 def test_a_machines_name_does_not_change_the_terminal() -> None:
     (sentence,) = sentences([make.scaled(machine=content.EVIL)])
     assert "\x1b" not in sentence
+
+
+def test_a_page_has_what_was_scaled_down_folded_and_once() -> None:
+    said = [make.scaled(variant=variant, boot=boot) for variant in ("stock", "mine") for boot in range(3)]
+    made = page(scaled=(*said, make.scaled(mebibytes=1872, done="aligned holes of 256 KiB")))
+    _, _, section = made.partition('<h2 id="scaled">')
+    section, _, _ = section.partition("<h2")
+    assert re.search("<details><summary>2 rows: ", section)
+    row = r"first_fit_test\s*aligned holes of {} KiB\s*4096 KiB\s*"
+    assert re.search(rf"arm32\s*240\s*{row.format(32)}arm32\s*1,872\s*{row.format(256)}", Page(section).text)
+    assert "scaled" not in Page(page()).ids, "as where ranges are large"

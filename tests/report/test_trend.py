@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from harness.model.clock import Clock
 from harness.report import level_steps, trend
 from harness.runs.history_store import History
 from harness.stats.trend import RunRow, Trend
 from tests.support import make
+from tests.support.page import Page
+from tests.support.screen import on_terminal
 
 EVIL = "\x1b[31m<script>alert(1)</script>[bold]"
 
@@ -48,27 +48,8 @@ def week(history: History, tmp_path: Path) -> tuple[list[RunRow], list[Trend]]:
     return history.runs(), history.trend()
 
 
-def on_terminal(what: RenderableType) -> str:
-    console = Console(file=io.StringIO(), width=140, force_terminal=True, color_system=None)
-    console.print(what)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-class Page(HTMLParser):
-    """A page's text, and the tags that it opens."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.text = ""
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
+def shown(what: RenderableType) -> str:
+    return on_terminal(what, terminal=True, width=140)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +68,7 @@ def test_a_sparkline_shows_what_moved_and_no_noise(values: list[float], drawn: s
 
 
 def test_the_terminal_shows_where_it_moved(week: tuple[list[RunRow], list[Trend]]) -> None:
-    lines = on_terminal(trend.terminal(week[1])).splitlines()
+    lines = shown(trend.terminal(week[1])).splitlines()
     assert lines[0].strip() == "x86_64, icount, Linux 4.18, scale quick, instructions/op: median ±spread"
     (stock,) = [line.split() for line in lines if " stock " in line]
     (mine,) = [line.split() for line in lines if " mine " in line]
@@ -101,7 +82,7 @@ def test_the_terminal_shows_where_it_moved(week: tuple[list[RunRow], list[Trend]
 
 def test_other_profiles_are_named(history: History, tmp_path: Path) -> None:
     history.store(make.stored(tmp_path, samples=[make.sample(), make.sample(profile="debug")]))
-    seen = on_terminal(trend.terminal(history.trend()))
+    seen = shown(trend.terminal(history.trend()))
     assert "stock/debug" in seen
     assert "stock/perf" not in seen
 
@@ -113,7 +94,7 @@ def test_runs_are_listed_with_what_became_of_them(history: History, tmp_path: Pa
     run.add([make.result("error", boot=1), make.result("xfailed", boot=2)])
     run.add([make.finding()])
     history.store(run)
-    seen = on_terminal(trend.runs(history.runs()))
+    seen = shown(trend.runs(history.runs()))
     assert re.search(rf"{first} \(baseline\) +4\.18\.0 +quick +icount +1 passed", seen)
     assert re.search(r"1 passed, 1 known bug seen, 1 rig failure, 2 missing, 1 unexpected finding\s", seen)
 
@@ -122,7 +103,7 @@ def test_runs_whose_kernels_are_not_proven_are_marked(history: History, tmp_path
     night(history, tmp_path, 1, 1.0, 1.0, proven=False)
     assert trend.UNPROVEN in Page(trend.page(history.runs(), [])).text
     night(history, tmp_path, 2, 1.0, 1.0)
-    seen = on_terminal(trend.runs(history.runs()))
+    seen = shown(trend.runs(history.runs()))
     assert re.search(r"20260101-030405-abcd .* 1 passed, kernels not proven\s", seen)
     assert not re.search(r"20260102-030405-abcd .* not proven", seen)
     assert "Kernels are not proven if" in seen
@@ -131,7 +112,7 @@ def test_runs_whose_kernels_are_not_proven_are_marked(history: History, tmp_path
 def test_only_the_last_runs_are_listed(history: History, tmp_path: Path) -> None:
     for minute in range(40):
         history.store(make.stored(tmp_path, f"20260101-03{minute:02}05-abcd"))
-    seen = on_terminal(trend.runs(history.runs()))
+    seen = shown(trend.runs(history.runs()))
     assert "40 runs, the last 30" in seen
     assert "20260101-030905-abcd" not in seen
     assert "20260101-031005-abcd" in seen
@@ -140,7 +121,7 @@ def test_only_the_last_runs_are_listed(history: History, tmp_path: Path) -> None
 def test_steps_are_told_with_the_runs_around_them(history: History, tmp_path: Path) -> None:
     for day in range(1, 11):
         night(history, tmp_path, day, 1000.0, 500.0 if day < 6 else 600.0)
-    seen = on_terminal(level_steps.terminal(history.trend()))
+    seen = shown(level_steps.terminal(history.trend()))
     assert "1 step, newest first." in seen
     lines = [line.split() for line in seen.splitlines()]
     assert ["20260105-030405-abcd", "le_fit_alloc_test", "500", "601", "+20.0", "%"] in lines
@@ -168,14 +149,14 @@ def test_a_step_is_marked_in_its_plot(history: History, tmp_path: Path, level: f
 def test_a_history_without_steps_says_whether_it_could_have_some(history: History, tmp_path: Path, nights: int, said: str) -> None:
     for day in range(1, nights + 1):
         night(history, tmp_path, day, 1000.0, 500.0)
-    assert " ".join(on_terminal(level_steps.terminal(history.trend())).split()) == said
+    assert " ".join(shown(level_steps.terminal(history.trend())).split()) == said
 
 
 def test_trends_that_are_too_short_are_counted(history: History, tmp_path: Path) -> None:
     for day in range(1, 7):
         night(history, tmp_path, day, 1000.0, 500.0)
     history.store(make.stored(tmp_path, "20260107-030405-abcd", [make.sample(variant="new")]))
-    seen = on_terminal(level_steps.terminal(history.trend()))
+    seen = shown(level_steps.terminal(history.trend()))
     assert seen.strip() == "No step; 1 of 3 trends have fewer than 6 runs, too few to tell."
 
 
@@ -183,15 +164,15 @@ def test_no_more_steps_than_a_screen_holds_are_on_the_terminal(history: History,
     for day in range(1, 11):
         samples = [make.sample(500.0 if day < 6 else 600.0, test=f"test_{number}") for number in range(12)]
         history.store(make.stored(tmp_path, f"202601{day:02}-030405-abcd", samples))
-    seen = on_terminal(level_steps.terminal(history.trend()))
+    seen = shown(level_steps.terminal(history.trend()))
     assert "12 steps, newest first. The first 10 are here, all are on the page." in seen
     assert seen.count("+20.0 %") == 10
     assert trend.page(history.runs(), history.trend()).count("+20.0 %") == 12
 
 
 def test_an_empty_history_says_so() -> None:
-    assert "The history has no figures yet." in on_terminal(trend.terminal([]))
-    assert "0 runs" in on_terminal(trend.runs([]))
+    assert "The history has no figures yet." in shown(trend.terminal([]))
+    assert "0 runs" in shown(trend.runs([]))
     assert "No run has figures yet." in Page(trend.page([], [])).text
 
 
@@ -206,7 +187,7 @@ def test_the_page_shows_figures_plots_and_runs(week: tuple[list[RunRow], list[Tr
         "2026-01-07",
     ):
         assert words in page.text
-    (plot,) = [attributes for tag, attributes in page.tags if tag == "svg"]
+    (plot,) = [attributes for tag, attributes in page.elements if tag == "svg"]
     assert "from run to run" in str(plot["aria-label"])
     assert page.text.index("20260107-030405-abcd") < page.text.index("20260106-030405-abcd"), "the newest run comes first"
 
@@ -214,7 +195,7 @@ def test_the_page_shows_figures_plots_and_runs(week: tuple[list[RunRow], list[Tr
 def test_the_page_needs_no_network_and_no_script(week: tuple[list[RunRow], list[Trend]]) -> None:
     page = trend.page(*week)
     assert "default-src 'none'" in page
-    for tag, attributes in Page(page).tags:
+    for tag, attributes in Page(page).elements:
         assert tag not in ("script", "link", "img", "iframe")
         for name in ("href", "src", "xlink:href"):
             assert (attributes.get(name) or "#").startswith("#")
@@ -237,7 +218,7 @@ def test_clocks_and_amounts_of_work_are_never_drawn_together(history: History, t
     walled = [make.sample(7.0, clock=Clock.WALL, unit="ns/op")]
     history.store(make.stored(tmp_path, "20260103-030405-abcd", walled))
     page = Page(trend.page(history.runs(), history.trend()))
-    assert [tag for tag, _ in page.tags].count("svg") == 3
+    assert page.tags.count("svg") == 3
     for title in ("icount, Linux 4.18, scale default", "icount, Linux 4.18, scale quick", "wall, Linux 4.18, scale quick, ns/op"):
         assert title in page.text
 
@@ -254,9 +235,9 @@ def test_names_steer_neither_page_nor_terminal(history: History, tmp_path: Path)
     samples = [make.sample(variant=EVIL, test=EVIL)]
     history.store(make.stored(tmp_path, samples=samples, host=EVIL, version=EVIL))
     page = trend.page(history.runs(), history.trend())
-    assert "script" not in [tag for tag, _ in Page(page).tags]
+    assert "script" not in Page(page).tags
     assert "\x1b" not in page
-    seen = on_terminal(trend.terminal(history.trend())) + on_terminal(trend.runs(history.runs()))
-    seen += on_terminal(level_steps.terminal(history.trend()))
+    seen = shown(trend.terminal(history.trend())) + shown(trend.runs(history.runs()))
+    seen += shown(level_steps.terminal(history.trend()))
     assert "\x1b[31m" not in seen
     assert seen.count("[bold]") >= 2, "it is not taken for markup either"

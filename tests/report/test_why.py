@@ -3,22 +3,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import pytest
-from rich.console import Console, RenderableType
 
 from harness.report import why as shows
 from harness.stats import why
 from harness.stats.why import Why
 from tests.support.counted import counted, function, line, locked
-
-
-def on_terminal(shown: RenderableType, width: int) -> list[str]:
-    file = io.StringIO()
-    Console(file=file, width=width, color_system=None).print(shown)
-    return [row.rstrip() for row in file.getvalue().splitlines()]
+from tests.support.screen import lines_on_terminal
 
 
 def example() -> list[Why]:
@@ -72,7 +65,7 @@ def test_json_of_nothing_is_an_empty_array() -> None:
 
 
 def test_the_table_has_functions_the_rest_and_the_sum() -> None:
-    rows = on_terminal(shows.tables(example()), 80)
+    rows = lines_on_terminal(shows.tables(example()), width=80)
     assert " ".join(rows[:2]) == (
         "ne_fit_alloc_test, x86_64, mine against stock: +340.1 instructions/op (+253.8 %); by the clock 134.0 and 474.1"
     )
@@ -86,7 +79,7 @@ def test_the_table_has_functions_the_rest_and_the_sum() -> None:
 
 
 def test_lines_have_their_text() -> None:
-    rows = [row.split() for row in on_terminal(shows.tables(example(), lines=True), 200)]
+    rows = [row.split() for row in lines_on_terminal(shows.tables(example(), lines=True), width=200)]
     assert ["fit_free_area:", "while", "(va)", "vmalloc.c:77", "0.0", "44.0", "+44.0"] in rows
     assert ["fit_free_area", "+44.0"] not in [row[-2:] for row in rows]
 
@@ -98,7 +91,7 @@ def test_a_table_fits_the_terminal(width: int, lines: bool) -> None:
     text = "if (unlikely(!(va->flags & VM_LAZY_FREE) && va->va_end[0] > addr + size)) return ERR_PTR(-EBUSY);"
     stock = counted(function("f", 123456.0))
     mine = counted(function(name, 123456.7, line(12345, text, 9999.0, inlined="helper", file=file), file=file), variant="mine@12")
-    rows = on_terminal(shows.tables(why.explain([stock, mine]), lines=lines), width)
+    rows = lines_on_terminal(shows.tables(why.explain([stock, mine]), lines=lines), width=width)
     assert max(map(len, rows)) <= width
     told = "".join("".join(row.split()) for row in rows)
     assert "+123,456.7" in told
@@ -106,7 +99,9 @@ def test_a_table_fits_the_terminal(width: int, lines: bool) -> None:
 
 def test_a_sum_that_is_doubted_is_said_below_the_table() -> None:
     found = why.explain([counted(function("f", 100.0)), counted(function("f", 100.0), measured=200.0, variant="mine")])
-    assert on_terminal(shows.tables(found), 200)[-1].startswith("The functions of mine add up to 100.0 instructions/op, but 200.0")
+    assert lines_on_terminal(shows.tables(found), width=200)[-1].startswith(
+        "The functions of mine add up to 100.0 instructions/op, but 200.0"
+    )
 
 
 def test_no_more_than_so_many_functions_are_shown() -> None:

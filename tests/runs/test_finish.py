@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -12,7 +11,6 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
-from rich.console import Console
 
 from harness import paths
 from harness.errors import RigError, UsageError
@@ -29,6 +27,7 @@ from harness.stats.headline import Word, headlines
 from harness.stats.outcome import ExitCode, exit_code
 from harness.suite import plan
 from tests.support import content, counted, make, schema
+from tests.support.screen import on_terminal
 
 
 @pytest.fixture
@@ -304,11 +303,9 @@ def test_all_reports_keep_the_order_that_was_asked_for(results: Path) -> None:
     outcome = conclude.conclude(made)
     asked = [cell for cell in cells if cell[1] != "stock"]
     assert [(one.machine, one.variant, one.test) for one in outcome.comparisons] == asked
-    console = Console(file=StringIO(), width=120)
-    console.print(terminal.comparison(outcome.comparisons))
-    assert isinstance(console.file, StringIO)
+    printed = on_terminal(terminal.comparison(outcome.comparisons), width=120)
     html, mail = ((made.folder / name).read_text() for name in ("report.html", "report.md"))
-    for shown in (console.file.getvalue(), html[html.index('id="comparison"') :], mail):
+    for shown in (printed, html[html.index('id="comparison"') :], mail):
         for first, second in (machines, variants, ("ne_fit", "le_fit")):
             assert re.search(rf"(?s)\b{first}\b.*\b{second}\b", shown.replace("_alloc_test", ""))
             assert shown.index(first) < shown.index(second)

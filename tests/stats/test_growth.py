@@ -14,27 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model.clock import Clock
-from harness.model.records import Point
 from harness.stats import growth
 from harness.stats.growth import Growth
+from tests.support.content import point
 
 SIZES = (1000, 5000, 15000, 50000)
-
-
-def point(size: int, value: float, **other: Any) -> Point:
-    fields: dict[str, Any] = {
-        "machine": "x86_64",
-        "variant": "stock",
-        "profile": "perf",
-        "clock": Clock.ICOUNT,
-        "workload": "churn",
-        "axis": "busy",
-        "boot": 0,
-        "repeat": 0,
-        "unit": "instructions/op",
-        "operations": 1000,
-    }
-    return Point(size=size, value=value, **{**fields, **other})
 
 
 def fitted(cost: Callable[[int], float], sizes: Sequence[int] = SIZES) -> Growth:

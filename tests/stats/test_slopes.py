@@ -12,38 +12,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.model.clock import Clock
-from harness.model.records import Look
 from harness.stats import slopes
 from harness.stats.slopes import BLOCKS, FEWEST, STEPS, Slope
+from tests.support.looks import PACE, PAGE, look
 
-PAGE = 4096
-PACE = 0.01
-"""hours of a round"""
 FIGURE = "slab_objects"
 SERIES = 120
 STATED = 1 - 0.95
 """share of soaks in which any of the intervals may miss"""
 CHANCE = 3 * math.sqrt(STATED * (1 - STATED) / SERIES)
 """how far the share among so many series may be off by chance: three standard deviations"""
-
-
-def look(round_: int, value: float, **other: Any) -> Look:
-    fields: dict[str, Any] = {
-        "machine": "x86_64",
-        "variant": "stock",
-        "profile": "perf",
-        "clock": Clock.WALL,
-        "test": "pcpu_alloc_test",
-        "boot": 0,
-        "seed": 1,
-        "share": 0.5,
-        "uptime": 1.0,
-        "caches": {},
-        "hours": (round_ + 1) * PACE,
-    }
-    names = (*STEPS, *slopes.FOLLOWED)
-    return Look(round=round_, values=dict.fromkeys(names, round(value)), **{**fields, **other})
 
 
 def slope(values: Sequence[float], **other: Any) -> Slope:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Choosing tests and storing a plan, and the options that make one."""
+"""The sessions of a plan, storing one, and the options that make one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import paths
-from harness.build import cells, rootfs, source
+from harness.build import rootfs, source
 from harness.commands import options, pipeline
 from harness.errors import UsageError
 from harness.model import catalog
@@ -27,56 +26,6 @@ from tests.support.counted import changed
 @pytest.fixture
 def made(base: Base) -> Plan:
     return make.plan(base)
-
-
-def test_tests_are_chosen_by_name_and_by_kind() -> None:
-    every = [test.name for test in catalog.suite().tests if test.kind != "sweep"]
-    assert list(catalog.choose("all")) == list(catalog.choose("")) == every
-    assert len(catalog.choose("sweep")) == len(catalog.suite().tests) - len(every) > 0
-    performance, stress = catalog.choose("performance"), catalog.choose("stress")
-    assert performance
-    assert stress
-    assert sorted([*performance, *stress]) == sorted(every)
-    assert catalog.choose(f"{every[1]}, {every[0]},{every[1]}") == (every[1], every[0])
-
-
-@pytest.mark.parametrize("wanted", ["le_fit_aloc_test", "le_fit_alloc_test,le_fit_aloc_test"])
-def test_an_unknown_test_gets_a_hint(wanted: str) -> None:
-    with pytest.raises(UsageError, match=r"no test 'le_fit_aloc_test'; did you mean 'le_fit_alloc_test'\?"):
-        catalog.choose(wanted)
-
-
-def test_tests_are_chosen_by_pattern() -> None:
-    every = [test.name for test in catalog.suite().tests]
-    sweeps = tuple(name for name in every if name.startswith("sweep_"))
-    assert catalog.choose("sweep_*") == sweeps
-    assert len(sweeps) > 2
-    assert catalog.choose("sweep_free_*, le_fit_alloc_tes?") == ("sweep_free_merge", "sweep_free_no_merge", "le_fit_alloc_test")
-    assert set(catalog.choose("performance,fault_*")) == {*catalog.choose("performance"), "fault_alloc_test", "fault_pcpu_test"}
-    assert set(catalog.choose("*")) == set(every)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "near"),
-    [
-        ("le_fit", "le_fit_alloc_test"),
-        ("swep_*", "sweep"),
-        ("performance,strss", "stress"),
-        ("fault_", "fault_alloc_test' or 'fault_pcpu_test"),
-    ],
-)
-def test_the_nearest_test_is_named_and_no_other(wanted: str, near: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        catalog.choose(wanted)
-    assert str(caught.value) == f"There is no test '{wanted.rpartition(',')[2]}'; did you mean '{near}'?"
-
-
-@pytest.mark.parametrize("wanted", ["", " ", "zzz", "[", "*_nothing"])
-def test_what_is_near_to_no_test_gets_a_short_hint(wanted: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        catalog.choose(f"stress,{wanted}")
-    assert str(caught.value).count("'") <= 8
-    assert "known are" not in str(caught.value)
 
 
 def machines_of(made: Plan, *variants: str, profile: str = "perf") -> Plan:
@@ -117,12 +66,6 @@ def test_a_test_that_makes_allocations_fail_is_planned_where_kernels_can(made: P
 
     assert planned("perf") == ["model_test"]
     assert planned("debug") == ["model_test", "fault_alloc_test", "fault_pcpu_test"]
-
-
-def test_the_profiles_with_fault_injection_are_those_that_configure_it() -> None:
-    for fragment in paths.FRAGMENTS.glob("profile-*.config"):
-        configured = {"CONFIG_FAIL_PAGE_ALLOC=y", "CONFIG_FAULT_INJECTION_DEBUG_FS=y"} <= set(fragment.read_text().splitlines())
-        assert catalog.profile_use(fragment.stem.removeprefix("profile-")).faults == configured, fragment.name
 
 
 def test_a_stress_test_that_wants_another_clock_or_size_has_a_vm_of_its_own(made: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,12 +148,6 @@ def test_what_does_more_may_take_longer(made: Plan) -> None:
     assert made.with_settings(loops=0.1).patience(step) == 1
     assert made.with_settings(loops=20).patience(step) == 20
     assert swept.patience(swept.sessions[0].steps[0]) > 1
-
-
-def test_a_profile_fits_the_tests_that_its_kernels_run() -> None:
-    assert cells.profiles_for("all") == ["perf", "debug", "latency", "trace"]
-    assert cells.profiles_for("le_fit_alloc_test") == ["perf", "latency", "trace"]
-    assert cells.profiles_for("mix_stress_test") == ["perf", "debug", "trace"]
 
 
 def test_a_sweep_has_a_step_for_every_size_of_every_axis(made: Plan) -> None:

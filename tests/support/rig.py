@@ -18,6 +18,8 @@ from harness.vm.vms import Vm
 
 LONG, NEXT = "le_fit_alloc_test", "b_fit_alloc_test"
 """the test that is under way when something happens, and the one after it"""
+WHOLE = [("boot under icount", "passed"), (LONG, "passed"), (NEXT, "passed"), ("end under icount", "passed")]
+"""what a run of both has as results"""
 PATIENCE = 0.3
 """of a test: however many operations it has, it is hung after 18 s, or 9 s of silence"""
 

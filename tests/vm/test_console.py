@@ -50,3 +50,18 @@ def test_what_is_not_text_is_not_an_error(log: Path) -> None:
     assert console.read() == "\ufffd\x00\ufffd\n"
     write(log, b"\xa9\n")
     assert console.read() == "\u00e9\n", "a character may arrive in two pieces"
+
+
+def test_a_console_forgets_what_was_read_and_counts_from_one_again(tmp_path: Path) -> None:
+    log = tmp_path / "serial.log"
+    log.write_text("one\ntwo\nthr")
+    console = Console(log)
+    assert console.read() == "one\ntwo\n"
+    assert console.taken() == b"one\ntwo\n"
+    console.forget()
+    assert log.read_text() == "thr", "what was not read is not lost"
+    assert (console.line, console.size) == (1, 3)
+    with log.open("a") as file:
+        file.write("ee\n")
+    assert console.read() == "three\n"
+    assert console.line == 2
