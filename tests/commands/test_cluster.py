@@ -105,8 +105,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
-def up(*others: str, workers: int = 1) -> Any:
-    return cluster.up(Wish(workers, LISTEN, 30.0, others), lambda _: None)
+def up(*others: str, workers: int = 1, said: list[str] | None = None) -> Any:
+    return cluster.up(Wish(workers, LISTEN, 30.0, others), [].append if said is None else said.append)
 
 
 def test_workers_here_and_on_other_hosts_come_up_and_go_down(world: World) -> None:
@@ -168,6 +168,26 @@ def test_hosts_that_do_not_answer_at_the_end_are_told(world: World, monkeypatch:
     up("a", "b")
     monkeypatch.setattr(hosts, "stop_all", lambda _: (1, ("The worker on b may still run: b does not answer.",)))
     assert cluster.down() == Down(3, ("The worker on b may still run: b does not answer.",))
+
+
+def test_hosts_of_a_cluster_before_that_do_not_answer_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    up("a", "b")
+    monkeypatch.setattr(Daemon, "runs", property(lambda _: False))  # as when this host was booted meanwhile
+    silent = "The worker on b may still run: b does not answer."
+    monkeypatch.setattr(hosts, "stop_all", lambda _: (1, (silent,)))
+    said: list[str] = []
+    assert up("a", said=said).names == {"w1", "a"}
+    assert said[0] == silent
+
+
+def test_hosts_that_do_not_answer_when_all_are_ended_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.fails["start b"] = RigError("b: there is another QEMU.")
+    silent = "The worker on a may still run: a does not answer."
+    monkeypatch.setattr(hosts, "stop_all", lambda _: (0, (silent,)))
+    said: list[str] = []
+    with pytest.raises(RigError, match="another QEMU"):
+        up("a", "b", said=said)
+    assert said[-1] == silent
 
 
 def test_two_workers_have_two_names(world: World) -> None:
