@@ -38,7 +38,7 @@ class Member(msgspec.Struct, frozen=True):
     memory: int
     """MiB"""
     busy: int
-    """sessions that it runs"""
+    """sessions and builds that it runs"""
 
 
 class Connection:

@@ -131,7 +131,9 @@ def build(asked: bytes) -> bytes:
     if refused := revision.refusal(mine.facts, _facts([]), name):
         return build_task.packed(BuildAnswer(name, refused=refused))
     try:
-        came = kernel(mine, _root(mine.client), _wanted(), _telling(mine, name))
+        tell = _telling(mine, name)
+        tell("begun")  # else the client would not know whether it waits for this worker's cores
+        came = kernel(mine, _root(mine.client), _wanted(), tell)
     except (RigError, OSError) as error:
         came = BuildAnswer(failed=f"{name}: {error}")
     refused = f"{name} {came.refused}" if came.refused else ""

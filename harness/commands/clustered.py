@@ -76,7 +76,7 @@ def _through(place: Address, run: Run, planned: Plan, todo: Sequence[Session], l
         progress.done("cluster", f"{len(members)} workers with {sum(member.cores for member in members)} cores")
         plan = (run.folder / "plan.json").read_bytes()
         early = planned.hours > 0
-        job = Job(run.folder.name, plan, task, shown.begun, lambda said: progress.say("cluster", said), home, early)
+        job = Job(run.folder.name, plan, task, shown.begun, progress.say, lambda said: progress.say("cluster", said), home, early)
         dispatch = Dispatch(connection, job, todo)
         done: set[str] = set()
         for ended in dispatch.ends():

@@ -67,7 +67,7 @@ class Workers:
                 findings="all" if self._everything else "first",
             )
 
-        job = Job(run, stored, task, lambda begun: say(f"testing on {begun.name}"), say, {})
+        job = Job(run, stored, task, lambda begun: say(f"testing on {begun.name}"), lambda _, reason: say(reason), say, {})
         apart = planned.cells[0].cell.variant.apart  # the series itself has not, and a run of it may use its kernel
         with self._free, self._without(needed[0]) if apart else contextlib.nullcontext():
             for session in planned.sessions:
