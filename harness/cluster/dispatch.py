@@ -51,6 +51,8 @@ class Job(NamedTuple):
     """worker by machine, where all sessions of a machine belong to one host, one at a time; else empty"""
     early: bool = False
     """True if its sessions can end early, with records, as those of a soak can"""
+    look: Callable[[], None] = lambda: None
+    """called again and again while sessions run"""
 
 
 class Dispatch:
@@ -92,6 +94,7 @@ class Dispatch:
                         self._connection.cut_short(self._job.run)
                     self._begin()
                     self._unbegun.look()
+                    self._job.look()
                     key = self._ended.get(timeout=_TICK)
                 except queue.Empty:
                     continue
@@ -193,8 +196,8 @@ class Dispatch:
             self._single.add(session.name)
             self._waiting.append(session)
             return None
-        died = "the worker died each time that it ran this session; what is resumed makes it again"
-        return Ended(session, Answer("", failed=died))
+        again = "" if self._job.early else "; what is resumed makes it again"  # a soak cannot be resumed
+        return Ended(session, Answer("", failed=f"the worker died each time that it ran this session{again}"))
 
     def _failed(self, session: Session, answer: Answer) -> Ended | None:
         self._tries[session.name] += 1

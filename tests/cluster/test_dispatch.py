@@ -342,6 +342,26 @@ def test_a_soak_that_begins_after_the_interrupt_is_ended_as_well(sessions: list[
     assert [end.session.name for end in ends] == [session.name for session in sessions[:3]]
 
 
+def test_what_soaks_record_is_looked_at_while_they_run(sessions: list[Session], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "_TICK", 0.01)
+
+    def looked() -> None:
+        looks.append(True)
+        if len(looks) == 5:
+            raise RigError("There is no room.")
+
+    looks: list[bool] = []
+    cluster = Cluster(lambda name, _: None)
+    with pytest.raises(RigError, match="no room"):
+        list(Dispatch(cluster, job()._replace(early=True, look=looked), sessions).ends())  # type: ignore[arg-type]
+    assert len(cluster.cancelled) == 3
+
+
+def test_a_soak_with_which_workers_die_is_not_said_to_be_resumed(sessions: list[Session]) -> None:
+    (ended,) = Dispatch(Cluster(lambda *_: KILLED), job()._replace(early=True), sessions[:1]).ends()  # type: ignore[arg-type]
+    assert ended.answer.failed == "the worker died each time that it ran this session"
+
+
 @pytest.mark.parametrize(("early", "times"), [(False, 1), (True, 2)])
 def test_an_interrupt_ends_all_else_and_a_second_one_a_soak_too(sessions: list[Session], early: bool, times: int) -> None:
     cluster = Interrupted(lambda name, _: None, times)
