@@ -32,7 +32,7 @@ Shown = Callable[[Session, Sequence[Result]], object]
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What an attempt at a soak recorded since the client last asked."""
+    """Files, or parts of files, that an attempt at a soak has made since the client last asked."""
 
     session: str
     attempt: str
@@ -139,7 +139,7 @@ class UnderWay:
 
 
 class Damaged(RigError):
-    """What a worker sent is not what a soak records."""
+    """A worker sent something else than a soak records."""
 
 
 def _boots(came: Came) -> Iterator[int]:
