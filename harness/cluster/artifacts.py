@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Built folders that sessions need, by place and content: packed on the client, unpacked and verified on a worker's host."""
+"""Folders that sessions and builds need or make, by place and content: packed on one host, unpacked and verified on another."""
 
 from __future__ import annotations
 

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import msgspec
 from distributed import KilledWorker
 
+from harness import text
 from harness.cluster import build_task, task, worker
 from harness.cluster.artifacts import Artifact
 from harness.cluster.build_task import BuildAnswer, BuildTask, Said
 from harness.cluster.connection import Connection, Member
 from harness.cluster.presence import Presence
+from harness.cluster.waiting import Waiting
 from harness.errors import RigError, UsageError
 from harness.host.shell import Line
 
@@ -65,6 +67,7 @@ class Builds:
         """worker on which it failed last, by cell; one that died may build again when it is back"""
         self._number = 0
         self._presence = Presence(connection, "the builds")
+        self._unbegun = Waiting(lambda cell, reason: heard.said(Said(cell, reason)))
 
     def ends(self) -> Generator[Ended]:
         """Yield the end of each build as it comes.
@@ -73,10 +76,11 @@ class Builds:
         worker any more, or no scheduler. What runs at that time, or when the iterator is closed, is ended on the workers.
         """
         topic, client = task.topic(self._run), self._connection.client
-        client.subscribe_topic(topic, lambda event: self._heard.said(msgspec.convert(event[1], Said)))
+        client.subscribe_topic(topic, lambda event: self._said(msgspec.convert(event[1], Said)))
         try:
             while self._waiting or self._running:
                 self._begin()
+                self._unbegun.look()
                 with contextlib.suppress(queue.Empty):
                     key = self._ended.get(timeout=_TICK)
                     if key in self._running and (ended := self._end(key)):
@@ -86,8 +90,12 @@ class Builds:
                 client.cancel([running.future for running in self._running.values()], force=True)
                 client.unsubscribe_topic(topic)
 
+    def _said(self, said: Said) -> None:
+        self._unbegun.begun(said.cell)
+        self._heard.said(said)
+
     def _begin(self) -> None:
-        """Give each worker that has none a build: first those that run no sessions, and of them the largest."""
+        """Give each worker that has none a build: first those that do nothing else, and of them the largest."""
         members = self._presence.members()
         self._miss(members)
         taken = {running.at.address for running in self._running.values()}
@@ -106,6 +114,7 @@ class Builds:
         for key, running in list(self._running.items()):
             if members and running.at.address not in there:
                 del self._running[key]
+                self._unbegun.begun(running.build.cell.name)
                 self._connection.client.cancel([running.future], force=True)
                 self._failed(running.build, _died(running.at))
 
@@ -121,11 +130,19 @@ class Builds:
             pure=False,
         )
         self._running[key] = _Running(build, future, at)
+        self._unbegun.handed(build.cell.name, lambda: self._reason(at))
         future.add_done_callback(lambda _: self._ended.put(key))
+
+    def _reason(self, at: Member) -> str:
+        """Return what a build waits for on a worker, which has no other one of this call."""
+        busy = next((member.busy for member in self._connection.members() if member.name == at.name), 0)
+        others = text.counted(busy, "other build or session", "other builds or sessions")
+        return f"waits for {text.counted(at.cores, 'core')} of {at.name}{f', which is at {others}' if busy else ''}"
 
     def _end(self, key: str) -> Ended | None:
         """Return the end of the build whose task has ended; None if it has to be tried again."""
         build, future, at = self._running.pop(key)
+        self._unbegun.begun(build.cell.name)
         if future.status == "cancelled":  # the scheduler was lost
             self._waiting.appendleft(build)
             return None

@@ -21,6 +21,7 @@ from harness.cluster import artifacts, certificates, revision, worker
 from harness.cluster.address import Address
 from harness.cluster.artifacts import Artifact
 from harness.cluster.revision import Facts
+from harness.cluster.under_way import Have, Part
 from harness.cluster.worker import Host
 from harness.errors import RigError, UsageError
 from harness.host.shell import Line
@@ -38,7 +39,7 @@ class Member(msgspec.Struct, frozen=True):
     memory: int
     """MiB"""
     busy: int
-    """sessions that it runs"""
+    """sessions and builds that it runs"""
 
 
 class Connection:
@@ -137,6 +138,15 @@ class Connection:
         """Have the soaks of a run end early, with what they recorded so far."""
         with contextlib.suppress(OSError):  # the scheduler is lost, which is seen elsewhere
             self.client.run(worker.cut_short, run, on_error="ignore")
+
+    def recorded(self, run: str, have: Have) -> list[Part]:
+        """Return what the soaks of a run recorded so far and this client does not `have`, as far as workers answer."""
+        if not self.up:
+            return []
+        answers: dict[str, bytes] = {}
+        with contextlib.suppress(OSError):  # the scheduler is lost, which is seen elsewhere
+            answers = self.client.run(worker.recorded, run, msgspec.msgpack.encode(have), on_error="ignore")
+        return [part for said in answers.values() for part in msgspec.msgpack.decode(said, type=list[Part])]
 
     def forget(self, artifact: Artifact) -> None:
         """Have all workers remove an artifact that is not needed any more."""

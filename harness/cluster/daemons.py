@@ -21,7 +21,7 @@ _FILES = 1 << 40
 _GRACE = 10.0
 """seconds that a daemon has to end"""
 _FAILURES = 1
-"""workers that may die with a session before the scheduler gives it up; the client then tries it by itself"""
+"""workers that may die with a session or a build before the scheduler gives it up; the client then tries it by itself"""
 _OWN_HOST = "127.0.0.1"
 REFUSED = "refused: "
 """begins the line by which a worker says why it does not start"""
@@ -72,7 +72,7 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Resources(msgspec.Struct, frozen=True):
-    """Cores and memory that a worker has for sessions."""
+    """Cores and memory that a worker has for sessions and builds."""
 
     cores: int
     memory: int

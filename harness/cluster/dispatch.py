@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import msgspec
 from distributed import KilledWorker
 
+from harness import text
 from harness.cluster import daemons, task, worker
 from harness.cluster.connection import Connection, Member
 from harness.cluster.presence import Presence
 from harness.cluster.task import Answer, Begun, Task
+from harness.cluster.waiting import Waiting
 from harness.errors import UsageError
 from harness.host.shell import Line
 from harness.suite.plan import Session
@@ -42,11 +44,15 @@ class Job(NamedTuple):
     task: Callable[[Session], Task]
     begun: Callable[[Begun], None]
     """hears that a session begins"""
+    waits: Callable[[str, str], None]
+    """hears that the session of a name waits, and for what"""
     say: Line
     home: dict[str, str]
     """worker by machine, where all sessions of a machine belong to one host, one at a time; else empty"""
     early: bool = False
     """True if its sessions can end early, with records, as those of a soak can"""
+    look: Callable[[], None] = lambda: None
+    """called again and again while sessions run"""
 
 
 class Dispatch:
@@ -67,6 +73,7 @@ class Dispatch:
         self._shunned: dict[str, str] = {}
         """worker that failed last, by session"""
         self._presence = Presence(connection, "this run")
+        self._unbegun = Waiting(job.waits)
         self._homes = frozenset(job.home.values())
         self.cut_short = False
         """True if an interrupt had what runs end early"""
@@ -79,13 +86,15 @@ class Dispatch:
         """
         topic = task.topic(self._job.run)
         client = self._connection.client
-        client.subscribe_topic(topic, lambda event: self._job.begun(msgspec.convert(event[1], Begun)))
+        client.subscribe_topic(topic, lambda event: self._begun(msgspec.convert(event[1], Begun)))
         try:
             while self._waiting or self._running:
                 try:
                     if self.cut_short:  # again and again: what waited for memory begins after the interrupt, or anew elsewhere
                         self._connection.cut_short(self._job.run)
                     self._begin()
+                    self._unbegun.look()
+                    self._job.look()
                     key = self._ended.get(timeout=_TICK)
                 except queue.Empty:
                     continue
@@ -98,6 +107,10 @@ class Dispatch:
             if self._connection.up:
                 client.cancel([future for _, future in self._running.values()], force=True)
                 client.unsubscribe_topic(topic)
+
+    def _begun(self, begun: Begun) -> None:
+        self._unbegun.begun(begun.session)
+        self._job.begun(begun)
 
     def _interrupted(self) -> None:
         """Have what runs end early if it can, or raise KeyboardInterrupt; also for a second one."""
@@ -147,11 +160,14 @@ class Dispatch:
             **({"workers": others, "allow_other_workers": True} if shunned and others and not home else {}),
         )
         self._running[key] = (session, future)
+        needs = f"waits for {text.counted(resources['cores'], 'core')} and {session.size:,} MiB"
+        self._unbegun.handed(session.name, lambda: f"{needs} of {home}" if home else f"{needs} on a worker")
         future.add_done_callback(lambda _: self._ended.put(key))
 
     def _end(self, key: str) -> Ended | None:
         """Return the end of the session whose task has ended; None if it has to be tried again."""
         session, future = self._running.pop(key)
+        self._unbegun.begun(session.name)
         if future.status == "cancelled":  # the scheduler was lost
             self._waiting.appendleft(session)
             return None
@@ -180,8 +196,8 @@ class Dispatch:
             self._single.add(session.name)
             self._waiting.append(session)
             return None
-        died = "the worker died each time that it ran this session; what is resumed makes it again"
-        return Ended(session, Answer("", failed=died))
+        again = "" if self._job.early else "; what is resumed makes it again"  # a soak cannot be resumed
+        return Ended(session, Answer("", failed=f"the worker died each time that it ran this session{again}"))
 
     def _failed(self, session: Session, answer: Answer) -> Ended | None:
         self._tries[session.name] += 1

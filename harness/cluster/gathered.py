@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +16,7 @@ from harness.host import debug_info, files
 from harness.host.debug_info import Source
 from harness.model.attribution import Counted
 from harness.model.records import Finding, Result
-from harness.model.run_folder import FILES, Run
+from harness.model.run_folder import COMPRESSED, FILES, Run
 from harness.model.trouble import Frame
 from harness.suite.plan import Session
 
@@ -42,13 +42,24 @@ def read(session: Session, came: Mapping[str, bytes]) -> Came:
 
 
 def unpacked(session: Session, came: Mapping[str, bytes]) -> Came:
-    """Return what the files `came` of a session's folder hold, with as many results as there are; RigError for a damaged one."""
+    """Return what the files `came` of a session's folder hold, with as many results as there are.
+
+    Raises RigError for a damaged file, and for one that no session has, such as the plan of a run.
+    """
+    logs = {name: content for name, content in came.items() if name not in (*FILES.values(), REPORT_LOG)}
+    _check_names(session, logs)
     records = list(_records(session, came))
     results = [record for record in records if isinstance(record, Result)]
-    if odd := next((name for name in came if PurePosixPath(name).name != name), ""):
-        raise RigError(f"{session.name} came back with a file that has no plain name: {odd!r}.")
-    logs = {name: content for name, content in came.items() if name not in (*FILES.values(), REPORT_LOG)}
     return Came([each for each in records if not isinstance(each, Result)], results, logs, came.get(REPORT_LOG, b""))
+
+
+def _check_names(session: Session, names: Iterable[str]) -> None:
+    """Raise RigError for a name that is none of a console's log of the session: they get into the run's folder as they are."""
+    boot = session.boot if session.steps else r"\d+"  # a soak boots its cell anew whenever a VM was lost
+    begin, end = f"{session.built.cell.file_name}-{session.clock}-", re.escape(COMPRESSED)
+    form = rf"{re.escape(begin)}{boot}(?:\.\d+)?\.serial\.log(?:{end})?"
+    if odd := [name for name in names if not re.fullmatch(form, name, re.ASCII)]:
+        raise RigError(f"{session.name} came back with {odd[0]!r}, which is no log of its VM, so that nothing of it is taken.")
 
 
 def write(run: Run, came: Came, report_log: str) -> list[Result]:

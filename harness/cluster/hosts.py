@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from harness import text
 from harness.cluster import address, joined, packed_rig
 from harness.cluster.address import Address
 from harness.cluster.certificates import Certificates
@@ -21,7 +22,7 @@ from harness.host.shell import Line
 
 Kind = TypeVar("Kind")
 # A constant program of the shell, whose words are arguments. A folder without a whole rig never has the rig's name. All input is
-# read: SSH has room for 2 MiB that nobody reads, and sends no more.
+# read: SSH has room for 2 MiB that nobody reads, and sends no more. The time of the folder says when it was last wanted.
 _INSTALL = """
 set -e
 place="${RIG_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kernel-patch-rig}/cluster/rigs"
@@ -34,6 +35,7 @@ fi
 cat >/dev/null
 cd "$place/$1"
 ./bootstrap --list </dev/null >/dev/null
+touch .
 pwd
 """
 
@@ -54,7 +56,10 @@ def check_reach(logins: Sequence[Login], listen: Address) -> None:
 
 
 def install(logins: Sequence[Login], secrets: Certificates, say: Line) -> tuple[Remote, ...]:
-    """Install this host's rig on others, side by side, where it is not yet; RigError with its bootstrap's words if that fails."""
+    """Install this host's rig on others, side by side, where it is not yet, and have them remove those that nobody uses any more.
+
+    Raises RigError with the words of its bootstrap if that fails.
+    """
     packed = packed_rig.archive()
     name = files.digest(packed)[:16]
 
@@ -62,9 +67,19 @@ def install(logins: Sequence[Login], secrets: Certificates, say: Line) -> tuple[
         say(f"{login.host}: installing the rig")
         rig = _last(login, login.call("sh", "-c", _INSTALL, "sh", name, stdin=packed))
         say(f"{login.host}: the rig is in {rig}")
-        return Remote(login.host, rig, files.digest(secrets.ca, login.host)[:16])
+        remote = Remote(login.host, rig, files.digest(secrets.ca, login.host)[:16])
+        _tidy(login, remote, say)
+        return remote
 
     return tuple(parallel.side_by_side(one, logins, len(logins), stop=lambda: None))
+
+
+def _tidy(login: Login, remote: Remote, say: Line) -> None:
+    try:
+        if removed := _answer(login, _program(login, remote, "tidy"), int):
+            say(f"{login.host}: {text.counted(removed, 'old rig')} removed")
+    except RigError as error:  # a worker can be started nevertheless
+        say(f"{login.host}: old rigs were not removed: {error}")
 
 
 def start(login: Login, remote: Remote, at: Address, secrets: Certificates, facts: Facts) -> None:

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Program by which another host's `invoke cluster.up` starts a worker on this host, looks at it and ends it.
+"""Program by which another host's `invoke cluster.up` starts a worker on this host, looks at it, ends it, and removes old rigs.
 
-Its arguments are ``start``, ``look`` or ``stop``, and the name of the worker's files. What it is to start is on its standard input.
+Its arguments are ``start``, ``look``, ``stop`` or ``tidy``, and the name of the worker's files. What it is to start is on its
+standard input.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from harness.cluster import certificates, daemons, revision
+from harness.cluster import certificates, daemons, installed, revision
 from harness.cluster.address import Address
 from harness.cluster.daemons import Daemon
 from harness.cluster.revision import Facts
@@ -91,7 +93,8 @@ def main(does: str, key: str) -> None:
     if does == "start":
         start(key, stored.decode(sys.stdin.buffer.read(), Asked))
     else:
-        sys.stdout.buffer.write(msgspec.json.encode(look(key) if does == "look" else stop(key)) + b"\n")
+        answers: dict[str, Callable[[str], object]] = {"look": look, "stop": stop, "tidy": lambda _: installed.remove_unused()}
+        sys.stdout.buffer.write(msgspec.json.encode(answers[does](key)) + b"\n")
 
 
 if __name__ == "__main__":

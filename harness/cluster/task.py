@@ -47,7 +47,7 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The end of a session, or the reason why it had none; just one of the fields behind the first is set."""
+    """The end of a session, or the reason why it had none: behind the worker one field is set, and beside files their attempt."""
 
     worker: str
     """name of the worker"""
@@ -59,6 +59,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     """reason for which the rig failed there, in one sentence; another try may go well"""
     files: dict[str, bytes] = {}
     """files of the session's own run folder, by name"""
+    attempt: str = ""
+    """name of the attempt that the files are of"""
 
 
 class Begun(msgspec.Struct, frozen=True):

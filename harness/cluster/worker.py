@@ -17,18 +17,19 @@ from distributed import get_worker
 from distributed.core import Status
 
 from harness import paths
-from harness.cluster import artifacts, build_task, revision, task
+from harness.cluster import artifacts, build_task, revision, task, under_way
 from harness.cluster.artifacts import Artifact
 from harness.cluster.build_task import BuildAnswer, BuildTask, Said
 from harness.cluster.revision import Facts
 from harness.cluster.task import CUT_SHORT, PLAN, RUN, TASK, Answer, Begun, Task
+from harness.cluster.under_way import Have, Part
 from harness.errors import RigError
 from harness.host import files, shell
 
 LOADED = revision.revision()
 """the rig that this process has loaded; its files may have changed since"""
-_UNDER_WAY: dict[Path, str] = {}
-"""run by folder of a session"""
+_UNDER_WAY: dict[Path, Task] = {}
+"""sessions by their folders, whose names are those of attempts"""
 _LOG = "task.log"
 _UNWANTED = "the client does not want it any more"
 _EVERY = 2.0
@@ -88,17 +89,18 @@ def run(asked: bytes, plan: bytes) -> bytes:
         return _packed(Answer(name, lacks=lacks))
     worker.log_event(task.topic(mine.run), msgspec.to_builtins(Begun(mine.session, name)))
     try:
-        return _packed(Answer(name, files=session(mine, plan, _root(mine.client), _wanted())))
+        attempt, came = session(mine, plan, _root(mine.client), _wanted())
+        return _packed(Answer(name, files=came, attempt=attempt))
     except (RigError, OSError) as error:
         return _packed(Answer(name, failed=f"{name}: {error}"))
 
 
-def session(mine: Task, plan: bytes, root: Path, wanted: Callable[[], bool]) -> dict[str, bytes]:
-    """Run a session with the cache `root`, and return the files of its run's folder by name.
+def session(mine: Task, plan: bytes, root: Path, wanted: Callable[[], bool]) -> tuple[str, dict[str, bytes]]:
+    """Run a session with the cache `root`, and return the name of this attempt, and the files of its run's folder by name.
 
     It is ended as soon as `wanted` returns False. Raises RigError if it does not come to its end.
     """
-    with files.scratch(root / "sessions") as folder, _under_way(folder, mine.run):
+    with files.scratch(root / "sessions") as folder, _known(folder, mine):
         own = folder / RUN
         own.mkdir()
         for log in mine.logs:  # a log of this session gets another name
@@ -106,12 +108,13 @@ def session(mine: Task, plan: bytes, root: Path, wanted: Callable[[], bool]) -> 
         files.write(folder / PLAN, plan)
         files.write(folder / TASK, msgspec.json.encode(mine))
         _attend("one_session", folder, mine.session, {"RIG_CACHE": str(root), "RIG_PATIENCE": mine.patience}, wanted)
-        return {file.name: file.read_bytes() for file in sorted(own.iterdir()) if file.is_file() and file.name not in mine.logs}
+        found = (file for file in sorted(own.iterdir()) if file.is_file() and file.name not in mine.logs)
+        return folder.name, {file.name: file.read_bytes() for file in found}
 
 
 @contextlib.contextmanager
-def _under_way(folder: Path, run: str) -> Iterator[None]:
-    _UNDER_WAY[folder] = run
+def _known(folder: Path, mine: Task) -> Iterator[None]:
+    _UNDER_WAY[folder] = mine
     try:
         yield
     finally:
@@ -120,8 +123,21 @@ def _under_way(folder: Path, run: str) -> Iterator[None]:
 
 def cut_short(run: str) -> None:
     """Have the soaks of `run` here end early, with what they recorded so far."""
-    for folder in [folder for folder, of in _UNDER_WAY.items() if of == run]:
+    for folder, _ in _sessions(run):
         (folder / CUT_SHORT).touch()
+
+
+def recorded(run: str, have: bytes) -> bytes:
+    """Return what the soaks of `run` here recorded so far and the client does not `have`; both as MessagePack."""
+    known = msgspec.msgpack.decode(have, type=Have)
+    parts = (
+        Part(of.session, folder.name, under_way.new(folder / RUN, known.get(folder.name, {}))) for folder, of in _sessions(run)
+    )
+    return msgspec.msgpack.encode([part for part in parts if part.files])
+
+
+def _sessions(run: str) -> list[tuple[Path, Task]]:
+    return [(folder, of) for folder, of in list(_UNDER_WAY.items()) if of.run == run]
 
 
 def build(asked: bytes) -> bytes:
@@ -131,7 +147,9 @@ def build(asked: bytes) -> bytes:
     if refused := revision.refusal(mine.facts, _facts([]), name):
         return build_task.packed(BuildAnswer(name, refused=refused))
     try:
-        came = kernel(mine, _root(mine.client), _wanted(), _telling(mine, name))
+        tell = _telling(mine, name)
+        tell("begun")  # else the client would not know whether it waits for this worker's cores
+        came = kernel(mine, _root(mine.client), _wanted(), tell)
     except (RigError, OSError) as error:
         came = BuildAnswer(failed=f"{name}: {error}")
     refused = f"{name} {came.refused}" if came.refused else ""

@@ -53,7 +53,7 @@ def up(wish: Wish, say: Line) -> State:
             raise UsageError(f"A cluster is up already at {known.address}; `invoke cluster.down` ends it.")
         logins = _logins(wish)
         if known:
-            _end(known)
+            _end_loudly(known, say)
         for login in logins:
             entered.enter_context(login)
         secrets = certificates.ensure()
@@ -95,8 +95,7 @@ def _start(wish: Wish, there: Sequence[There], secrets: Certificates, say: Line)
             _wait(connection, state, there)
             _check_way(connection, state)
     except BaseException:
-        for said in _end(state).silent:
-            say(said)
+        _end_loudly(state, say)
         raise
     return state
 
@@ -148,12 +147,18 @@ def down() -> Down:
 
 
 def _end(state: State) -> Down:
+    """End a cluster and forget it, so that nobody hears again of the hosts that do not answer."""
     ended, silent = hosts.stop_all(state.remotes)
     run = [daemon for daemon in (*state.workers, state.scheduler) if daemon.runs]
     for daemon in run:
         daemons.stop(daemon)
     daemons.save(None)
     return Down(ended + len(run), silent)
+
+
+def _end_loudly(state: State, say: Line) -> None:
+    for said in _end(state).silent:
+        say(said)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -15,6 +16,7 @@ from harness.cluster.address import Address
 from harness.cluster.connection import Connection, Member, identity
 from harness.cluster.dispatch import Dispatch, Ended, Job
 from harness.cluster.task import Begun, Task
+from harness.cluster.under_way import Damaged, UnderWay
 from harness.cluster.worker import Host
 from harness.commands.progress import Progress, Repeats
 from harness.errors import RigError, UsageError
@@ -58,6 +60,7 @@ def _through(place: Address, run: Run, planned: Plan, todo: Sequence[Session], l
                 f" Ctrl-C ends it with a report. {run.folder}"
             )
         shown = Shown(progress, todo)
+        soaks = UnderWay(run, todo, lambda have: connection.recorded(run.folder.name, have), shown.came)
 
         def task(session: Session) -> Task:
             return Task(
@@ -67,7 +70,7 @@ def _through(place: Address, run: Run, planned: Plan, todo: Sequence[Session], l
                 cache=str(paths.cache()),
                 facts=here,
                 artifacts=needed[session.built.cell.name],
-                logs=_logs(run, session),
+                logs=() if planned.hours else _logs(run, session),
                 patience=os.environ.get("RIG_PATIENCE", "1"),
             )
 
@@ -76,27 +79,44 @@ def _through(place: Address, run: Run, planned: Plan, todo: Sequence[Session], l
         progress.done("cluster", f"{len(members)} workers with {sum(member.cores for member in members)} cores")
         plan = (run.folder / "plan.json").read_bytes()
         early = planned.hours > 0
-        job = Job(run.folder.name, plan, task, shown.begun, lambda said: progress.say("cluster", said), home, early)
+        say, look = (lambda said: progress.say("cluster", said)), soaks.look if early else lambda: None
+        job = Job(run.folder.name, plan, task, shown.begun, progress.say, say, home, early, look)
         dispatch = Dispatch(connection, job, todo)
         done: set[str] = set()
         for ended in dispatch.ends():
             if ended.session.name not in done:
                 done.add(ended.session.name)
-                shown.ended(ended, record(run, ended, log))
+                shown.ended(ended, soaked(run, ended, soaks, planned.hours) if early else record(run, ended, log))
+        if notes := tuple(soaks.notes()):
+            run.change(notes=(*run.provenance().notes, *notes))
         return not dispatch.cut_short
 
 
 def record(run: Run, ended: Ended, log: str) -> list[Result]:
     """Write down the end of a session, and return its results: one that says why, if there are none."""
     session, answer = ended
-    failed = answer.failed
-    if not failed:
+    if answer.failed:
+        return _given_up(run, session, answer.failed)
+    try:
+        came = gathered.read(session, answer.files)
+    except RigError as error:
+        return _given_up(run, session, f"{answer.worker}: {error}")
+    return gathered.write(run, came, log)
+
+
+def soaked(run: Run, ended: Ended, soaks: UnderWay, hours: float) -> list[Result]:
+    """Write down the end of a soak of `hours`, and return the results that are new by it: one that says why, if it was given up."""
+    session, answer = ended
+    if not answer.failed:
         try:
-            came = gathered.read(session, answer.files)
-        except RigError as error:
-            failed = f"{answer.worker}: {error}"
-        else:
-            return gathered.write(run, came, log)
+            return soaks.end(session, answer)
+        except Damaged as error:
+            return _given_up(run, session, soaks.reason(session, f"{answer.worker}: {error}", hours))
+    return _given_up(run, session, soaks.reason(session, answer.failed, hours))
+
+
+def _given_up(run: Run, session: Session, failed: str) -> list[Result]:
+    """Write down that a session came to no end, and return the result that says so."""
     cell = session.built.cell
     result = Result(
         machine=cell.machine.name,
@@ -160,6 +180,8 @@ class Shown:
         self._progress = progress
         self._left = {session.name: f"{session.results} tests" if session.steps else "a soak" for session in todo}
         self._many, self._done = len(todo), 0
+        self._tests: Counter[str] = Counter()
+        self._known: Counter[str] = Counter()
         self._repeats = Repeats()
 
     def begun(self, begun: Begun) -> None:
@@ -167,16 +189,27 @@ class Shown:
         if begun.session in self._left:
             self._progress.say(begun.session, f"{self._left[begun.session]} on {begun.name}")
 
+    def came(self, session: Session, results: Sequence[Result]) -> None:
+        """Show results of a session that goes on."""
+        self._take(session, results)
+        self._progress.say(session.name, f"a soak, {text.counted(self._tests[session.name], 'test')} done so far")
+
     def ended(self, ended: Ended, results: Sequence[Result]) -> None:
-        """Show what came of a session."""
+        """Show what came of a session with its end."""
+        name = ended.session.name
         self._done += 1
         self._progress.overall(f"{self._done} of {self._many} boots done")
+        self._take(ended.session, results)
+        more = f", {self._known[name]} with a known bug" if self._known[name] else ""
+        self._progress.leave(name, f"{self._tests[name]} tests done{more}")
+        del self._left[name]
+
+    def _take(self, session: Session, results: Sequence[Result]) -> None:
+        """Count results, and print those that are failures."""
         for result in results:
             if result.outcome in ("failed", "error"):
-                where = f"{ended.session.built.cell.name} {result.clock} {result.boot} {result.test}"
+                where = f"{session.built.cell.name} {result.clock} {result.boot} {result.test}"
                 reason = self._repeats.short(result.variant, result.reason, where)
                 self._progress.line(text.plain(f"FAILED {where}: {reason}"))
-        known = sum(result.outcome == "xfailed" for result in results)
-        more = f", {known} with a known bug" if known else ""
-        self._progress.leave(ended.session.name, f"{len(results)} tests done{more}")
-        del self._left[ended.session.name]
+        self._tests[session.name] += len(results)
+        self._known[session.name] += sum(result.outcome == "xfailed" for result in results)

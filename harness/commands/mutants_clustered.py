@@ -48,8 +48,8 @@ class Workers:
     def test(self, name: str, planned: Plan, say: Line) -> list[Finding]:
         """Return the findings of a suite in its plan's one cell, up to the first step that has one.
 
-        `name` is that of a folder for its logs. Raises VmLost if a session came to no end on any worker; RigError if scheduler
-        or workers are gone, or one refuses.
+        `name` is that of a folder for its logs. Raises VmLost if a session came to no end on any worker, or did not come back
+        whole; RigError if scheduler or workers are gone, or one refuses.
         """
         found: list[Finding] = []
         run = f"{self._folder.name}-{name}"
@@ -67,7 +67,7 @@ class Workers:
                 findings="all" if self._everything else "first",
             )
 
-        job = Job(run, stored, task, lambda begun: say(f"testing on {begun.name}"), say, {})
+        job = Job(run, stored, task, lambda begun: say(f"testing on {begun.name}"), lambda _, reason: say(reason), say, {})
         apart = planned.cells[0].cell.variant.apart  # the series itself has not, and a run of it may use its kernel
         with self._free, self._without(needed[0]) if apart else contextlib.nullcontext():
             for session in planned.sessions:
@@ -83,7 +83,10 @@ class Workers:
             raise RigError(f"{error} What was found out before is kept; `invoke mutants --resume` goes on.") from error
         if ended.answer.failed:
             raise VmLost(ended.answer.failed)
-        came = gathered.unpacked(session, ended.answer.files)
+        try:
+            came = gathered.unpacked(session, ended.answer.files)
+        except RigError as error:
+            raise VmLost(f"{ended.answer.worker}: {error}") from error
         for name, content in came.logs.items():
             files.write(logs / name, content)
         return [record for record in came.records if isinstance(record, Finding)]

@@ -103,7 +103,7 @@ def selection_task(
                     "--module goes with build, boot, test, try and watch alone; the other tasks know the rig's own tests."
                 )
             if wanted.cluster and name not in _TAKE_A_CLUSTER:
-                raise UsageError(f"--cluster has no meaning for `invoke {name}`, which runs no sessions of a suite; leave it out.")
+                raise UsageError(f"--cluster has no meaning for `invoke {name}`, which hands nothing to workers; leave it out.")
             if name not in _TAKE_KERNELS and len(each_kernel(wanted)) > 1:
                 raise UsageError(f"`invoke {name}` takes one kernel base, and --kernel names several: {wanted.kernel}.")
             dry = dry_run.asked(called)

@@ -30,7 +30,7 @@ _LONGEST = 3600.0
     auto_shortflags=False,
 )
 def cluster_up(_: Context, workers: str = "", hosts: str = "", listen: str = "", silence: str = "") -> None:
-    """Start a scheduler and workers, to which --cluster hands sessions."""
+    """Start a scheduler and workers, to which --cluster hands kernels to build and sessions to run."""
     with options.errors():
         from harness.cluster import login  # its library takes long to load
 
@@ -46,7 +46,7 @@ def cluster_up(_: Context, workers: str = "", hosts: str = "", listen: str = "",
 
 @task
 def cluster_status(_: Context) -> None:
-    """Show the scheduler and the workers that were started from this host."""
+    """Show the scheduler and the workers that were started from this host, and how many builds and sessions each runs."""
     with options.errors():
         from harness.commands import cluster
 
@@ -55,7 +55,7 @@ def cluster_status(_: Context) -> None:
             shown.say("No cluster is up.")
             return
         shown.say(f"Scheduler {standing.state.address}: {standing.trouble or f'its pages are at {standing.pages}'}")
-        table = Table("worker", "host", "address", "cores", "MiB", "sessions", box=None)
+        table = Table("worker", "host", "address", "cores", "MiB", "builds and sessions", box=None)
         hosts = standing.hosts
         for member in standing.members:
             where = hosts.get(member.name, "another one")
@@ -67,7 +67,7 @@ def cluster_status(_: Context) -> None:
 
 @task
 def cluster_down(_: Context) -> None:
-    """End the scheduler and the workers that were started from this host; what they run is lost."""
+    """End the scheduler and the workers that were started from this host; the builds and sessions that they run are lost."""
     with options.errors():
         from harness.commands import cluster
 

@@ -7,16 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 pytest.importorskip("distributed", reason="NOT TESTED: distributed is not installed; ./bootstrap installs it")
 
 from distributed import KilledWorker
 
-from harness.cluster import build_task, builds, presence
+from harness.cluster import build_task, builds, presence, waiting
 from harness.cluster.address import Address
 from harness.cluster.artifacts import Artifact
-from harness.cluster.build_task import BuildAnswer, BuildTask
+from harness.cluster.build_task import BuildAnswer, BuildTask, Said
 from harness.cluster.builds import Builds, Heard
 from harness.cluster.connection import Member
 from harness.errors import RigError, UsageError
@@ -79,8 +80,9 @@ class Cluster:
     def send(self, address: str, wanted: list[Artifact], _: object) -> None:
         self.sent.append((address, wanted))
 
-    def subscribe_topic(self, name: str, handler: object) -> None:
+    def subscribe_topic(self, name: str, handler: Callable[[Any], None]) -> None:
         assert name == "rig-the-run"
+        self.heard = handler
 
     def unsubscribe_topic(self, name: str) -> None:
         assert name == "rig-the-run"
@@ -171,6 +173,52 @@ def test_a_failure_is_tried_again(wanted: list[BuildTask], good: BuildAnswer, en
     assert run(cluster, wanted[:1]) == {"stock": good}
     again = W2 if isinstance(end, KilledWorker) else W1
     assert cluster.submitted == [("stock", W2.address), ("stock", again.address)]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not begun at once counts as waiting."""
+    monkeypatch.setattr(builds, "_TICK", 0.01)
+    monkeypatch.setattr(waiting, "_PATIENCE", 0.05)
+
+
+@pytest.mark.parametrize(
+    ("busy", "more"), [(0, ""), (1, ", which is at 1 other build or session"), (3, ", which is at 3 other builds or sessions")]
+)
+def test_a_build_that_waits_for_cores_says_so_once(wanted: list[BuildTask], impatient: None, busy: int, more: str) -> None:
+    cluster = Cluster(lambda build, at: None, Member("w2", "tls://two", 4, 4000, busy))
+    heard: list[Said] = []
+    ends = Builds(cluster, Heard(heard.append, print, lambda: SOURCE), wanted[:1]).ends()  # type: ignore[arg-type]
+    looks, members = iter(range(20)), cluster.members
+
+    def look() -> list[Member]:
+        if next(looks, None) is None:
+            raise KeyboardInterrupt
+        return members()
+
+    cluster.members = look  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        next(ends)
+    assert heard == [Said("x86_64/stock/perf", f"waits for 4 cores of w2{more}")]
+
+
+def test_a_build_that_has_begun_does_not_say_that_it_waits(wanted: list[BuildTask], impatient: None) -> None:
+    cluster = Cluster(lambda build, at: None, W2)
+    heard: list[Said] = []
+    ends = Builds(cluster, Heard(heard.append, print, lambda: SOURCE), wanted[:1]).ends()  # type: ignore[arg-type]
+    begun, looks, members = Said("x86_64/stock/perf", "begun on w2"), iter(range(20)), cluster.members
+
+    def look() -> list[Member]:
+        if (number := next(looks, None)) is None:
+            raise KeyboardInterrupt
+        if number == 1:
+            cluster.heard((0.0, msgspec.to_builtins(begun)))
+        return members()
+
+    cluster.members = look  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        next(ends)
+    assert heard == [begun]
 
 
 def test_a_failure_waits_for_another_worker_and_others_go_ahead(wanted: list[BuildTask], good: BuildAnswer) -> None:

@@ -14,7 +14,7 @@ pytest.importorskip("distributed", reason="NOT TESTED: distributed is not instal
 
 from distributed import KilledWorker
 
-from harness.cluster import dispatch, presence
+from harness.cluster import dispatch, presence, waiting
 from harness.cluster.address import Address
 from harness.cluster.artifacts import Artifact
 from harness.cluster.connection import Member
@@ -84,8 +84,9 @@ class Cluster:
     def send(self, address: str, wanted: tuple[Artifact, ...], _: object) -> None:
         self.sent.append((address, wanted))
 
-    def subscribe_topic(self, name: str, handler: object) -> None:
+    def subscribe_topic(self, name: str, handler: Callable[[Any], None]) -> None:
         assert name == "rig-the-run"
+        self.heard = handler
 
     def unsubscribe_topic(self, name: str) -> None:
         assert name == "rig-the-run"
@@ -100,7 +101,7 @@ def job(home: dict[str, str] | None = None) -> Job:
     def task(session: Session) -> Task:
         return Task("the-run", session.name, "me", "/cache", Facts("1", {}), ())
 
-    return Job("the-run", b"the plan", task, lambda _: None, lambda _: None, home or {})
+    return Job("the-run", b"the plan", task, lambda _: None, lambda *_: None, lambda _: None, home or {})
 
 
 def run(cluster: Cluster, sessions: list[Session], home: dict[str, str] | None = None) -> dict[str, Answer]:
@@ -140,6 +141,33 @@ def test_no_more_are_handed_out_than_there_are_cores(sessions: list[Session]) ->
         next(ends)
     assert [name for name, _ in cluster.submitted] == [session.name for session in sessions[:3]]
     assert len(cluster.cancelled) == 3, "what runs is ended when the client goes"
+
+
+@pytest.mark.parametrize(
+    ("home", "said"),
+    [({}, "waits for 1 core and 4,000 MiB on a worker"), ({"x86_64": "w2"}, "waits for 2 cores and 4,000 MiB of w2")],
+)
+def test_a_session_that_waits_says_so_once_and_one_that_has_begun_does_not(
+    sessions: list[Session], monkeypatch: pytest.MonkeyPatch, home: dict[str, str], said: str
+) -> None:
+    monkeypatch.setattr(dispatch, "_TICK", 0.01)
+    monkeypatch.setattr(waiting, "_PATIENCE", 0.05)
+    two = [msgspec.structs.replace(session, memory=4000) for session in sessions[:2]]
+    cluster, told = Cluster(lambda name, options: None), list[tuple[str, str]]()
+    ends = Dispatch(cluster, job(home)._replace(waits=lambda *words: told.append(words)), two).ends()  # type: ignore[arg-type]
+    looks = iter(range(20))
+
+    def look() -> list[Member]:
+        if (number := next(looks, None)) is None:
+            raise KeyboardInterrupt
+        if number == 1:
+            cluster.heard((0.0, {"session": two[1].name, "name": "w1"}))
+        return [W1, W2]
+
+    cluster.members = look  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        next(ends)
+    assert told == [(two[0].name, said)]
 
 
 def test_a_failure_is_tried_again_elsewhere_and_then_is_the_result(sessions: list[Session]) -> None:
@@ -314,6 +342,26 @@ class Crowded(Interrupted):
 def test_a_soak_that_begins_after_the_interrupt_is_ended_as_well(sessions: list[Session]) -> None:
     ends = list(Dispatch(Crowded(), job()._replace(early=True), sessions).ends())  # type: ignore[arg-type]
     assert [end.session.name for end in ends] == [session.name for session in sessions[:3]]
+
+
+def test_what_soaks_record_is_looked_at_while_they_run(sessions: list[Session], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "_TICK", 0.01)
+
+    def looked() -> None:
+        looks.append(True)
+        if len(looks) == 5:
+            raise RigError("There is no room.")
+
+    looks: list[bool] = []
+    cluster = Cluster(lambda name, _: None)
+    with pytest.raises(RigError, match="no room"):
+        list(Dispatch(cluster, job()._replace(early=True, look=looked), sessions).ends())  # type: ignore[arg-type]
+    assert len(cluster.cancelled) == 3
+
+
+def test_a_soak_with_which_workers_die_is_not_said_to_be_resumed(sessions: list[Session]) -> None:
+    (ended,) = Dispatch(Cluster(lambda *_: KILLED), job()._replace(early=True), sessions[:1]).ends()  # type: ignore[arg-type]
+    assert ended.answer.failed == "the worker died each time that it ran this session"
 
 
 @pytest.mark.parametrize(("early", "times"), [(False, 1), (True, 2)])

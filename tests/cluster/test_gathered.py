@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -73,12 +74,35 @@ def test_a_session_without_all_results_is_not_taken(session: Session, missing: i
         gathered.read(session, came(*some))
 
 
-def test_damaged_records_and_names_that_lead_elsewhere_are_not_taken(session: Session) -> None:
+def test_damaged_records_are_not_taken(session: Session) -> None:
     damaged = came(*RESULTS) | {"samples.jsonl": b'{"machine": 7}\n'}
     with pytest.raises(RigError, match=r"came back with a damaged samples\.jsonl"):
         gathered.read(session, damaged)
-    with pytest.raises(RigError, match=r"came back with a file that has no plain name: '\.\./evil'"):
-        gathered.read(session, came(*RESULTS) | {"../evil": b""})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../evil", "..", ".", "", "/etc/passwd", f"../{LOG}", f"logs/{LOG}", f"{LOG}\n", f"{LOG}\0"),
+        *("plan.json", "run.json", "hosts.json", ".run.lock", "report.html", "report-log-1.jsonl", "x86_64-stock-perf.config"),
+        "x86_64-stock-perf-icount-1.serial.log",
+        "x86_64-stock-perf-wall-0.serial.log",
+    ],
+)
+def test_no_file_but_the_logs_of_its_vm_gets_into_the_folder_of_a_run(session: Session, name: str) -> None:
+    said = f"x86_64-stock-perf-icount-0 came back with {name!r}, which is no log of its VM, so that nothing of it is taken."
+    with pytest.raises(RigError, match=f"^{re.escape(said)}$"):
+        gathered.read(session, came(*RESULTS) | {name: b"evil"})
+
+
+def test_logs_of_a_vm_that_was_booted_again_or_that_are_long_are_taken(session: Session) -> None:
+    names = [LOG, LOG.replace("-0.", "-0.1."), LOG.replace("-0.", "-0.12.") + ".gz"]
+    assert list(gathered.read(session, came(*RESULTS) | dict.fromkeys(names, b"")).logs) == names
+    soak = soak_cell.session(session.built)
+    later = [f"x86_64-stock-perf-wall-{boot}.serial.log" for boot in (0, 7)]
+    assert list(gathered.read(soak, dict.fromkeys(later, b"")).logs) == later
+    with pytest.raises(RigError, match=r"came back with 'x86_64-stock-debug-wall-0\.serial\.log', which is no log of its VM"):
+        gathered.read(soak, {"x86_64-stock-debug-wall-0.serial.log": b""})
 
 
 def test_source_lines_are_filled_in_where_the_worker_had_none() -> None:
@@ -103,7 +127,7 @@ def test_source_lines_are_filled_in_where_the_worker_had_none() -> None:
 
 def test_a_soak_has_as_many_results_as_it_came_to_and_no_log_of_pytest(run: Run, session: Session) -> None:
     soak = soak_cell.session(session.built)
-    files = came(*RESULTS[:1], **{"report-log.jsonl": b""})
+    files = {name: b"" if name == "report-log.jsonl" else content for name, content in came(*RESULTS[:1]).items() if name != LOG}
     assert gathered.write(run, gathered.read(soak, files), "report-log.jsonl") == RESULTS[:1]
     assert not (run.folder / "report-log.jsonl").exists()
 

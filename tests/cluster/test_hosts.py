@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,34 @@ def test_the_rig_is_installed_once_in_the_cache_of_the_user(rig: Path, tmp_path:
     assert (first.host, second.host) == ("a", "b")
     assert first.key != second.key, "their files are apart, even in one cache"
     assert "a: installing the rig" in said
+
+
+def test_a_rig_that_is_asked_for_is_new_again(rig: Path, tmp_path: Path) -> None:
+    secrets, logins = certificates.ensure(), [Shell("a", tmp_path / "a")]
+    (remote,) = hosts.install(logins, secrets, print)  # type: ignore[arg-type]
+    os.utime(remote.rig, (0, 0))
+    hosts.install(logins, secrets, print)  # type: ignore[arg-type]
+    assert Path(remote.rig).stat().st_mtime > time.time() - 600
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [("0", []), ("1", ["a: 1 old rig removed"]), ("2", ["a: 2 old rigs removed"]), (RigError("a: it is read-only."), None)],
+)
+def test_old_rigs_are_removed_when_one_is_installed(
+    rig: Path, monkeypatch: pytest.MonkeyPatch, answer: str | RigError, told: list[str] | None
+) -> None:
+    class Installs(Host):
+        def call(self, *command: str, stdin: bytes = b"") -> str:
+            if command[0] == "sh":
+                return "/rigs/1"
+            assert command[:4] == ("/rigs/1/.venv/bin/python", "-m", "harness.cluster.joined", "tidy")
+            return super().call(*command)
+
+    said: list[str] = []
+    logins: list[Any] = [Installs("a", answer)]
+    assert [remote.rig for remote in hosts.install(logins, certificates.ensure(), said.append)] == ["/rigs/1"]
+    assert said[2:] == (["a: old rigs were not removed: a: it is read-only."] if told is None else told)
 
 
 def test_a_bootstrap_that_fails_is_said_and_nobody_takes_the_rig_for_installed(rig: Path, tmp_path: Path) -> None:

@@ -94,8 +94,8 @@ def test_it_is_a_program(here: list[Any], monkeypatch: pytest.MonkeyPatch, capfd
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(msgspec.json.encode(ASKED))))
     out = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(sys, "stdout", out)
-    for does in ("start", "look", "stop", "stop"):
+    for does in ("start", "look", "stop", "stop", "tidy"):
         joined.main(does, "k1")
     said = out.buffer.getvalue().splitlines()
     assert msgspec.json.decode(said[0], type=Looked).runs
-    assert said[1:] == [b"true", b"false"]
+    assert said[1:] == [b"true", b"false", b"0"]

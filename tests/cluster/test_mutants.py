@@ -77,27 +77,34 @@ def judged(cluster: Cluster, planned: Plan, folder: Path, *, everything: bool = 
     return workers.test("a-perf", planned, lambda _: None)
 
 
+def found(task: Task, *findings: Finding) -> Answer:
+    """Return the answer to a task, with findings and the log of its VM."""
+    files = came(*findings)
+    files[f"{task.session}.serial.log"] = files.pop(LOG)
+    return Answer("w1", files=files)
+
+
 def finds(test: str) -> Acts:
-    return lambda task: Answer("w1", files=came(make.finding(test=test)) if task.session.endswith("-0") else came())
+    return lambda task: found(task, make.finding(test=test)) if task.session.endswith("-0") else found(task)
 
 
 def test_the_first_finding_ends_it_and_its_log_is_kept(planned: Plan, tmp_path: Path) -> None:
     cluster = Cluster(finds("vmap_test"))
-    (found,) = judged(cluster, planned, tmp_path / "1")
-    assert found.test == "vmap_test"
+    (finding,) = judged(cluster, planned, tmp_path / "1")
+    assert finding.test == "vmap_test"
     assert [(task.findings, task.session) for task in cluster.asked] == [("first", planned.sessions[0].name)]
     assert (tmp_path / "1/a-perf" / LOG).read_bytes() == b"console\n"
     assert cluster.forgot == ["kernels/1111"], "its kernel is removed from the workers, and all else stays"
 
 
 def test_the_kernel_of_the_series_itself_stays(base: Base, tmp_path: Path) -> None:
-    cluster = Cluster(lambda _: Answer("w1", files=came()))
+    cluster = Cluster(found)
     judged(cluster, cells.plan(base, boots=2), tmp_path)
     assert not cluster.forgot
 
 
 def test_all_sessions_are_run_where_none_has_a_finding_or_all_are_wanted(planned: Plan, tmp_path: Path) -> None:
-    cluster = Cluster(lambda _: Answer("w1", files=came()))
+    cluster = Cluster(found)
     assert not judged(cluster, planned, tmp_path)
     assert [task.session for task in cluster.asked] == [session.name for session in planned.sessions]
     cluster = Cluster(finds("vmap_test"))
@@ -113,6 +120,13 @@ def test_a_session_that_fails_on_every_worker_is_a_lost_vm(planned: Plan, tmp_pa
     with pytest.raises(VmLost, match=r"^w1: no room\.$"):
         judged(cluster, planned, tmp_path)
     assert cluster.forgot == ["kernels/1111"]
+
+
+def test_an_answer_that_is_none_of_a_session_is_a_lost_vm_and_leaves_nothing(planned: Plan, tmp_path: Path) -> None:
+    cluster = Cluster(lambda _: Answer("w1", files={"../../run.json": b"evil"}))
+    with pytest.raises(VmLost, match=r"^w1: x86_64-stock-perf-icount-0 came back with '\.\./\.\./run\.json', which is no log"):
+        judged(cluster, planned, tmp_path / "logs")
+    assert not list(tmp_path.rglob("run.json"))
 
 
 def test_a_worker_that_refuses_is_no_verdict_on_a_mutant(planned: Plan, tmp_path: Path) -> None:

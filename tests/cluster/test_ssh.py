@@ -16,9 +16,10 @@ import pytest
 pytest.importorskip("distributed", reason="NOT TESTED: distributed is not installed; ./bootstrap installs it")
 
 from harness import paths
-from harness.cluster import daemons, packed_rig, revision
+from harness.cluster import certificates, daemons, hosts, packed_rig, revision
 from harness.cluster.address import Address
 from harness.cluster.connection import Connection
+from harness.cluster.login import Login
 from harness.commands import cluster
 from harness.errors import RigError, UsageError
 from harness.vm.launch import free_port
@@ -114,6 +115,13 @@ def test_a_worker_joins_by_ssh_is_seen_and_is_ended(host: str) -> None:
     assert cluster.down() == cluster.Down(3)
     assert not workers(state)
     assert not [file for file in secrets if file.exists()]
+    unused, said = Path(remote.rig).with_name("0" * 16), list[str]()
+    unused.mkdir()
+    os.utime(unused, (0, 0))
+    with Login(host) as login:
+        hosts.install([login], certificates.ensure(), said.append)
+    assert said[-1] == f"{host}: 1 old rig removed"
+    assert (unused.exists(), Path(remote.rig).exists()) == (False, True)
 
 
 def test_a_host_that_cannot_be_a_worker_leaves_nothing(host: str, monkeypatch: pytest.MonkeyPatch) -> None:

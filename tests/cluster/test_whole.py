@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ import pytest
 pytest.importorskip("distributed", reason="NOT TESTED: distributed is not installed; ./bootstrap installs it")
 
 from harness import paths
-from harness.cluster import address, certificates, daemons
+from harness.cluster import address, certificates, daemons, under_way
 from harness.cluster.address import Address
 from harness.cluster.connection import Connection
 from harness.commands import cluster, mutants_clustered, pipeline, soak
@@ -137,6 +138,31 @@ def test_findings_alone_and_a_soak_come_back_too(up: daemons.State, base: Base, 
     boots = [(result.test, result.outcome, result.boot) for result in Run(outcome.run).results()]
     assert boots == [("boot", "failed", number) for number in range(3)], "no VM comes up, so that it is over"
     assert not (outcome.run / "report-log.jsonl").exists()
+
+
+def test_a_soak_of_which_a_worker_is_killed_keeps_what_it_had(
+    up: daemons.State, base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_way, "_EVERY", 0.5)
+    planned = msgspec.structs.replace(cells.plan(base, make.fake_qemu(tmp_path, SLOW)), tests=("random_size_align_test",))
+    wanted = Selection(tests="stress", cluster=up.address)
+    with ThreadPoolExecutor(1) as pool:
+        soaked = pool.submit(soak.run, planned, wanted, "invoke soak", 0.5)
+        until = time.monotonic() + 120
+        while not (found := [file for file in paths.RESULTS.glob("*/results.jsonl") if file.stat().st_size]):
+            assert time.monotonic() < until
+            assert not soaked.done()
+            time.sleep(0.1)
+        for name in ("w1", "w2"):
+            for pid in processes(name, up):
+                os.kill(pid, signal.SIGKILL)
+        outcome = soaked.result(240)
+    assert outcome.run == found[0].parent
+    boots = [result.boot for result in Run(outcome.run).results()]
+    assert boots == list(range(len(boots))), "none is there twice, and none is lost"
+    assert len(boots) > 3, "three are those of an attempt that comes to its end"
+    assert len(list(outcome.run.glob("*.serial.log*"))) >= len(boots)
+    assert "was begun 2 times, since a worker was lost or failed" in (outcome.run / "report.md").read_text().replace("\n", " ")
 
 
 def test_a_worker_that_stands_still_is_noticed(up: daemons.State, base: Base, tmp_path: Path) -> None:

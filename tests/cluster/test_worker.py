@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 pytest.importorskip("distributed", reason="NOT TESTED: distributed is not installed; ./bootstrap installs it")
 
-from harness.cluster import artifacts, build_task, worker
+from harness.cluster import artifacts, build_task, revision, worker
 from harness.cluster.build_task import BuildAnswer, BuildTask
 from harness.errors import RigError
 from harness.model.matrix import Base
@@ -27,6 +28,20 @@ def test_a_process_answers_for_the_cache_of_its_client(mine: BuildTask, tmp_path
     answer = worker.kernel(mine, tmp_path, lambda: True, said.append)
     assert "another compiler or linker for x86_64/stock/perf" in answer.refused or "cannot build" in answer.refused
     assert not list((tmp_path / "builds").iterdir()), "nothing of the task is left"
+
+
+def test_a_build_tells_at_once_that_it_has_begun(mine: BuildTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, object]] = []
+    played = SimpleNamespace(name="w1", log_event=lambda *words: told.append(words), get_current_task=lambda: "a key")
+    monkeypatch.setattr(worker, "get_worker", lambda: played)
+    monkeypatch.setattr(revision, "refusal", lambda *_: "")
+
+    def kernel(*_: object) -> BuildAnswer:
+        assert told == [("rig-the-run", {"cell": "x86_64/stock/perf", "text": "begun on w1"})]
+        return BuildAnswer(lacks=True)
+
+    monkeypatch.setattr(worker, "kernel", kernel)
+    assert build_task.answer(worker.build(build_task.packed(mine))) == BuildAnswer("w1", lacks=True)
 
 
 def test_a_build_that_nobody_wants_is_ended(mine: BuildTask, tmp_path: Path, said: list[str]) -> None:

@@ -7,6 +7,8 @@ import re
 from typing import Any
 
 import pytest
+from invoke.context import Context
+from rich.console import Console
 
 pytest.importorskip("distributed", reason="NOT TESTED: distributed is not installed; ./bootstrap installs it")
 
@@ -19,6 +21,8 @@ from harness.commands import cluster
 from harness.commands.cluster import Down, Wish
 from harness.errors import RigError, UsageError
 from harness.host.deadline import Deadline
+from harness.host.shell import Line
+from harness.tasks import clusters, shown
 
 LISTEN = Address("tls", "10.0.0.1", 8786)
 
@@ -105,8 +109,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
-def up(*others: str, workers: int = 1) -> Any:
-    return cluster.up(Wish(workers, LISTEN, 30.0, others), lambda _: None)
+def up(*others: str, workers: int = 1, say: Line = lambda _: None) -> Any:
+    return cluster.up(Wish(workers, LISTEN, 30.0, others), say)
 
 
 def test_workers_here_and_on_other_hosts_come_up_and_go_down(world: World) -> None:
@@ -168,6 +172,40 @@ def test_hosts_that_do_not_answer_at_the_end_are_told(world: World, monkeypatch:
     up("a", "b")
     monkeypatch.setattr(hosts, "stop_all", lambda _: (1, ("The worker on b may still run: b does not answer.",)))
     assert cluster.down() == Down(3, ("The worker on b may still run: b does not answer.",))
+
+
+def test_hosts_of_a_cluster_before_that_do_not_answer_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    up("a", "b")
+    monkeypatch.setattr(Daemon, "runs", property(lambda _: False))  # as when this host was booted meanwhile
+    silent = "The worker on b may still run: b does not answer."
+    monkeypatch.setattr(hosts, "stop_all", lambda _: (1, (silent,)))
+    said: list[str] = []
+    assert up("a", say=said.append).names == {"w1", "a"}
+    assert said[0] == silent
+
+
+def test_hosts_that_do_not_answer_when_all_are_ended_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.fails["start b"] = RigError("b: there is another QEMU.")
+    silent = "The worker on a may still run: a does not answer."
+    monkeypatch.setattr(hosts, "stop_all", lambda _: (0, (silent,)))
+    said: list[str] = []
+    with pytest.raises(RigError, match="another QEMU"):
+        up("a", "b", say=said.append)
+    assert said[-1] == silent
+
+
+def test_the_tasks_speak_of_builds_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    state = daemons.State("tls://10.0.0.1:8786", Daemon("scheduler", 1, 1), (Daemon("w1", 2, 2),))
+    standing = cluster.Standing(state, (Member("w1", "tls://w1:1", 2, 4000, 3),), "none")
+    monkeypatch.setattr(cluster, "status", lambda: standing)
+    monkeypatch.setattr(shown, "CONSOLE", Console(width=110))
+    clusters.cluster_status(Context())
+    head, line = capsys.readouterr().out.splitlines()[1:]
+    assert head.split(maxsplit=5)[5].strip() == "builds and sessions"
+    assert line.split()[-1] == "3"
+    for called in clusters.OF_CLUSTERS.values():
+        assert "sessions" in called.__doc__
+        assert re.search("builds|to build", called.__doc__)
 
 
 def test_two_workers_have_two_names(world: World) -> None:
