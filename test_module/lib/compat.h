@@ -329,9 +329,11 @@ static inline long vmt_vread_by(vmt_vread_fn *vread, char *buf,
 
 /*
  * Since 12e376a6f859 (5.15) those who can free something are asked to whether
- * or not the request may sleep.
+ * or not the request may sleep; from 6.19 on one that may not is refused first.
  */
-#define VMT_ALWAYS_NOTIFIES	(KERNEL_VERSION(5, 15, 0) <= LINUX_VERSION_CODE)
+#define VMT_ALWAYS_NOTIFIES						\
+	(KERNEL_VERSION(5, 15, 0) <= LINUX_VERSION_CODE &&		\
+	 KERNEL_VERSION(6, 19, 0) > LINUX_VERSION_CODE)
 
 /* Since 121e6f3258fe (5.13) a request for no bytes is warned of. */
 #define VMT_WARNS_OF_NO_BYTES	(KERNEL_VERSION(5, 13, 0) <= LINUX_VERSION_CODE)
@@ -396,10 +398,20 @@ static inline void *vmt_module_alloc_by(vmt_module_alloc_fn *alloc,
 typedef typeof(execmem_alloc) vmt_module_alloc_fn;
 typedef typeof(execmem_free) vmt_module_free_fn;
 
+/*
+ * On x86_64 code that may not be written to shares huge pages (6.13). They are
+ * not for us to fill; a module's data has the same range.
+ */
+#ifdef CONFIG_ARCH_HAS_EXECMEM_ROX
+#define VMT_MODULE_MEMORY	EXECMEM_MODULE_DATA
+#else
+#define VMT_MODULE_MEMORY	EXECMEM_MODULE_TEXT
+#endif
+
 static inline void *vmt_module_alloc_by(vmt_module_alloc_fn *alloc,
 					unsigned long size)
 {
-	return alloc(EXECMEM_MODULE_TEXT, size);
+	return alloc(VMT_MODULE_MEMORY, size);
 }
 
 #endif

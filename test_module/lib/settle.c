@@ -2,6 +2,7 @@
 /* Brings earlier frees to their end, so that they disturb nothing later. */
 #include <linux/rcupdate.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 
 #include "lib/compat.h"
 #include "lib/nodes.h"
@@ -12,11 +13,21 @@
 static void (*reclaim_all)(void);
 /* NULL is all zones. */
 static void (*drain_lists)(void *zone);
+/* In later kernels (6.19) it frees the areas that got no pages. */
+static struct work_struct *cleanup;
 
 void vmt_find_reclaim(void)
 {
 	reclaim_all = (void *)vmt_lookup("reclaim_and_purge_vmap_areas");
 	drain_lists = (void *)vmt_lookup("drain_all_pages");
+	cleanup = (void *)vmt_lookup("cleanup_vm_area");
+}
+
+/* Waits for what was freed and left to a worker. */
+void vmt_finish_frees(void)
+{
+	if (cleanup)
+		flush_work(cleanup);
 }
 
 /*
@@ -26,6 +37,7 @@ void vmt_find_reclaim(void)
  */
 void vmt_settle(void)
 {
+	vmt_finish_frees();
 	vm_unmap_aliases();
 	vmt_drain_pools();
 	rcu_barrier();

@@ -4,6 +4,7 @@
 #define VMALLOC_TEST_SETTLE_H
 
 void vmt_find_reclaim(void);
+void vmt_finish_frees(void);
 void vmt_settle(void);
 void vmt_settle_blocks(void);
 void vmt_settle_pages(void);

@@ -9,6 +9,7 @@
 
 #include "lib/fail.h"
 #include "lib/room.h"
+#include "lib/settle.h"
 #include "lib/symbols.h"
 #include "stress/request.h"
 #include "vmalloc_test.h"
@@ -56,6 +57,7 @@ int vmt_slice_is_one_hole(struct vmt_thread *t, unsigned long base)
 {
 	struct vm_struct *area;
 
+	vmt_finish_frees();
 	vmt_forget_searches();
 	area = vmt_get_area(VMT_SLICE - VMT_GUARD, VM_ALLOC, base,
 			    base + VMT_SLICE);

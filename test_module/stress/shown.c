@@ -153,7 +153,8 @@ static int check_sums(struct vmt_view *view, unsigned long lazy)
 
 	for (i = 0; i < VMT_NR_SHOWN; i++) {
 		const struct vmt_shown *area = &view->shown[i];
-		bool told = is_held(area) || (area->freed && lazy);
+		bool told = is_held(area) ||
+			    (area->freed && lazy && !view->purged);
 
 		if (area->kind == VMT_SHOWN_NONE ||
 		    (area->freed && !vmt_have_lazy_pages()))

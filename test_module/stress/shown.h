@@ -35,6 +35,7 @@ struct vmt_view {
 	struct vmt_shown shown[VMT_NR_SHOWN];
 	unsigned long unpurged;	/* bytes, in one reading */
 	unsigned long last_end;	/* of the line before */
+	bool purged;		/* what was freed is no longer told */
 	char reason[VMT_REASON_LEN];
 };
 

@@ -214,6 +214,7 @@ static int look_at_all(struct vmt_view *view)
 		put(&view->shown[i]);
 	err = err ?: look(view, "after a free");
 	vm_unmap_aliases();
+	view->purged = true;
 	return err ?: look(view, "after the purge");
 }
 
