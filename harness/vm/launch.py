@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
+import re
 import socket
 import tempfile
 import time
@@ -19,6 +21,7 @@ from harness.build import rootfs
 from harness.errors import RigError, VmLost
 from harness.host import deadline, process, shell, shortage
 from harness.host.deadline import POLL, Deadline
+from harness.model.clock import Clock
 from harness.model.trouble import Testimony
 from harness.vm import blocks, qemu_args, sockets, vms
 from harness.vm.qemu_args import Boot
@@ -29,9 +32,18 @@ _SILENT_SECONDS = 45.0
 """maximum seconds without output of a guest that boots"""
 _PORTS = 5
 """maximum number of ports to try: another process may take one first"""
+_BOOTS = 3
+"""maximum number of boots of a guest whose clock comes out wrong"""
+_FASTEST, _SLACK = 1.2, 0.5
+"""how many seconds a guest's clock may count for each of the host's, and how many more in all"""
+_UPTIME = re.compile(rf"^\[ *(\d+\.\d+)\] {re.escape(rootfs.READY)}$", re.M)
 
 Ask = Callable[[Vm], Testimony]
 """examines a guest that hangs"""
+
+
+class WrongClock(VmLost):
+    """The guest's clock runs away, so that all times and limits in it are wrong; that is not the kernel's fault."""
 
 
 def free_port() -> int:
@@ -53,15 +65,23 @@ def start(
     """Start QEMU and return once the guest reports that SSH listens, which may take `seconds`.
 
     The VM ends with this process unless `keep`. Raises GuestDied if the guest ends or is not ready in time; `ask`
-    examines one that hangs first. Raises VmLost if QEMU itself does not start.
+    examines one that hangs first. Raises VmLost if QEMU itself does not start, or if the guest's clock is wrong in each
+    of a few boots.
     """
     if not keep:
         atexit.register(vms.stop_own)
     boot = msgspec.structs.replace(boot, sandbox=has_sandbox(boot.machine.qemu.binary))
+    for _ in range(_BOOTS - 1):
+        with contextlib.suppress(WrongClock):
+            return _start(boot, cell, keep=keep, seconds=seconds, ask=ask, port=port)
+    return _start(boot, cell, keep=keep, seconds=seconds, ask=ask, port=port)
+
+
+def _start(boot: Boot, cell: str, *, keep: bool, seconds: float, ask: Ask | None, port: Callable[[], int]) -> Vm:
     root = paths.cache() / "vms"
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="vm-", dir=root))
-    began = deadline.own_time().ran
+    began, at = deadline.own_time().ran, _now()
     try:
         vm = _launch(boot, folder, cell, port, keep=keep)
     except BaseException:
@@ -70,7 +90,8 @@ def start(
         vms.remove(folder)
         raise
     try:
-        ready = _ready(vm, began, seconds)
+        ready, log = _ready(vm, began, seconds)
+        _check_clock(vm, log, _now() - at)
     except BaseException as error:
         try:
             if isinstance(error, GuestDied) and ask and vm.alive:
@@ -121,7 +142,8 @@ def _launch(boot: Boot, folder: Path, cell: str, port: Callable[[], int], *, kee
     raise VmLost(f"{cell}: {boot.machine.qemu.binary} did not start: {shortage.advised(said)}")
 
 
-def _ready(vm: Vm, began: float, seconds: float) -> float:
+def _ready(vm: Vm, began: float, seconds: float) -> tuple[float, str]:
+    """Return the seconds from `began` on until the guest was ready, and its console log."""
     late, silence = Deadline(seconds, vm.time), Deadline(_SILENT_SECONDS - (deadline.own_time().ran - began), vm.time)
     log = ""
     while True:
@@ -131,7 +153,7 @@ def _ready(vm: Vm, began: float, seconds: float) -> float:
             silence = Deadline(_SILENT_SECONDS, vm.time)
         log += new
         if rootfs.READY in log:
-            return deadline.own_time().ran - began
+            return deadline.own_time().ran - began, log
         if not alive:
             raise GuestDied(f"{vm.ended(f'{vm.state.cell}: the guest ended while it booted')}.", log)
         if late.over:
@@ -139,6 +161,24 @@ def _ready(vm: Vm, began: float, seconds: float) -> float:
         if silence.over:
             raise _late(silence, f"{vm.state.cell}: the guest said nothing for {_SILENT_SECONDS:.0f} s while it booted", log)
         time.sleep(POLL)
+
+
+def _now() -> float:
+    """Return the seconds of a clock that goes on while the host or this process sleeps, as a guest's may."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _check_clock(vm: Vm, log: str, passed: float) -> None:
+    """Raise WrongClock if a guest whose clock counts time counted more of it than has passed since QEMU's start, in seconds.
+
+    A kernel on x86_64 measures the frequency of its clock against a timer. On a busy host it may find a fraction of it.
+    """
+    counted = _UPTIME.search(log)
+    if vm.state.clock is Clock.WALL and counted and float(counted[1]) > _FASTEST * passed + _SLACK:
+        raise WrongClock(
+            f"{vm.state.cell}: the guest's clock counted {float(counted[1]):.1f} s in {passed:.1f} s, {_BOOTS} times in a row: its"
+            " kernel measured the CPU's frequency while the host was busy; test it again when the host is less busy."
+        )
 
 
 def _late(over: Deadline, what: str, log: str) -> VmLost:

@@ -16,7 +16,9 @@ from harness import paths
 from harness.build import rootfs
 from harness.errors import VmLost
 from harness.host import process
+from harness.model.clock import Clock
 from harness.vm import launch, vm_time, vms
+from harness.vm.qemu_args import Boot
 from harness.vm.vm_time import VmTime
 from harness.vm.vms import GuestDied
 from tests.support import make
@@ -175,3 +177,33 @@ def test_the_sandbox_is_used_where_it_is_built_in(tmp_path: Path, code: int, has
     qemu.write_text(f'#!/bin/sh\n[ "$1" = -version ] || exit {code}\n')
     qemu.chmod(0o755)
     assert launch.has_sandbox(str(qemu)) == has
+
+
+def counting(tmp_path: Path, *uptimes: float, clock: Clock = Clock.WALL) -> Boot:
+    """Return a boot whose guest has counted so many seconds when it is ready, boot after boot; the last one goes on."""
+    counted = " ".join(f"{uptime:.6f}" for uptime in uptimes)
+    body = f'''set -- {counted}
+    [ $# -eq 1 ] || shift $(($(wc -l < "$pids") - 1))
+    touch "$qmp"; echo "[   $1] {rootfs.READY}" > "$log"; exec sleep 60'''
+    return make.boot(clock=clock, machine=make.fake_qemu(tmp_path, body))
+
+
+def test_a_guest_whose_clock_runs_away_is_booted_again(cache: Path, tmp_path: Path, pids: Path) -> None:
+    made = launch.start(counting(tmp_path, 72.8, 0.1, 0.1), "cell", keep=False)
+    assert len(pids.read_text().split()) == 2
+    assert [folder.name for folder in (cache / "vms").iterdir()] == [made.folder.name]
+    made.stop()
+
+
+def test_a_guest_whose_clock_runs_away_each_time_is_given_up(cache: Path, tmp_path: Path, pids: Path) -> None:
+    said = r"^cell: the guest's clock counted 72\.8 s in \d\.\d s, 3 times in a row: .* when the host is less busy\.$"
+    with pytest.raises(launch.WrongClock, match=said):
+        launch.start(counting(tmp_path, 72.8), "cell", keep=False)
+    assert len(pids.read_text().split()) == 3
+    assert list((cache / "vms").iterdir()) == []
+
+
+def test_a_clock_that_counts_instructions_may_be_faster_than_the_hosts(tmp_path: Path, pids: Path) -> None:
+    made = launch.start(counting(tmp_path, 72.8, clock=Clock.ICOUNT), "cell", keep=False)
+    assert len(pids.read_text().split()) == 1
+    made.stop()
