@@ -35,7 +35,7 @@ _PORTS = 5
 _BOOTS = 3
 """maximum number of boots of a guest whose clock comes out wrong"""
 _FASTEST, _SLACK = 1.2, 0.5
-"""how many seconds a guest's clock may count for each of the host's, and how many more in all"""
+"""maximum seconds of a guest's clock for each of the host's, and maximum seconds more in all"""
 _UPTIME = re.compile(rf"^\[ *(\d+\.\d+)\] {re.escape(rootfs.READY)}$", re.M)
 
 Ask = Callable[[Vm], Testimony]

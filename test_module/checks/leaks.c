@@ -3,7 +3,6 @@
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <linux/module.h>
 #include <linux/vmalloc.h>
 
 #include "checks/leaks.h"
@@ -20,18 +19,13 @@
 	(scnprintf(reason, VMT_REASON_LEN, "leak: " fmt, ##__VA_ARGS__), \
 	 -EBUSY)
 
-static bool is_ours(const struct vm_struct *vm)
-{
-	return vm && within_module((unsigned long)vm->caller, THIS_MODULE);
-}
-
 /* What vm_map_ram() takes has no vm_struct, nor has what is freed lazily. */
 static bool add_area(void *ctx, const struct vmap_area *va)
 {
 	const struct vm_struct *vm = vmt_area_vm(va);
 	struct vmt_leftovers *left = ctx;
 
-	left->ours += is_ours(vm);
+	left->ours += vmt_is_ours(vm);
 	left->mapped += !vm;
 	return false;
 }
@@ -69,7 +63,7 @@ static bool name_ours(void *ctx, const struct vmap_area *va)
 {
 	const struct vm_struct *vm = vmt_area_vm(va);
 
-	if (!is_ours(vm))
+	if (!vmt_is_ours(vm))
 		return false;
 	scnprintf(ctx, VMT_REASON_LEN, "leak: [%lx,%lx) of %ps is left",
 		  va->va_start, va->va_end, vm->caller);

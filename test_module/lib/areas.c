@@ -5,6 +5,8 @@
  */
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
@@ -141,11 +143,24 @@ void vmt_each_hole(bool (*visit)(void *ctx, struct vmt_hole hole), void *ctx)
 	vmt_each_hole_in(VMALLOC_START, VMT_RANGE_END, visit, ctx);
 }
 
+bool vmt_is_ours(const struct vm_struct *vm)
+{
+	return vm && within_module((unsigned long)vm->caller, THIS_MODULE);
+}
+
+/* Of a thread of the kernel's, which come and go, or of a process. */
+static bool is_stack(const struct vm_struct *vm)
+{
+	return IS_ENABLED(CONFIG_VMAP_STACK) && vm && !vmt_is_ours(vm) &&
+	       vm->nr_pages == THREAD_SIZE / PAGE_SIZE;
+}
+
 static bool count_in_range(void *ctx, const struct vmap_area *va)
 {
 	unsigned long *areas = ctx;
 
-	*areas += va->va_start < VMT_RANGE_END && va->va_end > VMALLOC_START;
+	*areas += va->va_start < VMT_RANGE_END && va->va_end > VMALLOC_START &&
+		  !is_stack(vmt_area_vm(va));
 	return false;
 }
 

@@ -50,7 +50,10 @@ void vmt_each_hole_in(unsigned long start, unsigned long end,
 		      bool (*visit)(void *ctx, struct vmt_hole hole),
 		      void *ctx);
 
-/* Busy areas that have an address in the vmalloc range. */
+/* The module allocated it. */
+bool vmt_is_ours(const struct vm_struct *vm);
+
+/* Busy areas with an address in the vmalloc range, without threads' stacks. */
 unsigned long vmt_count_areas(void);
 
 /*
