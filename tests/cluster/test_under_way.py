@@ -23,8 +23,8 @@ from harness.model.records import Look, Result
 from harness.model.run_folder import FILES, Run
 from harness.suite import soak_cell
 from harness.suite.plan import Session
-from tests.stats.test_slopes import look
 from tests.support import cells, make
+from tests.support.looks import look
 
 LOG = "x86_64-stock-perf-wall-0.serial.log"
 SESSION = "x86_64-stock-perf-wall-0"

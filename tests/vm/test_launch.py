@@ -182,9 +182,9 @@ def test_the_sandbox_is_used_where_it_is_built_in(tmp_path: Path, code: int, has
 def counting(tmp_path: Path, *uptimes: float, clock: Clock = Clock.WALL) -> Boot:
     """Return a boot whose guest has counted so many seconds when it is ready, boot after boot; the last one goes on."""
     counted = " ".join(f"{uptime:.6f}" for uptime in uptimes)
-    body = f'''set -- {counted}
+    body = f"""set -- {counted}
     [ $# -eq 1 ] || shift $(($(wc -l < "$pids") - 1))
-    touch "$qmp"; echo "[   $1] {rootfs.READY}" > "$log"; exec sleep 60'''
+    touch "$qmp"; echo "[   $1] {rootfs.READY}" > "$log"; exec sleep 60"""
     return make.boot(clock=clock, machine=make.fake_qemu(tmp_path, body))
 
 
